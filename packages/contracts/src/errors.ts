@@ -1,0 +1,41 @@
+/**
+ * Every failure that crosses a boundary of SCBE carries one of these codes. Codes are API and only ever added to;
+ * texts are for people and may change.
+ */
+export const ERROR_CODES = {
+  BAD_REQUEST: "the question was malformed, or outside what this service serves",
+  FORBIDDEN: "the asker is known, but may not ask for this",
+  NOT_READY: "a dependency is away, and the service fails closed",
+  BUSY: "a limit on concurrent work is reached; nothing was opened or burnt",
+  TOO_LARGE: "the message exceeds the bus's limit",
+  TIMEOUT: "no answer arrived within the deadline",
+  ABORTED: "the caller gave up",
+  NO_RESPONDERS: "nobody serves this subject now",
+  DISCONNECTED: "the connection to the bus is down",
+  REFUSED: "the other side answered with noise; the reason is not told",
+  NO_KEYS: "no usable key for this provider and intent",
+  NO_EPOCH: "no replay epoch is known, so nothing that would be accepted can be sealed",
+  CONFLICT: "a compare-and-set lost: somebody else wrote first",
+  INTERNAL: "a defect of ours; the log has the cause",
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/**
+ * The one error class of SCBE. `message` is public text: it may cross the bus, so it never holds a secret, a body or
+ * the reason of a refused envelope. What only the operator may read goes into `cause`, which is logged, never sent.
+ */
+export class ScbeError extends Error {
+  override readonly name = "ScbeError";
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Narrows a caught value to an {@link ScbeError}, optionally of one code. */
+export function isScbeError(value: unknown, code?: ErrorCode): value is ScbeError {
+  return value instanceof ScbeError && (code === undefined || value.code === code);
+}

@@ -1,0 +1,40 @@
+/**
+ * NATS headers. They stand outside the authenticated bytes: `scbe-*` parameters of seal and open, and hints that can
+ * only shorten or decorate. Names are lower case on the wire (NATS headers are case-sensitive).
+ */
+export const HEADERS = {
+  /** What an answer is: one of {@link STATUS}. */
+  status: "scbe-status",
+  /** Milliseconds that the asker still waits, counted by the receiver from arrival. */
+  timeoutMs: "scbe-timeout-ms",
+  model: "scbe-model",
+  intent: "scbe-intent",
+  requestId: "scbe-request-id",
+  contentType: "scbe-content-type",
+  schemaHash: "scbe-schema-hash",
+  ttlSeconds: "scbe-ttl-seconds",
+  /** base64url of the SHA-256 of the request's envelope in binary form. */
+  inReplyTo: "scbe-in-reply-to",
+  kid: "scbe-kid",
+  traceparent: "traceparent",
+  tracestate: "tracestate",
+  contentTypeOfMessage: "content-type",
+} as const;
+
+/** Values of `scbe-status`. `refused` looks the same whatever the reason. */
+export const STATUS = {
+  /** Received, not verified: sent to forgeries too. */
+  accepted: "accepted",
+  /** A limit is reached; nothing was opened, nothing is burnt; ask another. */
+  busy: "busy",
+  /** The data is an envelope. */
+  sealed: "sealed",
+  /** The data is an opened body. */
+  opened: "opened",
+  /** The data is noise. */
+  refused: "refused",
+} as const;
+export type Status = (typeof STATUS)[keyof typeof STATUS];
+
+/** Media type of an envelope in binary form. */
+export const ENVELOPE_MEDIA_TYPE = "application/vnd.scbe.envelope";

@@ -1,0 +1,96 @@
+import { z } from "zod";
+import { ScbeError } from "./errors.ts";
+
+/** What the replay guard says of one item; anything but `fresh` is a refusal. */
+export type AdmitVerdict = "fresh" | "replay" | "reuse" | "refused";
+
+/**
+ * One question to the replay guard. The bucket's minute is the first four bytes of `sessionId`; `attempt` is drawn by
+ * the opener from the system's generator, once for each opening, and reused only for that opening's own resends.
+ */
+export interface AdmitItem {
+  /** 16 bytes */ readonly epoch: Uint8Array;
+  /** 32 bytes */ readonly sessionId: Uint8Array;
+  /** u32 from 1 */ readonly counter: number;
+  /** 24 bytes */ readonly replayNonce: Uint8Array;
+  /** 16 bytes */ readonly tag: Uint8Array;
+  /** 16 bytes */ readonly attempt: Uint8Array;
+}
+
+/** Bytes of one item in an admit batch: epoch 16, session 32, counter 4, replay nonce 24, tag 16, attempt 16. */
+export const ADMIT_ITEM_BYTES = 108;
+/** Items in one batch; a larger one is refused as a whole. */
+export const ADMIT_BATCH_MAX = 256;
+
+const VERDICT_BYTES = { fresh: 0x66, replay: 0x72, reuse: 0x75, refused: 0x78 } as const;
+const VERDICT_OF_BYTE: ReadonlyMap<number, string> = new Map(
+  Object.entries(VERDICT_BYTES).map(([verdict, byte]) => [byte, verdict]),
+);
+
+/** An admit batch as the data of one NATS request: the items, one after the other. */
+export function encodeAdmitBatch(items: readonly AdmitItem[]): Uint8Array {
+  const out = Buffer.alloc(items.length * ADMIT_ITEM_BYTES);
+  let at = 0;
+  for (const item of items) {
+    out.set(item.epoch, at);
+    out.set(item.sessionId, at + 16);
+    out.writeUInt32BE(item.counter, at + 48);
+    out.set(item.replayNonce, at + 52);
+    out.set(item.tag, at + 76);
+    out.set(item.attempt, at + 92);
+    at += ADMIT_ITEM_BYTES;
+  }
+  return out;
+}
+
+/**
+ * The items of a received batch, as views on `data` (no copy).
+ * @throws ScbeError BAD_REQUEST when the length is no multiple of an item, zero, or above the limit.
+ */
+export function decodeAdmitBatch(data: Uint8Array): AdmitItem[] {
+  const count = data.length / ADMIT_ITEM_BYTES;
+  if (!Number.isInteger(count) || count < 1 || count > ADMIT_BATCH_MAX) {
+    throw new ScbeError(
+      "BAD_REQUEST",
+      `an admit batch holds 1 to ${ADMIT_BATCH_MAX} items of ${ADMIT_ITEM_BYTES} bytes`,
+    );
+  }
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return Array.from({ length: count }, (_, index) => {
+    const at = index * ADMIT_ITEM_BYTES;
+    return {
+      epoch: bytes.subarray(at, at + 16),
+      sessionId: bytes.subarray(at + 16, at + 48),
+      counter: bytes.readUInt32BE(at + 48),
+      replayNonce: bytes.subarray(at + 52, at + 76),
+      tag: bytes.subarray(at + 76, at + 92),
+      attempt: bytes.subarray(at + 92, at + 108),
+    };
+  });
+}
+
+/** The verdicts of a batch, one byte each, in the order of its items. */
+export function encodeVerdicts(verdicts: readonly AdmitVerdict[]): Uint8Array {
+  return Uint8Array.from(verdicts, (verdict) => VERDICT_BYTES[verdict]);
+}
+
+/** The verdicts for `count` items; whatever is not exactly that reads as `refused` for all of them. */
+export function decodeVerdicts(data: Uint8Array, count: number): AdmitVerdict[] {
+  if (data.length !== count) return Array.from({ length: count }, () => "refused");
+  return Array.from(data, (byte) => (VERDICT_OF_BYTE.get(byte) ?? "refused") as AdmitVerdict);
+}
+
+/**
+ * The replay epoch in force: the KV record, its broadcast, and the answer to `epoch.get`, all in one shape.
+ * `epoch` is base64url of 16 bytes; `from` and `to` are minutes since the Unix epoch, both inclusive.
+ */
+export const EpochRecord = z.strictObject({
+  v: z.literal(1),
+  env: z.enum(["dev", "staging", "prod"]),
+  epoch: z.string().regex(/^[A-Za-z0-9_-]{22}$/),
+  generation: z.int().min(1).max(Number.MAX_SAFE_INTEGER),
+  store: z.string().min(1).max(128),
+  from: z.int().min(0).max(0xffff_ffff),
+  to: z.int().min(0).max(0xffff_ffff),
+});
+export type EpochRecord = z.infer<typeof EpochRecord>;

@@ -1,0 +1,56 @@
+import { NAME_PATTERN } from "./names.ts";
+
+/**
+ * Every subject of version 1. A `<provider>` token is the last one wherever a subject has it, so that permissions,
+ * queue groups and subscriptions can be given provider by provider. Nothing else in SCBE spells a subject.
+ */
+export const SUBJECTS = {
+  sealRequest: "scbe.v1.envelope.seal.request",
+  openRequest: "scbe.v1.envelope.open.request",
+  sealResponse: "scbe.v1.envelope.seal.response",
+  openResponse: "scbe.v1.envelope.open.response",
+  grant: "scbe.v1.keyring.grant",
+  ring: "scbe.v1.keyring.ring",
+  admit: "scbe.v1.replay.admit",
+  epoch: "scbe.v1.replay.epoch",
+  epochGet: "scbe.v1.replay.epoch.get",
+  request: "scbe.v1.request",
+  cancel: "scbe.v1.cancel",
+  nonceReuse: "scbe.v1.security.nonce_reuse",
+} as const;
+
+/** The subjects that end in a provider. */
+export type ProviderSubject = Exclude<keyof typeof SUBJECTS, "ring" | "epoch" | "epochGet">;
+
+/** The subject of one provider; throws on a name that could widen it (`*`, `>`, dots). */
+export function subjectFor(kind: ProviderSubject, provider: string): string {
+  if (!NAME_PATTERN.test(provider)) throw new RangeError(`not a provider name: ${JSON.stringify(provider)}`);
+  return `${SUBJECTS[kind]}.${provider}`;
+}
+
+/**
+ * The provider that a received subject names, or `undefined` when the subject is not `kind` followed by exactly one
+ * well-formed token. A requester chooses neither of them freely only if this check was made: a JetStream consumer can
+ * deliver into any subject (the "confused deputy" of docs/request-path.md).
+ */
+export function providerOf(kind: ProviderSubject, subject: string): string | undefined {
+  const prefix = `${SUBJECTS[kind]}.`;
+  if (!subject.startsWith(prefix)) return undefined;
+  const provider = subject.slice(prefix.length);
+  return NAME_PATTERN.test(provider) ? provider : undefined;
+}
+
+/** Queue groups, one for each kind of worker. */
+export const QUEUES = {
+  envelope: "envelope",
+  keyring: "keyring",
+  replayGuard: "replay-guard",
+  gateways: "gateways",
+} as const;
+
+/** KV buckets and JetStream streams, all in file storage. */
+export const BUCKETS = { keyring: "SCBE_KEYRING", replay: "SCBE_REPLAY" } as const;
+export const STREAMS = { security: "SCBE_SECURITY" } as const;
+
+/** The one key of each bucket. */
+export const KV_KEYS = { ring: "ring", epoch: "epoch" } as const;
