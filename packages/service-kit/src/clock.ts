@@ -1,0 +1,15 @@
+import { performance } from "node:perf_hooks";
+
+/** The only way to the time: handed to whoever needs it, so that decisions can be tested at any time. */
+export interface Clock {
+  /** Milliseconds since the Unix epoch; may jump when the system's clock is set. */
+  now(): number;
+  /** Milliseconds since some point in the past; never goes back. For durations and deadlines. */
+  monotonic(): number;
+}
+
+/** The machine's clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+};

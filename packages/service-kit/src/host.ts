@@ -1,0 +1,23 @@
+import type { Logger } from "pino";
+import type { Registry } from "prom-client";
+import type { Bus } from "./bus.ts";
+import type { Clock } from "./clock.ts";
+import type { Identity } from "./identity.ts";
+import type { Readiness } from "./readiness.ts";
+
+/** What a running process hands to its service: everything it needs of the world, and nothing global. */
+export interface Host {
+  readonly name: string;
+  readonly version: string;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Shown on `/metrics`; register the service's own here, not in prom-client's default registry. */
+  readonly metrics: Registry;
+  /** Shown on `/readyz`. The bus's connection is declared already, as `nats`. */
+  readonly readiness: Readiness;
+  readonly bus: Bus;
+  /** `undefined` on an open server. */
+  readonly identity: Identity | undefined;
+  /** Aborts when the process is told to stop. */
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,63 @@
+import type { Clock } from "./clock.ts";
+import { systemClock } from "./clock.ts";
+
+/** What a process depends on, and whether it has it. Nothing declared, or all of it there: ready. */
+export interface Readiness {
+  /** Adds a dependency that is not there yet. Idempotent. */
+  declare(name: string): void;
+  /** Says how a dependency is; declares it when it is new. */
+  set(name: string, state: DependencyState): void;
+  /** True while every dependency is there. */
+  readonly ready: boolean;
+  /** Runs whenever {@link ready} changes, after it did. */
+  onChange(listener: (ready: boolean) => void): Disposable;
+  /** Each dependency, its state, and since when, in the order of declaration. */
+  report(): readonly DependencyReport[];
+}
+
+/** `reason` is for operators: it is shown on `/readyz`, and holds no secret. */
+export type DependencyState = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+
+export interface DependencyReport {
+  readonly name: string;
+  readonly ok: boolean;
+  /** Why it is not there; absent when it is. */
+  readonly reason?: string;
+  /** Milliseconds since the Unix epoch at which `ok` last changed. */
+  readonly since: number;
+}
+
+/** An empty {@link Readiness}. */
+export function createReadiness(clock: Clock = systemClock): Readiness {
+  const dependencies = new Map<string, { state: DependencyState; since: number }>();
+  const listeners = new Set<(ready: boolean) => void>();
+  let ready = true;
+
+  const put = (name: string, state: DependencyState): void => {
+    const before = dependencies.get(name);
+    const since = before?.state.ok === state.ok ? before.since : clock.now();
+    dependencies.set(name, { state, since });
+    const now = [...dependencies.values()].every((dependency) => dependency.state.ok);
+    if (now === ready) return;
+    ready = now;
+    for (const listener of [...listeners]) listener(now);
+  };
+
+  return {
+    declare(name) {
+      if (!dependencies.has(name)) put(name, { ok: false, reason: "not yet known" });
+    },
+    set: put,
+    get ready() {
+      return ready;
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
+    report: () =>
+      [...dependencies].map(([name, { state, since }]) =>
+        state.ok ? { name, ok: true, since } : { name, ok: false, reason: state.reason, since },
+      ),
+  };
+}
