@@ -1,0 +1,55 @@
+import { createPublicKey, type KeyObject, verify } from "node:crypto";
+import { PublicNkey } from "@scbe/contracts";
+import { fromPublic } from "nkeys.js";
+
+const SIGNATURE_BYTES = 64;
+
+/**
+ * Whether `signature` is the Ed25519 signature (RFC 8032) over `bytes` by the user with this public nkey. `false`, too,
+ * for whatever is no user's nkey. The check itself is node:crypto's: nkeys.js verifies in plain JavaScript, which
+ * takes milliseconds, and would hold up the event loop of the keyring.
+ */
+export function verifyNkey(publicKey: string, bytes: Uint8Array, signature: Uint8Array): boolean {
+  if (signature.length !== SIGNATURE_BYTES) return false;
+  const key = importNkey(publicKey);
+  return key !== undefined && verify(null, bytes, key, signature);
+}
+
+function importNkey(publicKey: string): KeyObject | undefined {
+  if (!isUserNkey(publicKey)) return undefined;
+  // prefix (1), Ed25519 public key (32), CRC-16 (2)
+  const raw = decodeBase32(publicKey).subarray(1, 33);
+  return createPublicKey({
+    key: { kty: "OKP", crv: "Ed25519", x: raw.toString("base64url") },
+    format: "jwk",
+  });
+}
+
+/** nkeys.js checks prefix and checksum, and throws; it lets text of other lengths and alphabets pass. */
+function isUserNkey(publicKey: string): boolean {
+  if (!PublicNkey.safeParse(publicKey).success) return false;
+  try {
+    fromPublic(publicKey);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/** RFC 4648, section 6, of text that was found well-formed; the bits that fill no byte are dropped. */
+function decodeBase32(text: string): Buffer {
+  const out: number[] = [];
+  let pending = 0;
+  let bits = 0;
+  for (const character of text) {
+    pending = ((pending << 5) | BASE32.indexOf(character)) & 0xfff;
+    bits += 5;
+    if (bits >= 8) {
+      bits -= 8;
+      out.push((pending >> bits) & 0xff);
+    }
+  }
+  return Buffer.from(out);
+}
