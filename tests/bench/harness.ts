@@ -1,0 +1,92 @@
+/**
+ * A comparison of two things in one run. Absolute times on shared machines mean little, their ratio within one round
+ * means much: both sides take turns, round by round, and what is reported is the median of the rounds' ratios.
+ */
+export interface Row {
+  readonly name: string;
+  readonly unit: string;
+  readonly better: "lower" | "higher";
+  /** One round's figure of our side, in `unit`. */
+  readonly ours: () => number | Promise<number>;
+  /** One round's figure of what we compare with, in `unit`. */
+  readonly against: () => number | Promise<number>;
+  readonly rounds: number;
+  /** What the ratio says. Rows that show "theirs over ours" put theirs on top. */
+  readonly ratio?: (ours: number, against: number) => number;
+}
+
+export interface Result {
+  readonly name: string;
+  readonly unit: string;
+  readonly better: "lower" | "higher";
+  readonly ours: number;
+  readonly against: number;
+  readonly ratio: number;
+  /** First and third quartile of the rounds' ratios. */
+  readonly spread: readonly [number, number];
+}
+
+/** Runs a row: one unmeasured round of each side, then `rounds` interleaved ones, the order swapped each time. */
+export async function runRow(row: Row, onRound: (round: number) => void = () => {}): Promise<Result> {
+  await row.ours();
+  await row.against();
+  const ratio = row.ratio ?? ((ours, against) => ours / against);
+  const rounds: { ours: number; against: number; ratio: number }[] = [];
+  for (let round = 0; round < row.rounds; round++) {
+    onRound(round);
+    const first = round % 2 === 0 ? await row.ours() : await row.against();
+    const second = round % 2 === 0 ? await row.against() : await row.ours();
+    const [ours, against] = round % 2 === 0 ? [first, second] : [second, first];
+    rounds.push({ ours, against, ratio: ratio(ours, against) });
+  }
+  const ratios = rounds.map((round) => round.ratio);
+  return {
+    name: row.name,
+    unit: row.unit,
+    better: row.better,
+    ours: quantile(rounds.map((round) => round.ours), 0.5),
+    against: quantile(rounds.map((round) => round.against), 0.5),
+    ratio: quantile(ratios, 0.5),
+    spread: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
+  };
+}
+
+/** The `q`-quantile by linear interpolation; `values` is not empty. */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (sorted.length - 1) * q;
+  const low = sorted[Math.floor(at)] ?? Number.NaN;
+  const high = sorted[Math.ceil(at)] ?? low;
+  return low + (high - low) * (at - Math.floor(at));
+}
+
+/** Microseconds for one call of `work`, over about `forMs` milliseconds. */
+export async function microsecondsPerCall(work: () => unknown, forMs = 60): Promise<number> {
+  const batch = 50;
+  const start = performance.now();
+  let calls = 0;
+  let elapsed = 0;
+  while (elapsed < forMs) {
+    for (let call = 0; call < batch; call++) {
+      const result = work();
+      if (result instanceof Promise) await result;
+    }
+    calls += batch;
+    elapsed = performance.now() - start;
+  }
+  return (elapsed * 1000) / calls;
+}
+
+/** Completed calls a second, with `inFlight` of them always under way, for `forMs` milliseconds. */
+export async function callsPerSecond(call: () => Promise<unknown>, inFlight: number, forMs: number): Promise<number> {
+  const start = performance.now();
+  let done = 0;
+  const lane = async () => {
+    while (performance.now() - start < forMs) {
+      await call();
+      done++;
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, lane));
+  return (done * 1000) / (performance.now() - start);
+}
