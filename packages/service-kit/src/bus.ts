@@ -5,6 +5,8 @@
 export interface Bus extends AsyncDisposable {
   /** `false` from the moment the link is noticed to be down until it is back. Publishing while down is refused. */
   readonly connected: boolean;
+  /** True while the link is TLS. */
+  readonly encrypted: boolean;
   /** The server's limit for one message, in bytes (headers and data together). */
   readonly maxPayload: number;
   /** The public nkey this connection authenticated with, `undefined` on an open server. */

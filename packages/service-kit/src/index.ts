@@ -11,6 +11,7 @@ export * from "./identity.ts";
 export * from "./logger.ts";
 export * from "./nats/connect-bus.ts";
 export * from "./nats/load-identity.ts";
+export * from "./ops-server.ts";
 export * from "./readiness.ts";
 export * from "./run-service.ts";
 export * from "./transport.ts";

@@ -1,9 +1,20 @@
-import type { opsVariables, transportVariables } from "./config/groups.ts";
+import { isScbeError } from "@scbe/contracts";
+import { collectDefaultMetrics, Registry } from "prom-client";
+import type { Bus } from "./bus.ts";
+import { systemClock } from "./clock.ts";
+import { type opsVariables, transportOf, type transportVariables } from "./config/groups.ts";
+import { readConfig } from "./config/read-config.ts";
 import type { ConfigOf, ConfigSpec, Variables } from "./config/variable.ts";
 import type { Host } from "./host.ts";
+import { createLogger, type Logger } from "./logger.ts";
+import { connectBus } from "./nats/connect-bus.ts";
+import { loadIdentity } from "./nats/load-identity.ts";
+import { startOpsServer } from "./ops-server.ts";
+import { createReadiness, type Readiness } from "./readiness.ts";
 
 /** The variables that every service reads. */
 export type HostVariables = Variables & typeof transportVariables & ReturnType<typeof opsVariables>;
+type HostConfig = ConfigOf<typeof transportVariables & ReturnType<typeof opsVariables>>;
 
 export interface ServiceProgram<V extends HostVariables> {
   /** The service's name: of its NATS connection, inbox and log lines. */
@@ -15,10 +26,126 @@ export interface ServiceProgram<V extends HostVariables> {
   start(config: ConfigOf<V>, host: Host): Promise<AsyncDisposable>;
 }
 
+/** Exit codes: sysexits.h's EX_CONFIG for a configuration that cannot be used. */
+export const EXIT_CODES = { stopped: 0, failed: 1, misconfigured: 78 } as const;
+
 /**
- * Runs one service as this process: configuration, log, ops port, bus, service; then waits for TERM, INT or the
- * parent's end, and takes all of it down in reverse order. Sets the exit code: 0 stopped, 1 failed, 78 misconfigured.
+ * Runs one service as this process: configuration, log, ops port, bus, service; then waits for TERM, INT, HUP or the
+ * parent's end (IPC `disconnect`), and takes all of it down in reverse order. Ends the process: 0 stopped, 1 failed,
+ * 78 misconfigured.
+ *
+ * @example
+ * await runService({ name: "keyring", version: "1.0.0", config, start });
  */
 export async function runService<V extends HostVariables>(program: ServiceProgram<V>): Promise<void> {
-  throw new Error(`not written yet: ${program.name}`);
+  const signal = stopSignal();
+  const reading = readConfig(program.config, process.env);
+  if (!reading.ok) {
+    process.stderr.write(misconfigured(program.name, reading.problems));
+    process.exit(EXIT_CODES.misconfigured);
+  }
+  const config = reading.config as ConfigOf<V> & HostConfig;
+  const log = createLogger({ name: program.name, level: config.LOG_LEVEL });
+  endOnDefects(log);
+  try {
+    await runUntilStopped(program, config, log, signal);
+    log.info("stopped");
+    process.exit(EXIT_CODES.stopped);
+  } catch (error) {
+    if (signal.aborted && isScbeError(error, "ABORTED")) process.exit(EXIT_CODES.stopped);
+    log.fatal({ err: error }, "cannot go on");
+    process.exit(EXIT_CODES.failed);
+  }
+}
+
+async function runUntilStopped<V extends HostVariables>(
+  program: ServiceProgram<V>,
+  config: ConfigOf<V> & HostConfig,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name, version } = program;
+  await using stack = new AsyncDisposableStack();
+  const metrics = new Registry();
+  collectDefaultMetrics({ register: metrics });
+  const readiness = createReadiness();
+  readiness.declare("nats");
+  readiness.declare("service");
+  const ops = stack.use(
+    await startOpsServer({ host: config.SCBE_OPS_HOST, port: config.SCBE_OPS_PORT, metrics, readiness }),
+  );
+  log.info({ version, opsPort: ops.port }, "starting");
+
+  const transport = transportOf(config);
+  const drainTimeoutMs = config.SCBE_DRAIN_TIMEOUT_MS;
+  const bus = stack.use(
+    await connectBus({
+      ...transport,
+      name,
+      log,
+      signal,
+      drainTimeoutMs,
+      onSubscriptionRefused: (subject) =>
+        readiness.set("nats permissions", { ok: false, reason: `may not subscribe to ${subject}` }),
+    }),
+  );
+  stack.use(followConnection(bus, readiness));
+  const identity = loadIdentity(transport);
+  const host: Host = { name, version, log, clock: systemClock, metrics, readiness, bus, identity, signal };
+  stack.use(await program.start(config, host));
+  readiness.set("service", { ok: true });
+  log.info("started");
+
+  await aborted(signal);
+  log.info("stopping");
+  readiness.set("service", { ok: false, reason: "stopping" });
+  endAtTheLatest(log, drainTimeoutMs + CLOSE_MARGIN_MS);
+}
+
+/** Beyond the time to drain: for the service's other resources, the bus and the ops port. */
+const CLOSE_MARGIN_MS = 5000;
+
+function misconfigured(name: string, problems: readonly string[]): string {
+  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  return `${name} cannot start: ${count} in its configuration\n${problems.map((line) => `  ${line}\n`).join("")}`;
+}
+
+/** Keeps the dependency `nats` as the connection is. */
+function followConnection(bus: Bus, readiness: Readiness): Disposable {
+  const set = (connected: boolean): void =>
+    readiness.set("nats", connected ? { ok: true } : { ok: false, reason: "the connection is down" });
+  set(bus.connected);
+  return bus.onConnection(set);
+}
+
+/** Aborts at the first request to stop; further ones change nothing, so that no shutdown is cut short by a second. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  const stop = (): void => controller.abort();
+  for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(name, stop);
+  process.on("disconnect", stop);
+  return controller.signal;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+/** A defect that nobody caught leaves a state that nobody knows: the process ends, and its supervisor starts another. */
+function endOnDefects(log: Logger): void {
+  const end = (error: unknown): void => {
+    log.fatal({ err: error }, "a defect that nobody caught");
+    process.exit(EXIT_CODES.failed);
+  };
+  process.on("uncaughtException", end);
+  process.on("unhandledRejection", end);
+}
+
+function endAtTheLatest(log: Logger, timeoutMs: number): void {
+  const timer = setTimeout(() => {
+    log.fatal({ timeoutMs }, "stopping took too long");
+    process.exit(EXIT_CODES.failed);
+  }, timeoutMs);
+  timer.unref();
 }

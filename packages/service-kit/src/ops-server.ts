@@ -1,0 +1,60 @@
+import { isScbeError, ScbeError } from "@scbe/contracts";
+import { type FastifyInstance, fastify } from "fastify";
+import type { Registry } from "prom-client";
+import type { Readiness } from "./readiness.ts";
+
+export interface OpsServerOptions {
+  readonly host: string;
+  /** 0: any free one */
+  readonly port: number;
+  readonly metrics: Registry;
+  readonly readiness: Readiness;
+}
+
+export interface OpsServer extends AsyncDisposable {
+  readonly port: number;
+}
+
+/**
+ * The ops port. `/healthz` speaks of the event loop alone: if it spoke of a dependency, that one's outage would have
+ * the whole fleet restarted. `/readyz` names every dependency, its state and since when, with 503 while one is away.
+ * @throws ScbeError CONFLICT when the port is taken
+ */
+export async function startOpsServer({
+  host,
+  port,
+  metrics,
+  readiness,
+}: OpsServerOptions): Promise<OpsServer> {
+  const server = fastify({ logger: false, forceCloseConnections: true });
+  server.get("/healthz", () => ({ status: "ok" }));
+  server.get("/readyz", (_request, reply) => {
+    const dependencies = readiness
+      .report()
+      .map((row) => ({ ...row, since: new Date(row.since).toISOString() }));
+    return reply.code(readiness.ready ? 200 : 503).send({ ready: readiness.ready, dependencies });
+  });
+  server.get("/metrics", async (_request, reply) =>
+    reply.type(metrics.contentType).send(await metrics.metrics()),
+  );
+  await listen(server, host, port);
+  return { port: portOf(server, port), [Symbol.asyncDispose]: () => server.close() };
+}
+
+async function listen(server: FastifyInstance, host: string, port: number): Promise<void> {
+  try {
+    await server.listen({ host, port });
+  } catch (cause) {
+    if (isScbeError(cause)) throw cause;
+    const taken = cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE";
+    const why = taken
+      ? "is taken; set SCBE_OPS_PORT to a free one"
+      : "cannot be listened on (SCBE_OPS_HOST, SCBE_OPS_PORT)";
+    throw new ScbeError("CONFLICT", `ops port ${host}:${port} ${why}`, { cause });
+  }
+}
+
+function portOf(server: FastifyInstance, fallback: number): number {
+  const address = server.server.address();
+  return address === null || typeof address === "string" ? fallback : address.port;
+}
