@@ -1,16 +1,15 @@
 import { isScbeError } from "@scbe/contracts";
 import { collectDefaultMetrics, Registry } from "prom-client";
-import type { Bus } from "./bus.ts";
 import { systemClock } from "./clock.ts";
 import { type opsVariables, transportOf, type transportVariables } from "./config/groups.ts";
 import { readConfig } from "./config/read-config.ts";
 import type { ConfigOf, ConfigSpec, Variables } from "./config/variable.ts";
+import { connectHostBus } from "./connect-host-bus.ts";
 import type { Host } from "./host.ts";
 import { createLogger, type Logger } from "./logger.ts";
-import { connectBus } from "./nats/connect-bus.ts";
 import { loadIdentity } from "./nats/load-identity.ts";
 import { startOpsServer } from "./ops-server.ts";
-import { createReadiness, type Readiness } from "./readiness.ts";
+import { createReadiness } from "./readiness.ts";
 
 /** The variables that every service reads. */
 export type HostVariables = Variables & typeof transportVariables & ReturnType<typeof opsVariables>;
@@ -69,7 +68,6 @@ async function runUntilStopped<V extends HostVariables>(
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
   const readiness = createReadiness();
-  readiness.declare("nats");
   readiness.declare("service");
   const ops = stack.use(
     await startOpsServer({ host: config.SCBE_OPS_HOST, port: config.SCBE_OPS_PORT, metrics, readiness }),
@@ -78,18 +76,7 @@ async function runUntilStopped<V extends HostVariables>(
 
   const transport = transportOf(config);
   const drainTimeoutMs = config.SCBE_DRAIN_TIMEOUT_MS;
-  const bus = stack.use(
-    await connectBus({
-      ...transport,
-      name,
-      log,
-      signal,
-      drainTimeoutMs,
-      onSubscriptionRefused: (subject) =>
-        readiness.set("nats permissions", { ok: false, reason: `may not subscribe to ${subject}` }),
-    }),
-  );
-  stack.use(followConnection(bus, readiness));
+  const bus = stack.use(await connectHostBus({ ...transport, name, log, signal, drainTimeoutMs, readiness }));
   const identity = loadIdentity(transport);
   const host: Host = { name, version, log, clock: systemClock, metrics, readiness, bus, identity, signal };
   stack.use(await program.start(config, host));
@@ -108,14 +95,6 @@ const CLOSE_MARGIN_MS = 5000;
 function misconfigured(name: string, problems: readonly string[]): string {
   const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
   return `${name} cannot start: ${count} in its configuration\n${problems.map((line) => `  ${line}\n`).join("")}`;
-}
-
-/** Keeps the dependency `nats` as the connection is. */
-function followConnection(bus: Bus, readiness: Readiness): Disposable {
-  const set = (connected: boolean): void =>
-    readiness.set("nats", connected ? { ok: true } : { ok: false, reason: "the connection is down" });
-  set(bus.connected);
-  return bus.onConnection(set);
 }
 
 /** Aborts at the first request to stop; further ones change nothing, so that no shutdown is cut short by a second. */

@@ -1,1 +1,9 @@
-export {};
+export * from "./collect-logs.ts";
+export * from "./create-test-host.ts";
+export * from "./eventually.ts";
+export * from "./find-server.ts";
+export * from "./free-port.ts";
+export * from "./start-nats.ts";
+export * from "./start-process.ts";
+export * from "./start-redis.ts";
+export * from "./temp-dir.ts";

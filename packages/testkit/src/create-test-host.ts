@@ -1,0 +1,53 @@
+import {
+  type Clock,
+  connectHostBus,
+  createReadiness,
+  type Host,
+  loadIdentity,
+  Registry,
+  systemClock,
+  type Transport,
+} from "@scbe/service-kit";
+import { type CollectedLogs, collectLogs } from "./collect-logs.ts";
+
+export interface TestHostOptions {
+  /** Where NATS is and who to be there; `{servers: [nats.url]}` on an open server. */
+  readonly transport: Transport;
+  /** Of the connection, as the process would be named. */
+  readonly name: string;
+  readonly clock?: Clock;
+  readonly version?: string;
+  readonly drainTimeoutMs?: number;
+}
+
+export interface TestHost extends Host, AsyncDisposable {
+  readonly logs: CollectedLogs;
+  /** What TERM does to a process: {@link Host.signal} aborts. */
+  stop(): void;
+}
+
+/** A {@link Host} against a real server, to run a service inside the test's own process. */
+export async function createTestHost(options: TestHostOptions): Promise<TestHost> {
+  const { transport, name, clock = systemClock, version = "0.0.0", drainTimeoutMs = 5000 } = options;
+  const logs = collectLogs({ name });
+  const readiness = createReadiness(clock);
+  const stopping = new AbortController();
+  const bus = await connectHostBus({ ...transport, name, log: logs.log, drainTimeoutMs, readiness });
+  return {
+    name,
+    version,
+    log: logs.log,
+    logs,
+    clock,
+    metrics: new Registry(),
+    readiness,
+    bus,
+    identity: loadIdentity(transport),
+    signal: stopping.signal,
+    stop: () => stopping.abort(),
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort();
+      await bus[Symbol.asyncDispose]();
+    },
+  };
+}

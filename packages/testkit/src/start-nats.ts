@@ -1,0 +1,119 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { eventually } from "./eventually.ts";
+import { findServer } from "./find-server.ts";
+import { type RunningProcess, startProcess } from "./start-process.ts";
+import { createTempDir } from "./temp-dir.ts";
+
+export interface NatsOptions {
+  /** Text of the server's configuration, without port, address and store. */
+  readonly config?: string;
+  /** Path of a configuration file, in place of `config`. */
+  readonly configFile?: string;
+  /** Bytes of one message; 8 MiB unless told. Not with `configFile`. */
+  readonly maxPayload?: number;
+}
+
+/** A real nats-server with JetStream in file storage, on a port of its own on 127.0.0.1. */
+export interface NatsServer extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** What the server has logged since it was last started. */
+  readonly output: string;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+  /** SIGSTOP: connections stay open, and nothing is answered. */
+  pause(): void;
+  resume(): void;
+  /** Starts it again on the same port and store; kills it first where it still runs. */
+  restart(): Promise<void>;
+  /** Reads its configuration again, as SIGHUP does. */
+  reload(): void;
+}
+
+/** Starts one; its temporary folder goes with it. @throws Error with the server's output when it does not start */
+export async function startNats(options: NatsOptions = {}): Promise<NatsServer> {
+  const dir = createTempDir();
+  const configFile = options.configFile ?? writeConfig(dir.path, options);
+  let server = startOn(dir.path, configFile, -1);
+  try {
+    const port = await portOf(server, dir.path);
+    return {
+      url: `nats://127.0.0.1:${port}`,
+      port,
+      get pid() {
+        return server.pid;
+      },
+      get output() {
+        return server.stderr;
+      },
+      kill: () => server.kill(),
+      pause: () => server.pause(),
+      resume: () => server.resume(),
+      reload: () => server.signal("SIGHUP"),
+      restart: async () => {
+        await server.kill();
+        server = startOn(dir.path, configFile, port);
+        await portOf(server, dir.path);
+      },
+      [Symbol.asyncDispose]: async () => {
+        await server.kill();
+        dir[Symbol.dispose]();
+      },
+    };
+  } catch (error) {
+    await server.kill();
+    dir[Symbol.dispose]();
+    throw error;
+  }
+}
+
+const MAX_PAYLOAD = 8 * 1024 * 1024;
+
+function writeConfig(dir: string, { config = "", maxPayload = MAX_PAYLOAD }: NatsOptions): string {
+  const file = join(dir, "nats.conf");
+  writeFileSync(file, `max_payload: ${maxPayload}\n${config}\n`, { mode: 0o600 });
+  return file;
+}
+
+/** Port -1: any free one. */
+function startOn(dir: string, configFile: string, port: number): RunningProcess {
+  const store = join(dir, "jetstream");
+  const args = [
+    "-c",
+    configFile,
+    "-a",
+    "127.0.0.1",
+    "-p",
+    String(port),
+    "-js",
+    "-sd",
+    store,
+    "--ports_file_dir",
+    dir,
+  ];
+  return startProcess(findServer("nats-server"), args);
+}
+
+/** The server writes the ports it listens on into a file that is named after its process. */
+async function portOf(server: RunningProcess, dir: string): Promise<number> {
+  let ended = false;
+  void server.exited.then(() => {
+    ended = true;
+  });
+  const port = await eventually(
+    () => (ended ? "ended" : readPort(join(dir, `nats-server_${server.pid}.ports`))),
+    {
+      timeoutMs: 10_000,
+    },
+  );
+  if (typeof port === "number") return port;
+  throw new Error(`nats-server did not start:\n${server.stderr}`);
+}
+
+function readPort(file: string): number | undefined {
+  if (!existsSync(file)) return undefined;
+  const found = readFileSync(file, "utf8").match(/"nats":\s*\[\s*"nats:\/\/[^"]*:(\d+)"/);
+  return found?.[1] === undefined ? undefined : Number(found[1]);
+}

@@ -1,0 +1,132 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { eventually } from "./eventually.ts";
+import { findExecutable } from "./find-server.ts";
+
+export interface ProcessOptions {
+  readonly cwd?: string;
+  /** Added to this process's environment, or, with `bareEnv`, all of it. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly bareEnv?: boolean;
+  /** Opens an IPC channel; when this process ends, the child sees `disconnect`. */
+  readonly ipc?: boolean;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface RunningProcess extends AsyncDisposable {
+  readonly pid: number;
+  readonly child: ChildProcess;
+  /** Everything written so far. */
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Resolves when it has ended and all of its output was read. */
+  readonly exited: Promise<Exit>;
+  signal(name: NodeJS.Signals): void;
+  /** SIGKILL, and wait for the end. */
+  kill(): Promise<void>;
+  /** SIGSTOP: it holds its sockets and answers nothing. */
+  pause(): void;
+  /** SIGCONT. */
+  resume(): void;
+  /** Waits until its output has a match. @throws Error with the output, when it ends or the time is up before */
+  output(pattern: RegExp, options?: { timeoutMs?: number }): Promise<RegExpMatchArray>;
+}
+
+/**
+ * Starts a program that does not outlive this one, not even when this one is killed: on Linux the kernel sends it
+ * SIGKILL then (`setpriv --pdeathsig`).
+ */
+export function startProcess(
+  command: string,
+  args: readonly string[],
+  options: ProcessOptions = {},
+): RunningProcess {
+  const [program, ...words] = [...tether(), command, ...args];
+  const child = spawn(program ?? command, words, {
+    stdio: ["ignore", "pipe", "pipe", ...(options.ipc === true ? (["ipc"] as const) : [])],
+    env: { ...(options.bareEnv === true ? {} : process.env), ...options.env },
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
+  });
+  return new Running(child);
+}
+
+function tether(): string[] {
+  const setpriv = process.platform === "linux" ? findExecutable("setpriv") : undefined;
+  return setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL", "--"];
+}
+
+const OUTPUT_MAX = 4 * 1024 * 1024;
+
+class Running implements RunningProcess {
+  readonly child: ChildProcess;
+  readonly exited: Promise<Exit>;
+  readonly #output = { stdout: "", stderr: "" };
+  #ended = false;
+
+  constructor(child: ChildProcess) {
+    this.child = child;
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name]?.setEncoding("utf8").on("data", (text: string) => {
+        this.#output[name] = (this.#output[name] + text).slice(-OUTPUT_MAX);
+      });
+    }
+    this.exited = once(child, "close").then(([code, signal]) => {
+      this.#ended = true;
+      return { code, signal };
+    });
+    this.exited.catch(() => {
+      this.#ended = true;
+    });
+  }
+
+  get pid(): number {
+    return this.child.pid ?? -1;
+  }
+
+  get stdout(): string {
+    return this.#output.stdout;
+  }
+
+  get stderr(): string {
+    return this.#output.stderr;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name);
+  }
+
+  async kill(): Promise<void> {
+    if (!this.#ended) this.child.kill("SIGKILL");
+    await this.exited.catch(() => undefined);
+  }
+
+  pause(): void {
+    this.child.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    this.child.kill("SIGCONT");
+  }
+
+  async output(
+    pattern: RegExp,
+    { timeoutMs = 10_000 }: { timeoutMs?: number } = {},
+  ): Promise<RegExpMatchArray> {
+    const find = (): RegExpMatchArray | null => `${this.stdout}\n${this.stderr}`.match(pattern);
+    await eventually(() => this.#ended || find() !== null, { timeoutMs }).catch(() => undefined);
+    const found = find();
+    if (found !== null) return found;
+    const why = this.#ended ? "ended" : `ran for ${timeoutMs} ms`;
+    throw new Error(
+      `${this.child.spawnfile} ${why} without saying ${pattern}:\n${this.stdout}${this.stderr}`,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+  }
+}
