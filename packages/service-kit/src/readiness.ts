@@ -15,14 +15,20 @@ export interface Readiness {
   report(): readonly DependencyReport[];
 }
 
-/** `reason` is for operators: it is shown on `/readyz`, and holds no secret. */
-export type DependencyState = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+/**
+ * `reason` is for operators: it is shown on `/readyz`, and holds no secret. `note` likewise: what they should know of a
+ * dependency that is away without the process being any less ready for it.
+ */
+export type DependencyState =
+  | { readonly ok: true; readonly note?: string }
+  | { readonly ok: false; readonly reason: string };
 
 export interface DependencyReport {
   readonly name: string;
   readonly ok: boolean;
   /** Why it is not there; absent when it is. */
   readonly reason?: string;
+  readonly note?: string;
   /** Milliseconds since the Unix epoch at which `ok` last changed. */
   readonly since: number;
 }
@@ -56,8 +62,6 @@ export function createReadiness(clock: Clock = systemClock): Readiness {
       return { [Symbol.dispose]: () => void listeners.delete(listener) };
     },
     report: () =>
-      [...dependencies].map(([name, { state, since }]) =>
-        state.ok ? { name, ok: true, since } : { name, ok: false, reason: state.reason, since },
-      ),
+      [...dependencies].map(([name, { state, since }]) => ({ name, ...state, since })),
   };
 }
