@@ -1,3 +1,4 @@
+export * from "./access/index.ts";
 export * from "./errors.ts";
 export * from "./headers.ts";
 export * from "./keyring.ts";

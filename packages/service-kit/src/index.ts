@@ -12,6 +12,7 @@ export * from "./identity.ts";
 export * from "./logger.ts";
 export * from "./metrics.ts";
 export * from "./nats/connect-bus.ts";
+export * from "./nats/issue-credentials.ts";
 export * from "./nats/load-identity.ts";
 export * from "./ops-server.ts";
 export * from "./readiness.ts";

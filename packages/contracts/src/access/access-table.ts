@@ -1,0 +1,105 @@
+import { type BUCKETS, QUEUES, type STREAMS, type SUBJECTS } from "../subjects.ts";
+
+/** The kinds of users that the bus knows. */
+export const ROLES = [
+  "keyring",
+  "envelope",
+  "replay-guard",
+  "orchestrator",
+  "gateway",
+  "provision",
+  "operator",
+] as const;
+export type Role = (typeof ROLES)[number];
+
+/** A subject by its name in {@link SUBJECTS}. */
+export type SubjectKind = keyof typeof SUBJECTS;
+
+/** Endpoints of a NATS service: subscribed to in one queue group only, answered by `allow_responses`. */
+export interface ServedCells {
+  readonly queue: string;
+  readonly subjects: readonly SubjectKind[];
+}
+
+/** All that the users of one role may do on the bus. A process that can do more than its row is a defect. */
+export interface AccessRow {
+  /** What such a user is, for the documentation. */
+  readonly is: string;
+  /** The user's providers: all of the deployment, some of them, exactly one, or none at all. */
+  readonly providers: "every" | "some" | "one" | "none";
+  readonly publishes: readonly SubjectKind[];
+  /** Plain subscriptions, outside any queue group. */
+  readonly subscribes: readonly SubjectKind[];
+  readonly serves?: ServedCells;
+  /** The KV bucket whose one key it reads, writes and watches. Nobody else has any right on that bucket. */
+  readonly owns?: keyof typeof BUCKETS;
+  /** Streams whose messages it reads one at a time, without a consumer. */
+  readonly reads?: readonly (keyof typeof STREAMS)[];
+  /** Creates and updates every bucket and stream; reads and writes nothing in them. */
+  readonly provisions?: true;
+  /** Asks every service for its presence, description and statistics (`$SRV`). */
+  readonly inspects?: true;
+}
+
+export type AccessTable = Readonly<Record<Role, AccessRow>>;
+
+/**
+ * Who may do what. The server's configuration, the keyring's list of askers and docs/access.md are made from this table,
+ * and it has rows only for what exists.
+ */
+export const ACCESS: AccessTable = {
+  keyring: {
+    is: "The only process that talks to KMS; hands out subkeys.",
+    providers: "every",
+    publishes: ["ring"],
+    subscribes: [],
+    serves: { queue: QUEUES.keyring, subjects: ["grant"] },
+    owns: "keyring",
+  },
+  envelope: {
+    is: "Seals and opens for callers in any language.",
+    providers: "every",
+    publishes: ["grant", "admit", "epochGet"],
+    subscribes: ["ring", "epoch"],
+    serves: {
+      queue: QUEUES.envelope,
+      subjects: ["sealRequest", "openRequest", "sealResponse", "openResponse"],
+    },
+  },
+  "replay-guard": {
+    is: "Decides what was seen before; owns the replay epoch.",
+    providers: "every",
+    publishes: ["epoch", "nonceReuse"],
+    subscribes: ["epoch"],
+    serves: { queue: QUEUES.replayGuard, subjects: ["admit", "epochGet"] },
+    owns: "replay",
+  },
+  orchestrator: {
+    is: "Sends requests to its providers, sealed by itself or by the envelope service.",
+    providers: "some",
+    publishes: ["request", "cancel", "grant", "epochGet", "sealRequest", "openResponse"],
+    subscribes: ["ring", "epoch"],
+  },
+  gateway: {
+    is: "Opens the requests to one provider, calls it, and seals its responses.",
+    providers: "one",
+    publishes: ["grant", "admit", "openRequest", "sealResponse"],
+    subscribes: ["ring", "cancel"],
+    serves: { queue: QUEUES.gateways, subjects: ["request"] },
+  },
+  provision: {
+    is: "Creates and updates the buckets and streams, then leaves.",
+    providers: "none",
+    publishes: [],
+    subscribes: [],
+    provisions: true,
+  },
+  operator: {
+    is: "A person with the `nats` CLI.",
+    providers: "none",
+    publishes: [],
+    subscribes: [],
+    reads: ["security"],
+    inspects: true,
+  },
+};
