@@ -1,21 +1,8 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { isScbeError, ScbeError } from "@scbe/contracts";
-import { type ConnectionOptions, connect, type NatsConnection, NatsError } from "nats";
 import type { Bus } from "../bus.ts";
-import type { Logger } from "../logger.ts";
-import type { Transport } from "../transport.ts";
-import { toScbeError } from "./errors.ts";
-import { type LoadedIdentity, loadIdentity } from "./load-identity.ts";
+import { connectNats, type LinkOptions } from "./connect-nats.ts";
 import { NatsBus } from "./nats-bus.ts";
 
-export interface ConnectOptions extends Transport {
-  /** Names the connection, and its private inbox `_INBOX_<name>`: letters, digits, `-` and `_`. */
-  readonly name: string;
-  readonly log: Logger;
-  /** Gives up connecting. */
-  readonly signal?: AbortSignal;
-  /** How long to try before giving up; default 30,000. */
-  readonly timeoutMs?: number;
+export interface ConnectOptions extends LinkOptions {
   /** How long a service may take to answer what is in flight when it is disposed of; default 5,000. */
   readonly drainTimeoutMs?: number;
   /** The server refused a subscription: this process cannot do its work until its permissions are right. */
@@ -27,15 +14,7 @@ export interface ConnectOptions extends Transport {
  * @throws ScbeError TIMEOUT, ABORTED; FORBIDDEN when the server refuses this user, or offers no TLS where it is demanded
  */
 export async function connectBus(options: ConnectOptions): Promise<Bus> {
-  const identity = loadIdentity(options);
-  const inboxPrefix = `_INBOX_${options.name}`;
-  const connection = await connectWithin(options, () => connectionOptions(options, inboxPrefix, identity));
-  const isEncrypted = (): boolean => isLinkEncrypted(connection);
-  const isAcceptable = (): boolean => isEncrypted() || !demandsTls(options);
-  if (!isAcceptable()) {
-    await connection.close();
-    throw new ScbeError("FORBIDDEN", `connect to NATS at ${options.servers.join(", ")}: it offers no TLS`);
-  }
+  const { connection, identity, inboxPrefix, isAcceptable, isEncrypted } = await connectNats(options);
   return new NatsBus(connection, {
     identity: identity?.publicKey,
     inboxPrefix,
@@ -45,89 +24,4 @@ export async function connectBus(options: ConnectOptions): Promise<Bus> {
     isEncrypted,
     ...(options.onSubscriptionRefused && { onSubscriptionRefused: options.onSubscriptionRefused }),
   });
-}
-
-const RETRY_MS = 250;
-const DIAL_TIMEOUT_MS = 5000;
-
-/** The library's own waiting for a first connection has no end and cannot be given up; this has both. */
-async function connectWithin(
-  options: ConnectOptions,
-  fresh: () => ConnectionOptions,
-): Promise<NatsConnection> {
-  const { servers, timeoutMs = 30_000, signal } = options;
-  const doing = `connect to NATS at ${servers.join(", ")}`;
-  const deadline = performance.now() + timeoutMs;
-  for (let tries = 0; ; tries += 1) {
-    if (signal?.aborted === true) throw new ScbeError("ABORTED", `${doing}: given up`);
-    try {
-      return await connect(fresh());
-    } catch (error) {
-      const known = toScbeError(error, doing);
-      if (isScbeError(known, "FORBIDDEN")) throw known;
-      if (performance.now() + RETRY_MS > deadline) {
-        throw new ScbeError("TIMEOUT", `${doing}: not reached within ${timeoutMs} ms`, { cause: error });
-      }
-      if (tries === 0) options.log.info({ servers, reason: codeOf(error) }, "waiting for NATS");
-    }
-    await delay(RETRY_MS, undefined, signal && { signal }).catch(() => undefined);
-  }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof NatsError ? error.code : "unknown";
-}
-
-/** A new object each time: the library changes what it is given. */
-function connectionOptions(
-  options: ConnectOptions,
-  inboxPrefix: string,
-  identity: LoadedIdentity | undefined,
-): ConnectionOptions {
-  return {
-    servers: [...options.servers],
-    name: options.name,
-    inboxPrefix,
-    timeout: DIAL_TIMEOUT_MS,
-    // A stack trace for each request costs half of the throughput.
-    noAsyncTraces: true,
-    maxReconnectAttempts: -1,
-    // A user that is refused while the server reloads its configuration is let in again later.
-    ignoreAuthErrorAbort: true,
-    reconnectTimeWait: RETRY_MS,
-    reconnectJitter: RETRY_MS,
-    reconnectJitterTLS: RETRY_MS,
-    // A frozen server is noticed in three seconds.
-    pingInterval: 1000,
-    maxPingOut: 2,
-    ...(demandsTls(options) && { tls: tlsOptions(options) }),
-    ...(identity !== undefined && { authenticator: authenticate(identity) }),
-  };
-}
-
-function authenticate(identity: LoadedIdentity) {
-  return (nonce?: string) => {
-    const sig = Buffer.from(identity.sign(Buffer.from(nonce ?? ""))).toString("base64url");
-    return { nkey: identity.publicKey, sig, ...(identity.jwt !== undefined && { jwt: identity.jwt }) };
-  };
-}
-
-function demandsTls({ servers, tlsCaFile, tlsCertFile }: Transport): boolean {
-  return (
-    tlsCaFile !== undefined || tlsCertFile !== undefined || servers.some((url) => url.startsWith("tls://"))
-  );
-}
-
-function tlsOptions({ tlsCaFile, tlsCertFile, tlsKeyFile }: Transport) {
-  return {
-    ...(tlsCaFile !== undefined && { caFile: tlsCaFile }),
-    ...(tlsCertFile !== undefined && { certFile: tlsCertFile }),
-    ...(tlsKeyFile !== undefined && { keyFile: tlsKeyFile }),
-  };
-}
-
-/** The library upgrades to TLS when the server offers it, and says only in here whether it did. */
-function isLinkEncrypted(connection: NatsConnection): boolean {
-  const { protocol } = connection as unknown as { protocol?: { transport?: { isEncrypted?(): boolean } } };
-  return protocol?.transport?.isEncrypted?.() === true;
 }
