@@ -150,8 +150,11 @@ export interface EndpointRequest extends BusMessage {
 export type EndpointAnswer = { readonly data: Uint8Array; readonly headers?: BusHeaders } | undefined;
 
 export interface BusService extends AsyncDisposable {
-  /** Enters the queue groups; idempotent. A service that is not ready stays out, and callers hear `no responders`. */
-  join(): void;
+  /**
+   * Enters the queue groups; idempotent. A service that is not ready stays out, and callers hear `no responders`.
+   * Resolves when it is in, or could not get in: {@link joined} tells.
+   */
+  join(): Promise<void>;
   /** Leaves the queue groups; what is in flight is still answered. Idempotent. */
   leave(): Promise<void>;
   readonly joined: boolean;

@@ -7,7 +7,7 @@ import type { Readiness } from "./readiness.ts";
  */
 export function followReadiness(service: BusService, readiness: Readiness): Disposable {
   const follow = (ready: boolean): void => {
-    if (ready) service.join();
+    if (ready) void service.join();
     else void service.leave();
   };
   follow(readiness.ready);

@@ -41,10 +41,10 @@ export class NatsService implements BusService {
     return this.#endpoints.reduce((sum, endpoint) => sum + endpoint.inFlight, 0);
   }
 
-  join(): void {
-    if (this.#disposed) return;
+  join(): Promise<void> {
+    if (this.#disposed) return Promise.resolve();
     this.#wanted = true;
-    void this.#takeTurn();
+    return this.#takeTurn();
   }
 
   leave(): Promise<void> {
