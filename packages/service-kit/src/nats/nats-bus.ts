@@ -51,7 +51,7 @@ export class NatsBus implements Bus {
     this.#options = options;
     this.#maxPayload = connection.info?.max_payload ?? 0;
     this.#exchanges = new Exchanges(connection, options.inboxPrefix, options.log);
-    this.#jetstream = connection.jetstream({ timeout: JETSTREAM_TIMEOUT_MS });
+    this.#jetstream = connection.jetstream({ timeout: JETSTREAM_TIMEOUT_MS, checkAPI: false });
     void followLink(connection, options.log, {
       onDown: () => this.#down(),
       onUp: () => this.#up(),
