@@ -14,6 +14,7 @@ export * from "./metrics.ts";
 export * from "./nats/connect-bus.ts";
 export * from "./nats/issue-credentials.ts";
 export * from "./nats/load-identity.ts";
+export * from "./nats/provision.ts";
 export * from "./ops-server.ts";
 export * from "./readiness.ts";
 export * from "./run-service.ts";

@@ -8,4 +8,5 @@ export * from "./moto.ts";
 export * from "./start-nats.ts";
 export * from "./start-process.ts";
 export * from "./start-redis.ts";
+export * from "./start-secured-nats.ts";
 export * from "./temp-dir.ts";

@@ -1,0 +1,95 @@
+import { allStores, type Environment, isScbeError, ScbeError } from "@scbe/contracts";
+import { type JetStreamManager, NatsError, type StreamConfig } from "nats";
+import { connectNats, type LinkOptions } from "./connect-nats.ts";
+import { toScbeError } from "./errors.ts";
+import { isMissingStream } from "./nats-bucket.ts";
+import { planStream, type StreamPlan, type WantedStream, wantedStream } from "./plan-stream.ts";
+
+export interface ProvisionOptions extends LinkOptions {
+  /** Stamped into every bucket and stream; one that bears another environment's stamp is refused. */
+  readonly env: Environment;
+  /** Copies of each bucket and stream in a cluster of NATS servers: 1, 3 or 5. */
+  readonly replicas: number;
+}
+
+/** What was done, stream by stream, or all that stands in the way of doing any of it. */
+export type Provisioning =
+  | { readonly ok: true; readonly streams: readonly ProvisionedStream[] }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+export interface ProvisionedStream {
+  readonly stream: string;
+  readonly outcome: "created" | "updated" | "unchanged";
+  /** What an update changed, in words. */
+  readonly changes: readonly string[];
+}
+
+/**
+ * Makes every bucket and stream what the table of stores says. It can run any number of times; it looks at all of them before
+ * it touches one, and nothing is ever deleted.
+ * @throws ScbeError what connecting throws; FORBIDDEN for a user without these rights; NOT_READY where JetStream does not
+ *   answer; BAD_REQUEST when the server refuses, as it does with more replicas than it has peers
+ */
+export async function provision(options: ProvisionOptions): Promise<Provisioning> {
+  const { connection } = await connectNats(options);
+  try {
+    const manager = await connection.jetstreamManager({ checkAPI: false, timeout: API_TIMEOUT_MS });
+    const steps: Step[] = [];
+    for (const wanted of allStores().map((store) => wantedStream(store, options))) {
+      steps.push({ wanted, plan: planStream(wanted, await existingStream(manager, wanted.name)) });
+    }
+    const problems = steps.flatMap(problemsOf);
+    if (problems.length > 0) return { ok: false, problems };
+    const streams: ProvisionedStream[] = [];
+    for (const step of steps) streams.push(await take(step, manager));
+    return { ok: true, streams };
+  } finally {
+    await connection.close();
+  }
+}
+
+interface Step {
+  readonly wanted: WantedStream;
+  readonly plan: StreamPlan;
+}
+
+const API_TIMEOUT_MS = 5000;
+
+async function existingStream(manager: JetStreamManager, name: string): Promise<StreamConfig | undefined> {
+  try {
+    return (await manager.streams.info(name)).config;
+  } catch (error) {
+    if (isMissingStream(error)) return undefined;
+    throw failure(error, `read stream ${name}`);
+  }
+}
+
+function problemsOf({ wanted, plan }: Step): string[] {
+  return plan.does === "refuse" ? plan.problems.map((problem) => `stream ${wanted.name}: ${problem}`) : [];
+}
+
+async function take({ wanted, plan }: Step, manager: JetStreamManager): Promise<ProvisionedStream> {
+  const stream = wanted.name;
+  if (plan.does === "create") {
+    await manager.streams.add(wanted).catch((error: unknown) => {
+      throw failure(error, `create stream ${stream}`);
+    });
+    return { stream, outcome: "created", changes: [] };
+  }
+  if (plan.does === "update") {
+    await manager.streams.update(stream, wanted).catch((error: unknown) => {
+      throw failure(error, `update stream ${stream}`);
+    });
+    return { stream, outcome: "updated", changes: plan.changes };
+  }
+  return { stream, outcome: "unchanged", changes: [] };
+}
+
+/** JetStream's own words say best what it refuses; they hold nothing secret. */
+function failure(error: unknown, doing: string): ScbeError {
+  const said = error instanceof NatsError ? error.api_error?.description : undefined;
+  if (said !== undefined) return new ScbeError("BAD_REQUEST", `${doing}: ${said}`, { cause: error });
+  const known = toScbeError(error, doing);
+  if (!isScbeError(known, "NO_RESPONDERS")) return known;
+  return new ScbeError("NOT_READY", `${doing}: JetStream does not answer`, { cause: error });
+}

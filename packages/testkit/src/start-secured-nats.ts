@@ -1,0 +1,47 @@
+import {
+  type Credentials,
+  type CredentialsOptions,
+  createLogger,
+  issueCredentials,
+  provision,
+  type Transport,
+} from "@scbe/service-kit";
+import { type NatsServer, startNats } from "./start-nats.ts";
+import { createTempDir } from "./temp-dir.ts";
+
+export interface SecuredNatsOptions extends Partial<CredentialsOptions> {
+  /** Makes the buckets and streams; `true` unless told. */
+  readonly provisioned?: boolean;
+}
+
+/** A real nats-server on which every process is somebody, and may do what its row of the access table says. */
+export interface SecuredNats extends AsyncDisposable {
+  readonly server: NatsServer;
+  readonly url: string;
+  readonly credentials: Credentials;
+  /** How the user of that name reaches this server. @throws ScbeError BAD_REQUEST for an unknown name */
+  transport(name: string): Transport;
+}
+
+/** Starts one with fresh credentials; `dev` and the provider `openai` unless told. */
+export async function startSecuredNats(options: SecuredNatsOptions = {}): Promise<SecuredNats> {
+  const { provisioned = true, env = "dev", providers = ["openai"], ...more } = options;
+  await using stack = new AsyncDisposableStack();
+  const dir = stack.use(createTempDir());
+  const credentials = issueCredentials(dir.path, { ...more, env, providers });
+  const server = stack.use(await startNats({ configFile: credentials.configFile }));
+  const transport = (name: string): Transport => credentials.transport(name, [server.url]);
+  if (provisioned) {
+    const log = createLogger({ name: "provision", level: "silent" });
+    const result = await provision({ ...transport("provision"), name: "provision", log, env, replicas: 1 });
+    if (!result.ok) throw new Error(result.problems.join("\n"));
+  }
+  const held = stack.move();
+  return {
+    server,
+    url: server.url,
+    credentials,
+    transport,
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}

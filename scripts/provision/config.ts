@@ -1,0 +1,25 @@
+import {
+  type ConfigValues,
+  defineConfig,
+  environmentVariables,
+  integer,
+  transportVariables,
+} from "@scbe/service-kit";
+
+/** Every variable of `scripts/provision.ts`. */
+export const provisionConfig = defineConfig({
+  SCBE_ENVIRONMENT: environmentVariables.SCBE_ENVIRONMENT,
+  ...transportVariables,
+  SCBE_JETSTREAM_REPLICAS: integer({
+    default: 1,
+    min: 1,
+    max: 5,
+    unit: "copies",
+    doc: "Copies of every bucket and stream in a cluster of NATS servers: 3 or 5; 1 on a single server.",
+    check: (replicas) =>
+      replicas % 2 === 0 ? `${replicas} is even, which survives no more than one less` : undefined,
+  }),
+});
+
+/** The configuration of provisioning. */
+export type ProvisionConfig = ConfigValues<typeof provisionConfig>;
