@@ -1,0 +1,119 @@
+import { posix } from "node:path";
+import { findImports } from "./imports.ts";
+import { impurities } from "./pure.ts";
+import type { Source } from "./sources.ts";
+
+/** An import as the rules see it: from one file of the project to a file or a module. */
+interface Edge {
+  /** The importing file. */
+  readonly from: string;
+  /** A path from the root for a file or package of ours (`services/keyring`), else the module's name. */
+  readonly to: string;
+  readonly relative: boolean;
+}
+
+interface Rule {
+  readonly says: string;
+  broken(edge: Edge): boolean;
+}
+
+/** Where a module may be imported from: a folder of the project, or a file. */
+const ONLY_FROM: readonly { readonly module: RegExp; readonly from: RegExp; readonly says: string }[] = [
+  {
+    module: /^(nats|@nats-io\/.*)$/,
+    from: /^(packages\/(service-kit|testkit)\/|tests\/(plain-nats|bench)\/)/,
+    says: "only service-kit, the testkit and the plain callers of tests/ import the NATS client",
+  },
+  {
+    module: /^@(aws-sdk|smithy)(\/|$)/,
+    from: /^(services\/keyring\/|tests\/)/,
+    says: "only the keyring talks to KMS",
+  },
+  {
+    module: /^(ioredis|redis)$/,
+    from: /^(services\/replay-guard\/|tests\/)/,
+    says: "only the replay guard talks to Redis",
+  },
+  {
+    module: /^packages\/testkit$/,
+    from: /^(packages\/testkit\/|tests\/|.*\.test\.ts$|.*\/test\/)/,
+    says: "the testkit is for tests",
+  },
+];
+
+const RULES: readonly Rule[] = [
+  {
+    says: "services do not import each other",
+    broken: ({ from, to }) => isIn("services", from) && isIn("services", to) && unitOf(from) !== unitOf(to),
+  },
+  {
+    says: "packages import neither services nor programs",
+    broken: ({ from, to }) => isIn("packages", from) && /^(services|examples|scripts|tests)(\/|$)/.test(to),
+  },
+  {
+    says: "a relative import stays inside its package",
+    broken: ({ from, to, relative }) => relative && unitOf(from) !== unitOf(to),
+  },
+  ...ONLY_FROM.map(({ module, from: allowed, says }) => ({
+    says,
+    broken: ({ from, to }: Edge) => module.test(to) && !allowed.test(from),
+  })),
+];
+
+/** Holds broken imports as text, to see them found. */
+const PLANTS = "scripts/check/boundaries.test.ts";
+
+/** Every import that crosses a boundary, and every use of the outside world in code that is to be pure. */
+export function checkBoundaries(sources: readonly Source[]): string[] {
+  const checked = sources.filter(({ path }) => path !== PLANTS);
+  return checked.flatMap((source) => [...crossings(source), ...impurities(source)]);
+}
+
+function crossings({ path, text }: Source): string[] {
+  return findImports(text).flatMap(({ specifier, line }) => {
+    const at = `${path}:${line}`;
+    if (specifier === undefined) {
+      return isProduct(path) ? [`${at}: a computed import cannot be checked`] : [];
+    }
+    const edge = edgeOf(path, specifier);
+    return RULES.filter((rule) => rule.broken(edge)).map((rule) => `${at}: ${specifier}: ${rule.says}`);
+  });
+}
+
+function edgeOf(from: string, specifier: string): Edge {
+  if (specifier.startsWith(".")) {
+    return { from, to: posix.join(posix.dirname(from), specifier), relative: true };
+  }
+  return { from, to: HOMES[packageOf(specifier)] ?? packageOf(specifier), relative: false };
+}
+
+/** Where the packages of this workspace live. */
+const HOMES: Readonly<Record<string, string>> = {
+  "@scbe/client": "packages/client",
+  "@scbe/contracts": "packages/contracts",
+  "@scbe/envelope": "packages/envelope",
+  "@scbe/envelope-service": "services/envelope",
+  "@scbe/examples": "examples",
+  "@scbe/keyring": "services/keyring",
+  "@scbe/replay-guard": "services/replay-guard",
+  "@scbe/service-kit": "packages/service-kit",
+  "@scbe/testkit": "packages/testkit",
+};
+
+function packageOf(specifier: string): string {
+  return specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
+}
+
+function isIn(folder: string, path: string): boolean {
+  return path.startsWith(`${folder}/`);
+}
+
+/** The package or top folder that a path belongs to. */
+function unitOf(path: string): string {
+  const depth = /^(packages|services)\//.test(path) ? 2 : 1;
+  return path.split("/", depth).join("/");
+}
+
+function isProduct(path: string): boolean {
+  return /^(packages|services|examples)\//.test(path) && !path.endsWith(".test.ts");
+}

@@ -1,0 +1,15 @@
+import { expect, test } from "vitest";
+import { checkLinks } from "./links.ts";
+
+test("a link to a file that does not exist is found, relative to the page it stands on", () => {
+  const page = {
+    path: "docs/a.md",
+    text: "[there](b.md#part) [up](../README.md) [gone](c.md) [web](https://a.b/c)",
+  };
+  const files = new Set(["docs/b.md", "README.md"]);
+  expect(checkLinks([page], (path) => files.has(path))).toEqual(["docs/a.md: c.md does not exist"]);
+});
+
+test("brackets and parentheses in a code block are no link", () => {
+  expect(checkLinks([{ path: "a.md", text: "```ts\nlist[0](x.y)\n```\n" }], () => false)).toEqual([]);
+});

@@ -1,0 +1,81 @@
+/**
+ * `npm start`, `npm test` and the other commands of package.json begin here. Plain JavaScript that Node 20 can read: it
+ * brings what the machine lacks (Node 24, pnpm, the packages, nats-server, redis-server) and hands over to a program
+ * that runs on Node 24. What it says goes to stderr; stdout belongs to that program.
+ */
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { npmFlags, withoutNpm } from "./bootstrap/environment.mjs";
+import { installPackages, packagesAreInstalled } from "./bootstrap/packages.mjs";
+import { endLike, runChild, stopWithNpm } from "./bootstrap/run-child.mjs";
+import { ignoreClosedTerminal, say } from "./bootstrap/say.mjs";
+import { findServers, installServers, serverAdvice } from "./bootstrap/servers.mjs";
+import { findNode, installToolchain } from "./bootstrap/toolchain.mjs";
+import { withLock } from "./bootstrap/with-lock.mjs";
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const BIN = join(ROOT, "node_modules", ".bin");
+const VITEST = join("node_modules", "vitest", "vitest.mjs");
+const BIOME = join("node_modules", "@biomejs", "biome", "bin", "biome");
+
+/** What each command runs on Node 24, and whether it starts real servers. */
+const COMMANDS = {
+  start: { program: ["scripts/start.ts"], servers: true, flags: ["once", "json"] },
+  test: { program: [VITEST, "run"], servers: true, flags: [] },
+  check: { program: ["scripts/check.ts"], servers: false, flags: [] },
+  fix: { program: [BIOME, "check", "--write", "."], servers: false, flags: [] },
+  generate: { program: ["scripts/generate.ts"], servers: false, flags: [] },
+  bench: { program: ["tests/bench/main.ts"], servers: true, flags: [] },
+};
+
+ignoreClosedTerminal();
+stopWithNpm();
+await main(process.argv[2] ?? "", process.argv.slice(3)).catch((error) => {
+  say(error.message);
+  process.exitCode = 1;
+});
+
+async function main(name, args) {
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined)
+    throw new Error(`usage: node scripts/run.mjs ${Object.keys(COMMANDS).join(" | ")}`);
+  const flags = npmFlags(command.flags).filter((flag) => !args.includes(flag));
+  const { node, servers } = await prepare(command.servers);
+  const ended = await runChild(node, [...command.program, ...flags, ...args], {
+    cwd: ROOT,
+    env: programEnvironment(node, servers),
+    stdio: "inherit",
+  });
+  endLike(ended);
+}
+
+/** Nothing but a few look-ups when all is there; else everything under one lock, so that two first starts both pass. */
+async function prepare(needsServers) {
+  const node = findNode(ROOT);
+  const missing = needsServers ? findServers(ROOT).missing : [];
+  if (node === undefined || !packagesAreInstalled(ROOT) || missing.length > 0) {
+    await withLock(ROOT, () => bring(missing.length > 0));
+  }
+  const servers = findServers(ROOT);
+  if (needsServers) for (const line of serverAdvice(servers.missing)) say(line);
+  return { node: findNode(ROOT), servers };
+}
+
+async function bring(needsServers) {
+  if (findNode(ROOT) === undefined || !packagesAreInstalled(ROOT)) {
+    const toolchain = await installToolchain(ROOT);
+    if (!packagesAreInstalled(ROOT)) await installPackages(ROOT, toolchain);
+  }
+  if (needsServers) await installServers(ROOT);
+}
+
+function programEnvironment(node, servers) {
+  const environment = withoutNpm(process.env);
+  const quiet = process.stdout.isTTY ? {} : { NO_COLOR: "1" };
+  return {
+    ...quiet,
+    ...environment,
+    ...servers.environment,
+    PATH: [dirname(node), BIN, environment.PATH ?? ""].join(":"),
+  };
+}
