@@ -44,8 +44,14 @@ export async function runRow(row: Row, onRound: (round: number) => void = () => 
     name: row.name,
     unit: row.unit,
     better: row.better,
-    ours: quantile(rounds.map((round) => round.ours), 0.5),
-    against: quantile(rounds.map((round) => round.against), 0.5),
+    ours: quantile(
+      rounds.map((round) => round.ours),
+      0.5,
+    ),
+    against: quantile(
+      rounds.map((round) => round.against),
+      0.5,
+    ),
     ratio: quantile(ratios, 0.5),
     spread: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
   };
@@ -78,7 +84,11 @@ export async function microsecondsPerCall(work: () => unknown, forMs = 60): Prom
 }
 
 /** Completed calls a second, with `inFlight` of them always under way, for `forMs` milliseconds. */
-export async function callsPerSecond(call: () => Promise<unknown>, inFlight: number, forMs: number): Promise<number> {
+export async function callsPerSecond(
+  call: () => Promise<unknown>,
+  inFlight: number,
+  forMs: number,
+): Promise<number> {
   const start = performance.now();
   let done = 0;
   const lane = async () => {

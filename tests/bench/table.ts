@@ -13,13 +13,17 @@ export function renderTable(results: readonly Result[]): string {
     `${result.spread[0].toFixed(2)} to ${result.spread[1].toFixed(2)}`,
     result.better,
   ]);
-  const widths = COLUMNS.map((title, column) => Math.max(title.length, ...lines.map((line) => line[column]?.length ?? 0)));
-  const render = (cells: readonly string[]) => cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ");
-  return [render(COLUMNS), render(widths.map((width) => "-".repeat(width))), ...lines.map(render)].map((line) => line.trimEnd()).join("\n");
+  const widths = COLUMNS.map((title, column) =>
+    Math.max(title.length, ...lines.map((line) => line[column]?.length ?? 0)),
+  );
+  const render = (cells: readonly string[]) =>
+    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ");
+  return [render(COLUMNS), render(widths.map((width) => "-".repeat(width))), ...lines.map(render)]
+    .map((line) => line.trimEnd())
+    .join("\n");
 }
 
 function figure(value: number): string {
   if (value >= 1000) return Math.round(value).toString();
   return value >= 100 ? value.toFixed(0) : value.toFixed(1);
 }
-

@@ -61,7 +61,6 @@ export function createReadiness(clock: Clock = systemClock): Readiness {
       listeners.add(listener);
       return { [Symbol.dispose]: () => void listeners.delete(listener) };
     },
-    report: () =>
-      [...dependencies].map(([name, { state, since }]) => ({ name, ...state, since })),
+    report: () => [...dependencies].map(([name, { state, since }]) => ({ name, ...state, since })),
   };
 }

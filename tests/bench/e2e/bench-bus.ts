@@ -1,4 +1,4 @@
-import { connect, nkeyAuthenticator, type NatsConnection } from "nats";
+import { connect, type NatsConnection, nkeyAuthenticator } from "nats";
 
 /** What a worker of the benchmark is told by its parent, in its environment. */
 export async function connectBench(name: string): Promise<NatsConnection> {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import type { Msg } from "nats";
 import { ADMIT_ITEM_BYTES } from "@scbe/contracts";
+import type { Msg } from "nats";
 import { connectBench, reportReady } from "./bench-bus.ts";
 import { rawOpen, rawSeal } from "./raw-aead.ts";
 
@@ -19,7 +19,9 @@ async function admit(): Promise<void> {
   const batch = turn;
   turn = [];
   const bodies = batch.map((message) => rawOpen(message.data));
-  const verdicts = await bus.request("bench.hollow-admit", randomBytes(batch.length * ADMIT_ITEM_BYTES), { timeout: 5000 });
+  const verdicts = await bus.request("bench.hollow-admit", randomBytes(batch.length * ADMIT_ITEM_BYTES), {
+    timeout: 5000,
+  });
   batch.forEach((message, index) => {
     if (verdicts.data[index] === 1) message.respond(rawSeal(bodies[index] ?? Buffer.alloc(0)));
   });

@@ -1,5 +1,5 @@
-import { Redis } from "ioredis";
 import { ADMIT_ITEM_BYTES } from "@scbe/contracts";
+import { Redis } from "ioredis";
 import { connectBench, reportReady } from "./bench-bus.ts";
 
 /** The hollow guard: one pipelined `SET NX` an item, no epochs, no store check. */
@@ -11,7 +11,13 @@ bus.subscribe("bench.hollow-admit", {
   callback: async (_error, message) => {
     const pipeline = redis.pipeline();
     for (let at = 0; at < message.data.length; at += ADMIT_ITEM_BYTES) {
-      pipeline.set(`hollow:${Buffer.from(message.data.subarray(at, at + 48)).toString("base64")}`, "1", "PX", 60_000, "NX");
+      pipeline.set(
+        `hollow:${Buffer.from(message.data.subarray(at, at + 48)).toString("base64")}`,
+        "1",
+        "PX",
+        60_000,
+        "NX",
+      );
     }
     const results = (await pipeline.exec()) ?? [];
     message.respond(Uint8Array.from(results, ([error, value]) => (error === null && value === "OK" ? 1 : 0)));
