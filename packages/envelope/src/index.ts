@@ -1,1 +1,31 @@
-export {};
+export type { Header, Phase, RequestHeader, ResponseHeader } from "./header/header.ts";
+export { SUITE, VERSION } from "./header/header.ts";
+export { type HeaderProblem, type ParsedHeader, parseHeader } from "./header/parse-header.ts";
+export { fromJsonForm, type JsonEnvelope, toJsonForm } from "./json-form.ts";
+export { deriveGrantMaterial, deriveSubkey, type KeyContext, type SubkeyName } from "./keys/derive-subkey.ts";
+export { importSubkeys, type Subkeys } from "./keys/subkeys.ts";
+export { NOISE_BYTES } from "./noise.ts";
+export {
+  type Arrival,
+  type OpenedRequest,
+  type OpenedResponse,
+  Opener,
+  type OpenerLimits,
+  type OpenerPorts,
+  type RequestOpening,
+  type ResponseBinding,
+  type ResponseOpening,
+} from "./opener.ts";
+export type { Admission, Clock, Epochs, OpeningKeys, OpeningObserver, SealingKeys, Serves } from "./ports.ts";
+export { REFUSALS, type Refusal } from "./refusals.ts";
+export {
+  type RequestFacts,
+  type RequestToSeal,
+  type ResponseToSeal,
+  type SealedRequest,
+  type SealedResponse,
+  Sealer,
+  type SealerLimits,
+  type SealerPorts,
+} from "./sealer.ts";
+export { ENVELOPE_HEADER_BYTES_MAX, type EnvelopeParts, splitEnvelope, TAG_BYTES } from "./wire.ts";

@@ -1,0 +1,84 @@
+import { ENVIRONMENTS, MODEL_PATTERN, NAME_PATTERN, REQUEST_ID_PATTERN } from "@scbe/contracts";
+import type { Phase } from "./header.ts";
+import { SUITE, VERSION } from "./header.ts";
+
+/** True when a value is a legal one for its member. */
+export type Form = (value: unknown) => boolean;
+
+/** The largest `ttl` that any configuration may allow, in seconds. */
+export const TTL_SECONDS_MAX = 3600;
+
+/** Exactly the base64url texts of that many bytes: no padding, and the bits that fill no byte are zero. */
+const BASE64URL_12 = /^[A-Za-z0-9_-]{16}$/;
+const BASE64URL_16 = /^[A-Za-z0-9_-]{21}[AQgw]$/;
+const BASE64URL_24 = /^[A-Za-z0-9_-]{32}$/;
+const BASE64URL_32 = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
+/** Printable ASCII without `"` and `\`: nothing that JSON would have to escape. */
+const CONTENT_TYPE = /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,128}$/;
+const SCHEMA_HASH = /^(sha256:[0-9a-f]{64}|none)$/;
+
+const TS_MIN = 10 ** 12;
+const TS_MAX = 10 ** 13 - 1;
+const SEQ_MAX = 2 ** 31 - 1;
+
+/** Every member that a header may have, and its exact form (docs/spec/envelope-v1.md, "Header"). */
+export const FORMS = {
+  commitment: matches(BASE64URL_32),
+  content_type: matches(CONTENT_TYPE),
+  env: (value) => (ENVIRONMENTS as readonly unknown[]).includes(value),
+  epoch: matches(BASE64URL_16),
+  final: integer(0, 1),
+  in_reply_to: matches(BASE64URL_32),
+  intent: matches(NAME_PATTERN),
+  kid: matches(NAME_PATTERN),
+  model: matches(MODEL_PATTERN),
+  nonce: matches(BASE64URL_12),
+  phase: (value) => value === "request" || value === "response",
+  provider: matches(NAME_PATTERN),
+  replay_nonce: matches(BASE64URL_24),
+  request_id: matches(REQUEST_ID_PATTERN),
+  schema_hash: matches(SCHEMA_HASH),
+  seq: integer(0, SEQ_MAX),
+  session_id: matches(BASE64URL_32),
+  suite: (value) => value === SUITE,
+  ts: integer(TS_MIN, TS_MAX),
+  ttl: integer(1, TTL_SECONDS_MAX),
+  v: (value) => value === VERSION,
+} as const satisfies Record<string, Form>;
+
+export type Member = keyof typeof FORMS;
+
+const COMMON: readonly Member[] = [
+  "commitment",
+  "content_type",
+  "env",
+  "intent",
+  "kid",
+  "model",
+  "nonce",
+  "phase",
+  "provider",
+  "replay_nonce",
+  "request_id",
+  "schema_hash",
+  "session_id",
+  "suite",
+  "ts",
+  "ttl",
+  "v",
+];
+
+/** The members that a header of each kind has: these, no other, and all of them. */
+export const MEMBERS: Readonly<Record<Phase | "chunk", readonly Member[]>> = {
+  request: [...COMMON, "epoch"],
+  response: [...COMMON, "in_reply_to"],
+  chunk: [...COMMON, "in_reply_to", "seq", "final"],
+};
+
+function matches(pattern: RegExp): Form {
+  return (value) => typeof value === "string" && pattern.test(value);
+}
+
+function integer(min: number, max: number): Form {
+  return (value) => Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max;
+}

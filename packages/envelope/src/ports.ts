@@ -1,0 +1,47 @@
+import type { AdmitItem, AdmitVerdict } from "@scbe/contracts";
+import type { Phase } from "./header/header.ts";
+import type { Subkeys } from "./keys/subkeys.ts";
+import type { Refusal } from "./refusals.ts";
+
+/** The time, in ms: since the Unix epoch, and since some point in the past. */
+export interface Clock {
+  now(): number;
+  monotonic(): number;
+}
+
+/** The keys that seal. Looking one up never waits and never fetches. */
+export interface SealingKeys {
+  active(provider: string, intent: string): Subkeys | undefined;
+}
+
+/** The keys that open. Looking one up never waits, never fetches and never evicts. */
+export interface OpeningKeys {
+  find(kid: string, provider: string, intent: string): Subkeys | undefined;
+}
+
+/** The replay epoch that requests are sealed for: 16 bytes, one object for as long as it is the same epoch. */
+export interface Epochs {
+  current(): Uint8Array | undefined;
+}
+
+/** The replay guard. It never throws: whatever is not a clear `fresh` is a refusal. */
+export interface Admission {
+  admit(item: AdmitItem, provider: string): Promise<AdmitVerdict>;
+}
+
+/** What an opener takes; everything else it refuses. Asked before anything is opened, and again when it is released. */
+export interface Serves {
+  readonly providers: readonly string[];
+  readonly intents: readonly string[];
+  /** Every model unless told. */
+  readonly models?: readonly string[];
+}
+
+/** Told of every opening; the reason of a refusal goes here and nowhere else. */
+export interface OpeningObserver {
+  /** Authentic: its tag verified. `ms` is the time of verifying alone; `skewMs` is our time less the sealer's. */
+  verified?(facts: { readonly phase: Phase; readonly provider: string; ms: number; skewMs: number }): void;
+  released(facts: { readonly phase: Phase; readonly provider: string }): void;
+  /** `provider` is what the asker's subject or request says, never what an unverified header says. */
+  refused(facts: { readonly phase: Phase; readonly provider: string; readonly reason: Refusal }): void;
+}

@@ -1,0 +1,23 @@
+/**
+ * Why an envelope is not opened, and the step that says so (docs/spec/envelope-v1.md, "Opening"). For metrics, the audit
+ * log and traces; the asker is told none of it.
+ */
+export const REFUSALS = {
+  malformed: 1,
+  not_canonical: 2,
+  version: 2,
+  members: 2,
+  not_served: 3,
+  time: 4,
+  unknown_key: 5,
+  nonce: 6,
+  commitment: 6,
+  tag: 7,
+  replay: 8,
+  nonce_reuse: 8,
+  not_admitted: 8,
+  binding: 8,
+  withdrawn: 9,
+} as const;
+
+export type Refusal = keyof typeof REFUSALS;

@@ -1,0 +1,133 @@
+import { hash } from "node:crypto";
+import { ScbeError } from "@scbe/contracts";
+import { encodeBase64Url } from "./base64url.ts";
+import type { RequestHeader, ResponseHeader } from "./header/header.ts";
+import type { Subkeys } from "./keys/subkeys.ts";
+import type { Clock, Epochs, SealingKeys } from "./ports.ts";
+import { type Kind, SealingSession, type SessionLimits, type SessionScope } from "./sealing-session.ts";
+
+export interface SealerPorts {
+  readonly keys: SealingKeys;
+  /** Asked for requests alone. */
+  readonly epochs: Epochs;
+  readonly clock: Clock;
+}
+
+export type SealerLimits = Omit<SessionLimits, "byteBudget"> & Partial<SessionLimits>;
+
+/** What may be said of any body. */
+interface Content {
+  /** May be empty. */
+  readonly body: Uint8Array;
+  /** Default `application/json`. */
+  readonly contentType?: string;
+  /** `sha256:` and 64 hex digits, or `none`, the default. */
+  readonly schemaHash?: string;
+  /** Default and maximum: the replay window. */
+  readonly ttlSeconds?: number;
+}
+
+export interface RequestToSeal extends Content {
+  readonly provider: string;
+  readonly model: string;
+  readonly intent: string;
+  /** A UUID in lower case. */
+  readonly requestId: string;
+}
+
+export interface ResponseToSeal extends Content {
+  /** The opened request that it answers. */
+  readonly request: { readonly header: RequestFacts; readonly hash: Uint8Array };
+  /** Which chunk of a stream it is; absent: it is whole. */
+  readonly stream?: { readonly seq: number; readonly final: 0 | 1 };
+}
+
+/** The members of a request that its response repeats. */
+export type RequestFacts = Pick<RequestHeader, "provider" | "intent" | "model" | "request_id">;
+
+export interface SealedRequest {
+  readonly bytes: Uint8Array;
+  readonly header: RequestHeader;
+  /** SHA-256 of `bytes`, 32 bytes: what the response must be bound to, and what a cancellation names. */
+  readonly hash: Uint8Array;
+}
+
+export interface SealedResponse {
+  readonly bytes: Uint8Array;
+  readonly header: ResponseHeader;
+}
+
+const BYTE_BUDGET = 64 * 2 ** 30;
+
+/**
+ * Seals requests and responses, in sessions that end by themselves and take over from each other without failing a
+ * message: at the counter limit, the byte budget, the replay window's age, a new active key, a new replay epoch, and
+ * when the wall clock and the monotonic one part.
+ * @example
+ * const { bytes, hash } = sealer.sealRequest({ provider: "openai", model: "gpt-5", intent: "chat", requestId, body });
+ */
+export class Sealer {
+  readonly #ports: SealerPorts;
+  readonly #limits: SessionLimits;
+  /** At most one for each (phase, provider, intent) that there is a key for. */
+  readonly #sessions = new Map<string, SealingSession>();
+
+  constructor(ports: SealerPorts, limits: SealerLimits) {
+    this.#ports = ports;
+    this.#limits = { byteBudget: BYTE_BUDGET, ...limits };
+  }
+
+  /** @throws ScbeError NO_KEYS, NO_EPOCH, or BAD_REQUEST naming what cannot stand in a header */
+  sealRequest(request: RequestToSeal): SealedRequest {
+    const { provider, intent, model, requestId, body } = request;
+    const subkeys = this.#subkeys("request", provider, intent);
+    const epoch = this.#ports.epochs.current();
+    if (epoch === undefined) throw new ScbeError("NO_EPOCH", "no replay epoch is known yet");
+    const session = this.#session({ subkeys, phase: "request", epoch });
+    const { bytes, header } = session.seal(this.#kind(model, request), { request_id: requestId }, body);
+    return { bytes, header: header as RequestHeader, hash: hash("sha256", bytes, "buffer") };
+  }
+
+  /** @throws ScbeError NO_KEYS, or BAD_REQUEST naming what cannot stand in a header */
+  sealResponse(response: ResponseToSeal): SealedResponse {
+    const { request, stream, body } = response;
+    const { provider, intent, model, request_id } = request.header;
+    const subkeys = this.#subkeys("response", provider, intent);
+    const session = this.#session({ subkeys, phase: "response", epoch: undefined });
+    const members = { request_id, in_reply_to: encodeBase64Url(request.hash), ...stream };
+    const { bytes, header } = session.seal(this.#kind(model, response), members, body);
+    return { bytes, header: header as ResponseHeader };
+  }
+
+  /** @throws ScbeError NO_KEYS; a session whose key was withdrawn is dropped with it */
+  #subkeys(phase: SessionScope["phase"], provider: string, intent: string): Subkeys {
+    const subkeys = this.#ports.keys.active(provider, intent);
+    if (subkeys !== undefined) return subkeys;
+    this.#sessions.delete(slotOf(phase, provider, intent));
+    throw new ScbeError("NO_KEYS", "there is no active key for this provider and intent here");
+  }
+
+  /** The session in use, or a fresh one in its place. */
+  #session(scope: SessionScope): SealingSession {
+    const slot = slotOf(scope.phase, scope.subkeys.provider, scope.subkeys.intent);
+    const current = this.#sessions.get(slot);
+    if (current?.mayGoOn(scope) === true) return current;
+    const fresh = new SealingSession(scope, this.#ports.clock, this.#limits);
+    this.#sessions.set(slot, fresh);
+    return fresh;
+  }
+
+  #kind(model: string, content: Content): Kind {
+    const { windowSeconds } = this.#limits;
+    const { contentType = "application/json", schemaHash = "none", ttlSeconds = windowSeconds } = content;
+    if (ttlSeconds > windowSeconds) {
+      throw new ScbeError("BAD_REQUEST", `ttl is ${ttlSeconds} s; the replay window is ${windowSeconds} s`);
+    }
+    return { model, ttl: ttlSeconds, content_type: contentType, schema_hash: schemaHash };
+  }
+}
+
+/** Names hold no space. */
+function slotOf(phase: string, provider: string, intent: string): string {
+  return `${phase} ${provider} ${intent}`;
+}

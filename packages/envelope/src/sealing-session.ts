@@ -1,0 +1,164 @@
+import { createCipheriv, randomBytes } from "node:crypto";
+import { encodeBase64Url } from "./base64url.ts";
+import { assertLegal } from "./header/assert-legal.ts";
+import { type Header, type Phase, SUITE, VERSION } from "./header/header.ts";
+import { HeaderTemplate, type SlotValues } from "./header/header-template.ts";
+import {
+  deriveCommitment,
+  deriveSessionKeys,
+  PREFIX_BYTES,
+  SESSION_ID_BYTES,
+  type SessionKeys,
+} from "./keys/session-keys.ts";
+import type { Subkeys } from "./keys/subkeys.ts";
+import type { Clock } from "./ports.ts";
+import { RandomPool } from "./random-pool.ts";
+import { startEnvelope, TAG_BYTES } from "./wire.ts";
+
+/** Where a session ends. */
+export interface SessionLimits {
+  /** Seconds. */
+  readonly windowSeconds: number;
+  /** Messages, at most 2^32 - 1. */
+  readonly counterLimit: number;
+  /** Bytes of envelopes. */
+  readonly byteBudget: number;
+}
+
+/** All that a session is for; with anything else, it is another session. */
+export interface SessionScope {
+  readonly subkeys: Subkeys;
+  readonly phase: Phase;
+  /** 16 bytes; requests only. */
+  readonly epoch: Uint8Array | undefined;
+}
+
+/** Members of a header that neither the session nor the single message decides. */
+export type Kind = Pick<Header, "model" | "ttl" | "content_type" | "schema_hash">;
+
+/** Members that each message brings. */
+export type MessageMembers = Pick<Header, "request_id"> & SlotValues;
+
+/** Clocks that part by more than this say that the machine slept, was cloned, or had its clock set. */
+const CLOCK_DRIFT_MS_MAX = 1000;
+/** One for each kind in use; callers choose those, so there is a bound. */
+const TEMPLATES_MAX = 64;
+const NONCE_BYTES = 12;
+const REPLAY_NONCE_BYTES = 24;
+
+/**
+ * A run of messages under a key of its own, with a nonce that counts. A session is drawn fresh, never stored and never
+ * shared, so a counter in memory is enough; two of them have one key only if 28 random bytes come up twice.
+ */
+export class SealingSession {
+  readonly scope: SessionScope;
+  readonly #clock: Clock;
+  readonly #limits: SessionLimits;
+  readonly #startedAt: { readonly now: number; readonly monotonic: number };
+  readonly #keys: SessionKeys;
+  readonly #fixed: Readonly<Partial<Header>>;
+  readonly #nonce = Buffer.alloc(NONCE_BYTES);
+  readonly #random = new RandomPool();
+  readonly #templates = new Map<string, HeaderTemplate>();
+  #counter = 0;
+  #bytes = 0;
+
+  constructor(scope: SessionScope, clock: Clock, limits: SessionLimits) {
+    this.scope = scope;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#startedAt = { now: clock.now(), monotonic: clock.monotonic() };
+    const { subkeys, phase } = scope;
+    const sessionId = drawSessionId(this.#startedAt.now);
+    this.#keys = deriveSessionKeys(subkeys, phase, sessionId);
+    this.#nonce.set(this.#keys.prefix);
+    this.#fixed = fixedMembers(scope, sessionId);
+  }
+
+  /** True while it may seal one more message for this scope. */
+  mayGoOn({ subkeys, phase, epoch }: SessionScope): boolean {
+    const { windowSeconds, counterLimit, byteBudget } = this.#limits;
+    const wallMs = this.#clock.now() - this.#startedAt.now;
+    const monotonicMs = this.#clock.monotonic() - this.#startedAt.monotonic;
+    return (
+      subkeys === this.scope.subkeys &&
+      phase === this.scope.phase &&
+      epoch === this.scope.epoch &&
+      this.#counter < counterLimit &&
+      this.#bytes < byteBudget &&
+      Math.max(wallMs, monotonicMs) < windowSeconds * 1000 &&
+      Math.abs(wallMs - monotonicMs) <= CLOCK_DRIFT_MS_MAX
+    );
+  }
+
+  /**
+   * Seals one message: the one place where a nonce is spent.
+   * @throws ScbeError BAD_REQUEST naming a member that cannot stand in a header, before anything is spent
+   */
+  seal(kind: Kind, members: MessageMembers, body: Uint8Array): { bytes: Uint8Array; header: Header } {
+    assertLegal(members);
+    const template = this.#template(kind, members);
+    this.#counter += 1;
+    this.#nonce.writeUInt32BE(this.#counter, PREFIX_BYTES);
+    const slots = {
+      ...members,
+      nonce: this.#nonce.toString("base64url"),
+      replay_nonce: this.#random.takeBase64Url(REPLAY_NONCE_BYTES),
+      ts: this.#clock.now(),
+    };
+    const bytes = this.#encrypt(template.render(slots), body);
+    this.#bytes += bytes.length;
+    return { bytes, header: { ...template.fixed, ...slots } as Header };
+  }
+
+  #encrypt(headerText: string, body: Uint8Array): Uint8Array {
+    const { bytes, aadBytes } = startEnvelope(headerText, body.length);
+    const cipher = createCipheriv("aes-256-gcm", this.#keys.key, this.#nonce, { authTagLength: TAG_BYTES });
+    cipher.setAAD(bytes.subarray(0, aadBytes));
+    bytes.set(cipher.update(body), aadBytes);
+    cipher.final();
+    bytes.set(cipher.getAuthTag(), aadBytes + body.length);
+    return bytes;
+  }
+
+  #template(kind: Kind, members: MessageMembers): HeaderTemplate {
+    const { model, ttl, content_type, schema_hash } = kind;
+    const shape = members.seq === undefined ? "whole" : "chunk";
+    const id = `${shape} ${model} ${ttl} ${schema_hash} ${content_type}`;
+    const known = this.#templates.get(id);
+    if (known !== undefined) return known;
+    assertLegal(kind);
+    const template = new HeaderTemplate({ ...this.#fixed, ...kind, ...BLANK, ...members } as Header);
+    if (this.#templates.size >= TEMPLATES_MAX) this.#templates.clear();
+    this.#templates.set(id, template);
+    return template;
+  }
+}
+
+/** Stand in the header that a template is cut from. */
+const BLANK = { nonce: "A".repeat(16), replay_nonce: "A".repeat(32), ts: 10 ** 12 } as const;
+
+/** The minute of the session's start, by which the replay guard files it, and 28 random bytes. */
+function drawSessionId(nowMs: number): Buffer {
+  const sessionId = randomBytes(SESSION_ID_BYTES);
+  sessionId.writeUInt32BE(Math.floor(nowMs / 60_000), 0);
+  return sessionId;
+}
+
+function fixedMembers({ subkeys, phase, epoch }: SessionScope, sessionId: Uint8Array): Partial<Header> {
+  const { env, kid, provider, intent } = subkeys;
+  const members = {
+    v: VERSION,
+    suite: SUITE,
+    env,
+    kid,
+    provider,
+    intent,
+    phase,
+    session_id: encodeBase64Url(sessionId),
+    commitment: encodeBase64Url(deriveCommitment(subkeys, phase, sessionId)),
+    ...(epoch !== undefined && { epoch: encodeBase64Url(epoch) }),
+  };
+  assertLegal(members);
+  return members as Partial<Header>;
+}
