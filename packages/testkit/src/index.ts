@@ -1,4 +1,5 @@
 export * from "./collect-logs.ts";
+export * from "./connect-probe.ts";
 export * from "./create-test-host.ts";
 export * from "./eventually.ts";
 export * from "./fault-proxy.ts";

@@ -1,0 +1,70 @@
+import { ScbeError } from "@scbe/contracts";
+import {
+  type ConfigValues,
+  defineConfig,
+  environmentVariables,
+  integer,
+  readConfig,
+  type Transport,
+  transportVariables,
+  windowVariables,
+} from "@scbe/service-kit";
+import { verifierVariables } from "./verifier/index.ts";
+
+/** Every variable that a process with a client reads. */
+export const clientConfig = defineConfig({
+  ...environmentVariables,
+  ...windowVariables,
+  ...transportVariables,
+  ...verifierVariables,
+  SCBE_REQUEST_TIMEOUT_MAX_MS: integer({
+    default: 120_000,
+    min: 100,
+    max: 3_600_000,
+    unit: "ms",
+    doc: "The longest that one request may take from its caller's call to its answer.",
+  }),
+});
+export type ClientConfig = ConfigValues<typeof clientConfig>;
+
+/** What may be given as arguments in place of variables. */
+export interface ClientSettings {
+  /** `NATS_URL` and the rest of the transport. */
+  readonly transport?: Transport;
+  /** `SCBE_PROVIDERS`: for a gateway just its own. */
+  readonly providers?: readonly string[];
+  /** `SCBE_INTENTS` */
+  readonly intents?: readonly string[];
+  /** `SCBE_KEYRING_PUBLIC_KEY` */
+  readonly keyringPublicKey?: string;
+  /** All other variables; `process.env` unless told. */
+  readonly variables?: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * The configuration: arguments first, then variables, then defaults.
+ * @throws ScbeError BAD_REQUEST that names everything that is wrong with it
+ */
+export function readClientConfig(settings: ClientSettings): ClientConfig {
+  const variables = { ...(settings.variables ?? process.env), ...asVariables(settings) };
+  const reading = readConfig(clientConfig, variables);
+  if (reading.ok) return reading.config;
+  throw new ScbeError("BAD_REQUEST", `the client's configuration: ${reading.problems.join("; ")}`);
+}
+
+/** As variables, arguments are checked by the same rules. A transport given replaces all of the environment's. */
+function asVariables({ transport, providers, intents, keyringPublicKey }: ClientSettings) {
+  return {
+    ...(transport && {
+      NATS_URL: transport.servers.join(","),
+      NATS_CREDS: transport.credsFile,
+      NATS_NKEY_SEED_FILE: transport.nkeySeedFile,
+      NATS_TLS_CA: transport.tlsCaFile,
+      NATS_TLS_CERT: transport.tlsCertFile,
+      NATS_TLS_KEY: transport.tlsKeyFile,
+    }),
+    ...(providers && { SCBE_PROVIDERS: providers.join(",") }),
+    ...(intents && { SCBE_INTENTS: intents.join(",") }),
+    ...(keyringPublicKey !== undefined && { SCBE_KEYRING_PUBLIC_KEY: keyringPublicKey }),
+  };
+}

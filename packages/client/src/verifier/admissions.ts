@@ -1,0 +1,102 @@
+import {
+  ADMIT_BATCH_MAX,
+  type AdmitItem,
+  type AdmitVerdict,
+  decodeVerdicts,
+  encodeAdmitBatch,
+  isScbeError,
+  subjectFor,
+} from "@scbe/contracts";
+import type { Admission } from "@scbe/envelope";
+import type { Bus, Clock, Logger } from "@scbe/service-kit";
+import { backoffMs } from "./backoff.ts";
+
+export interface AdmissionsOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** From the question to the verdict, resends included. */
+  readonly timeoutMs: number;
+}
+
+interface Waiting {
+  readonly item: AdmitItem;
+  readonly decide: (verdict: AdmitVerdict) => void;
+}
+
+/** A frozen member of the queue group swallows what it was given; the same attempt may be asked again. */
+const ASK_AGAIN_AFTER_MS = 250;
+/** Nobody in the queue group: a guard that is restarted may be back before the time is up. */
+const RETRY = { firstMs: 25, maxMs: 150 };
+
+/**
+ * Questions to the replay guard. Those that come up in one turn of the event loop travel as one NATS request for each
+ * provider; a lone one does not wait for company. Without a verdict in time, or with one that cannot be read: refused.
+ */
+export class Admissions implements Admission {
+  readonly #options: AdmissionsOptions;
+  #turn = new Map<string, Waiting[]>();
+
+  constructor(options: AdmissionsOptions) {
+    this.#options = options;
+  }
+
+  admit(item: AdmitItem, provider: string): Promise<AdmitVerdict> {
+    return new Promise((decide) => {
+      if (this.#turn.size === 0) setImmediate(() => this.#endTurn());
+      const waiting = this.#turn.get(provider);
+      if (waiting === undefined) this.#turn.set(provider, [{ item, decide }]);
+      else waiting.push({ item, decide });
+    });
+  }
+
+  #endTurn(): void {
+    const turn = this.#turn;
+    this.#turn = new Map();
+    for (const [provider, waiting] of turn) {
+      for (let at = 0; at < waiting.length; at += ADMIT_BATCH_MAX) {
+        void this.#decide(provider, waiting.slice(at, at + ADMIT_BATCH_MAX));
+      }
+    }
+  }
+
+  async #decide(provider: string, batch: readonly Waiting[]): Promise<void> {
+    const verdicts = await this.#ask(
+      provider,
+      batch.map(({ item }) => item),
+    );
+    for (const [index, { decide }] of batch.entries()) decide(verdicts[index] ?? "refused");
+  }
+
+  async #ask(provider: string, items: readonly AdmitItem[]): Promise<readonly AdmitVerdict[]> {
+    const { bus, clock, timeoutMs, log } = this.#options;
+    const data = encodeAdmitBatch(items);
+    const deadline = clock.monotonic() + timeoutMs;
+    for (let tries = 1; ; tries += 1) {
+      const leftMs = deadline - clock.monotonic();
+      try {
+        const options = { timeoutMs: leftMs, againAfterMs: ASK_AGAIN_AFTER_MS };
+        const answer = await bus.request(subjectFor("admit", provider), data, options);
+        return decodeVerdicts(answer.data, items.length);
+      } catch (error) {
+        const pauseMs = backoffMs(tries, Math.random(), RETRY);
+        if (!mayPass(error) || clock.monotonic() + pauseMs >= deadline) {
+          log.warn({ provider, count: items.length, code: codeOf(error) }, "the replay guard did not decide");
+          return [];
+        }
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+    }
+  }
+}
+
+/** Failures that may be over before the time is up. */
+function mayPass(error: unknown): boolean {
+  return (
+    isScbeError(error, "NO_RESPONDERS") || isScbeError(error, "DISCONNECTED") || isScbeError(error, "BUSY")
+  );
+}
+
+function codeOf(error: unknown): string {
+  return isScbeError(error) ? error.code : "INTERNAL";
+}

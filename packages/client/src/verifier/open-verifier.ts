@@ -1,0 +1,86 @@
+import { ScbeError } from "@scbe/contracts";
+import { Opener, Sealer } from "@scbe/envelope";
+import type { ConfigOf, environmentVariables, Host, windowVariables } from "@scbe/service-kit";
+import { Admissions } from "./admissions.ts";
+import { EpochFollower } from "./epoch-follower.ts";
+import { KeyKeeper } from "./key-keeper.ts";
+import { observeOpening } from "./observe-opening.ts";
+import { SubkeyStore } from "./subkey-store.ts";
+import type { verifierVariables } from "./variables.ts";
+
+/** What a verifier needs of its process. */
+export type VerifierHost = Pick<Host, "bus" | "identity" | "clock" | "log" | "readiness" | "metrics">;
+
+/** What it reads of its process's configuration. */
+export type VerifierConfig = ConfigOf<
+  typeof environmentVariables & typeof windowVariables & typeof verifierVariables
+>;
+
+export interface VerifierOptions {
+  /** Follows the replay epoch, without which no request can be sealed. Openers of requests have no right to. */
+  readonly sealsRequests: boolean;
+}
+
+/** What an opener takes; everything else it refuses. */
+export interface Serves {
+  readonly providers: readonly string[];
+  readonly intents: readonly string[];
+  /** Every model unless told. */
+  readonly models?: readonly string[];
+}
+
+/** Sealing and opening with keys, replay epoch and replay guard over the bus; disposing drops every key. */
+export interface Verifier extends AsyncDisposable {
+  readonly sealer: Sealer;
+  /** Absent where no requests are sealed. */
+  readonly epochs: EpochFollower | undefined;
+  /** An opener for what one endpoint serves; all of them share keys and admissions. */
+  opener(serves: Serves): Opener;
+}
+
+/**
+ * Opens a verifier: fetches the subkeys of all of the configuration's providers and intents, and goes on following the
+ * ring and the replay epoch. It comes back at once; readiness says what is still missing (`keys`, `epoch`).
+ * @throws ScbeError NOT_READY without an nkey, since grants are asked for under signature
+ * @example
+ * await using verifier = openVerifier(host, config, { sealsRequests: true });
+ * const { bytes, hash } = verifier.sealer.sealRequest({ provider: "openai", model: "gpt-5", intent: "chat", requestId, body });
+ */
+export function openVerifier(
+  host: VerifierHost,
+  config: VerifierConfig,
+  { sealsRequests }: VerifierOptions,
+): Verifier {
+  const { bus, identity, clock, log, readiness } = host;
+  if (identity === undefined) {
+    throw new ScbeError(
+      "NOT_READY",
+      "keys are granted under signature: NATS_NKEY_SEED_FILE or NATS_CREDS is needed",
+    );
+  }
+  const env = config.SCBE_ENVIRONMENT;
+  const stack = new AsyncDisposableStack();
+  const store = new SubkeyStore();
+  const source = { bus, identity, env, keyringPublicKey: config.SCBE_KEYRING_PUBLIC_KEY };
+  const names = { providers: config.SCBE_PROVIDERS, intents: config.SCBE_INTENTS };
+  stack.use(new KeyKeeper({ store, source, ...names, clock, log, readiness }));
+  const epochs = sealsRequests
+    ? stack.use(new EpochFollower({ bus, env, clock, log, readiness }))
+    : undefined;
+  const admission = new Admissions({ bus, clock, log, timeoutMs: config.SCBE_ADMIT_TIMEOUT_MS });
+  const observer = observeOpening(host.metrics, config.SCBE_PROVIDERS);
+  const limits = {
+    windowSeconds: config.SCBE_REPLAY_WINDOW_SECONDS,
+    skewSeconds: config.SCBE_MAX_CLOCK_SKEW_SECONDS,
+    counterLimit: config.SCBE_NONCE_COUNTER_LIMIT,
+    noiseFloorMs: config.SCBE_NOISE_FLOOR_MS,
+  };
+  return {
+    sealer: new Sealer({ keys: store, epochs: epochs ?? NO_EPOCHS, clock }, limits),
+    epochs,
+    opener: (serves) => new Opener({ keys: store, admission, clock, env, serves, observer }, limits),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+const NO_EPOCHS = { current: () => undefined };

@@ -1,0 +1,48 @@
+import { integer, text } from "@scbe/service-kit";
+
+const COUNTER_LIMIT_MAX = 2 ** 32 - 1;
+
+/** What sealing and opening read from the environment, beside the groups of the service kit. */
+export const verifierVariables = {
+  SCBE_KEYRING_PUBLIC_KEY: text({
+    pattern: /^U[A-Z2-7]{55}$/,
+    expected: "the keyring's public nkey: U and 55 characters of base32",
+    doc: "Whose signature grants and rings must bear. Known beforehand, never learnt from the bus.",
+  }),
+  SCBE_NONCE_COUNTER_LIMIT: integer({
+    default: COUNTER_LIMIT_MAX,
+    min: 1,
+    max: COUNTER_LIMIT_MAX,
+    unit: "messages",
+    doc: "How many messages one sealing session seals before a fresh one takes over.",
+  }),
+  SCBE_ADMIT_TIMEOUT_MS: integer({
+    default: 600,
+    min: 10,
+    max: 60_000,
+    unit: "ms",
+    doc: "How long an opener waits for the replay guard; without its word a request is refused.",
+    check: (admit, config) => below(admit, config, "SCBE_NOISE_FLOOR_MS"),
+  }),
+  SCBE_NOISE_FLOOR_MS: integer({
+    default: 700,
+    min: 20,
+    max: 60_000,
+    unit: "ms",
+    doc: "The soonest, counted from its arrival, that a refused request is answered: whatever the reason, the wait is the same.",
+    check: (floor, config) => below(floor, config, "SCBE_ACCEPT_TIMEOUT_MS"),
+  }),
+  SCBE_ACCEPT_TIMEOUT_MS: integer({
+    default: 1000,
+    min: 30,
+    max: 60_000,
+    unit: "ms",
+    doc: "How long a caller waits for any sign of a gateway before it sends a fresh envelope to the group.",
+  }),
+};
+
+function below(value: number, config: Readonly<Record<string, unknown>>, bound: string): string | undefined {
+  return value < Number(config[bound])
+    ? undefined
+    : `${value} is not below ${bound} (${String(config[bound])}); the refusal of a forgery would show by its time`;
+}
