@@ -1,0 +1,115 @@
+import { HEADERS, MODEL_PATTERN, NAME_PATTERN, REQUEST_ID_PATTERN, ScbeError } from "@scbe/contracts";
+import type { RequestToSeal, ResponseBinding } from "@scbe/envelope";
+
+/** The first value of a header, by its exact name. */
+export type ReadHeader = (name: string) => string | undefined;
+
+/** What the deployment serves. */
+export interface Common {
+  readonly providers: readonly string[];
+  readonly intents: readonly string[];
+}
+
+/** What may be said of a body. */
+export type Content = Pick<RequestToSeal, "contentType" | "schemaHash" | "ttlSeconds">;
+
+interface Parameter {
+  readonly header: string;
+  readonly form: RegExp;
+  /** What the form is, in words. */
+  readonly expected: string;
+}
+
+/** Every parameter of the four subjects, and its exact form. */
+export const PARAMETERS = {
+  model: {
+    header: HEADERS.model,
+    form: MODEL_PATTERN,
+    expected: "1 to 128 of A-Z, a-z, 0-9 and ._:/@+-",
+  },
+  intent: {
+    header: HEADERS.intent,
+    form: NAME_PATTERN,
+    expected: "1 to 64 of a-z, 0-9, _ and -, not _ or - first",
+  },
+  requestId: { header: HEADERS.requestId, form: REQUEST_ID_PATTERN, expected: "a UUID in lower case" },
+  contentType: {
+    header: HEADERS.contentType,
+    form: /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,128}$/,
+    expected: '1 to 128 printable ASCII characters without " and \\',
+  },
+  schemaHash: {
+    header: HEADERS.schemaHash,
+    form: /^(sha256:[0-9a-f]{64}|none)$/,
+    expected: "sha256: and 64 lower-case hex digits, or none",
+  },
+  ttlSeconds: { header: HEADERS.ttlSeconds, form: /^[1-9]\d{0,3}$/, expected: "whole seconds, from 1" },
+  inReplyTo: {
+    header: HEADERS.inReplyTo,
+    form: /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/,
+    expected: "base64url of 32 bytes, without padding",
+  },
+} as const satisfies Record<string, Parameter>;
+
+type Name = keyof typeof PARAMETERS;
+
+/** The parameters of one message, each read by its exact form. @throws ScbeError BAD_REQUEST naming the header at fault */
+export class Parameters {
+  readonly #provider: string;
+  readonly #read: ReadHeader;
+  readonly #common: Common;
+
+  constructor(provider: string, read: ReadHeader, common: Common) {
+    this.#provider = provider;
+    this.#read = read;
+    this.#common = common;
+  }
+
+  /** Whom the envelope is for. */
+  names(): Pick<RequestToSeal, "provider" | "intent" | "model"> {
+    return {
+      provider: served("provider", this.#provider, this.#common.providers),
+      intent: served("intent", this.required("intent"), this.#common.intents),
+      model: this.required("model"),
+    };
+  }
+
+  /** The request that a response belongs to. */
+  binding(): ResponseBinding {
+    return {
+      ...this.names(),
+      request_id: this.required("requestId"),
+      hash: Buffer.from(this.required("inReplyTo"), "base64url"),
+    };
+  }
+
+  content(): Content {
+    const contentType = this.optional("contentType");
+    const schemaHash = this.optional("schemaHash");
+    const ttl = this.optional("ttlSeconds");
+    return {
+      ...(contentType !== undefined && { contentType }),
+      ...(schemaHash !== undefined && { schemaHash }),
+      ...(ttl !== undefined && { ttlSeconds: Number(ttl) }),
+    };
+  }
+
+  required(name: Name): string {
+    const value = this.optional(name);
+    if (value !== undefined) return value;
+    const { header, expected } = PARAMETERS[name];
+    throw new ScbeError("BAD_REQUEST", `the header ${header} is missing; expected ${expected}`);
+  }
+
+  optional(name: Name): string | undefined {
+    const { header, form, expected } = PARAMETERS[name];
+    const value = this.#read(header);
+    if (value === undefined || form.test(value)) return value;
+    throw new ScbeError("BAD_REQUEST", `the header ${header} is malformed; expected ${expected}`);
+  }
+}
+
+function served(kind: "provider" | "intent", value: string, all: readonly string[]): string {
+  if (all.includes(value)) return value;
+  throw new ScbeError("BAD_REQUEST", `the ${kind} ${value} is not served here; served: ${all.join(", ")}`);
+}

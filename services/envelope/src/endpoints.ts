@@ -1,0 +1,117 @@
+import { ENVELOPE_MEDIA_TYPE, HEADERS, QUEUES, STATUS, SUBJECTS } from "@scbe/contracts";
+import type { Opener, RequestHeader, ResponseHeader, Sealer } from "@scbe/envelope";
+import type {
+  BusHeaders,
+  EndpointAnswer,
+  EndpointDefinition,
+  EndpointRequest,
+  ServiceDefinition,
+} from "@scbe/service-kit";
+import { type Common, type Content, Parameters } from "./domain/parameters.ts";
+
+export interface EndpointsOptions {
+  readonly sealer: Sealer;
+  readonly opener: Opener;
+  readonly common: Common;
+  readonly concurrency: number;
+  readonly version: string;
+}
+
+/** The four subjects of the envelope service; docs/callers.md is their contract. */
+export function envelopeEndpoints(options: EndpointsOptions): ServiceDefinition {
+  const { sealer, opener, common, concurrency, version } = options;
+  const read = ({ provider, header }: Asked): Parameters => new Parameters(provider, header, common);
+
+  const sealRequest = (asked: Asked): EndpointAnswer => {
+    const parameters = read(asked);
+    const requestId = parameters.optional("requestId") ?? crypto.randomUUID();
+    const names = { ...parameters.names(), requestId };
+    const { bytes, hash } = sealer.sealRequest({ ...names, ...parameters.content(), body: asked.data });
+    return sealed(bytes, { [HEADERS.requestId]: requestId, [HEADERS.inReplyTo]: base64Url(hash) });
+  };
+
+  const openRequest = async ({ data, provider, arrivedAt }: Asked): Promise<EndpointAnswer> => {
+    const opening = await opener.openRequest(data, { provider, arrivedAt });
+    if (!opening.ok) return refused(opening.noise);
+    return opened(opening.body, opening.header, base64Url(opening.hash));
+  };
+
+  const sealResponse = (asked: Asked): EndpointAnswer => {
+    const parameters = read(asked);
+    const { hash, ...header } = parameters.binding();
+    const content: Content = parameters.content();
+    const { bytes } = sealer.sealResponse({ request: { header, hash }, ...content, body: asked.data });
+    return sealed(bytes, { [HEADERS.requestId]: header.request_id });
+  };
+
+  const openResponse = async (asked: Asked): Promise<EndpointAnswer> => {
+    const binding = read(asked).binding();
+    const opening = opener.openResponse(asked.data, binding);
+    if (!opening.ok) return refused(await opener.refuse(asked.data, asked.arrivedAt));
+    return opened(opening.body, opening.header, opening.header.in_reply_to);
+  };
+
+  const endpoint = (
+    name: string,
+    kind: "sealRequest" | "openRequest" | "sealResponse" | "openResponse",
+    handler: (asked: Asked) => EndpointAnswer | Promise<EndpointAnswer>,
+  ): EndpointDefinition => ({
+    name,
+    subject: `${SUBJECTS[kind]}.*`,
+    concurrency,
+    handler: (request) => handler(asAsked(request)),
+  });
+  return {
+    name: "envelope",
+    version,
+    description: "Seals and opens envelopes for callers in any language",
+    queue: QUEUES.envelope,
+    endpoints: [
+      endpoint("seal-request", "sealRequest", sealRequest),
+      endpoint("open-request", "openRequest", openRequest),
+      endpoint("seal-response", "sealResponse", sealResponse),
+      endpoint("open-response", "openResponse", openResponse),
+    ],
+  };
+}
+
+interface Asked {
+  readonly data: Uint8Array;
+  readonly provider: string;
+  readonly arrivedAt: number;
+  readonly header: (name: string) => string | undefined;
+}
+
+function asAsked(request: EndpointRequest): Asked {
+  const { data, provider, arrivedAt } = request;
+  return { data, provider, arrivedAt, header: (name) => request.header(name) };
+}
+
+function sealed(data: Uint8Array, headers: BusHeaders): EndpointAnswer {
+  const status = { [HEADERS.status]: STATUS.sealed, [HEADERS.contentTypeOfMessage]: ENVELOPE_MEDIA_TYPE };
+  return { data, headers: { ...status, ...headers } };
+}
+
+/** Everything that the header says of the body has been authenticated. */
+function opened(body: Uint8Array, header: RequestHeader | ResponseHeader, inReplyTo: string): EndpointAnswer {
+  return {
+    data: body,
+    headers: {
+      [HEADERS.status]: STATUS.opened,
+      [HEADERS.model]: header.model,
+      [HEADERS.intent]: header.intent,
+      [HEADERS.requestId]: header.request_id,
+      [HEADERS.contentType]: header.content_type,
+      [HEADERS.schemaHash]: header.schema_hash,
+      [HEADERS.inReplyTo]: inReplyTo,
+    },
+  };
+}
+
+function refused(noise: Uint8Array): EndpointAnswer {
+  return { data: noise, headers: { [HEADERS.status]: STATUS.refused } };
+}
+
+function base64Url(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("base64url");
+}

@@ -1,0 +1,30 @@
+import { openVerifier } from "@scbe/client/verifier";
+import { ScbeError } from "@scbe/contracts";
+import { followReadiness, type Host } from "@scbe/service-kit";
+import type { EnvelopeConfig } from "./config.ts";
+import { envelopeEndpoints } from "./endpoints.ts";
+
+/**
+ * The envelope service: a verifier with four endpoints. It is ready while it has keys and a replay epoch.
+ * @throws ScbeError FORBIDDEN in prod on a connection without TLS, since bodies travel in the clear between a caller and
+ *   this service; NOT_READY without an nkey
+ */
+export async function start(config: EnvelopeConfig, host: Host): Promise<AsyncDisposable> {
+  const { bus, readiness, version } = host;
+  if (config.SCBE_ENVIRONMENT === "prod" && !bus.encrypted) {
+    throw new ScbeError(
+      "FORBIDDEN",
+      "in prod the envelope service needs TLS to NATS: set NATS_TLS_CA or a tls:// URL",
+    );
+  }
+  const common = { providers: config.SCBE_PROVIDERS, intents: config.SCBE_INTENTS };
+  const concurrency = config.SCBE_ENVELOPE_CONCURRENCY;
+
+  await using stack = new AsyncDisposableStack();
+  const verifier = stack.use(openVerifier(host, config, { sealsRequests: true }));
+  const { sealer } = verifier;
+  const opener = verifier.opener(common);
+  const service = stack.use(bus.service(envelopeEndpoints({ sealer, opener, common, concurrency, version })));
+  stack.use(followReadiness(service, readiness));
+  return stack.move();
+}
