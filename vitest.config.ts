@@ -1,12 +1,27 @@
 import { defineConfig } from "vitest/config";
 
+/** Tests of the whole system, with many processes each: one file at a time, after all others. */
+const SYSTEM = "tests/**/*.test.ts";
+
 export default defineConfig({
   test: {
-    include: ["{packages,services,examples,scripts,tests}/**/*.test.ts"],
-    exclude: ["**/node_modules/**", "**/.toolchain/**", "**/.cache/**"],
     reporters: ["default", "./scripts/totals-reporter.ts"],
     pool: "forks",
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "parts",
+          include: ["{packages,services,examples,scripts}/**/*.test.ts"],
+          exclude: ["**/node_modules/**"],
+        },
+      },
+      {
+        extends: true,
+        test: { name: "system", include: [SYSTEM], fileParallelism: false, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });
