@@ -1,0 +1,12 @@
+import { connect } from "@scbe/client";
+
+/** A gateway that echoes, as a process that can be frozen and killed; says `serving` when it is in its queue group. */
+const provider = process.env.GATEWAY_PROVIDER ?? "openai";
+const client = await connect({ name: `gateway-${provider}`, role: "gateway", providers: [provider] });
+await client.serve({
+  provider,
+  handler: ({ body, header }) => ({ body, contentType: header.content_type }),
+});
+process.stdout.write("serving\n");
+process.once("SIGTERM", () => void client[Symbol.asyncDispose]().then(() => process.exit(0)));
+process.once("disconnect", () => process.exit(0));

@@ -1,0 +1,83 @@
+import { createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
+import { BUCKETS, type Environment, KV_KEYS } from "@scbe/contracts";
+import { deriveSubkey, SUITE, type SubkeyName } from "@scbe/envelope";
+import { readKeyFile } from "@scbe/keyring/key-file";
+import { localKms } from "@scbe/keyring/local-kms";
+import { connectProbe } from "@scbe/testkit";
+import type { Spine } from "./spine.ts";
+
+/** What a session's keys depend on, as its envelopes' headers have it. */
+export interface SessionNames {
+  readonly provider: string;
+  readonly intent: string;
+  readonly phase: string;
+  /** base64url */
+  readonly session_id: string;
+}
+
+export interface KnownSession {
+  readonly key: Buffer;
+  readonly commitment: Buffer;
+  readonly prefix: Buffer;
+}
+
+/** Every key of a deployment, raw: what nobody but the owner of the KMS key can compute. */
+export interface KnownKeys {
+  readonly kid: string;
+  readonly ikm: Buffer;
+  subkey(name: SubkeyName, provider: string, intent: string): Buffer;
+  session(names: SessionNames): KnownSession;
+}
+
+/** Unwraps the active data key as the keyring does, and derives from it as the specification says, beside the product. */
+export async function knownKeys(spine: Spine): Promise<KnownKeys> {
+  const env: Environment = "dev";
+  const { kid, wrapped, wrapped_by: keyArn } = await activeKey(spine);
+  const kms = localKms(await readKeyFile(spine.kmsKeyFile), env);
+  const ikm = Buffer.from(await kms.unwrap({ kid, wrapped: Buffer.from(wrapped, "base64"), keyArn }));
+  const imported: KeyObject = createSecretKey(ikm);
+  const subkey = (name: SubkeyName, provider: string, intent: string): Buffer =>
+    deriveSubkey(name, imported, { env, provider, intent });
+  return {
+    kid,
+    ikm,
+    subkey,
+    session: ({ provider, intent, phase, session_id }) => {
+      const derive = (from: SubkeyName, label: string, length: number): Buffer => {
+        const info = Buffer.concat([lp(label), lp(SUITE), lp(phase), Buffer.from(session_id, "base64url")]);
+        return Buffer.from(
+          hkdfSync("sha256", subkey(from, provider, intent), "scbe/v1/session", info, length),
+        );
+      };
+      return {
+        key: derive("k_enc", "session", 32),
+        commitment: derive("k_enc", "commit", 32),
+        prefix: derive("k_nonce", "prefix", 8),
+      };
+    },
+  };
+}
+
+interface WrappedKey {
+  readonly kid: string;
+  readonly state: string;
+  readonly wrapped: string;
+  readonly wrapped_by: string;
+}
+
+/** Reads the ring as the keyring: nobody else has any right on its bucket. */
+async function activeKey(spine: Spine): Promise<WrappedKey> {
+  await using probe = await connectProbe({ name: "keyring", transport: spine.transport("keyring") });
+  const subject = `$JS.API.DIRECT.GET.KV_${BUCKETS.keyring}.$KV.${BUCKETS.keyring}.${KV_KEYS.ring}`;
+  const ring = JSON.parse(await probe.request(subject)) as { keys: WrappedKey[] };
+  const active = ring.keys.find(({ state }) => state === "active");
+  if (active === undefined) throw new Error("the ring has no active key");
+  return active;
+}
+
+function lp(text: string): Buffer {
+  const bytes = Buffer.from(text, "utf8");
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(bytes.length);
+  return Buffer.concat([length, bytes]);
+}

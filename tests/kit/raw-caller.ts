@@ -1,0 +1,60 @@
+import { clientConfig } from "@scbe/client";
+import { openVerifier, type Verifier } from "@scbe/client/verifier";
+import { HEADERS, STATUS, subjectFor } from "@scbe/contracts";
+import { type Bus, type BusMessage, type Clock, readConfig } from "@scbe/service-kit";
+import { createTestHost, eventually } from "@scbe/testkit";
+import type { Spine } from "./spine.ts";
+
+/** What came back, and when. */
+export interface RawAnswer {
+  readonly status: string | undefined;
+  readonly data: Uint8Array;
+  readonly afterMs: number;
+}
+
+/** An orchestrator that holds its envelopes in its own hands: it can alter them and send them as often as it likes. */
+export interface RawCaller extends AsyncDisposable {
+  readonly bus: Bus;
+  readonly verifier: Verifier;
+  /** Sends any bytes as a request; the first answer that is not `accepted`. */
+  send(provider: string, bytes: Uint8Array): Promise<RawAnswer>;
+}
+
+export async function rawCaller(spine: Spine, clock?: Clock): Promise<RawCaller> {
+  await using stack = new AsyncDisposableStack();
+  const transport = spine.transport("orchestrator");
+  const host = stack.use(await createTestHost({ transport, name: "orchestrator", ...(clock && { clock }) }));
+  const reading = readConfig(clientConfig, spine.variables);
+  if (!reading.ok) throw new Error(reading.problems.join("\n"));
+  const verifier = stack.use(openVerifier(host, reading.config, { sealsRequests: true }));
+  await eventually(() => host.readiness.ready);
+  const held = stack.move();
+  return {
+    bus: host.bus,
+    verifier,
+    send: (provider, bytes) => sendRaw(host.bus, provider, bytes),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+const TIMEOUT_MS = 5000;
+
+function sendRaw(bus: Bus, provider: string, bytes: Uint8Array): Promise<RawAnswer> {
+  const started = performance.now();
+  return new Promise((resolve, reject) => {
+    const exchange = bus.exchange(subjectFor("request", provider), bytes, {
+      onAnswer: (message: BusMessage) => {
+        const status = message.header(HEADERS.status);
+        if (status === STATUS.accepted) return;
+        clearTimeout(timer);
+        exchange[Symbol.dispose]();
+        resolve({ status, data: message.data, afterMs: performance.now() - started });
+      },
+      onFailure: (error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    });
+    const timer = setTimeout(() => reject(new Error(`no answer within ${TIMEOUT_MS} ms`)), TIMEOUT_MS);
+  });
+}

@@ -1,0 +1,130 @@
+import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Client, type ConnectOptions, connect } from "@scbe/client";
+import type { UnkeyedUser } from "@scbe/contracts";
+import type { Transport } from "@scbe/service-kit";
+import {
+  createTempDir,
+  type RedisServer,
+  type SecuredNats,
+  startRedis,
+  startSecuredNats,
+} from "@scbe/testkit";
+import { type ServiceProcess, startServiceProcess } from "./service-process.ts";
+
+export interface SpineOptions {
+  /** Default openai and anthropic. */
+  readonly providers?: readonly string[];
+  /** Default `chat`. */
+  readonly intents?: readonly string[];
+  /** Default true: a real Redis; else the guard's in-memory store. */
+  readonly redis?: boolean;
+  /** Default 1. */
+  readonly guards?: number;
+  /** Default true: the envelope service runs too. */
+  readonly envelope?: boolean;
+  /** Bytes of one message; the deployment's 8 MiB unless told. */
+  readonly users?: readonly UnkeyedUser[];
+  /** More variables for every process, clients included. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Runs when the server is up, before anything but provisioning has connected. */
+  readonly onNats?: (nats: SecuredNats) => Promise<void>;
+}
+
+/**
+ * The whole of SCBE without examples: nats-server with the access table's permissions, buckets and streams provisioned,
+ * Redis, and keyring, replay guards and envelope service as processes of their own, each with its own credentials.
+ */
+export interface Spine extends AsyncDisposable {
+  readonly nats: SecuredNats;
+  /** Present unless the guard keeps all in memory. */
+  readonly redis: RedisServer | undefined;
+  readonly keyring: ServiceProcess;
+  readonly guards: readonly ServiceProcess[];
+  readonly envelope: ServiceProcess | undefined;
+  readonly keyringPublicKey: string;
+  /** The local KMS's key, with which a test can compute every other. */
+  readonly kmsKeyFile: string;
+  /** What every process of this deployment reads from its environment. */
+  readonly variables: Readonly<Record<string, string>>;
+  transport(name: string): Transport;
+  /** Connects as `orchestrator`. The caller disposes of it, as of all clients. */
+  orchestrator(options?: Partial<ConnectOptions>): Promise<Client>;
+  /** Connects as the gateway of a provider, ready to serve. */
+  gateway(provider: string, options?: Partial<ConnectOptions>): Promise<Client>;
+}
+
+export async function startSpine(options: SpineOptions = {}): Promise<Spine> {
+  const { providers = ["openai", "anthropic"], intents = ["chat"], redis: withRedis = true } = options;
+  await using stack = new AsyncDisposableStack();
+  const dir = stack.use(createTempDir());
+  const [nats, redis] = await Promise.all([
+    startSecuredNats({ providers, ...(options.users && { users: options.users }) }).then((it) =>
+      stack.use(it),
+    ),
+    withRedis ? startRedis().then((it) => stack.use(it)) : undefined,
+  ]);
+  await options.onNats?.(nats);
+  const { keyringPublicKey, askersFile } = nats.credentials;
+  const kmsKeyFile = writeKeyFile(dir.path);
+  const variables = {
+    SCBE_ENVIRONMENT: "dev",
+    SCBE_PROVIDERS: providers.join(","),
+    SCBE_INTENTS: intents.join(","),
+    SCBE_KEYRING_PUBLIC_KEY: keyringPublicKey,
+    ...options.variables,
+  };
+  const start = async (
+    user: string,
+    path: string,
+    more: Record<string, string> = {},
+  ): Promise<ServiceProcess> => {
+    const env = { ...variables, ...transportVariablesOf(nats.transport(user)), ...more };
+    return stack.use(await startServiceProcess(user, path, env));
+  };
+  const [keyring, envelope, ...guards] = await Promise.all([
+    start("keyring", "services/keyring/src/main.ts", {
+      SCBE_KEYRING_ASKERS_FILE: askersFile,
+      SCBE_KMS_KEY_FILE: kmsKeyFile,
+    }),
+    options.envelope === false ? undefined : start("envelope", "services/envelope/src/main.ts"),
+    ...Array.from({ length: options.guards ?? 1 }, () =>
+      start("replay-guard", "services/replay-guard/src/main.ts", redis && { REDIS_URL: redis.url }),
+    ),
+  ]);
+  await Promise.all([keyring.ready(), envelope?.ready(), ...guards.map((guard) => guard.ready())]);
+  const client = (name: string, more: Partial<ConnectOptions>): Promise<Client> =>
+    connect({ name, transport: nats.transport(name), variables, ...more });
+  const held = stack.move();
+  return {
+    nats,
+    redis,
+    keyring,
+    guards,
+    envelope,
+    keyringPublicKey,
+    kmsKeyFile,
+    variables,
+    transport: (name) => nats.transport(name),
+    orchestrator: (more = {}) => client("orchestrator", more),
+    gateway: (provider, more = {}) =>
+      client(`gateway-${provider}`, { role: "gateway", providers: [provider], ...more }),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+/** The variables that stand for a transport. */
+export function transportVariablesOf({ servers, nkeySeedFile }: Transport): Record<string, string> {
+  return {
+    NATS_URL: servers.join(","),
+    ...(nkeySeedFile !== undefined && { NATS_NKEY_SEED_FILE: nkeySeedFile }),
+  };
+}
+
+/** A key of the local KMS. */
+function writeKeyFile(dir: string): string {
+  const path = join(dir, "kms.key");
+  writeFileSync(path, `scbe-local-kms-1 ${randomBytes(32).toString("base64url")}\n`, { mode: 0o600 });
+  return path;
+}
