@@ -1,0 +1,76 @@
+import { ScbeError } from "@scbe/contracts";
+import type { Chat, Reply } from "../chat.ts";
+import { providerError } from "./provider-error.ts";
+import { readLimited } from "./read-limited.ts";
+import type { Target } from "./target.ts";
+
+/** What stands in the place of a key for a server that needs none; the stand-in, too, demands the header. */
+const NO_KEY = "none";
+/** Enough of an error's body to know it by. */
+const ERROR_BYTES_MAX = 65_536;
+
+/**
+ * Asks the provider over HTTP. Redirects are not followed: they would take the key elsewhere.
+ * @throws ScbeError BAD_REQUEST, BUSY, TOO_LARGE, TIMEOUT, ABORTED, or HANDLER_FAILED with whose fault it is
+ */
+export async function callProvider(
+  target: Target,
+  chat: Chat,
+  model: string,
+  signal: AbortSignal,
+): Promise<Reply> {
+  const late = AbortSignal.timeout(target.timeoutMs);
+  try {
+    const response = await post(target, chat, model, AbortSignal.any([signal, late]));
+    if (response.status === 200) {
+      return readReply(target, await readLimited(response, target.answerBytesMax));
+    }
+    throw providerError(target, response.status, await readError(response));
+  } catch (error) {
+    throw asPublic(error, target, { signal, late });
+  }
+}
+
+function post({ shape, baseUrl, key }: Target, chat: Chat, model: string, signal: AbortSignal) {
+  return fetch(`${baseUrl}${shape.path(model)}`, {
+    method: "POST",
+    headers: {
+      ...shape.headers(key ?? NO_KEY),
+      "content-type": "application/json",
+      accept: "application/json",
+    },
+    body: JSON.stringify(shape.request(chat, model)),
+    redirect: "manual",
+    signal,
+  });
+}
+
+/** The reasons are left out, since they would quote the answer. */
+function readReply({ provider, shape, answerBytesMax }: Target, body: string | undefined): Reply {
+  if (body === undefined) {
+    const limit = `${answerBytesMax} bytes (SCBE_PROVIDER_ANSWER_BYTES_MAX)`;
+    throw new ScbeError("TOO_LARGE", `the answer of ${provider} exceeds ${limit}`);
+  }
+  try {
+    return shape.answer(JSON.parse(body));
+  } catch {
+    throw new ScbeError("HANDLER_FAILED", `the answer of ${provider} does not have the form of its API`);
+  }
+}
+
+/** An error that is too large, or breaks off, is known by its status alone. */
+async function readError(response: Response): Promise<string> {
+  return (await readLimited(response, ERROR_BYTES_MAX).catch(() => undefined)) ?? "";
+}
+
+interface Limits {
+  readonly signal: AbortSignal;
+  readonly late: AbortSignal;
+}
+
+function asPublic(error: unknown, { provider, timeoutMs }: Target, { signal, late }: Limits): ScbeError {
+  if (error instanceof ScbeError) return error;
+  if (signal.aborted) return new ScbeError("ABORTED", "the request is not wanted any more");
+  if (late.aborted) return new ScbeError("TIMEOUT", `${provider} took longer than ${timeoutMs} ms`);
+  return new ScbeError("HANDLER_FAILED", `${provider} could not be reached`, { cause: error });
+}

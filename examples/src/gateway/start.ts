@@ -1,0 +1,44 @@
+import { type Client, connect } from "@scbe/client";
+import { createLogger, createReadiness, type Readiness, Registry, startOpsServer } from "@scbe/service-kit";
+import { answerChat } from "./answer-chat.ts";
+import type { GatewayConfig } from "./config.ts";
+import { targetOf } from "./target.ts";
+
+/** Starts a gateway; resolves when it serves. Disposing of it answers what is at work and leaves. */
+export async function start(config: GatewayConfig, signal: AbortSignal): Promise<AsyncDisposable> {
+  const provider = config.SCBE_GATEWAY_PROVIDER;
+  const name = `gateway-${provider}`;
+  const log = createLogger({ name, level: config.LOG_LEVEL });
+  const target = targetOf(config);
+  await using stack = new AsyncDisposableStack();
+  const metrics = new Registry();
+  const own = createReadiness();
+  own.declare("serving");
+  let client: Client | undefined;
+  const readiness = joined(own, () => client?.readiness);
+  const { SCBE_OPS_HOST: host, SCBE_OPS_PORT: port } = config;
+  const ops = stack.use(await startOpsServer({ host, port, metrics, readiness }));
+  log.info({ opsPort: ops.port }, "starting");
+
+  client = stack.use(await connect({ name, role: "gateway", providers: [provider], log, metrics, signal }));
+  await client.serve({
+    provider,
+    handler: answerChat(target),
+    drainMs: config.SCBE_DRAIN_TIMEOUT_MS,
+  });
+  own.set("serving", { ok: true });
+  stack.defer(() => own.set("serving", { ok: false, reason: "stopping" }));
+  log.info({ provider, calls: target.calls }, "serving");
+  return stack.move();
+}
+
+/** What the process itself knows, and what its client does once there is one. */
+function joined(own: Readiness, client: () => Readiness | undefined): Readiness {
+  return {
+    ...own,
+    get ready() {
+      return own.ready && client()?.ready === true;
+    },
+    report: () => [...own.report(), ...(client()?.report() ?? [])],
+  };
+}

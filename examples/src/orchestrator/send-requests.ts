@@ -1,0 +1,118 @@
+import type { Answer, Client } from "@scbe/client";
+import { isScbeError, ScbeError } from "@scbe/contracts";
+import { readChat, readChatAnswer } from "../chat.ts";
+import type { ExampleRequest } from "../requests/decode-requests.ts";
+import { heardOf, standInText } from "../stand-in/heard.ts";
+
+/** How one request went. */
+export interface SentRequest {
+  readonly id: string;
+  readonly provider: string;
+  /** Of the request's body. */
+  readonly bytes: number;
+  /** Null when there is no answer. */
+  readonly seal_ms: number | null;
+  /** From the call to its answer, or to its failure. */
+  readonly round_trip_ms: number;
+  /**
+   * `ok`: the answer opened, and is this provider's to this request. `WRONG_ANSWER`: it opened, and is not. Otherwise the
+   * code of the error.
+   */
+  readonly verdict: string;
+}
+
+export interface SendOptions {
+  /** Requests under way at once; default 8. */
+  readonly concurrency?: number;
+  /** For each request; default the client's. */
+  readonly timeoutMs?: number;
+  /** Gives up whatever is not answered yet. */
+  readonly signal?: AbortSignal;
+  /** Hears why, for every verdict other than `ok`. */
+  readonly onProblem?: (id: string, error: unknown) => void;
+}
+
+/**
+ * Sends requests, a few at a time, and yields how each went, in their order. Whoever stops reading gives up the rest.
+ * @example
+ * await using client = await connect({ name: "orchestrator" });
+ * for await (const { id, verdict } of sendRequests(client, requests)) console.log(id, verdict);
+ */
+export async function* sendRequests(
+  client: Pick<Client, "request">,
+  requests: readonly ExampleRequest[],
+  options: SendOptions = {},
+): AsyncGenerator<SentRequest, void, undefined> {
+  const { concurrency = 8, signal } = options;
+  const left = new AbortController();
+  const either = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]);
+  const slots = requests.map((request) => ({ request, sent: Promise.withResolvers<SentRequest>() }));
+  const queue = slots.values();
+  const work = async (): Promise<void> => {
+    for (const { request, sent } of queue) {
+      if (left.signal.aborted) return;
+      sent.resolve(await send(client, request, { ...options, signal: either }));
+    }
+  };
+  const workers = Array.from({ length: concurrency }, work);
+  try {
+    for (const { sent } of slots) yield await sent.promise;
+  } finally {
+    left.abort();
+    await Promise.all(workers);
+  }
+}
+
+async function send(
+  client: Pick<Client, "request">,
+  request: ExampleRequest,
+  { timeoutMs, signal, onProblem }: SendOptions,
+): Promise<SentRequest> {
+  const { id, provider, model, intent, contentType, body } = request;
+  const facts = { id, provider, bytes: body.length };
+  const started = performance.now();
+  let sealMs: number | null = null;
+  try {
+    const answer = await client.request({
+      provider,
+      model,
+      intent,
+      contentType,
+      body,
+      ...(timeoutMs !== undefined && { timeoutMs }),
+      ...(signal && { signal }),
+    });
+    sealMs = answer.sealMs;
+    checkAnswer(answer, request);
+    return { ...facts, seal_ms: sealMs, round_trip_ms: answer.roundTripMs, verdict: "ok" };
+  } catch (error) {
+    onProblem?.(id, error);
+    return {
+      ...facts,
+      seal_ms: sealMs,
+      round_trip_ms: performance.now() - started,
+      verdict: verdictOf(error, sealMs !== null),
+    };
+  }
+}
+
+function verdictOf(error: unknown, isAnswered: boolean): string {
+  if (isAnswered) return "WRONG_ANSWER";
+  return isScbeError(error) ? error.code : "INTERNAL";
+}
+
+/** The stand-in's answers are known beforehand: they tell whether all of the body arrived. */
+const STAND_IN = /^stand-in for /;
+
+/** @throws ScbeError with what is wrong */
+function checkAnswer({ body, contentType }: Answer, request: ExampleRequest): void {
+  const answer = readChatAnswer(body, contentType);
+  if (answer.provider !== request.provider || answer.model !== request.model) {
+    throw new ScbeError("BAD_REQUEST", `it is ${answer.provider}'s, of ${answer.model}`);
+  }
+  if (!STAND_IN.test(answer.text)) return;
+  const heard = heardOf(readChat(request.body, request.contentType));
+  if (answer.text !== standInText(request.provider, request.model, heard)) {
+    throw new ScbeError("BAD_REQUEST", "the stand-in read something else than what was sent");
+  }
+}

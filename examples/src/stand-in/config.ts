@@ -1,0 +1,12 @@
+import { defineConfig, integer } from "@scbe/service-kit";
+
+/** Every variable of the stand-in. */
+export const config = defineConfig({
+  SCBE_STAND_IN_PORT: integer({
+    default: 7190,
+    min: 0,
+    max: 65_535,
+    unit: "TCP port",
+    doc: "The stand-in listens here, on 127.0.0.1 alone; 0 picks a free port, which its log names.",
+  }),
+});

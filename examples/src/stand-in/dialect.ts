@@ -1,0 +1,50 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { Heard } from "./heard.ts";
+
+/** One request as a dialect sees it. */
+export interface Asked {
+  readonly headers: IncomingHttpHeaders;
+  /** The path below the API's base URL. */
+  readonly path: string;
+  /** Parsed JSON. */
+  readonly body: unknown;
+}
+
+/** What a request asks for. */
+export interface Question {
+  readonly model: string;
+  readonly heard: Heard;
+}
+
+/** How one family of providers takes questions, gives answers and refuses. */
+export interface Dialect {
+  /** @throws Refusal for what the real API would refuse */
+  read(asked: Asked): Question;
+  /** The body of an answer. */
+  answer(question: Question, text: string): unknown;
+  /** The body of an error. */
+  error(refusal: Refusal): unknown;
+}
+
+/** The kinds of errors that the real APIs know, by their HTTP status. */
+export const REFUSAL_STATUS = {
+  malformed: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  unknown: 404,
+  "too large": 413,
+} as const;
+
+/** A request that the stand-in refuses, as the real API would. */
+export class Refusal extends Error {
+  readonly kind: keyof typeof REFUSAL_STATUS;
+
+  constructor(kind: keyof typeof REFUSAL_STATUS, message: string) {
+    super(message);
+    this.kind = kind;
+  }
+
+  get status(): number {
+    return REFUSAL_STATUS[this.kind];
+  }
+}

@@ -1,0 +1,70 @@
+import { type FastifyInstance, type FastifyReply, fastify } from "fastify";
+import { PROVIDER_NAMES, type ProviderName, standInUrl } from "../providers.ts";
+import { anthropicDialect } from "./anthropic-dialect.ts";
+import { type Dialect, Refusal } from "./dialect.ts";
+import { geminiDialect } from "./gemini-dialect.ts";
+import { standInText } from "./heard.ts";
+import { openaiDialect } from "./openai-dialect.ts";
+
+export interface StandIn extends AsyncDisposable {
+  readonly port: number;
+  /** What `SCBE_STAND_IN_URL` is to be. */
+  readonly url: string;
+}
+
+/** As large as the largest of the real APIs takes. */
+const BODY_BYTES_MAX = 32 * 1024 * 1024;
+
+const DIALECTS: Readonly<Record<ProviderName, Dialect>> = {
+  openai: openaiDialect(["max_tokens", "max_completion_tokens"]),
+  anthropic: anthropicDialect,
+  google: geminiDialect,
+  groq: openaiDialect(["max_tokens", "max_completion_tokens"]),
+  perplexity: openaiDialect(["max_tokens"]),
+  xai: openaiDialect(["max_tokens", "max_completion_tokens"]),
+};
+
+/**
+ * Starts the local stand-in for all providers on 127.0.0.1: each one's API below `/<provider>`, as strict as the real one
+ * about headers and form, and always with the same answer to the same question. It has no model, and every answer says so.
+ * @param port 0: any free one
+ * @throws Error of the system, with its `code`, when the port cannot be listened on
+ */
+export async function startStandIn(port: number): Promise<StandIn> {
+  const server = fastify({ logger: false, bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true });
+  for (const provider of PROVIDER_NAMES) addProvider(server, provider);
+  const url = await server.listen({ host: "127.0.0.1", port });
+  return { url, port: Number(new URL(url).port), [Symbol.asyncDispose]: () => server.close() };
+}
+
+function addProvider(server: FastifyInstance, provider: ProviderName): void {
+  const dialect = DIALECTS[provider];
+  const prefix = new URL(standInUrl("http://stand-in", provider)).pathname;
+  server.register(
+    async (api) => {
+      api.setErrorHandler((error, _request, reply) => refuse(reply, dialect, asRefusal(error)));
+      api.setNotFoundHandler((request, reply) =>
+        refuse(reply, dialect, new Refusal("unknown", `${request.method} ${request.url} is not found`)),
+      );
+      api.post("/*", (request, reply) => {
+        const path = (request.url.split("?", 1)[0] ?? "").slice(prefix.length);
+        const question = dialect.read({ headers: request.headers, path, body: request.body });
+        return reply.send(dialect.answer(question, standInText(provider, question.model, question.heard)));
+      });
+    },
+    { prefix },
+  );
+}
+
+function refuse(reply: FastifyReply, dialect: Dialect, refusal: Refusal): FastifyReply {
+  return reply.code(refusal.status).send(dialect.error(refusal));
+}
+
+/** What fastify finds wrong with a request before a dialect sees it. */
+function asRefusal(error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  const status = error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
+  if (status === 413) return new Refusal("too large", `the body exceeds ${BODY_BYTES_MAX} bytes`);
+  if (status === 400 || status === 415) return new Refusal("malformed", "the body is no JSON");
+  throw error;
+}

@@ -1,0 +1,9 @@
+import type { Target } from "../src/gateway/target.ts";
+import { PROVIDER_APIS, type ProviderName } from "../src/providers.ts";
+
+/** A target at `baseUrl`, with limits that a test waits for. */
+export function targetAt(baseUrl: string, provider: ProviderName, more: Partial<Target> = {}): Target {
+  const { shape, keyVariables } = PROVIDER_APIS[provider];
+  const limits = { timeoutMs: 10_000, answerBytesMax: 65_536 };
+  return { provider, baseUrl, calls: "a test", key: "sk-test", keyVariables, shape, ...limits, ...more };
+}

@@ -1,0 +1,166 @@
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { isScbeError } from "@scbe/contracts";
+import { decodeRequests } from "@scbe/examples/decode-requests";
+import { type SentRequest, sendRequests } from "@scbe/examples/send-requests";
+import { createTempDir, eventually, type RunningProcess, startProcess } from "@scbe/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Spine, startSpine, transportVariablesOf } from "./kit/spine.ts";
+
+const PROVIDERS = ["openai", "anthropic", "google"];
+const EXAMPLES = new URL("../examples/", import.meta.url);
+const lines = readFileSync(new URL("requests.jsonl", EXAMPLES), "utf8").split("\n");
+const linesOf = (provider: string) =>
+  lines.filter((line) => line.includes(`"provider":"${provider}"`)).join("\n");
+
+let spine: Spine;
+beforeAll(async () => {
+  spine = await startSpine({ providers: PROVIDERS, envelope: false });
+});
+afterAll(() => spine?.[Symbol.asyncDispose]());
+
+async function all(sent: AsyncIterable<SentRequest>): Promise<SentRequest[]> {
+  const rows: SentRequest[] = [];
+  for await (const row of sent) rows.push(row);
+  return rows;
+}
+
+function codeOf(asked: Promise<unknown>): Promise<string | undefined> {
+  return asked.then(
+    () => undefined,
+    (error: unknown) => (isScbeError(error) ? error.code : undefined),
+  );
+}
+
+/** A program of the examples, as `user` on the bus. */
+function start(
+  program: string,
+  user: string | undefined,
+  env: Readonly<Record<string, string>> = {},
+  args: readonly string[] = [],
+): RunningProcess {
+  const file = fileURLToPath(new URL(`src/${program}/main.ts`, EXAMPLES));
+  const transport = user === undefined ? {} : transportVariablesOf(spine.transport(user));
+  const variables = { PATH: process.env.PATH ?? "", ...spine.variables, ...transport, ...env };
+  return startProcess(process.execPath, [file, ...args], { bareEnv: true, ipc: true, env: variables });
+}
+
+async function startGateway(
+  provider: string,
+  env: Readonly<Record<string, string>>,
+): Promise<RunningProcess> {
+  const gateway = start("gateway", `gateway-${provider}`, { SCBE_GATEWAY_PROVIDER: provider, ...env });
+  await gateway.output(/"msg":"serving"/, { timeoutMs: 20_000 });
+  return gateway;
+}
+
+describe("orchestrator, gateways and stand-in, each a process of its own", () => {
+  const stack = new AsyncDisposableStack();
+  const standIn = { url: "" };
+  beforeAll(async () => {
+    const running = stack.use(start("stand-in", undefined, { SCBE_STAND_IN_PORT: "0" }));
+    standIn.url = (await running.output(/"url":"([^"]+)"/))[1] ?? "";
+    for (const provider of ["openai", "anthropic"]) {
+      stack.use(await startGateway(provider, { SCBE_STAND_IN_URL: standIn.url }));
+    }
+  });
+  afterAll(() => stack.disposeAsync());
+
+  /** Runs the orchestrator with the requests to these providers. */
+  async function orchestrate(providers: readonly string[], ...args: string[]) {
+    using dir = createTempDir();
+    const file = join(dir.path, "requests.jsonl");
+    writeFileSync(file, providers.map(linesOf).join("\n"));
+    const running = start("orchestrator", "orchestrator", {}, ["--requests", file, ...args]);
+    const { code } = await running.exited;
+    return { code, stdout: running.stdout, stderr: running.stderr };
+  }
+
+  test("all requests are answered: exit code 0 and one document with a row each", async () => {
+    const { code, stdout, stderr } = await orchestrate(["openai", "anthropic"], "--json");
+    expect([code, stderr]).toEqual([0, ""]);
+    const sent = decodeRequests(Buffer.from(`${linesOf("openai")}\n${linesOf("anthropic")}`));
+    expect(JSON.parse(stdout)).toEqual({
+      ok: true,
+      requests: sent.map(({ id, provider, body }) => ({
+        id,
+        provider,
+        bytes: body.length,
+        seal_ms: expect.any(Number),
+        round_trip_ms: expect.any(Number),
+        verdict: "ok",
+      })),
+    });
+  });
+
+  test("a provider without a gateway: exit code 1, the table says which, and standard error why", async () => {
+    const { code, stdout, stderr } = await orchestrate(["google"], "--timeout-ms", "3000");
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^request +provider +bytes/);
+    expect(stdout).toMatch(/^google-3 +google +384 .* NO_RESPONDERS$/m);
+    expect(stderr).toMatch(/google-3:\n {2}NO_RESPONDERS: /);
+  });
+});
+
+describe("a gateway whose provider is a server of one's own", () => {
+  const KEY = "sk-swordfish-key";
+  const requests = decodeRequests(Buffer.from(linesOf("openai"))).slice(0, 3);
+  /** No chat: a gateway that still takes requests says so. */
+  const empty = { provider: "openai", model: "m", intent: "chat", body: Buffer.alloc(0), timeoutMs: 5000 };
+  const completion = { choices: [{ message: { content: "Grüezi" }, finish_reason: "stop" }] };
+
+  async function withProvider(listener: RequestListener) {
+    const server = createServer(listener).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+    const gateway = await startGateway("openai", { SCBE_PROVIDER_URL_OPENAI: url, OPENAI_API_KEY: KEY });
+    return {
+      gateway,
+      [Symbol.asyncDispose]: async () => {
+        await gateway.kill();
+        server.closeAllConnections();
+        server.close();
+      },
+    };
+  }
+
+  test("answers at TERM whatever it has taken, and exits with 0", async () => {
+    const held: (() => void)[] = [];
+    const taken = Promise.withResolvers<void>();
+    await using provider = await withProvider((_request, response) => {
+      held.push(() => response.end(JSON.stringify(completion)));
+      if (held.length === requests.length) taken.resolve();
+    });
+    await using client = await spine.orchestrator();
+    const rows = all(sendRequests(client, requests));
+    await taken.promise;
+    provider.gateway.signal("SIGTERM");
+    provider.gateway.signal("SIGINT");
+    await eventually(async () => (await codeOf(client.request(empty))) === "NO_RESPONDERS");
+    for (const release of held) release();
+    expect((await rows).map(({ verdict }) => verdict)).toEqual(["ok", "ok", "ok"]);
+    expect(await provider.gateway.exited).toEqual({ code: 0, signal: null });
+  });
+
+  test("tells its caller the code of a failure, and nobody key or body", async () => {
+    const statuses = [401, 429, 500];
+    await using provider = await withProvider((request, response) => {
+      response.statusCode = statuses.shift() ?? 200;
+      response.end(JSON.stringify({ error: request.headers.authorization }));
+    });
+    await using client = await spine.orchestrator();
+    const told: string[] = [];
+    const onProblem = (_id: string, error: unknown): void => void told.push(String(error));
+    const rows = await all(sendRequests(client, requests, { concurrency: 1, onProblem }));
+    expect(rows.map(({ verdict }) => verdict)).toEqual(["HANDLER_FAILED", "BUSY", "HANDLER_FAILED"]);
+    expect(told[0]).toMatch(/does not accept the key in OPENAI_API_KEY/);
+    await provider.gateway.output(/HTTP 500/);
+    const everything = `${provider.gateway.stdout}${provider.gateway.stderr}${told.join()}`;
+    expect(everything).not.toContain(KEY);
+    expect(everything).not.toContain("Zwölf");
+  });
+});
