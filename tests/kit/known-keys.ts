@@ -29,11 +29,19 @@ export interface KnownKeys {
   session(names: SessionNames): KnownSession;
 }
 
-/** Unwraps the active data key as the keyring does, and derives from it as the specification says, beside the product. */
+/** All keys of a spine. */
 export async function knownKeys(spine: Spine): Promise<KnownKeys> {
+  return keysOf(await readRing(spine), spine.kmsKeyFile);
+}
+
+/**
+ * Unwraps the active data key as the keyring does, and derives from it as the specification says, beside the product.
+ * @param ring the text of the record in KV
+ */
+export async function keysOf(ring: string, kmsKeyFile: string): Promise<KnownKeys> {
   const env: Environment = "dev";
-  const { kid, wrapped, wrapped_by: keyArn } = await activeKey(spine);
-  const kms = localKms(await readKeyFile(spine.kmsKeyFile), env);
+  const { kid, wrapped, wrapped_by: keyArn } = activeKey(ring);
+  const kms = localKms(await readKeyFile(kmsKeyFile), env);
   const ikm = Buffer.from(await kms.unwrap({ kid, wrapped: Buffer.from(wrapped, "base64"), keyArn }));
   const imported: KeyObject = createSecretKey(ikm);
   const subkey = (name: SubkeyName, provider: string, intent: string): Buffer =>
@@ -65,12 +73,16 @@ interface WrappedKey {
   readonly wrapped_by: string;
 }
 
-/** Reads the ring as the keyring: nobody else has any right on its bucket. */
-async function activeKey(spine: Spine): Promise<WrappedKey> {
+/** Read as the keyring: nobody else has any right on its bucket. */
+async function readRing(spine: Spine): Promise<string> {
   await using probe = await connectProbe({ name: "keyring", transport: spine.transport("keyring") });
   const subject = `$JS.API.DIRECT.GET.KV_${BUCKETS.keyring}.$KV.${BUCKETS.keyring}.${KV_KEYS.ring}`;
-  const ring = JSON.parse(await probe.request(subject)) as { keys: WrappedKey[] };
-  const active = ring.keys.find(({ state }) => state === "active");
+  return probe.request(subject);
+}
+
+function activeKey(ring: string): WrappedKey {
+  const { keys } = JSON.parse(ring) as { keys: WrappedKey[] };
+  const active = keys.find(({ state }) => state === "active");
   if (active === undefined) throw new Error("the ring has no active key");
   return active;
 }

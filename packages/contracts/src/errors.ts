@@ -6,7 +6,7 @@ export const ERROR_CODES = {
   BAD_REQUEST: "the question was malformed, or outside what this service serves",
   FORBIDDEN: "the asker is known, but may not ask for this",
   NOT_READY: "a dependency is away, and the service fails closed",
-  BUSY: "a limit on concurrent work is reached; nothing was opened or burnt",
+  BUSY: "a limit is reached, here or at the provider; try again later, with a fresh envelope",
   TOO_LARGE: "the message exceeds the bus's limit",
   TIMEOUT: "no answer arrived within the deadline",
   ABORTED: "the caller gave up",

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ScbeError } from "./errors.ts";
+import { ENVIRONMENTS } from "./names.ts";
 
 /** What the replay guard says of one item; anything but `fresh` is a refusal. */
 export type AdmitVerdict = "fresh" | "replay" | "reuse" | "refused";
@@ -74,7 +75,7 @@ export function encodeVerdicts(verdicts: readonly AdmitVerdict[]): Uint8Array {
   return Uint8Array.from(verdicts, (verdict) => VERDICT_BYTES[verdict]);
 }
 
-/** The verdicts for `count` items; whatever is not exactly that reads as `refused` for all of them. */
+/** The verdicts for `count` items. An answer of another length refuses all of them, an unknown byte its own item. */
 export function decodeVerdicts(data: Uint8Array, count: number): AdmitVerdict[] {
   if (data.length !== count) return Array.from({ length: count }, () => "refused");
   return Array.from(data, (byte) => (VERDICT_OF_BYTE.get(byte) ?? "refused") as AdmitVerdict);
@@ -86,7 +87,7 @@ export function decodeVerdicts(data: Uint8Array, count: number): AdmitVerdict[] 
  */
 export const EpochRecord = z.strictObject({
   v: z.literal(1),
-  env: z.enum(["dev", "staging", "prod"]),
+  env: z.enum(ENVIRONMENTS),
   epoch: z.string().regex(/^[A-Za-z0-9_-]{22}$/),
   generation: z.int().min(1).max(Number.MAX_SAFE_INTEGER),
   store: z.string().min(1).max(128),

@@ -27,11 +27,15 @@ export class Noise {
     return this.#clock.monotonic() - arrivedAt >= this.#floorMs;
   }
 
-  /** The noise for these bytes, at the floor; made before the wait, so that what it costs does not show. */
+  /**
+   * The noise for these bytes, at the floor; made before the wait, so that what it costs does not show. Timers count whole
+   * milliseconds from when they are set: waiting by them alone would add to the floor what the refusal took.
+   */
   async answer(received: Uint8Array, arrivedAt: number): Promise<Uint8Array> {
     const noise = hkdfSha256(this.#key, SALT, hash("sha256", received, "buffer"), NOISE_BYTES);
     for (let left = this.#leftMs(arrivedAt); left > 0; left = this.#leftMs(arrivedAt)) {
-      await new Promise((resolve) => setTimeout(resolve, Math.ceil(left)));
+      const wholeMs = Math.floor(left);
+      await new Promise((resolve) => (wholeMs > 0 ? setTimeout(resolve, wholeMs) : setImmediate(resolve)));
     }
     return noise;
   }

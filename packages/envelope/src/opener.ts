@@ -88,8 +88,8 @@ export class Opener {
     };
     const verified = this.#verify(received, "request", provider); // 1 to 7
     if (!verified.ok) return refused(verified.reason);
-    const verdict = await this.#ports.admission.admit(admitItem(verified), provider); // 8
-    const reason = this.#noise.isOverdue(arrivedAt) ? "not_admitted" : REFUSED_BY_GUARD[verdict];
+    const verdict = await ask(this.#ports.admission, admitItem(verified), provider); // 8
+    const reason = this.#noise.isOverdue(arrivedAt) ? "not_admitted" : refusalOf(verdict);
     if (reason !== undefined) return refused(wiped(verified, reason));
     if (!this.#isStillAllowed(verified)) return refused(wiped(verified, "withdrawn")); // 9
     this.#ports.observer?.released({ phase: "request", provider }); // 10
@@ -135,14 +135,14 @@ export class Opener {
     if (!isInTime(header, sessionId.readUInt32BE(0), nowMs, this.#limits)) return no("time"); // 4
     const subkeys = keys.find(header.kid, header.provider, header.intent); // 5
     if (subkeys === undefined) return no("unknown_key");
-    const known = this.#sessions.find(subkeys, phase, header.session_id);
+    const known = this.#sessions.find(subkeys, header);
     const session = known ?? openSession(subkeys, header, sessionId); // 6
     if (session === undefined) return no("commitment");
     const nonce = Buffer.from(header.nonce, "base64url");
     if (!isOfSession(nonce, session)) return no("nonce");
     const body = decrypt(session.key, nonce, parts); // 7
     if (body === undefined) return no("tag");
-    if (known === undefined) this.#sessions.keep(subkeys, phase, header.session_id, session);
+    if (known === undefined) this.#sessions.keep(subkeys, header, session);
     if (learned === undefined) this.#headers.learn(header);
     observer?.verified?.({ phase, provider, ms: clock.monotonic() - startedAt, skewMs: nowMs - header.ts });
     return { ok: true, header, body, parts, subkeys, sessionId, nonce };
@@ -177,12 +177,6 @@ interface Verified {
 type Verification = Verified | { readonly ok: false; readonly reason: Refusal };
 
 const ATTEMPT_BYTES = 16;
-const REFUSED_BY_GUARD: Readonly<Record<AdmitVerdict, Refusal | undefined>> = {
-  fresh: undefined,
-  replay: "replay",
-  reuse: "nonce_reuse",
-  refused: "not_admitted",
-};
 
 function no(reason: Refusal): Verification {
   return { ok: false, reason };
@@ -203,6 +197,22 @@ function openSession(subkeys: Subkeys, header: Header, sessionId: Buffer): Sessi
 
 function isOfSession(nonce: Buffer, { prefix }: SessionKeys): boolean {
   return nonce.subarray(0, PREFIX_BYTES).equals(prefix) && nonce.readUInt32BE(PREFIX_BYTES) >= 1;
+}
+
+/** A guard that fails has admitted nothing, and its asker gets noise like any other. */
+async function ask(guard: Admission, item: AdmitItem, provider: string): Promise<AdmitVerdict> {
+  try {
+    return await guard.admit(item, provider);
+  } catch {
+    return "refused";
+  }
+}
+
+/** Only a clear `fresh` is none. */
+function refusalOf(verdict: AdmitVerdict): Refusal | undefined {
+  if (verdict === "fresh") return undefined;
+  if (verdict === "replay") return "replay";
+  return verdict === "reuse" ? "nonce_reuse" : "not_admitted";
 }
 
 function isBound(header: ResponseHeader, binding: ResponseBinding): boolean {

@@ -1,4 +1,4 @@
-import type { Phase } from "./header/header.ts";
+import type { Header } from "./header/header.ts";
 import type { SessionKeys } from "./keys/session-keys.ts";
 import type { Subkeys } from "./keys/subkeys.ts";
 
@@ -11,17 +11,22 @@ const SESSIONS_MAX = 4096;
 export class OpeningSessions {
   readonly #of = new WeakMap<Subkeys, Map<string, SessionKeys>>();
 
-  find(subkeys: Subkeys, phase: Phase, sessionId: string): SessionKeys | undefined {
-    return this.#of.get(subkeys)?.get(`${phase} ${sessionId}`);
+  /** Found only by the commitment that was verified with it. */
+  find(subkeys: Subkeys, header: Header): SessionKeys | undefined {
+    return this.#of.get(subkeys)?.get(idOf(header));
   }
 
   /** Only for a session of which an envelope has verified. */
-  keep(subkeys: Subkeys, phase: Phase, sessionId: string, keys: SessionKeys): void {
+  keep(subkeys: Subkeys, header: Header, keys: SessionKeys): void {
     const sessions = this.#of.get(subkeys) ?? new Map<string, SessionKeys>();
     this.#of.set(subkeys, sessions);
-    sessions.set(`${phase} ${sessionId}`, keys);
+    sessions.set(idOf(header), keys);
     if (sessions.size <= SESSIONS_MAX) return;
     const oldest = sessions.keys().next();
     if (oldest.done !== true) sessions.delete(oldest.value);
   }
+}
+
+function idOf({ phase, session_id, commitment }: Header): string {
+  return `${phase} ${session_id} ${commitment}`;
 }

@@ -94,7 +94,8 @@ export class Sealer {
     const { provider, intent, model, request_id } = request.header;
     const subkeys = this.#subkeys("response", provider, intent);
     const session = this.#session({ subkeys, phase: "response", epoch: undefined });
-    const members = { request_id, in_reply_to: encodeBase64Url(request.hash), ...stream };
+    const chunk = stream && { seq: stream.seq, final: stream.final };
+    const members = { request_id, in_reply_to: encodeBase64Url(request.hash), ...chunk };
     const { bytes, header } = session.seal(this.#kind(model, response), members, body);
     return { bytes, header: header as ResponseHeader };
   }

@@ -1,5 +1,6 @@
-import { createCipheriv, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { encodeBase64Url } from "./base64url.ts";
+import { encrypt } from "./encrypt.ts";
 import { assertLegal } from "./header/assert-legal.ts";
 import { type Header, type Phase, SUITE, VERSION } from "./header/header.ts";
 import { HeaderTemplate, type SlotValues } from "./header/header-template.ts";
@@ -13,7 +14,7 @@ import {
 import type { Subkeys } from "./keys/subkeys.ts";
 import type { Clock } from "./ports.ts";
 import { RandomPool } from "./random-pool.ts";
-import { startEnvelope, TAG_BYTES } from "./wire.ts";
+import { startEnvelope } from "./wire.ts";
 
 /** Where a session ends. */
 export interface SessionLimits {
@@ -96,6 +97,7 @@ export class SealingSession {
    * @throws ScbeError BAD_REQUEST naming a member that cannot stand in a header, before anything is spent
    */
   seal(kind: Kind, members: MessageMembers, body: Uint8Array): { bytes: Uint8Array; header: Header } {
+    assertLegal(kind);
     assertLegal(members);
     const template = this.#template(kind, members);
     this.#counter += 1;
@@ -106,28 +108,20 @@ export class SealingSession {
       replay_nonce: this.#random.takeBase64Url(REPLAY_NONCE_BYTES),
       ts: this.#clock.now(),
     };
-    const bytes = this.#encrypt(template.render(slots), body);
+    const started = startEnvelope(template.render(slots), body.length);
+    encrypt(this.#keys.key, this.#nonce, body, started);
+    const { bytes } = started;
     this.#bytes += bytes.length;
     return { bytes, header: { ...template.fixed, ...slots } as Header };
   }
 
-  #encrypt(headerText: string, body: Uint8Array): Uint8Array {
-    const { bytes, aadBytes } = startEnvelope(headerText, body.length);
-    const cipher = createCipheriv("aes-256-gcm", this.#keys.key, this.#nonce, { authTagLength: TAG_BYTES });
-    cipher.setAAD(bytes.subarray(0, aadBytes));
-    bytes.set(cipher.update(body), aadBytes);
-    cipher.final();
-    bytes.set(cipher.getAuthTag(), aadBytes + body.length);
-    return bytes;
-  }
-
+  /** Of legal values only the last in the id may hold a space, so no two kinds share one. */
   #template(kind: Kind, members: MessageMembers): HeaderTemplate {
     const { model, ttl, content_type, schema_hash } = kind;
     const shape = members.seq === undefined ? "whole" : "chunk";
     const id = `${shape} ${model} ${ttl} ${schema_hash} ${content_type}`;
     const known = this.#templates.get(id);
     if (known !== undefined) return known;
-    assertLegal(kind);
     const template = new HeaderTemplate({ ...this.#fixed, ...kind, ...BLANK, ...members } as Header);
     if (this.#templates.size >= TEMPLATES_MAX) this.#templates.clear();
     this.#templates.set(id, template);

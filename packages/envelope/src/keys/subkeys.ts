@@ -10,11 +10,12 @@ export interface Subkeys extends KeyContext {
 }
 
 /**
- * Imports what a grant carried, `k_enc || k_nonce`, and zeroes it.
+ * Imports what a grant carried, `k_enc || k_nonce`, and zeroes it, also when it throws.
  * @throws ScbeError BAD_REQUEST when the material is not 64 bytes
  */
 export function importSubkeys(names: KeyContext & { readonly kid: string }, material: Uint8Array): Subkeys {
   if (material.length !== 2 * SUBKEY_BYTES) {
+    material.fill(0);
     throw new ScbeError("BAD_REQUEST", "a grant's material is k_enc and k_nonce, 64 bytes");
   }
   const { env, provider, intent, kid } = names;

@@ -1,0 +1,135 @@
+import { createSecretKey } from "node:crypto";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { CONTEXT, hkdf, IKM, lengthPrefixed, session, subkey } from "../../test/craft.ts";
+import { subkeysOf } from "../../test/fixtures.ts";
+import { deriveGrantMaterial, deriveSubkey, type SubkeyName } from "./derive-subkey.ts";
+import { deriveCommitment, deriveSessionKeys } from "./session-keys.ts";
+import { importSubkeys } from "./subkeys.ts";
+
+const ikm = createSecretKey(IKM);
+const NAMES: readonly SubkeyName[] = ["k_enc", "k_nonce", "k_log"];
+
+describe("a subkey", () => {
+  test.each(NAMES)("%s is what the specification's formula gives by HMAC", (name) => {
+    expect(deriveSubkey(name, ikm, CONTEXT)).toEqual(subkey(name, CONTEXT));
+  });
+
+  test("k_enc of a known key has the known bytes", () => {
+    // HMAC-SHA-256 by another implementation, Python's hmac: the formulas of docs/spec/envelope-v1.md, "Keys".
+    expect(deriveSubkey("k_enc", ikm, CONTEXT).toString("hex")).toBe(
+      "b6c9a7cb57f27347573463cab2646d209cc828ba54e21355c1ed40278d544c4f",
+    );
+    expect(deriveSubkey("k_nonce", ikm, CONTEXT).toString("hex")).toBe(
+      "6a6850e333451ba9800ebeef09526309d1f4c740d0abc8c8f9c68bbb5b824bb1",
+    );
+    expect(deriveSubkey("k_log", ikm, CONTEXT).toString("hex")).toBe(
+      "9ea3fdcbd0ab9899c89e03baab19351c632750af62057a0433800162cddb8ec2",
+    );
+  });
+
+  test.each([
+    ["a|b and c, a and b|c", { provider: "ab", intent: "c" }, { provider: "a", intent: "bc" }],
+    ["nothing and ab, ab and nothing", { provider: "", intent: "ab" }, { provider: "ab", intent: "" }],
+    ["env and provider", { env: "dev", provider: "openai" }, { env: "devopenai", provider: "" }],
+    [
+      "a value that holds another's length",
+      { provider: "a", intent: "b" },
+      { provider: "a\u0000\u0001b", intent: "" },
+    ],
+  ])("is another for contexts that would read alike without lengths: %s", (_, one, other) => {
+    const first = deriveSubkey("k_enc", ikm, { ...CONTEXT, ...one });
+    expect(deriveSubkey("k_enc", ikm, { ...CONTEXT, ...other })).not.toEqual(first);
+  });
+
+  test("is another for every name, env, provider and intent", () => {
+    const context = fc.record({
+      env: fc.constantFrom("dev", "staging", "prod"),
+      provider: fc.string({ maxLength: 4 }),
+      intent: fc.string({ maxLength: 4 }),
+    });
+    const input = fc.tuple(fc.constantFrom(...NAMES), context);
+    fc.assert(
+      fc.property(input, input, ([name, one], [otherName, other]) => {
+        const same = JSON.stringify([name, one.env, one.provider, one.intent]);
+        const isSame = same === JSON.stringify([otherName, other.env, other.provider, other.intent]);
+        const equal = deriveSubkey(name, ikm, one).equals(deriveSubkey(otherName, ikm, other));
+        expect(equal).toBe(isSame);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("as a grant carries it is k_enc and then k_nonce", () => {
+    const material = deriveGrantMaterial(ikm, CONTEXT);
+    expect(material).toEqual(Buffer.concat([subkey("k_enc"), subkey("k_nonce")]));
+  });
+});
+
+describe("importing a grant's material", () => {
+  test("takes the keys that it holds and leaves zeros behind", () => {
+    const material = deriveGrantMaterial(ikm, CONTEXT);
+    const subkeys = importSubkeys({ ...CONTEXT, kid: "k1" }, material);
+    expect(material).toEqual(Buffer.alloc(64));
+    expect(subkeys).toMatchObject({ ...CONTEXT, kid: "k1" });
+    expect(subkeys.encKey.export()).toEqual(subkey("k_enc"));
+    expect(subkeys.nonceKey.export()).toEqual(subkey("k_nonce"));
+  });
+
+  test.each([0, 32, 63, 65, 96])("of %i bytes is refused, and leaves zeros behind too", (length) => {
+    const material = Buffer.alloc(length, 1);
+    expect(() => importSubkeys({ ...CONTEXT, kid: "k1" }, material)).toThrow(
+      expect.objectContaining({ code: "BAD_REQUEST" }),
+    );
+    expect(material).toEqual(Buffer.alloc(length));
+  });
+
+  test("puts no byte of a key into what can be printed", () => {
+    const { inspect } = process.getBuiltinModule("node:util");
+    const printed = inspect(subkeysOf(), { depth: 9, showHidden: true }) + JSON.stringify(subkeysOf());
+    for (const key of [subkey("k_enc"), subkey("k_nonce")]) {
+      for (const encoding of ["hex", "base64", "base64url"] as const) {
+        expect(printed).not.toContain(key.toString(encoding).slice(0, 12));
+      }
+      expect(printed).not.toContain([...key.subarray(0, 4)].join(", "));
+    }
+  });
+});
+
+describe("a session's keys", () => {
+  test.each(["request", "response"] as const)(
+    "of a %s are what the specification's formulas give",
+    (phase) => {
+      const of = session(phase);
+      const { key, prefix } = deriveSessionKeys(subkeysOf(), phase, of.sessionId);
+      expect(key.export()).toEqual(of.key);
+      expect(Buffer.from(prefix)).toEqual(of.prefix);
+      expect(deriveCommitment(subkeysOf(), phase, of.sessionId)).toEqual(of.commitment);
+    },
+  );
+
+  test("are others for the other phase, for any other bit of the session's id, and from each other", () => {
+    const { sessionId } = session("request");
+    const keyOf = (phase: "request" | "response", id: Buffer): string[] => [
+      deriveSessionKeys(subkeysOf(), phase, id).key.export().toString("hex"),
+      deriveCommitment(subkeysOf(), phase, id).toString("hex"),
+    ];
+    const all = [...keyOf("request", sessionId), ...keyOf("response", sessionId)];
+    for (let bit = 0; bit < 256; bit += 1) {
+      const other = Buffer.from(sessionId);
+      other[bit >> 3] = (other[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      all.push(...keyOf("request", other));
+    }
+    expect(new Set(all).size).toBe(4 + 512);
+  });
+
+  test("hold the session's id raw in their info, behind the length-prefixed texts", () => {
+    const sessionId = Buffer.alloc(32, 0xab);
+    const info = Buffer.concat([
+      lengthPrefixed("session", "A256GCM-HKDF-SHA256-COMMIT32", "request"),
+      sessionId,
+    ]);
+    const expected = hkdf(subkey("k_enc"), "scbe/v1/session", info, 32);
+    expect(deriveSessionKeys(subkeysOf(), "request", sessionId).key.export()).toEqual(expected);
+  });
+});

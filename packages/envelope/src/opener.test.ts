@@ -1,0 +1,353 @@
+import { Decipheriv } from "node:crypto";
+import type { AdmitVerdict } from "@scbe/contracts";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import {
+  CONTEXT,
+  craft,
+  EPOCH,
+  type Making,
+  type Members,
+  MODEL,
+  NOW_MS,
+  nonce,
+  REQUEST_ID,
+  session,
+} from "../test/craft.ts";
+import { FLOOR_MS, newOpener, openAll, openOne, subkeysOf, TestGuard, TestKeys } from "../test/fixtures.ts";
+import { NOISE_BYTES } from "./noise.ts";
+import type { ResponseBinding } from "./opener.ts";
+import { REFUSALS, type Refusal } from "./refusals.ts";
+
+const SESSION = session("request");
+const RESPONSE_SESSION = session("response");
+const BODY = Buffer.from('{"messages":[{"role":"user","content":"what nobody else may see"}]}');
+const ARRIVAL = { provider: "openai", arrivedAt: 50_000 };
+const BINDING: ResponseBinding = {
+  hash: Buffer.alloc(32, 7),
+  provider: "openai",
+  intent: "chat",
+  model: MODEL,
+  request_id: REQUEST_ID,
+};
+
+afterEach(() => vi.restoreAllMocks());
+
+/** Every buffer that OpenSSL hands plaintext out in, also what no caller ever gets. */
+function watchPlaintext(): Buffer[] {
+  const seen: Buffer[] = [];
+  const { update } = Decipheriv.prototype;
+  vi.spyOn(Decipheriv.prototype, "update").mockImplementation(function (
+    this: Decipheriv,
+    ...args: unknown[]
+  ) {
+    const plaintext = Reflect.apply(update, this, args) as Buffer;
+    seen.push(plaintext);
+    return plaintext as never;
+  });
+  return seen;
+}
+
+/** A guard that decides when it is told. */
+function slowGuard() {
+  const { promise, resolve, reject } = Promise.withResolvers<AdmitVerdict>();
+  return { guard: new TestGuard(() => promise), decide: resolve, fail: reject };
+}
+
+describe("the guard", () => {
+  test("is asked with the envelope's own facts, and an attempt of its own for each opening", async () => {
+    const parts = newOpener();
+    const envelope = craft(SESSION, { counter: 0x01020304 });
+    await openAll(parts, [envelope, envelope]);
+    const [first, again] = parts.guard.asked;
+    expect(first).toEqual({
+      epoch: EPOCH,
+      sessionId: SESSION.sessionId,
+      counter: 0x01020304,
+      replayNonce: Buffer.alloc(24, 0x04),
+      tag: envelope.subarray(-16),
+      attempt: expect.any(Uint8Array),
+    });
+    expect(first?.attempt).toHaveLength(16);
+    expect(again?.attempt).toHaveLength(16);
+    expect(again).toEqual({ ...first, attempt: again?.attempt });
+    expect(again?.attempt).not.toEqual(first?.attempt);
+  });
+
+  test.each<[string, AdmitVerdict | "?" | undefined, Refusal | undefined]>([
+    ["fresh: it is released", "fresh", undefined],
+    ["replay: it is refused", "replay", "replay"],
+    ["reuse: it is refused", "reuse", "nonce_reuse"],
+    ["refused: it is refused", "refused", "not_admitted"],
+    ["a word that nobody knows: it is refused", "?", "not_admitted"],
+    ["nothing: it is refused", undefined, "not_admitted"],
+  ])("says %s", async (_, verdict, reason) => {
+    const seen = watchPlaintext();
+    const parts = newOpener({ guard: new TestGuard(() => verdict as AdmitVerdict) });
+    const opening = await openOne(parts, craft(SESSION, { body: BODY }));
+    expect(opening.ok).toBe(reason === undefined);
+    expect(parts.told.reasons).toEqual(reason === undefined ? [] : [reason]);
+    expect(parts.told.events).toEqual(["verified", reason === undefined ? "released" : "refused"]);
+    if (reason !== undefined) expect(REFUSALS[reason]).toBe(8);
+    expect(seen).toEqual([reason === undefined ? BODY : Buffer.alloc(BODY.length)]);
+  });
+
+  test("that fails has admitted nothing, and its asker gets noise", async () => {
+    const seen = watchPlaintext();
+    const { guard, fail } = slowGuard();
+    fail(new Error("the guard broke"));
+    const parts = newOpener({ guard });
+    expect(await openOne(parts, craft(SESSION, { body: BODY }))).toMatchObject({ ok: false });
+    expect(parts.told.reasons).toEqual(["not_admitted"]);
+    expect(seen).toEqual([Buffer.alloc(BODY.length)]);
+  });
+
+  test.each([
+    ["one ms before the floor", 699, undefined],
+    ["at the floor", 700, "not_admitted"],
+    ["after the floor", 5000, "not_admitted"],
+  ] as const)("decides fresh %s", async (_, elapsedMs, reason) => {
+    const { guard, decide } = slowGuard();
+    const { opener, clock, told } = newOpener({ guard, noiseFloorMs: 700 });
+    const opening = opener.openRequest(craft(SESSION), ARRIVAL);
+    clock.pass(elapsedMs);
+    decide("fresh");
+    expect((await opening).ok).toBe(reason === undefined);
+    expect(told.reasons).toEqual(reason === undefined ? [] : [reason]);
+  });
+});
+
+describe("while the guard decides", () => {
+  const noKeys: Parameters<typeof subkeysOf>[0][] = [];
+  test.each([
+    ["a withdrawn key makes it a refusal", noKeys],
+    ["a key withdrawn and granted again makes it a refusal, which a fresh envelope mends", [{}]],
+    ["another key under the same name makes it a refusal", [{ ikm: Buffer.alloc(32, 5) }]],
+  ])("%s", async (_, then) => {
+    const seen = watchPlaintext();
+    const { guard, decide } = slowGuard();
+    const { opener, clock, keys, told } = newOpener({ guard });
+    const opening = opener.openRequest(craft(SESSION, { body: BODY }), ARRIVAL);
+    keys.held = then.map((options) => subkeysOf(options));
+    decide("fresh");
+    await vi.waitFor(() => expect(told.events).toEqual(["verified", "refused"]));
+    expect(told.reasons).toEqual(["withdrawn"]);
+    clock.pass(FLOOR_MS);
+    expect(await opening).toMatchObject({ ok: false });
+    expect(seen).toEqual([Buffer.alloc(BODY.length)]);
+  });
+
+  test("a provider that is served no more makes it a refusal", async () => {
+    const { guard, decide } = slowGuard();
+    const providers = ["openai"];
+    const { opener, clock, told } = newOpener({ guard, serves: { providers, intents: ["chat"] } });
+    const opening = opener.openRequest(craft(SESSION), ARRIVAL);
+    providers.pop();
+    decide("fresh");
+    await vi.waitFor(() => expect(told.reasons).toEqual(["withdrawn"]));
+    clock.pass(FLOOR_MS);
+    expect(await opening).toMatchObject({ ok: false });
+  });
+
+  test("other keys may come and go", async () => {
+    const { guard, decide } = slowGuard();
+    const { opener, keys } = newOpener({ guard });
+    const opening = opener.openRequest(craft(SESSION), ARRIVAL);
+    keys.held = [subkeysOf({ kid: "k2", ikm: Buffer.alloc(32, 5) }), ...keys.held];
+    decide("fresh");
+    expect(await opening).toMatchObject({ ok: true });
+  });
+});
+
+test("a key that was withdrawn opens nothing more, of a session that was known neither", async () => {
+  const keys = new TestKeys(subkeysOf());
+  const parts = newOpener({ keys });
+  expect(await openOne(parts, craft(SESSION))).toMatchObject({ ok: true });
+  keys.held = [];
+  expect(await openOne(parts, craft(SESSION, { counter: 2 }))).toMatchObject({ ok: false });
+  keys.held = [{ ...subkeysOf(), ...pick(subkeysOf({ ikm: Buffer.alloc(32, 5) })) }];
+  expect(await openOne(parts, craft(SESSION, { counter: 3 }))).toMatchObject({ ok: false });
+  expect(parts.told.reasons).toEqual(["unknown_key", "commitment"]);
+});
+
+function pick({ encKey, nonceKey }: ReturnType<typeof subkeysOf>) {
+  return { encKey, nonceKey };
+}
+
+const BEFORE_THE_TAG: readonly (readonly [Refusal, Buffer])[] = [
+  ["malformed", Buffer.alloc(64)],
+  ["not_canonical", craft(SESSION, { write: (text) => `${text} ` })],
+  ["version", craft(SESSION, { header: { v: 2 } })],
+  ["members", craft(SESSION, { header: { extra: 1 } })],
+  ["not_served", craft(SESSION, { header: { intent: "embed" } })],
+  ["time", craft(SESSION, { header: { ts: NOW_MS + 30_001 } })],
+  ["unknown_key", craft(SESSION, { header: { kid: "k2" } })],
+  ["nonce", craft(SESSION, { counter: 0 })],
+  ["commitment", craft(SESSION, { header: { commitment: "A".repeat(43) } })],
+  ["tag", craft({ ...SESSION, key: Buffer.alloc(32) })],
+];
+
+describe("nobody is told of facts in a header that did not verify", () => {
+  test.each(BEFORE_THE_TAG)("%s", async (reason, envelope) => {
+    const parts = newOpener();
+    await openOne(parts, envelope);
+    expect(parts.told.events).toEqual(["refused"]);
+    expect(parts.told.reasons).toEqual([reason]);
+    expect(parts.told.verifiedFacts).toEqual([]);
+  });
+
+  test("and of those that did, the skew by our clock less the sealer's", async () => {
+    const parts = newOpener();
+    await openOne(parts, craft(SESSION, { header: { ts: NOW_MS - 1234 } }));
+    expect(parts.told.verifiedFacts).toEqual([{ phase: "request", provider: "openai", ms: 0, skewMs: 1234 }]);
+  });
+});
+
+describe("the noise", () => {
+  test("comes at the floor after arrival and not before, for every reason alike", async () => {
+    const parts = newOpener({ noiseFloorMs: 2, guard: new TestGuard(() => "replay") });
+    const envelopes = [...BEFORE_THE_TAG.map(([, envelope]) => envelope), craft(SESSION)];
+    let answered = 0;
+    const openings = envelopes.map(async (envelope) => {
+      const opening = await parts.opener.openRequest(envelope, ARRIVAL);
+      answered += 1;
+      return opening;
+    });
+    parts.clock.monotonicMs += 1.999;
+    // Many times what the floor would be by the machine's own clock.
+    await new Promise((resolve) => setTimeout(resolve, 25));
+    expect(parts.told.reasons).toHaveLength(envelopes.length);
+    expect(answered).toBe(0);
+    parts.clock.monotonicMs = ARRIVAL.arrivedAt + 2;
+    const all = await Promise.all(openings);
+    expect(all.map((opening) => [opening.ok, !opening.ok && opening.noise.length])).toEqual(
+      envelopes.map(() => [false, NOISE_BYTES]),
+    );
+  });
+
+  test("counts the floor from arrival, not from when it was looked at", async () => {
+    const { opener, clock } = newOpener({ noiseFloorMs: 60_000 });
+    clock.monotonicMs = ARRIVAL.arrivedAt + 60_000;
+    expect(await opener.openRequest(Buffer.alloc(64), ARRIVAL)).toMatchObject({ ok: false });
+  });
+
+  test("is the same for the same bytes, whether refused here or by the caller, and tells openers apart", async () => {
+    const [one, other] = [newOpener(), newOpener()];
+    const envelope = craft(SESSION, { counter: 0 });
+    const opening = await openOne(one, envelope);
+    if (opening.ok) throw new Error("a bad envelope was opened");
+    const asked = one.opener.refuse(envelope, one.clock.monotonic() - FLOOR_MS);
+    expect(await asked).toEqual(opening.noise);
+    const elsewhere = await other.opener.refuse(envelope, other.clock.monotonic() - FLOOR_MS);
+    expect(elsewhere).toHaveLength(NOISE_BYTES);
+    expect(elsewhere).not.toEqual(opening.noise);
+  });
+
+  test("is no part of what an opener gives for a response", () => {
+    const { opener } = newOpener();
+    expect(opener.openResponse(craft(RESPONSE_SESSION, { counter: 0 }), BINDING)).toEqual({ ok: false });
+  });
+});
+
+describe("a response is taken only as the answer to its request", () => {
+  const of = (header: Members = {}, making: Making = {}): Buffer =>
+    craft(RESPONSE_SESSION, { ...making, header, body: BODY });
+  const openResponse = (envelope: Buffer, binding: ResponseBinding) => {
+    const models = { providers: ["openai"], intents: ["chat", "embed"] };
+    const keys = new TestKeys(subkeysOf(), subkeysOf({ context: { ...CONTEXT, intent: "embed" } }));
+    const parts = newOpener({ keys, serves: models });
+    return { opening: parts.opener.openResponse(envelope, binding), ...parts };
+  };
+
+  test("which it is", () => {
+    const { opening, told, guard } = openResponse(of(), BINDING);
+    expect(opening).toMatchObject({ ok: true, body: BODY });
+    expect(told.events).toEqual(["verified", "released"]);
+    expect(guard.asked).toEqual([]);
+  });
+
+  test.each<[string, Buffer, Partial<ResponseBinding>]>([
+    ["another hash", of(), { hash: Buffer.alloc(32, 8) }],
+    ["a hash that is cut short", of(), { hash: Buffer.alloc(31, 7) }],
+    ["no hash", of(), { hash: Buffer.alloc(0) }],
+    ["another request's id", of(), { request_id: REQUEST_ID.replace("0", "1") }],
+    ["another intent", of(), { intent: "embed" }],
+    ["another model", of(), { model: "gpt-4" }],
+    ["a chunk that is due, and a whole response came", of(), { seq: 0 }],
+    ["a whole response that is due, and a chunk came", of({ seq: 0, final: 1 }), {}],
+    ["chunk 1 that is due, and chunk 0 came again", of({ seq: 0, final: 0 }), { seq: 1 }],
+    ["chunk 1 that is due, and chunk 2 came", of({ seq: 2, final: 0 }), { seq: 1 }],
+  ])("not one with %s", (_, envelope, change) => {
+    const seen = watchPlaintext();
+    const { opening, told } = openResponse(envelope, { ...BINDING, ...change });
+    expect(opening).toEqual({ ok: false });
+    expect(told.reasons).toEqual(["binding"]);
+    expect(told.events).toEqual(["verified", "refused"]);
+    expect(seen).toEqual([Buffer.alloc(BODY.length)]);
+  });
+
+  test("of another provider, which its subkeys alone tell", () => {
+    const { opening, told } = openResponse(of(), { ...BINDING, provider: "anthropic" });
+    expect(opening).toEqual({ ok: false });
+    expect(told.reasons).toEqual(["not_served"]);
+  });
+
+  test.each([0, 1, 2 ** 31 - 1])("as the chunk that is due: %i", (seq) => {
+    const { opening } = openResponse(of({ seq, final: 0 }), { ...BINDING, seq });
+    expect(opening).toMatchObject({ ok: true, header: { seq, final: 0 } });
+  });
+
+  test("while its key is there", () => {
+    const parts = newOpener();
+    let asked = 0;
+    const find = parts.keys.find.bind(parts.keys);
+    vi.spyOn(parts.keys, "find").mockImplementation((...names) => {
+      asked += 1;
+      return asked === 1 ? find(...names) : undefined;
+    });
+    expect(parts.opener.openResponse(of(), BINDING)).toEqual({ ok: false });
+    expect(parts.told.reasons).toEqual(["withdrawn"]);
+  });
+});
+
+describe("plaintext of what is refused is zeroed", () => {
+  test.each([
+    ["a flipped tag", tagFlipped(craft(SESSION, { body: BODY }))],
+    ["a flipped bit of the header", headerFlipped(craft(SESSION, { body: BODY }))],
+  ])("after %s", async (_, envelope) => {
+    const seen = watchPlaintext();
+    const parts = newOpener();
+    await openOne(parts, envelope);
+    expect(parts.told.reasons).toEqual(["tag"]);
+    expect(seen).toEqual([Buffer.alloc(BODY.length)]);
+  });
+
+  test("and that of what is released is not", async () => {
+    const seen = watchPlaintext();
+    const opening = await openOne(newOpener(), craft(SESSION, { body: BODY }));
+    expect(seen).toEqual([BODY]);
+    expect(opening).toMatchObject({ ok: true, body: BODY });
+  });
+});
+
+function tagFlipped(envelope: Buffer): Buffer {
+  envelope[envelope.length - 1] = (envelope.at(-1) ?? 0) ^ 1;
+  return envelope;
+}
+
+/** Another legal request id, which the tag does not cover. */
+function headerFlipped(envelope: Buffer): Buffer {
+  const at = envelope.indexOf(REQUEST_ID);
+  envelope[at] = (envelope[at] ?? 0) ^ 1;
+  return envelope;
+}
+
+test("envelopes of one session arrive in any order, each once in an opening of its own", async () => {
+  const parts = newOpener();
+  const counters = [7, 1, 2 ** 32 - 1, 3, 2];
+  const openings = await openAll(
+    parts,
+    counters.map((counter) => craft(SESSION, { nonce: nonce(SESSION, counter), counter })),
+  );
+  expect(openings.every(({ ok }) => ok)).toBe(true);
+  expect(parts.guard.asked.map(({ counter }) => counter)).toEqual(counters);
+});

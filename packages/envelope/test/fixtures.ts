@@ -1,0 +1,174 @@
+import type { AdmitItem, AdmitVerdict, Environment } from "@scbe/contracts";
+import {
+  type Admission,
+  type Clock,
+  importSubkeys,
+  Opener,
+  type OpenerLimits,
+  type OpeningKeys,
+  type OpeningObserver,
+  type Phase,
+  type Refusal,
+  type RequestOpening,
+  Sealer,
+  type SealerLimits,
+  type SealingKeys,
+  type Serves,
+  type Subkeys,
+} from "../src/index.ts";
+import {
+  CONTEXT,
+  type Context,
+  EPOCH,
+  IKM,
+  KID,
+  NOW_MS,
+  SKEW_SECONDS,
+  subkey,
+  WINDOW_SECONDS,
+} from "./craft.ts";
+
+/** A clock that stands until it is told. */
+export class TestClock implements Clock {
+  nowMs = NOW_MS;
+  monotonicMs = 50_000;
+
+  now(): number {
+    return this.nowMs;
+  }
+
+  monotonic(): number {
+    return this.monotonicMs;
+  }
+
+  /** Time passes, for both. */
+  pass(ms: number): void {
+    this.nowMs += ms;
+    this.monotonicMs += ms;
+  }
+}
+
+export function subkeysOf(options: { context?: Context; kid?: string; ikm?: Buffer } = {}): Subkeys {
+  const { context = CONTEXT, kid = KID, ikm = IKM } = options;
+  const material = Buffer.concat([subkey("k_enc", context, ikm), subkey("k_nonce", context, ikm)]);
+  return importSubkeys({ ...context, kid }, material);
+}
+
+/** Keys that are here until they are withdrawn; the first of a provider and intent is the active one. */
+export class TestKeys implements SealingKeys, OpeningKeys {
+  held: Subkeys[];
+
+  constructor(...held: Subkeys[]) {
+    this.held = held;
+  }
+
+  active(provider: string, intent: string): Subkeys | undefined {
+    return this.held.find((keys) => keys.provider === provider && keys.intent === intent);
+  }
+
+  find(kid: string, provider: string, intent: string): Subkeys | undefined {
+    return this.held.find((keys) => keys.kid === kid && keys.provider === provider && keys.intent === intent);
+  }
+}
+
+/** Remembers what an opener tells, in order. */
+export class Told implements OpeningObserver {
+  readonly events: string[] = [];
+  readonly reasons: Refusal[] = [];
+  readonly verifiedFacts: { phase: Phase; provider: string; ms: number; skewMs: number }[] = [];
+
+  verified(facts: { phase: Phase; provider: string; ms: number; skewMs: number }): void {
+    this.events.push("verified");
+    this.verifiedFacts.push(facts);
+  }
+
+  released(): void {
+    this.events.push("released");
+  }
+
+  refused({ reason }: { reason: Refusal }): void {
+    this.events.push("refused");
+    this.reasons.push(reason);
+  }
+}
+
+/** Decides as it is told; remembers what it was asked. */
+export class TestGuard implements Admission {
+  readonly asked: AdmitItem[] = [];
+  readonly #decide: (item: AdmitItem) => AdmitVerdict | Promise<AdmitVerdict>;
+
+  constructor(decide: (item: AdmitItem) => AdmitVerdict | Promise<AdmitVerdict> = () => "fresh") {
+    this.#decide = decide;
+  }
+
+  async admit(item: AdmitItem): Promise<AdmitVerdict> {
+    this.asked.push(item);
+    return this.#decide(item);
+  }
+}
+
+export const SERVES: Serves = { providers: ["openai"], intents: ["chat"] };
+/** Small, since a refusal waits for it. */
+export const FLOOR_MS = 1;
+
+export interface OpenerOptions extends Partial<OpenerLimits> {
+  readonly clock?: TestClock;
+  readonly keys?: TestKeys;
+  readonly guard?: TestGuard;
+  readonly env?: Environment;
+  readonly serves?: Serves;
+}
+
+/** An opener and all that it leans on. */
+export function newOpener(options: OpenerOptions = {}) {
+  const { clock = new TestClock(), keys = new TestKeys(subkeysOf()), guard = new TestGuard() } = options;
+  const { env = "dev", serves = SERVES, ...changes } = options;
+  const told = new Told();
+  const limits = { windowSeconds: WINDOW_SECONDS, skewSeconds: SKEW_SECONDS, noiseFloorMs: FLOOR_MS };
+  const opener = new Opener(
+    { keys, admission: guard, clock, env, serves, observer: told },
+    { ...limits, ...changes },
+  );
+  return { opener, clock, keys, guard, told };
+}
+
+/** Opens requests that arrive together, and lets the floor pass once all of them are under way. */
+export async function openAll(
+  { opener, clock }: { opener: Opener; clock: TestClock },
+  envelopes: readonly Uint8Array[],
+  provider = "openai",
+): Promise<RequestOpening[]> {
+  const arrivedAt = clock.monotonic();
+  const openings = envelopes.map((bytes) => opener.openRequest(bytes, { provider, arrivedAt }));
+  await new Promise((resolve) => setImmediate(resolve));
+  clock.monotonicMs += FLOOR_MS;
+  return Promise.all(openings);
+}
+
+export async function openOne(
+  parts: { opener: Opener; clock: TestClock },
+  envelope: Uint8Array,
+  provider = "openai",
+): Promise<RequestOpening> {
+  const [opening] = await openAll(parts, [envelope], provider);
+  if (opening === undefined) throw new Error("nothing was opened");
+  return opening;
+}
+
+export function newSealer(
+  options: Partial<SealerLimits> & {
+    clock?: TestClock;
+    keys?: TestKeys;
+    epoch?: () => Uint8Array | undefined;
+  } = {},
+) {
+  const {
+    clock = new TestClock(),
+    keys = new TestKeys(subkeysOf()),
+    epoch = () => EPOCH,
+    ...changes
+  } = options;
+  const limits = { windowSeconds: WINDOW_SECONDS, counterLimit: 2 ** 32 - 1 };
+  const sealer = new Sealer({ keys, epochs: { current: epoch }, clock }, { ...limits, ...changes });
+  return { sealer, clock, keys };
+}

@@ -1,0 +1,76 @@
+/** Something to look for, and what it is. */
+export interface Needle {
+  readonly is: string;
+  readonly bytes: Buffer;
+}
+
+/** Looks for thousands of needles at once. */
+export class Finder {
+  /** By their first two bytes; each needle has at least as many. */
+  readonly #needles = new Map<number, Needle[]>();
+
+  constructor(needles: readonly Needle[]) {
+    for (const needle of needles) {
+      const start = needle.bytes.readUInt16BE(0);
+      const others = this.#needles.get(start);
+      if (others === undefined) this.#needles.set(start, [needle]);
+      else others.push(needle);
+    }
+  }
+
+  /** What is in `bytes`. */
+  find(bytes: Buffer): string[] {
+    const found = new Set<string>();
+    for (let at = 0; at + 1 < bytes.length; at += 1) {
+      for (const needle of this.#needles.get(bytes.readUInt16BE(at)) ?? []) {
+        if (isAt(bytes, at, needle.bytes)) found.add(needle.is);
+      }
+    }
+    return [...found];
+  }
+}
+
+function isAt(bytes: Buffer, at: number, needle: Buffer): boolean {
+  const end = at + needle.length;
+  return end <= bytes.length && bytes.compare(needle, 0, needle.length, at, end) === 0;
+}
+
+/** A secret's needles: either half of it, raw and in every form that text has for bytes. */
+export function needlesOfSecret(is: string, secret: Buffer): Needle[] {
+  const middle = Math.ceil(secret.length / 2);
+  return [secret.subarray(0, middle), secret.subarray(middle)].flatMap((half) =>
+    formsOf(half).map((bytes) => ({ is, bytes })),
+  );
+}
+
+/** A body's needles: a piece of its start, its middle and its end, raw and as base64. */
+export function needlesOfBody(is: string, body: Buffer): Needle[] {
+  const length = Math.min(PIECE_BYTES, body.length);
+  const starts = [0, (body.length - length) >> 1, body.length - length];
+  return starts.flatMap((start) => {
+    const piece = body.subarray(start, start + length);
+    return [piece, ...base64FormsOf(piece)].map((bytes) => ({ is, bytes }));
+  });
+}
+
+const PIECE_BYTES = 48;
+
+function formsOf(bytes: Buffer): Buffer[] {
+  const hex = bytes.toString("hex");
+  return [bytes, Buffer.from(hex), Buffer.from(hex.toUpperCase()), ...base64FormsOf(bytes)];
+}
+
+/**
+ * Where bytes stand inside of something that is encoded as a whole, their own characters depend on what stands before them
+ * only by its length modulo three; the first and the last may be shared with their neighbours, and are left out.
+ */
+function base64FormsOf(bytes: Buffer): Buffer[] {
+  return [0, 1, 2].flatMap((before) => {
+    const padded = Buffer.concat([Buffer.alloc(before), bytes]);
+    const from = Math.ceil((before * 8) / 6);
+    const to = Math.floor((padded.length * 8) / 6);
+    return (["base64", "base64url"] as const).map((encoding) =>
+      Buffer.from(padded.toString(encoding).slice(from, to)),
+    );
+  });
+}
