@@ -12,8 +12,8 @@ export interface Probe extends AsyncDisposable {
   publish(subject: string, data: string | Uint8Array, reply?: string): Promise<void>;
   /** One question, one answer, both as text. @throws when nobody answers, or the server refuses */
   request(subject: string, data?: string): Promise<string>;
-  /** Collects everything that arrives; resolves when the server has the subscription. */
-  listen(subject: string): Promise<readonly HeardMessage[]>;
+  /** Collects everything that arrives at a cell, "subject" or "subject queue"; resolves when the server has the subscription. */
+  listen(cell: string): Promise<readonly HeardMessage[]>;
 }
 
 export interface HeardMessage {
@@ -30,12 +30,13 @@ export interface ProbeOptions {
 
 /** Connects as the user whose seed the transport names. */
 export async function connectProbe({ name, transport }: ProbeOptions): Promise<Probe> {
-  const { nkeySeedFile, servers } = transport;
+  const { nkeySeedFile, servers, tlsCaFile } = transport;
   const connection = await connect({
     servers: [...servers],
     name,
     inboxPrefix: `_INBOX_${name}`,
     reconnect: false,
+    ...(tlsCaFile !== undefined && { tls: { caFile: tlsCaFile } }),
     ...(nkeySeedFile !== undefined && { authenticator: nkeyAuthenticator(readFileSync(nkeySeedFile)) }),
   });
   const refused = new Set<string>();
@@ -56,7 +57,7 @@ export async function connectProbe({ name, transport }: ProbeOptions): Promise<P
       const answer = await connection.request(subject, data, { timeout: REQUEST_TIMEOUT_MS });
       return answer.string();
     },
-    listen: (subject) => listen(connection, subject),
+    listen: (cell) => listen(connection, cell),
     [Symbol.asyncDispose]: () => connection.close(),
   };
 }
@@ -96,9 +97,11 @@ async function refusedSubscriptions(
   return refused;
 }
 
-async function listen(connection: NatsConnection, subject: string): Promise<readonly HeardMessage[]> {
+async function listen(connection: NatsConnection, cell: string): Promise<readonly HeardMessage[]> {
   const heard: HeardMessage[] = [];
+  const [subject = "", queue] = cell.split(" ");
   connection.subscribe(subject, {
+    ...(queue !== undefined && { queue }),
     callback: (error, message) => {
       if (error !== null) return;
       heard.push({ subject: message.subject, reply: message.reply ?? "", text: message.string() });

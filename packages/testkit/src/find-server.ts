@@ -33,7 +33,8 @@ export function findExecutable(name: string, env: NodeJS.ProcessEnv = process.en
   return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
 
-function isExecutable(path: string): boolean {
+/** True when this process may run it. */
+export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return true;

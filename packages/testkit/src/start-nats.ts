@@ -12,6 +12,10 @@ export interface NatsOptions {
   readonly configFile?: string;
   /** Bytes of one message; 8 MiB unless told. Not with `configFile`. */
   readonly maxPayload?: number;
+  /** Another nats-server than the one that {@link findServer} finds; see {@link natsVersions}. */
+  readonly program?: string | undefined;
+  /** What `$VARIABLE`s of its configuration stand for. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** A real nats-server with JetStream in file storage, on a port of its own on 127.0.0.1. */
@@ -36,7 +40,10 @@ export interface NatsServer extends AsyncDisposable {
 export async function startNats(options: NatsOptions = {}): Promise<NatsServer> {
   const dir = createTempDir();
   const configFile = options.configFile ?? writeConfig(dir.path, options);
-  let server = startOn(dir.path, configFile, -1);
+  const program = options.program ?? findServer("nats-server");
+  const start = (port: number): RunningProcess =>
+    startOn({ program, dir: dir.path, configFile, port, env: options.env ?? {} });
+  let server = start(-1);
   try {
     const port = await portOf(server, dir.path);
     return {
@@ -54,7 +61,7 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
       reload: () => server.signal("SIGHUP"),
       restart: async () => {
         await server.kill();
-        server = startOn(dir.path, configFile, port);
+        server = start(port);
         await portOf(server, dir.path);
       },
       [Symbol.asyncDispose]: async () => {
@@ -77,23 +84,21 @@ function writeConfig(dir: string, { config = "", maxPayload = MAX_PAYLOAD }: Nat
   return file;
 }
 
-/** Port -1: any free one. */
-function startOn(dir: string, configFile: string, port: number): RunningProcess {
-  const store = join(dir, "jetstream");
-  const args = [
-    "-c",
-    configFile,
-    "-a",
-    "127.0.0.1",
-    "-p",
-    String(port),
-    "-js",
-    "-sd",
-    store,
-    "--ports_file_dir",
-    dir,
-  ];
-  return startProcess(findServer("nats-server"), args);
+interface Start {
+  readonly program: string;
+  readonly dir: string;
+  readonly configFile: string;
+  /** -1: any free one. */
+  readonly port: number;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+function startOn({ program, dir, configFile, port, env }: Start): RunningProcess {
+  const where = ["-a", "127.0.0.1", "-p", String(port), "--ports_file_dir", dir];
+  const store = /store_dir/.test(readFileSync(configFile, "utf8"))
+    ? []
+    : ["-js", "-sd", join(dir, "jetstream")];
+  return startProcess(program, ["-c", configFile, ...where, ...store], { env });
 }
 
 /** The server writes the ports it listens on into a file that is named after its process. */
@@ -114,6 +119,6 @@ async function portOf(server: RunningProcess, dir: string): Promise<number> {
 
 function readPort(file: string): number | undefined {
   if (!existsSync(file)) return undefined;
-  const found = readFileSync(file, "utf8").match(/"nats":\s*\[\s*"nats:\/\/[^"]*:(\d+)"/);
+  const found = readFileSync(file, "utf8").match(/"nats":\s*\[\s*"(?:nats|tls):\/\/[^"]*:(\d+)"/);
   return found?.[1] === undefined ? undefined : Number(found[1]);
 }

@@ -59,6 +59,15 @@ function tether(): string[] {
   return setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL", "--"];
 }
 
+/** Its end, once its output is read. Node's own event for both, `close`, stays out when the IPC channel was closed from here. */
+async function endOf(child: ChildProcess): Promise<Exit> {
+  const streams = [child.stdout, child.stderr].flatMap((stream) =>
+    stream === null ? [] : [once(stream, "close")],
+  );
+  const [[code, signal]] = await Promise.all([once(child, "exit"), ...streams]);
+  return { code, signal };
+}
+
 const OUTPUT_MAX = 4 * 1024 * 1024;
 
 class Running implements RunningProcess {
@@ -74,9 +83,9 @@ class Running implements RunningProcess {
         this.#output[name] = (this.#output[name] + text).slice(-OUTPUT_MAX);
       });
     }
-    this.exited = once(child, "close").then(([code, signal]) => {
+    this.exited = endOf(child).then((exit) => {
       this.#ended = true;
-      return { code, signal };
+      return exit;
     });
     this.exited.catch(() => {
       this.#ended = true;

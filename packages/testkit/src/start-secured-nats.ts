@@ -12,6 +12,8 @@ import { createTempDir } from "./temp-dir.ts";
 export interface SecuredNatsOptions extends Partial<CredentialsOptions> {
   /** Makes the buckets and streams; `true` unless told. */
   readonly provisioned?: boolean;
+  /** Another nats-server than the one on this machine's PATH; see {@link natsVersions}. */
+  readonly program?: string | undefined;
 }
 
 /** A real nats-server on which every process is somebody, and may do what its row of the access table says. */
@@ -25,11 +27,11 @@ export interface SecuredNats extends AsyncDisposable {
 
 /** Starts one with fresh credentials; `dev` and the provider `openai` unless told. */
 export async function startSecuredNats(options: SecuredNatsOptions = {}): Promise<SecuredNats> {
-  const { provisioned = true, env = "dev", providers = ["openai"], ...more } = options;
+  const { provisioned = true, env = "dev", providers = ["openai"], program, ...more } = options;
   await using stack = new AsyncDisposableStack();
   const dir = stack.use(createTempDir());
   const credentials = issueCredentials(dir.path, { ...more, env, providers });
-  const server = stack.use(await startNats({ configFile: credentials.configFile }));
+  const server = stack.use(await startNats({ configFile: credentials.configFile, program }));
   const transport = (name: string): Transport => credentials.transport(name, [server.url]);
   if (provisioned) {
     const log = createLogger({ name: "provision", level: "silent" });

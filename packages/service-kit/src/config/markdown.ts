@@ -33,31 +33,56 @@ export interface ConfigSection {
 
 /**
  * The variables of several processes as Markdown. A variable that reads the same in more than one of them stands once,
- * in a section of its own in front.
+ * in a section of its own in front, which says who reads it.
  */
 export function configMarkdown(sections: readonly ConfigSection[]): string {
-  const described = sections.map(({ title, spec }) => ({ title, rows: describeConfig(spec) }));
-  const count = new Map<string, number>();
-  for (const { rows } of described) {
-    for (const row of rows) count.set(render(row), (count.get(render(row)) ?? 0) + 1);
+  const described = sections.map(({ title, spec }) => ({ title, rows: describeConfig(spec).map(cellsOf) }));
+  const shared = new Map<string, SharedRow>();
+  for (const { title, rows } of described) {
+    for (const cells of rows) {
+      const key = line(cells);
+      shared.set(key, { cells, readers: [...(shared.get(key)?.readers ?? []), title] });
+    }
   }
-  const isShared = (row: ConfigRow): boolean => (count.get(render(row)) ?? 0) > 1;
-  const shared = new Map(
-    described.flatMap(({ rows }) => rows.filter(isShared).map((row) => [row.name, row])),
-  );
-  const parts = described.map(({ title, rows }) => ({ title, rows: rows.filter((row) => !isShared(row)) }));
-  return [{ title: "Shared", rows: [...shared.values()] }, ...parts]
-    .filter(({ rows }) => rows.length > 0)
-    .map(({ title, rows }) => [`## ${title}`, "", HEAD, RULE, ...rows.map(render), ""].join("\n"))
+  const isShared = (cells: Cells): boolean => (shared.get(line(cells))?.readers.length ?? 0) > 1;
+  const front = [...shared.values()]
+    .filter(({ readers }) => readers.length > 1)
+    .map(({ cells, readers }) => [...cells, readers.length === sections.length ? "all" : readers.join(", ")]);
+  return [
+    section("Shared", [...HEAD, "read by"], front),
+    ...described.map(({ title, rows }) =>
+      section(
+        title,
+        HEAD,
+        rows.filter((cells) => !isShared(cells)),
+      ),
+    ),
+  ]
+    .filter((text) => text !== "")
     .join("\n");
 }
 
-const HEAD = "| variable | meaning | value | unit | default | secret |";
-const RULE = "|---|---|---|---|---|---|";
+type Cells = readonly string[];
 
-function render(row: ConfigRow): string {
+interface SharedRow {
+  readonly cells: Cells;
+  /** Titles of the processes that read it. */
+  readonly readers: readonly string[];
+}
+
+const HEAD = ["variable", "meaning", "value", "unit", "default", "secret"];
+
+function section(title: string, head: Cells, rows: readonly Cells[]): string {
+  if (rows.length === 0) return "";
+  return [`## ${title}`, "", line(head), `|${"---|".repeat(head.length)}`, ...rows.map(line), ""].join("\n");
+}
+
+function cellsOf(row: ConfigRow): Cells {
   const standing = row.default === "" ? (row.required ? "required" : "none") : `\`${row.default}\``;
   const secret = row.secret ? `yes; or \`${row.name}_FILE\`` : "no";
-  const cells = [`\`${row.name}\``, row.doc, row.expected, row.unit, standing, secret];
+  return [`\`${row.name}\``, row.doc, row.expected, row.unit, standing, secret];
+}
+
+function line(cells: Cells): string {
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 }

@@ -8,6 +8,8 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   [NatsCode.PermissionsViolation]: "FORBIDDEN",
   [NatsCode.AuthorizationViolation]: "FORBIDDEN",
   [NatsCode.AuthenticationExpired]: "FORBIDDEN",
+  // The server offers no TLS, and this connection demands it.
+  [NatsCode.ServerOptionNotAvailable]: "FORBIDDEN",
   [NatsCode.BadSubject]: "BAD_REQUEST",
   [NatsCode.BadHeader]: "BAD_REQUEST",
   [NatsCode.ConnectionClosed]: "DISCONNECTED",
@@ -28,6 +30,7 @@ export function toScbeError(error: unknown, doing: string): ScbeError {
 }
 
 function codeOf(error: unknown): ErrorCode {
+  if (error instanceof Error && error.name === "AbortError") return "ABORTED";
   if (!(error instanceof NatsError)) return "INTERNAL";
   if (WRONG_LAST_SEQUENCE.has(error.api_error?.err_code)) return "CONFLICT";
   return CODES[error.code] ?? "INTERNAL";
@@ -38,6 +41,7 @@ const TEXTS: Partial<Record<ErrorCode, string>> = {
   TIMEOUT: "no answer within the deadline",
   FORBIDDEN: "the server does not allow it",
   DISCONNECTED: "the connection to NATS is down",
+  ABORTED: "given up",
   CONFLICT: "somebody else wrote first",
   BAD_REQUEST: "the subject or a header is malformed",
 };

@@ -1,0 +1,235 @@
+import { BUCKETS, KV_KEYS, STREAMS, subjectFor } from "@scbe/contracts";
+import {
+  collectLogs,
+  eventually,
+  type NatsServer,
+  natsVersions,
+  startNats,
+  startSecuredNats,
+} from "@scbe/testkit";
+import { connect as connectRaw } from "nats";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Bucket, BucketEntry, Bus } from "../bus.ts";
+import type { Transport } from "../transport.ts";
+import { connectBus } from "./connect-bus.ts";
+import { provision } from "./provision.ts";
+
+const { log } = collectLogs();
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+const textOf = (entry: BucketEntry | undefined): string | undefined =>
+  entry && Buffer.from(entry.value).toString();
+const NAME = BUCKETS.keyring;
+const STREAM = `KV_${NAME}`;
+
+const provisioned = (transport: Transport) =>
+  provision({ ...transport, name: "provision", log, env: "dev", replicas: 1 });
+
+describe.each(natsVersions())("on nats-server $version", ({ program }) => {
+  describe.skipIf(program === undefined)("a bucket", () => {
+    let nats: NatsServer;
+    let bus: Bus;
+    let bucket: Bucket;
+    let keys = 0;
+    let key = "";
+
+    beforeAll(async () => {
+      nats = await startNats({ program });
+      await provisioned({ servers: [nats.url] });
+      bus = await connectBus({ servers: [nats.url], name: "owner", log });
+      bucket = await bus.bucket(NAME);
+    });
+    beforeEach(() => {
+      keys += 1;
+      key = `key-${keys}`;
+    });
+    afterAll(async () => {
+      await bus[Symbol.asyncDispose]();
+      await nats[Symbol.asyncDispose]();
+    });
+
+    it("has nothing under a key that was never written", async () => {
+      expect(await bucket.get(key)).toBeUndefined();
+    });
+
+    it("gives back what was written, with the revision that the writer was told", async () => {
+      const revision = await bucket.create(key, bytes("one"));
+      expect(textOf(await bucket.get(key))).toBe("one");
+      expect((await bucket.get(key))?.revision).toBe(revision);
+    });
+
+    it("lets one of two creators win", async () => {
+      const results = await Promise.allSettled([
+        bucket.create(key, bytes("a")),
+        bucket.create(key, bytes("b")),
+      ]);
+      const lost = results.filter((result) => result.status === "rejected");
+      expect(lost).toMatchObject([{ reason: { code: "CONFLICT" } }]);
+    });
+
+    it("refuses an update of another revision than the newest, and keeps what is there", async () => {
+      const first = await bucket.create(key, bytes("one"));
+      const second = await bucket.update(key, bytes("two"), first);
+      await expect(bucket.update(key, bytes("three"), first)).rejects.toMatchObject({ code: "CONFLICT" });
+      expect(await bucket.get(key)).toMatchObject({ revision: second });
+      expect(textOf(await bucket.get(key))).toBe("two");
+    });
+
+    it("has a deleted key read like one that never was, and be created again", async () => {
+      await bucket.create(key, bytes("one"));
+      const raw = await connectRaw({ servers: nats.url });
+      await (await raw.jetstream().views.kv(NAME)).delete(key);
+      await raw.close();
+      expect(await bucket.get(key)).toBeUndefined();
+      await bucket.create(key, bytes("two"));
+      expect(textOf(await bucket.get(key))).toBe("two");
+    });
+
+    it("is waited for until provisioning has made it", async () => {
+      await using own = await startNats({ program });
+      const early = await connectBus({ servers: [own.url], name: "early", log });
+      const waiting = early.bucket(NAME);
+      await provisioned({ servers: [own.url] });
+      expect(await (await waiting).get("k")).toBeUndefined();
+      await early[Symbol.asyncDispose]();
+    });
+
+    it("is given up when told to", async () => {
+      const giveUp = new AbortController();
+      const waiting = bus.bucket("SCBE_NEVER", { signal: giveUp.signal });
+      giveUp.abort();
+      await expect(waiting).rejects.toMatchObject({ code: "ABORTED" });
+    });
+
+    describe("watched", () => {
+      let seen: (string | undefined)[] = [];
+      let watch: AsyncDisposable | undefined;
+      const follow = (reconcileMs = 60_000): void => {
+        watch = bucket.watch(key, (entry) => void seen.push(textOf(entry)), { reconcileMs });
+      };
+      beforeEach(() => {
+        seen = [];
+      });
+      afterEach(async () => {
+        await watch?.[Symbol.asyncDispose]();
+        watch = undefined;
+      });
+
+      it("tells what is there, and every change, each once", async () => {
+        const first = await bucket.create(key, bytes("one"));
+        follow(30);
+        await eventually(() => seen.length === 1);
+        const second = await bucket.update(key, bytes("two"), first);
+        await eventually(() => seen.length === 2);
+        await bucket.update(key, bytes("three"), second);
+        await eventually(() => seen.length === 3);
+        expect(seen).toEqual(["one", "two", "three"]);
+      });
+
+      it("tells that there is nothing, and goes on when its listener fails", async () => {
+        watch = bucket.watch(key, (entry) => {
+          seen.push(textOf(entry));
+          throw new Error("a defect of the listener");
+        });
+        await eventually(() => seen.length === 1);
+        await bucket.create(key, bytes("one"));
+        await eventually(() => seen.length === 2);
+        expect(seen).toEqual([undefined, "one"]);
+      });
+
+      it("tells nothing once it is disposed of", async () => {
+        follow();
+        await eventually(() => seen.length === 1);
+        await watch?.[Symbol.asyncDispose]();
+        const revision = await bucket.create(key, bytes("one"));
+        await eventually(async () => (await bucket.get(key))?.revision === revision);
+        await bus.flush();
+        expect(seen).toEqual([undefined]);
+      });
+
+      it("is read again after the server was restarted, when the watch itself has lost a change", async () => {
+        const first = await bucket.create(key, bytes("one"));
+        follow();
+        await eventually(() => seen.length === 1);
+        await nats.kill();
+        await eventually(() => !bus.connected);
+        await nats.restart();
+        const other = await connectBus({ servers: [nats.url], name: "other", log });
+        await (await other.bucket(NAME)).update(key, bytes("two"), first);
+        await other[Symbol.asyncDispose]();
+        await eventually(() => seen.length === 2, { timeoutMs: 4000 });
+        expect(seen).toEqual(["one", "two"]);
+      });
+
+      it("notices that the bucket itself has gone back, as after a restore", async () => {
+        await bucket.create(key, bytes("later"));
+        follow(50);
+        await eventually(() => seen.length === 1);
+        const raw = await connectRaw({ servers: nats.url });
+        const manager = await raw.jetstreamManager();
+        await manager.streams.delete(STREAM);
+        await provisioned({ servers: [nats.url] });
+        await raw.jetstream().publish(`$KV.${NAME}.${key}`, bytes("earlier"));
+        await raw.close();
+        await eventually(() => seen.at(-1) === "earlier");
+        expect(seen[0]).toBe("later");
+      });
+    });
+
+    it("says at once that the link is down", async () => {
+      await using own = await startNats({ program });
+      await provisioned({ servers: [own.url] });
+      const lonely = await connectBus({ servers: [own.url], name: "lonely", log });
+      const bound = await lonely.bucket(NAME);
+      await own.kill();
+      await eventually(() => !lonely.connected);
+      const started = performance.now();
+      await expect(bound.get("k")).rejects.toMatchObject({ code: "DISCONNECTED" });
+      await expect(bound.create("k", bytes("v"))).rejects.toMatchObject({ code: "DISCONNECTED" });
+      expect(performance.now() - started).toBeLessThan(500);
+      await lonely[Symbol.asyncDispose]();
+    });
+
+    it("can be read, written and watched with no more rights than its owner's row of the access table", async () => {
+      await using secured = await startSecuredNats({ program });
+      const owner = await connectBus({ ...secured.transport("keyring"), name: "keyring", log });
+      const ring = await owner.bucket(NAME);
+      const heard: (string | undefined)[] = [];
+      await using _watch = ring.watch(KV_KEYS.ring, (entry) => void heard.push(textOf(entry)));
+      await eventually(() => heard.length === 1);
+      const revision = await ring.create(KV_KEYS.ring, bytes("one"));
+      await ring.update(KV_KEYS.ring, bytes("two"), revision);
+      await eventually(() => heard.at(-1) === "two");
+      await expect(ring.get("another")).rejects.toMatchObject({ code: "FORBIDDEN" });
+      await owner[Symbol.asyncDispose]();
+    });
+  });
+
+  describe.skipIf(program === undefined)("an acknowledged publish", () => {
+    const subject = subjectFor("nonceReuse", "openai");
+
+    it("is in the stream when it resolves, once for each id", async () => {
+      await using nats = await startNats({ program });
+      await provisioned({ servers: [nats.url] });
+      const bus = await connectBus({ servers: [nats.url], name: "guard", log });
+      for (const id of ["a", "a", "b"])
+        await bus.publishAcknowledged(subject, bytes(id), { id, timeoutMs: 2000 });
+      await bus[Symbol.asyncDispose]();
+      const raw = await connectRaw({ servers: nats.url });
+      const { state } = await (await raw.jetstreamManager()).streams.info(STREAMS.security);
+      await raw.close();
+      expect(state.messages).toBe(2);
+    });
+
+    it("says that no stream takes it, or that none has answered in time", async () => {
+      await using nats = await startNats({ program });
+      const bus = await connectBus({ servers: [nats.url], name: "guard", log });
+      const publish = (timeoutMs: number) =>
+        bus.publishAcknowledged(subject, bytes("x"), { id: "1", timeoutMs });
+      await expect(publish(2000)).rejects.toMatchObject({ code: "NO_RESPONDERS" });
+      nats.pause();
+      await expect(publish(100)).rejects.toMatchObject({ code: "TIMEOUT" });
+      nats.resume();
+      await bus[Symbol.asyncDispose]();
+    });
+  });
+});

@@ -1,0 +1,109 @@
+import { allStores, STORES } from "@scbe/contracts";
+import {
+  collectLogs,
+  type NatsServer,
+  natsVersions,
+  type SecuredNats,
+  startNats,
+  startSecuredNats,
+} from "@scbe/testkit";
+import { connect as connectRaw, type JetStreamManager, type NatsConnection, StorageType } from "nats";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { provision } from "./provision.ts";
+
+const { log } = collectLogs();
+const STREAMS = allStores().map(({ stream }) => stream);
+
+describe.each(natsVersions())("on nats-server $version", ({ program }) => {
+  describe.skipIf(program === undefined)("provisioning", () => {
+    let nats: NatsServer;
+    let raw: NatsConnection;
+    let manager: JetStreamManager;
+    const run = (options: { env?: "dev" | "prod"; replicas?: number } = {}) =>
+      provision({ servers: [nats.url], name: "provision", log, env: "dev", replicas: 1, ...options });
+
+    beforeEach(async () => {
+      nats = await startNats({ program });
+      raw = await connectRaw({ servers: nats.url });
+      manager = await raw.jetstreamManager();
+    });
+    afterEach(async () => {
+      await raw.close();
+      await nats[Symbol.asyncDispose]();
+    });
+
+    it("makes every bucket and stream in file storage, and finds nothing to do the second time", async () => {
+      const first = await run();
+      expect(first).toEqual({
+        ok: true,
+        streams: STREAMS.map((stream) => ({ stream, outcome: "created", changes: [] })),
+      });
+      for (const stream of STREAMS) {
+        expect((await manager.streams.info(stream)).config).toMatchObject({
+          storage: "file",
+          num_replicas: 1,
+        });
+      }
+      expect(await run()).toEqual({
+        ok: true,
+        streams: STREAMS.map((stream) => ({ stream, outcome: "unchanged", changes: [] })),
+      });
+    });
+
+    it("brings limits that differ up to date, says which, and keeps what is stored", async () => {
+      await run();
+      await raw.jetstream().publish(`$KV.${STORES.keyring.bucket}.ring`, "kept");
+      const { stream, maxBytes } = STORES.keyring;
+      await manager.streams.update(stream, { max_bytes: 1000 });
+      const result = await run();
+      expect(result.ok && result.streams.find((each) => each.stream === stream)).toEqual({
+        stream,
+        outcome: "updated",
+        changes: [`max_bytes from 1000 to ${maxBytes}`],
+      });
+      const { config, state } = await manager.streams.info(stream);
+      expect([config.max_bytes, state.messages]).toEqual([maxBytes, 1]);
+    });
+
+    it("refuses what bears another environment's stamp, and changes nothing at all", async () => {
+      await run();
+      await manager.streams.update(STORES.security.stream, { max_bytes: 1000 });
+      const result = await run({ env: "prod" });
+      expect(result).toMatchObject({ ok: false });
+      expect(!result.ok && result.problems).toHaveLength(STREAMS.length);
+      expect(!result.ok && result.problems[0]).toMatch(/"SCBE dev: .*, not "SCBE prod:"/);
+      expect((await manager.streams.info(STORES.security.stream)).config.max_bytes).toBe(1000);
+    });
+
+    it("refuses a stream that somebody else made, and makes none of the others", async () => {
+      const { stream, subject } = STORES.security;
+      await manager.streams.add({ name: stream, subjects: [subject], storage: StorageType.Memory });
+      const result = await run();
+      expect(!result.ok && result.problems).toEqual(
+        expect.arrayContaining([
+          expect.stringContaining(`stream ${stream}: it says ""`),
+          expect.stringContaining("storage is memory, must be file, and cannot be changed"),
+        ]),
+      );
+      await expect(manager.streams.info(STORES.keyring.stream)).rejects.toThrow("stream not found");
+    });
+
+    it("says so when there are not as many servers as replicas", async () => {
+      await expect(run({ replicas: 3 })).rejects.toMatchObject({
+        code: "BAD_REQUEST",
+        message: expect.stringContaining(`create stream ${STREAMS[0]}: replicas > 1`),
+      });
+    });
+  });
+
+  describe.skipIf(program === undefined)("with credentials, provisioning", () => {
+    const as = (nats: SecuredNats, name: string) =>
+      provision({ ...nats.transport(name), name, log, env: "dev", replicas: 1 });
+
+    it("is possible with its own row of the access table, and no other", async () => {
+      await using nats = await startSecuredNats({ program, provisioned: false });
+      expect(await as(nats, "provision")).toMatchObject({ ok: true });
+      await expect(as(nats, "gateway-openai")).rejects.toMatchObject({ code: "FORBIDDEN" });
+    });
+  });
+});

@@ -1,0 +1,103 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type Certificates,
+  collectLogs,
+  createCertificates,
+  createTempDir,
+  eventually,
+  natsVersions,
+  startNats,
+  type TempDir,
+} from "@scbe/testkit";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Bus } from "../bus.ts";
+import type { Transport } from "../transport.ts";
+import { connectBus } from "./connect-bus.ts";
+
+const { log } = collectLogs();
+const connect = (transport: Transport): Promise<Bus> =>
+  connectBus({ ...transport, name: "careful", log, timeoutMs: 600 });
+
+describe.each(natsVersions())("on nats-server $version", ({ program }) => {
+  describe.skipIf(program === undefined)("TLS", () => {
+    let dir: TempDir;
+    let files: Certificates;
+    let strangersDir: TempDir;
+    let strangers: Certificates;
+    let configFile: string;
+
+    const configure = (lines: string): void => writeFileSync(configFile, `${lines}\n`);
+    const serverTls = (more = ""): string =>
+      `tls { cert_file: "${files.serverCert}", key_file: "${files.serverKey}" ${more} }`;
+    const tlsUrl = (url: string): string => url.replace("nats://", "tls://");
+
+    beforeAll(() => {
+      dir = createTempDir();
+      files = createCertificates(dir.path);
+      strangersDir = createTempDir();
+      strangers = createCertificates(strangersDir.path);
+      configFile = join(dir.path, "nats.conf");
+    });
+    afterAll(() => {
+      dir[Symbol.dispose]();
+      strangersDir[Symbol.dispose]();
+    });
+
+    it("is used, and seen to be, with a server whose certificate chains to the authority", async () => {
+      configure(serverTls());
+      await using nats = await startNats({ program, configFile });
+      for (const server of [nats.url, tlsUrl(nats.url)]) {
+        const bus = await connect({ servers: [server], tlsCaFile: files.ca });
+        expect(bus.encrypted).toBe(true);
+        await bus[Symbol.asyncDispose]();
+      }
+    });
+
+    it("is refused with a server whose certificate chains to another authority", async () => {
+      configure(serverTls());
+      await using nats = await startNats({ program, configFile });
+      for (const tlsCaFile of [strangers.ca, undefined]) {
+        const servers = [tlsUrl(nats.url)];
+        await expect(connect({ servers, ...(tlsCaFile && { tlsCaFile }) })).rejects.toThrow("not reached");
+      }
+    });
+
+    it("shows the client's certificate to a server that asks for one", async () => {
+      configure(serverTls(`, ca_file: "${files.ca}", verify: true`));
+      await using nats = await startNats({ program, configFile });
+      const transport = { servers: [tlsUrl(nats.url)], tlsCaFile: files.ca };
+      const bus = await connect({ ...transport, tlsCertFile: files.clientCert, tlsKeyFile: files.clientKey });
+      expect(bus.encrypted).toBe(true);
+      await bus[Symbol.asyncDispose]();
+    });
+
+    it.each([
+      ["the URL", (url: string): Transport => ({ servers: [tlsUrl(url)] })],
+      ["an authority", (url: string): Transport => ({ servers: [url], tlsCaFile: files.ca })],
+    ])("is demanded by %s: a server that offers none is refused at once", async (_name, transport) => {
+      configure("");
+      await using nats = await startNats({ program, configFile });
+      await expect(connect(transport(nats.url))).rejects.toMatchObject({ code: "FORBIDDEN" });
+      const bus = await connect({ servers: [nats.url] });
+      expect(bus.encrypted).toBe(false);
+      await bus[Symbol.asyncDispose]();
+    });
+
+    it("stays demanded: a server that comes back without it is not spoken to, one that comes back with it is", async () => {
+      configure(serverTls());
+      await using nats = await startNats({ program, configFile });
+      const bus = await connect({ servers: [nats.url], tlsCaFile: files.ca });
+      configure("debug: true");
+      await nats.restart();
+      const tries = (): number => nats.output.match(/Client connection created/g)?.length ?? 0;
+      await eventually(() => tries() >= 3);
+      expect(bus.connected).toBe(false);
+      configure(serverTls());
+      await nats.restart();
+      await eventually(() => bus.connected);
+      expect(bus.encrypted).toBe(true);
+      await bus[Symbol.asyncDispose]();
+    });
+  });
+});

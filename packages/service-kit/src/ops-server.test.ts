@@ -1,0 +1,72 @@
+import { Counter, Registry } from "prom-client";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type OpsServer, startOpsServer } from "./ops-server.ts";
+import { createReadiness, type Readiness } from "./readiness.ts";
+
+describe("the ops port", () => {
+  let readiness: Readiness;
+  let metrics: Registry;
+  let ops: OpsServer;
+  const start = (port: number) => startOpsServer({ host: "127.0.0.1", port, metrics, readiness });
+  const get = (path: string) => fetch(`http://127.0.0.1:${ops.port}${path}`);
+
+  beforeEach(async () => {
+    readiness = createReadiness();
+    metrics = new Registry();
+    ops = await start(0);
+  });
+  afterEach(() => ops[Symbol.asyncDispose]());
+
+  it("says on /healthz that the event loop runs, whatever dependencies do", async () => {
+    readiness.declare("nats");
+    const answer = await get("/healthz");
+    expect([answer.status, await answer.json()]).toEqual([200, { status: "ok" }]);
+  });
+
+  it("says on /readyz what is there and what is not, why, and since when", async () => {
+    readiness.set("nats", { ok: true });
+    readiness.set("store", { ok: false, reason: "no answer" });
+    const away = await get("/readyz");
+    const since = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    expect([away.status, await away.json()]).toEqual([
+      503,
+      {
+        ready: false,
+        dependencies: [
+          { name: "nats", ok: true, since },
+          { name: "store", ok: false, reason: "no answer", since },
+        ],
+      },
+    ]);
+    readiness.set("store", { ok: true });
+    const there = await get("/readyz");
+    expect([there.status, await there.json()]).toMatchObject([200, { ready: true }]);
+  });
+
+  it("shows on /metrics what is registered, in Prometheus's own format", async () => {
+    new Counter({ name: "scbe_tested_total", help: "Tests.", registers: [metrics] }).inc(3);
+    const answer = await get("/metrics");
+    expect(answer.headers.get("content-type")).toMatch(/^text\/plain; version=0\.0\.4/);
+    expect(await answer.text()).toContain("scbe_tested_total 3");
+  });
+
+  it("has nothing else", async () => {
+    expect((await get("/")).status).toBe(404);
+    expect((await fetch(`http://127.0.0.1:${ops.port}/healthz`, { method: "POST" })).status).toBe(404);
+  });
+
+  it("says which variable to set when it is taken", async () => {
+    await expect(start(ops.port)).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: `ops port 127.0.0.1:${ops.port} is taken; set SCBE_OPS_PORT to a free one`,
+    });
+  });
+
+  it("says which variables to look at when its address is none of this machine's", async () => {
+    const elsewhere = startOpsServer({ host: "192.0.2.1", port: 0, metrics, readiness });
+    await expect(elsewhere).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: expect.stringContaining("SCBE_OPS_HOST"),
+    });
+  });
+});

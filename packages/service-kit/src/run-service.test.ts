@@ -1,0 +1,163 @@
+import { fileURLToPath } from "node:url";
+import {
+  collectLogs,
+  eventually,
+  freePort,
+  type NatsServer,
+  type ProcessOptions,
+  type RunningProcess,
+  startNats,
+  startProcess,
+} from "@scbe/testkit";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Bus } from "./bus.ts";
+import { connectBus } from "./nats/connect-bus.ts";
+
+const ECHO = fileURLToPath(new URL("../test/echo-service.ts", import.meta.url));
+const NOTHING = new Uint8Array(0);
+
+let nats: NatsServer;
+let bus: Bus;
+let running: RunningProcess | undefined;
+
+function start(env: Record<string, string> = {}, options: Omit<ProcessOptions, "env"> = {}): RunningProcess {
+  const variables = { NATS_URL: nats.url, SCBE_OPS_PORT: "0", ...env };
+  running = startProcess(process.execPath, [ECHO], { bareEnv: true, ...options, env: variables });
+  return running;
+}
+
+async function opsUrlOf(service: RunningProcess): Promise<string> {
+  const [, port] = await service.output(/"opsPort":(\d+)/);
+  return `http://127.0.0.1:${port}`;
+}
+
+const ask = () => bus.request("test.echo", NOTHING, { timeoutMs: 5000 });
+
+beforeAll(async () => {
+  nats = await startNats();
+});
+beforeEach(async () => {
+  bus = await connectBus({ servers: [nats.url], name: "asker", log: collectLogs().log });
+});
+afterEach(async () => {
+  await running?.kill();
+  await bus[Symbol.asyncDispose]();
+});
+afterAll(() => nats[Symbol.asyncDispose]());
+
+describe("a misconfigured process", () => {
+  it("names everything that is wrong with it at once, and ends with 78 and no stack trace", async () => {
+    const service = start({
+      NATS_URL: "nats://user:hunter2@host:4222",
+      SCBE_OPS_PORT: "99999",
+      LOG_LEVEL: "loud",
+      ECHO_DELAY_MS: "soon",
+    });
+    expect(await service.exited).toEqual({ code: 78, signal: null });
+    expect(service.stderr.split("\n")).toEqual([
+      "echo cannot start: 4 problems in its configuration",
+      expect.stringMatching(/^ {2}NATS_URL: .* expected 1 to 32 items/),
+      expect.stringMatching(/^ {2}LOG_LEVEL: "loud" is none of them; expected one of fatal/),
+      expect.stringMatching(
+        /^ {2}SCBE_OPS_PORT: "99999" is out of bounds; expected an integer from 0 to 65535/,
+      ),
+      expect.stringMatching(/^ {2}ECHO_DELAY_MS: "soon" is not a decimal integer/),
+      "",
+    ]);
+    expect(service.stdout).toBe("");
+    expect(service.stderr).not.toMatch(/\bat .*:\d+:\d+/);
+  });
+});
+
+describe("a process", () => {
+  it("serves when it is ready, and is found by `nats micro ls` with version and description", async () => {
+    const ops = await opsUrlOf(start());
+    await eventually(async () => (await fetch(`${ops}/readyz`)).status === 200);
+    await ask();
+    const ping = await bus.request("$SRV.PING", NOTHING, { timeoutMs: 1000 });
+    expect(JSON.parse(Buffer.from(ping.data).toString())).toMatchObject({ name: "echo", version: "1.2.3" });
+    const info = await bus.request("$SRV.INFO.echo", NOTHING, { timeoutMs: 1000 });
+    expect(JSON.parse(Buffer.from(info.data).toString())).toMatchObject({
+      description: "answers what it was sent",
+      version: "1.2.3",
+    });
+    expect(await (await fetch(`${ops}/metrics`)).text()).toContain("process_cpu_seconds_total");
+  });
+
+  it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
+    "answers 20 of 20 in flight after %s, and ends with 0",
+    async (signal) => {
+      const service = start({ ECHO_DELAY_MS: "300", LOG_LEVEL: "debug" });
+      await service.output(/"started"/);
+      await eventually(ask);
+      const before = requestsSeenBy(service);
+      const asked = Array.from({ length: 20 }, ask);
+      await eventually(() => requestsSeenBy(service) === before + 20);
+      service.signal(signal);
+      service.signal(signal);
+      expect(await Promise.all(asked)).toHaveLength(20);
+      expect(await service.exited).toEqual({ code: 0, signal: null });
+      await expect(ask()).rejects.toMatchObject({ code: "NO_RESPONDERS" });
+    },
+  );
+
+  it("leaves when its parent is gone", async () => {
+    const service = start({}, { ipc: true });
+    await service.output(/"started"/);
+    service.child.disconnect();
+    expect(await service.exited).toEqual({ code: 0, signal: null });
+  });
+
+  it("waits for NATS, healthy and not ready, and can be stopped while it waits", async () => {
+    const service = start({ NATS_URL: `nats://127.0.0.1:${await freePort()}` });
+    await service.output(/waiting for NATS/);
+    const ops = await opsUrlOf(service);
+    expect((await fetch(`${ops}/healthz`)).status).toBe(200);
+    const ready = await fetch(`${ops}/readyz`);
+    expect(ready.status).toBe(503);
+    expect(await ready.json()).toMatchObject({
+      dependencies: [
+        { name: "service", ok: false },
+        { name: "nats", ok: false },
+      ],
+    });
+    service.signal("SIGTERM");
+    expect(await service.exited).toEqual({ code: 0, signal: null });
+  });
+
+  it("says so on /readyz while NATS is away, stays alive, and serves again when it is back", async () => {
+    await using own = await startNats();
+    const service = start({ NATS_URL: own.url });
+    const ops = await opsUrlOf(service);
+    const status = async () => (await fetch(`${ops}/readyz`)).status;
+    await eventually(async () => (await status()) === 200);
+    await own.kill();
+    await eventually(async () => (await status()) === 503);
+    await own.restart();
+    await eventually(async () => (await status()) === 200);
+    const asker = await connectBus({ servers: [own.url], name: "asker", log: collectLogs().log });
+    await eventually(() => asker.request("test.echo", NOTHING, { timeoutMs: 1000 }));
+    await asker[Symbol.asyncDispose]();
+  });
+
+  it("ends with 1 and the reason when its ops port is taken", async () => {
+    const ops = await opsUrlOf(start());
+    const first = running;
+    const port = new URL(ops).port;
+    const second = start({ SCBE_OPS_PORT: port });
+    expect(await second.exited).toEqual({ code: 1, signal: null });
+    expect(second.stdout).toContain(`ops port 127.0.0.1:${port} is taken; set SCBE_OPS_PORT to a free one`);
+    await first?.kill();
+  });
+
+  it("ends with 1 after a defect that nobody caught, and logs it", async () => {
+    const service = start({ ECHO_DEFECT: "1" });
+    expect(await service.exited).toEqual({ code: 1, signal: null });
+    expect(service.stdout).toMatch(/"level":"fatal".*nobody awaits this.*a defect that nobody caught/);
+  });
+});
+
+/** The service logs a line for each request that has reached its handler. */
+function requestsSeenBy(service: RunningProcess): number {
+  return service.stdout.match(/"msg":"request"/g)?.length ?? 0;
+}

@@ -1,0 +1,115 @@
+import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Files (PEM) for TLS on 127.0.0.1, valid for a day. */
+export interface Certificates {
+  /** The authority that signed both of the others. */
+  readonly ca: string;
+  readonly serverCert: string;
+  readonly serverKey: string;
+  readonly clientCert: string;
+  readonly clientKey: string;
+}
+
+/** Writes an authority of its own, a server's certificate and a client's into `dir`. */
+export function createCertificates(dir: string): Certificates {
+  const authority = { name: "SCBE test authority", keys: newKeys() };
+  const write = (file: string, text: string): string => {
+    const path = join(dir, file);
+    writeFileSync(path, text, { mode: 0o600 });
+    return path;
+  };
+  const issue = (name: string): { cert: string; key: string } => {
+    const keys = newKeys();
+    return {
+      cert: write(`${name}.crt`, certificate(name, keys.publicKey, authority)),
+      key: write(`${name}.key`, keys.privateKey.export({ format: "pem", type: "pkcs8" }).toString()),
+    };
+  };
+  const server = issue("server");
+  const client = issue("client");
+  return {
+    ca: write("ca.crt", certificate(authority.name, authority.keys.publicKey, authority)),
+    serverCert: server.cert,
+    serverKey: server.key,
+    clientCert: client.cert,
+    clientKey: client.key,
+  };
+}
+
+interface Keys {
+  readonly publicKey: KeyObject;
+  readonly privateKey: KeyObject;
+}
+
+interface Authority {
+  readonly name: string;
+  readonly keys: Keys;
+}
+
+function newKeys(): Keys {
+  return generateKeyPairSync("ec", { namedCurve: "P-256" });
+}
+
+/** An X.509 v3 certificate (RFC 5280, section 4.1) for 127.0.0.1 and localhost, signed with ECDSA and SHA-256. */
+function certificate(name: string, publicKey: KeyObject, authority: Authority): string {
+  const isAuthority = name === authority.name;
+  const now = Date.now();
+  const toBeSigned = sequence(
+    der(0xa0, integer(Uint8Array.of(2))),
+    integer(Uint8Array.of(1, ...randomBytes(8))),
+    ECDSA_WITH_SHA256,
+    distinguishedName(authority.name),
+    sequence(time(now - HOUR_MS), time(now + 24 * HOUR_MS)),
+    distinguishedName(name),
+    publicKey.export({ format: "der", type: "spki" }),
+    der(0xa3, sequence(basicConstraints(isAuthority), alternativeNames())),
+  );
+  const signature = sign("sha256", toBeSigned, authority.keys.privateKey);
+  const bytes = sequence(toBeSigned, ECDSA_WITH_SHA256, der(0x03, Uint8Array.of(0), signature));
+  const lines = bytes.toString("base64").match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
+}
+
+const HOUR_MS = 3_600_000;
+/** 1.2.840.10045.4.3.2 */
+const ECDSA_WITH_SHA256 = sequence(Buffer.from("06082a8648ce3d040302", "hex"));
+
+function distinguishedName(name: string): Buffer {
+  const commonName = Buffer.from("0603550403", "hex");
+  return sequence(der(0x31, sequence(commonName, der(0x0c, Buffer.from(name)))));
+}
+
+/** UTCTime: YYMMDDHHMMSSZ. */
+function time(ms: number): Buffer {
+  const digits = new Date(ms).toISOString().replace(/[-:T]/g, "").slice(2, 14);
+  return der(0x17, Buffer.from(`${digits}Z`));
+}
+
+function basicConstraints(isAuthority: boolean): Buffer {
+  const value = isAuthority ? sequence(der(0x01, Uint8Array.of(0xff))) : sequence();
+  return sequence(Buffer.from("0603551d13", "hex"), der(0x01, Uint8Array.of(0xff)), der(0x04, value));
+}
+
+function alternativeNames(): Buffer {
+  const names = sequence(der(0x82, Buffer.from("localhost")), der(0x87, Uint8Array.of(127, 0, 0, 1)));
+  return sequence(Buffer.from("0603551d11", "hex"), der(0x04, names));
+}
+
+function integer(bytes: Uint8Array): Buffer {
+  return der(0x02, bytes);
+}
+
+function sequence(...parts: Uint8Array[]): Buffer {
+  return der(0x30, ...parts);
+}
+
+/** One value in DER: its tag, its length, its content. */
+function der(tag: number, ...parts: Uint8Array[]): Buffer {
+  const content = Buffer.concat(parts);
+  const { length } = content;
+  const size =
+    length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Uint8Array.of(tag, ...size), content]);
+}
