@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { encodeAdmitBatch } from "@scbe/contracts";
@@ -34,11 +33,6 @@ function openResponse({ opener }: ReturnType<typeof openerIn>, { waiting, envelo
 function reasonsOf(vector: Outcome): readonly Refusal[] {
   return vector.opens ? [] : [vector.reason];
 }
-
-test("the committed vectors are what their generator gives", () => {
-  const script = join(ROOT, "scripts/vectors/make-vectors.ts");
-  expect(execFileSync(process.execPath, [script, "--check"], { encoding: "utf8" })).toBe("");
-});
 
 describe("a request", () => {
   test.each(requests.filter(({ opens }) => opens))("opens: $name", async (vector) => {

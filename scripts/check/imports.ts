@@ -5,7 +5,7 @@ export interface Import {
 }
 
 const BLANK = String.raw`(?:\s|/\*[\s\S]*?\*/|//[^\n]*\n)*`;
-const NAMED = new RegExp(String.raw`\b(?:from|import)${BLANK}(["'])([^"'\n]+)\1`, "g");
+const NAMED = new RegExp(String.raw`(?<!["'])\b(?:from|import)${BLANK}(["'])([^"'\n]+)\1`, "g");
 const CALLED = new RegExp(String.raw`\b(?:import|require)${BLANK}\(${BLANK}(["'\x60])([^"'\x60\n$]+)\1`, "g");
 const COMPUTED = new RegExp(
   String.raw`(?<![.\w])(?:import|require)${BLANK}\((?!${BLANK}(?:["'][^"']*["']|\x60[^\x60$]*\x60|\)))`,

@@ -1,3 +1,9 @@
+import { makeRequests } from "@scbe/examples/make-requests";
+import { vectorFiles } from "../vectors/vector-files.ts";
+import { accessPage } from "./access-page.ts";
+import { configurationPage } from "./configuration-page.ts";
+import { natsConfig } from "./nats-config.ts";
+
 /** A file that is made from the code: its path from the root, and all of its text. */
 export interface GeneratedFile {
   readonly path: string;
@@ -6,5 +12,11 @@ export interface GeneratedFile {
 
 /** Every generated file of the project. The code is their only source; nobody edits them. */
 export async function generateFiles(): Promise<readonly GeneratedFile[]> {
-  return [];
+  return [
+    { path: "docs/access.md", text: accessPage() },
+    { path: "docs/configuration.md", text: configurationPage() },
+    { path: "infra/nats/nats.conf", text: natsConfig() },
+    { path: "examples/requests.jsonl", text: makeRequests() },
+    ...(await vectorFiles()),
+  ];
 }

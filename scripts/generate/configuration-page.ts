@@ -1,0 +1,52 @@
+import { clientConfig } from "@scbe/client";
+import { config as envelope } from "@scbe/envelope-service/config";
+import { config as gateway } from "@scbe/examples/gateway-config";
+import { config as standIn } from "@scbe/examples/stand-in-config";
+import { config as keyring } from "@scbe/keyring/config";
+import { config as replayGuard } from "@scbe/replay-guard/config";
+import { configMarkdown } from "@scbe/service-kit";
+import { provisionConfig } from "../provision/config.ts";
+import { startConfig } from "../start/config.ts";
+
+/** docs/configuration.md: every variable of every process. */
+export function configurationPage(): string {
+  const sections = configMarkdown([
+    { title: "client", spec: clientConfig },
+    { title: "keyring", spec: keyring },
+    { title: "replay-guard", spec: replayGuard },
+    { title: "envelope", spec: envelope },
+    { title: "provisioning", spec: provisionConfig },
+    { title: "example gateway", spec: gateway },
+    { title: "stand-in provider", spec: standIn },
+    { title: "npm start", spec: startConfig },
+  ]);
+  return `${HEAD}\n${sections}\n${TAIL}`;
+}
+
+const HEAD = `<!-- Generated from the code of each process by \`npm run generate\`. -->
+# Configuration
+
+Every process reads environment variables when it starts, and only then. An empty value counts as unset. All that is wrong is reported
+at once, and the process ends with exit code 78. A secret is never shown, and can also come from a file that only its owner may
+read, which \`<NAME>_FILE\` names. A process with a client (an orchestrator, a gateway) takes the client's variables,
+or the same things as arguments of \`connect()\`. Provisioning is \`node scripts/provision.ts\`.
+`;
+
+const TAIL = `## Read by libraries
+
+The keyring reaches AWS KMS by the AWS SDK's standard configuration: \`AWS_REGION\`, \`AWS_ENDPOINT_URL_KMS\` and its chain of credentials.
+
+## Read by the repository's own commands
+
+| variable | meaning |
+|---|---|
+| \`SCBE_NATS_SERVER\`, \`SCBE_REDIS_SERVER\` | The programs that the tests run, as \`npm start\` does; unset, they are looked for. |
+| \`SCBE_BOOTSTRAP_INSTALL\` | \`0\`: what is missing is not installed, only told. |
+| \`SCBE_NATS_SERVER_NEXT\` | A newer nats-server, on which the tests of the bus run too. |
+| \`SCBE_REQUIRE_ALL\` | \`1\`: a test whose real part is missing fails; otherwise it is skipped, with the reason. |
+
+## Not read yet
+
+\`GRAFANA_DASHBOARD_URL\`, \`PAGERDUTY_INTEGRATION_KEY\` and \`SLACK_WEBHOOK_URL\` are names kept for monitoring and notices; no process reads
+them yet.
+`;

@@ -1,0 +1,80 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createLogger, issueCredentials, provision } from "@scbe/service-kit";
+import {
+  type Certificates,
+  connectProbe,
+  createCertificates,
+  createTempDir,
+  natsVersions,
+  startNats,
+  type TempDir,
+} from "@scbe/testkit";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { productionUsers } from "./nats-config.ts";
+
+const CONFIG = fileURLToPath(new URL("../../infra/nats/nats.conf", import.meta.url));
+const log = createLogger({ name: "test", level: "silent" });
+
+describe.each(natsVersions())("infra/nats/nats.conf on nats-server $version", ({ program = "" }) => {
+  let dir: TempDir;
+  let files: Certificates;
+  let variables: Record<string, string>;
+
+  beforeAll(() => {
+    dir = createTempDir();
+    files = createCertificates(dir.path);
+    const { users } = issueCredentials(dir.path, { env: "prod", providers: providersOf() });
+    const nkeyOf = new Map(users.map(({ name, nkey }) => [name, nkey]));
+    variables = {
+      SCBE_NATS_TLS_CERT: files.serverCert,
+      SCBE_NATS_TLS_KEY: files.serverKey,
+      SCBE_NATS_STORE_DIR: join(dir.path, "store"),
+      ...Object.fromEntries(
+        productionUsers().map(({ name, nkey }) => [nkey.slice(1), nkeyOf.get(name) ?? ""]),
+      ),
+    };
+  });
+  afterAll(() => dir[Symbol.dispose]());
+
+  const check = (env: Record<string, string>) =>
+    spawnSync(program, ["-t", "-c", CONFIG], { encoding: "utf8", env });
+
+  it.skipIf(program === "")("is accepted when every variable is set", () => {
+    const { status, stderr } = check(variables);
+    expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringContaining("is valid") });
+  });
+
+  it.skipIf(program === "")(
+    "is refused when any variable is missing, rather than let a user in by accident",
+    () => {
+      expect(Object.keys(variables).length).toBeGreaterThan(10);
+      for (const name of Object.keys(variables)) {
+        const { [name]: _, ...others } = variables;
+        const { status, stderr } = check(others);
+        expect({ status, stderr }).toMatchObject({ status: 1, stderr: expect.stringContaining(name) });
+      }
+    },
+  );
+
+  it.skipIf(program === "")("serves its users over TLS, and nobody else", async () => {
+    await using server = await startNats({ configFile: CONFIG, program, env: variables });
+    const servers = [server.url.replace("nats:", "tls:")];
+    const transport = { servers, tlsCaFile: files.ca, nkeySeedFile: join(dir.path, "provision.seed") };
+    const result = await provision({ ...transport, name: "provision", log, env: "prod", replicas: 1 });
+    expect(result).toMatchObject({ ok: true });
+    const stranger = { servers, tlsCaFile: files.ca };
+    await expect(connectProbe({ name: "stranger", transport: stranger })).rejects.toMatchObject({
+      code: "AUTHORIZATION_VIOLATION",
+    });
+  });
+});
+
+/** The providers that the file has gateways for. */
+function providersOf(): string[] {
+  return [...readFileSync(CONFIG, "utf8").matchAll(/# gateway-(\S+) \(gateway\)/g)].map(
+    ([, name]) => name ?? "",
+  );
+}

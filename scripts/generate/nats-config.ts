@@ -1,0 +1,31 @@
+import { type AccessUser, deploymentUsers, PROVIDERS, renderServerConfig } from "@scbe/contracts";
+
+/** The variables that the configuration takes from the server's environment, beside one nkey for each user. */
+export const SERVER_VARIABLES = {
+  tlsCert: "SCBE_NATS_TLS_CERT",
+  tlsKey: "SCBE_NATS_TLS_KEY",
+  storeDir: "SCBE_NATS_STORE_DIR",
+} as const;
+
+const HEAD = `# Generated from the access table by \`npm run generate\`; README.md beside it says how it is used.
+# Everything that differs between servers comes from the environment. A variable that is missing keeps the server from starting.
+`;
+
+/** infra/nats/nats.conf: the production server's configuration, public nkeys and files taken from its environment. */
+export function natsConfig(): string {
+  const { tlsCert, tlsKey, storeDir } = SERVER_VARIABLES;
+  const rendered = renderServerConfig(productionUsers(), {
+    env: "prod",
+    storeDir: `$${storeDir}`,
+    tls: { cert: `$${tlsCert}`, key: `$${tlsKey}` },
+  });
+  return `${HEAD}\n${rendered}`;
+}
+
+/** One user for each process of a deployment with all providers, its nkey a variable named after it. */
+export function productionUsers(): AccessUser[] {
+  return deploymentUsers({ providers: PROVIDERS }).map((user) => ({
+    ...user,
+    nkey: `$SCBE_NKEY_${user.name.toUpperCase().replaceAll("-", "_")}`,
+  }));
+}
