@@ -1,0 +1,74 @@
+import { createSecretKey, randomBytes } from "node:crypto";
+import { askGrant } from "@scbe/envelope/grant";
+import { collectLogs } from "@scbe/testkit";
+import { createUser } from "nkeys.js";
+import { expect, test } from "vitest";
+import { T } from "../test/rings.ts";
+import { localKms } from "./edge/local-kms.ts";
+import { GRANT_RATE, Grants } from "./grants.ts";
+import type { RingStore } from "./ports.ts";
+import { RingKeeper } from "./ring-keeper.ts";
+
+function identity() {
+  const pair = createUser();
+  return { publicKey: pair.getPublicKey(), sign: (bytes: Uint8Array) => pair.sign(bytes) };
+}
+
+const EMPTY: RingStore = {
+  read: async () => undefined,
+  write: async () => undefined,
+  watch: () => ({ [Symbol.asyncDispose]: async () => undefined }),
+};
+
+/** Grants of a keyring that has no ring yet, so that whatever passes all checks is NOT_READY. */
+async function setUp() {
+  const state = { now: 0 };
+  const clock = { now: () => T, monotonic: () => state.now };
+  const kms = localKms(createSecretKey(randomBytes(32)), "dev");
+  const common = { clock, decryptOnlyMaxMs: 1 };
+  const keeper = new RingKeeper({
+    kms,
+    store: EMPTY,
+    log: collectLogs().log,
+    env: "dev",
+    probeMs: 1,
+    ...common,
+  });
+  const askers = [identity(), identity()] as const;
+  const listed = askers.map(
+    ({ publicKey: nkey }) => [nkey, { nkey, role: "gateway", providers: ["openai"] }] as const,
+  );
+  const served = { env: "dev" as const, providers: ["openai"], intents: ["chat"], askers: new Map(listed) };
+  const grants = new Grants({ keeper, served, identity: identity(), ...common });
+  const wanted = { env: "dev" as const, provider: "openai", intent: "chat", kid: "" };
+  const asked = await Promise.all(askers.map((asker) => askGrant(wanted, asker)));
+  const questions = asked.map(({ question }) => question);
+  /** The codes of the answers to one question, asked so many times. */
+  const codes = async (question: unknown, times: number): Promise<Record<string, number>> => {
+    const counts: Record<string, number> = {};
+    for (let time = 0; time < times; time += 1) {
+      const refusal = await grants
+        .answer(Buffer.from(JSON.stringify(question)), "openai")
+        .catch((error) => error);
+      counts[refusal.code] = (counts[refusal.code] ?? 0) + 1;
+    }
+    return counts;
+  };
+  return { state, questions, codes };
+}
+
+test("one asker may ask so much at once, and later again; another one is not held up by it", async () => {
+  const { state, questions, codes } = await setUp();
+  const { burst, perSecond } = GRANT_RATE;
+  expect(await codes(questions[0], burst + 10)).toEqual({ NOT_READY: burst, BUSY: 10 });
+  expect(await codes(questions[1], 1)).toEqual({ NOT_READY: 1 });
+  state.now = 1000;
+  expect(await codes(questions[0], perSecond + 10)).toEqual({ NOT_READY: perSecond, BUSY: 10 });
+});
+
+test("questions that an asker did not sign use up nothing of what it may ask", async () => {
+  const { questions, codes } = await setUp();
+  const forged = { ...questions[0], signature: questions[1]?.signature };
+  expect(await codes(forged, GRANT_RATE.burst + 10)).toEqual({ FORBIDDEN: GRANT_RATE.burst + 10 });
+  expect(await codes(questions[0], 1)).toEqual({ NOT_READY: 1 });
+});

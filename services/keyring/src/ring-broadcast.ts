@@ -1,0 +1,39 @@
+import { isScbeError, SUBJECTS } from "@scbe/contracts";
+import { type Identity, signRing } from "@scbe/envelope/grant";
+import type { Bus } from "@scbe/service-kit";
+import type { Ring } from "./domain/ring.ts";
+import { ringState } from "./domain/ring-state.ts";
+
+export interface RingBroadcastOptions {
+  readonly bus: Bus;
+  readonly identity: Identity;
+  readonly decryptOnlyMaxMs: number;
+}
+
+/** Tells every verifier the states of the ring, signed. It is said again and again, as core NATS may lose it. */
+export class RingBroadcast {
+  readonly #options: RingBroadcastOptions;
+  #signed: { readonly generation: number; readonly data: Uint8Array } | undefined;
+
+  constructor(options: RingBroadcastOptions) {
+    this.#options = options;
+  }
+
+  /** Publishes; silent while the connection is down, since the next time is never far. */
+  send(ring: Ring): void {
+    try {
+      this.#options.bus.publish(SUBJECTS.ring, this.#dataOf(ring));
+    } catch (error) {
+      if (!isScbeError(error, "DISCONNECTED")) throw error;
+    }
+  }
+
+  /** Signed once for each generation. */
+  #dataOf(ring: Ring): Uint8Array {
+    if (this.#signed?.generation !== ring.generation) {
+      const signed = signRing(ringState(ring, this.#options.decryptOnlyMaxMs), this.#options.identity);
+      this.#signed = { generation: ring.generation, data: Buffer.from(JSON.stringify(signed)) };
+    }
+    return this.#signed.data;
+  }
+}

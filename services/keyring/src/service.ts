@@ -1,0 +1,50 @@
+import { BUCKETS, ScbeError } from "@scbe/contracts";
+import { followReadiness, type Host } from "@scbe/service-kit";
+import type { KeyringConfig } from "./config.ts";
+import { decryptOnlyMsMax } from "./domain/openable.ts";
+import { readAskersFile } from "./edge/askers-file.ts";
+import { chooseKms } from "./edge/choose-kms.ts";
+import { kvRingStore } from "./edge/kv-ring-store.ts";
+import { keyringEndpoints } from "./endpoints.ts";
+import { Grants } from "./grants.ts";
+import { keepRing } from "./keep-ring.ts";
+import { keyringMetrics } from "./metrics.ts";
+import { RingBroadcast } from "./ring-broadcast.ts";
+import { RingKeeper } from "./ring-keeper.ts";
+import { watchKms } from "./watched-kms.ts";
+
+/**
+ * The keyring: reads or makes the ring, loads its keys, answers grants and broadcasts the ring's states. It comes up
+ * without KMS, not ready, and goes on trying.
+ * @throws ScbeError NOT_READY without an nkey to sign with or a usable key file, BAD_REQUEST for a bad list of askers,
+ *   FORBIDDEN when the stored ring is another environment's, INTERNAL when it is no ring
+ */
+export async function start(config: KeyringConfig, host: Host): Promise<AsyncDisposable> {
+  const { bus, clock, identity, log, readiness } = host;
+  if (identity === undefined)
+    throw new ScbeError("NOT_READY", "the keyring signs: it needs NATS_NKEY_SEED_FILE");
+  const env = config.SCBE_ENVIRONMENT;
+  const decryptOnlyMaxMs = decryptOnlyMsMax(
+    config.SCBE_REPLAY_WINDOW_SECONDS,
+    config.SCBE_SKEW_LIMIT_SECONDS,
+  );
+  const askers = await readAskersFile(config.SCBE_KEYRING_ASKERS_FILE);
+
+  await using stack = new AsyncDisposableStack();
+  const kms = stack.use(watchKms(await chooseKms(config), clock));
+  const bucket = await bus.bucket(BUCKETS.keyring, { signal: host.signal });
+  const store = kvRingStore(bucket, env);
+  const probeMs = config.SCBE_KMS_PROBE_SECONDS * 1000;
+  const keeper = new RingKeeper({ kms, store, clock, log, env, decryptOnlyMaxMs, probeMs });
+  stack.defer(() => keeper.forget());
+
+  const served = { env, providers: config.SCBE_PROVIDERS, intents: config.SCBE_INTENTS, askers };
+  const grants = new Grants({ keeper, served, identity, clock, decryptOnlyMaxMs });
+  const metrics = keyringMetrics(host.metrics);
+  const broadcast = new RingBroadcast({ bus, identity, decryptOnlyMaxMs });
+  stack.use(await keepRing({ keeper, store, kms, broadcast, bus, readiness, metrics, log }));
+
+  const service = stack.use(bus.service(keyringEndpoints({ grants, metrics, log, version: host.version })));
+  stack.use(followReadiness(service, readiness));
+  return stack.move();
+}

@@ -1,0 +1,36 @@
+/** Runs `turn` every `everyMs` and whenever it is nudged, never two at once; a nudge in a turn makes one more. */
+export class Turns implements AsyncDisposable {
+  readonly #turn: () => Promise<void>;
+  readonly #timer: NodeJS.Timeout;
+  #running: Promise<void> | undefined;
+  #again = false;
+  #stopped = false;
+
+  /** @param turn handles its own failures */
+  constructor(turn: () => Promise<void>, everyMs: number) {
+    this.#turn = turn;
+    this.#timer = setInterval(() => this.nudge(), everyMs);
+  }
+
+  nudge(): void {
+    if (this.#stopped) return;
+    this.#again = true;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  /** Awaits the turn at work; there is none after it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#again && !this.#stopped) {
+      this.#again = false;
+      await this.#turn();
+    }
+  }
+}

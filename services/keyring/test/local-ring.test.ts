@@ -1,0 +1,275 @@
+import { createSecretKey } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { type RingState, SignedRing, SUBJECTS } from "@scbe/contracts";
+import { deriveGrantMaterial } from "@scbe/envelope";
+import { readRing } from "@scbe/envelope/grant";
+import { readConfig } from "@scbe/service-kit";
+import { createTestHost, eventually, type SecuredNats, startNats, startSecuredNats } from "@scbe/testkit";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { config } from "../src/config.ts";
+import { encodeRing, type Ring } from "../src/domain/ring.ts";
+import { readKeyFile } from "../src/edge/key-file.ts";
+import { localKms } from "../src/edge/local-kms.ts";
+import { start } from "../src/service.ts";
+import { type Asker, connectAsker } from "./asker.ts";
+import { DECRYPT_ONLY_MAX_MS, decryptOnly, ringKey, ringOf } from "./rings.ts";
+import { type Keyring, newKeyFile, openRingPlace, type RingPlace, startKeyring } from "./start-keyring.ts";
+
+let nats: SecuredNats;
+let place: RingPlace;
+let orchestrator: Asker;
+let keyFile: Awaited<ReturnType<typeof newKeyFile>>;
+
+beforeAll(async () => {
+  nats = await startSecuredNats({ providers: ["openai", "anthropic"] });
+  place = await openRingPlace(nats);
+  orchestrator = await connectAsker(nats, "orchestrator");
+});
+beforeEach(async () => {
+  keyFile = await newKeyFile();
+});
+afterEach(async () => {
+  keyFile[Symbol.dispose]();
+  await place.clear();
+});
+afterAll(async () => {
+  await orchestrator?.[Symbol.asyncDispose]();
+  await place?.[Symbol.asyncDispose]();
+  await nats?.[Symbol.asyncDispose]();
+});
+
+const keyring = (variables: Record<string, string> = {}): Promise<Keyring> =>
+  startKeyring(nats, { variables: { SCBE_KMS_KEY_FILE: keyFile.path, ...variables } });
+const storedRing = async (): Promise<Ring | undefined> => (await place.store.read())?.ring;
+const activeKid = async () => (await storedRing())?.keys.find(({ state }) => state === "active")?.kid;
+const LOST = "another keyring wrote the ring first; this key is discarded";
+
+/** A ring whose keys are wrapped by the local KMS of the key file, and the 32 bytes of each. */
+async function wrappedRing(generation = Date.now()): Promise<{ ring: Ring; bytes: Map<string, Buffer> }> {
+  const kms = localKms(await readKeyFile(keyFile.path), "dev");
+  const bytes = new Map<string, Buffer>();
+  const keys = [];
+  for (const key of [ringKey({ since: generation }), decryptOnly(generation)]) {
+    const { plaintext, wrapped, keyArn } = await kms.generate(key.kid);
+    bytes.set(key.kid, Buffer.from(plaintext));
+    keys.push({ ...key, wrapped: Buffer.from(wrapped).toString("base64"), wrapped_by: keyArn });
+  }
+  return { ring: ringOf(keys, { generation }), bytes };
+}
+
+describe("on an empty bucket", () => {
+  test("a keyring makes the active key, stores it wrapped, and grants it", async () => {
+    await using one = await keyring();
+    await one.serving();
+    const { material, meta } = await orchestrator.grant();
+    expect(meta).toMatchObject({ kid: await activeKid(), state: "active", not_after: null });
+    const stored = JSON.stringify(await storedRing());
+    expect(stored).toContain('"wrapped_by":"local:');
+    for (const form of ["hex", "base64", "base64url"] as const) {
+      expect(stored).not.toContain(material.subarray(0, 32).toString(form).slice(0, 20));
+    }
+    expect(await one.metric('scbe_keyring_keys{state="active"}')).toBe(1);
+    expect(await one.metric("scbe_keyring_ring_generation")).toBe((await storedRing())?.generation);
+  });
+
+  test("two keyrings that start at once agree on one active key, and grant the same subkeys", async () => {
+    let lost = 0;
+    for (let round = 0; round < 6; round += 1) {
+      await using stack = new AsyncDisposableStack();
+      const both = await Promise.all([keyring(), keyring()]);
+      for (const one of both) stack.use(one);
+      await Promise.all(both.map((one) => one.serving()));
+      expect((await storedRing())?.keys).toHaveLength(1);
+      const grants = await Promise.all(Array.from({ length: 16 }, () => orchestrator.grant()));
+      expect(new Set(grants.map(({ meta }) => meta.kid))).toEqual(new Set([await activeKid()]));
+      expect(new Set(grants.map(({ material }) => material.toString("hex"))).size).toBe(1);
+      const granted = await Promise.all(
+        both.map((one) => one.metric('scbe_keyring_grants_total{result="granted"}')),
+      );
+      expect(granted.reduce((sum: number, count) => sum + (count ?? 0), 0)).toBe(16);
+      lost += both.filter((one) => one.host.logs.text.includes(LOST)).length;
+      await place.clear();
+    }
+    expect(lost).toBeGreaterThan(0);
+  });
+});
+
+describe("on a ring that is there", () => {
+  test("a keyring that starts again grants the same key, and makes none", async () => {
+    const first = await keyring();
+    await first.serving();
+    const before = await orchestrator.grant();
+    await first[Symbol.asyncDispose]();
+    await using second = await keyring();
+    await second.serving();
+    expect(await orchestrator.grant()).toEqual(before);
+    expect((await storedRing())?.keys).toHaveLength(1);
+  });
+
+  test("every openable key is granted, as what its data key says", async () => {
+    const { ring, bytes } = await wrappedRing();
+    await place.put(encodeRing(ring));
+    await using one = await keyring();
+    await one.serving();
+    for (const [kid, ikm] of bytes) {
+      const { material, meta } = await orchestrator.grant({ kid });
+      const context = { env: "dev", provider: "openai", intent: "chat" };
+      expect(material).toEqual(deriveGrantMaterial(createSecretKey(ikm), context));
+      expect(meta).toMatchObject({ kid, ring_generation: ring.generation });
+    }
+  });
+
+  test("a key whose copy KMS refuses is the only one that is not granted", async () => {
+    const { ring } = await wrappedRing();
+    const altered = Buffer.alloc(60).toString("base64");
+    const keys = ring.keys.map((key) => (key.kid === "k0" ? { ...key, wrapped: altered } : key));
+    await place.put(encodeRing({ ...ring, keys }));
+    await using one = await keyring();
+    await one.serving();
+    expect((await orchestrator.grant()).meta.kid).toBe("k1");
+    await expect(orchestrator.grant({ kid: "k0" })).rejects.toMatchObject({
+      code: "NOT_READY",
+      message: "no grant",
+    });
+  });
+
+  test("a key that has ended is retired in KV, loses its copy, and is granted no more", async () => {
+    const { ring } = await wrappedRing(Date.now() - DECRYPT_ONLY_MAX_MS + 1500);
+    await place.put(encodeRing(ring));
+    await using one = await keyring();
+    await one.serving();
+    expect((await orchestrator.grant({ kid: "k0" })).meta.state).toBe("decrypt-only");
+    const retired = await eventually(async () =>
+      (await storedRing())?.keys.find(({ kid, state }) => kid === "k0" && state === "retired"),
+    );
+    expect(retired).toMatchObject({ wrapped: null, not_after: null });
+    await expect(orchestrator.grant({ kid: "k0" })).rejects.toMatchObject({ code: "NO_KEYS" });
+    expect((await orchestrator.grant()).meta.kid).toBe("k1");
+  });
+
+  test("a change by somebody else is taken over at once, and told to every verifier under signature", async () => {
+    const { ring } = await wrappedRing();
+    await place.put(encodeRing(ring));
+    const heard: RingState[] = [];
+    await using _listening = orchestrator.host.bus.subscribe(SUBJECTS.ring, ({ data }) => {
+      const signed = SignedRing.parse(JSON.parse(Buffer.from(data).toString()));
+      const read = readRing(signed, nats.credentials.keyringPublicKey, "dev");
+      if (read.ok) heard.push(read.ring);
+    });
+    await orchestrator.host.bus.flush();
+    await using one = await keyring();
+    await one.serving();
+    await eventually(() => heard.length > 0);
+    const keys = ring.keys.map((key) =>
+      key.kid === "k0" ? { ...key, state: "compromised" as const, wrapped: null } : key,
+    );
+    await place.put(encodeRing({ ...ring, generation: ring.generation + 1, keys }));
+    const isHeard = () => heard.some(({ generation }) => generation === ring.generation + 1);
+    await eventually(isHeard, { timeoutMs: 1200 });
+    expect(heard.at(-1)?.keys.map(({ kid, state }) => `${kid} ${state}`)).toEqual([
+      "k1 active",
+      "k0 compromised",
+    ]);
+    await expect(orchestrator.grant({ kid: "k0" })).rejects.toMatchObject({ code: "NO_KEYS" });
+  });
+
+  test.each([
+    ["is lost", () => place.clear()],
+    ["goes back to an older one", async () => place.put(encodeRing((await wrappedRing(1)).ring))],
+  ])("a record that %s is put back by a keyring that runs", async (_case, damage) => {
+    await using one = await keyring();
+    await one.serving();
+    const before = await storedRing();
+    await damage();
+    await eventually(async () => (await storedRing())?.generation === before?.generation);
+    expect(await storedRing()).toEqual(before);
+    expect((await orchestrator.grant()).meta.kid).toBe(before?.keys[0]?.kid);
+  });
+});
+
+describe("on a record that is not this environment's ring", () => {
+  const records: [string, () => Promise<Uint8Array>, string, RegExp][] = [
+    [
+      "of another environment",
+      async () => encodeRing({ ...(await wrappedRing()).ring, env: "staging" }),
+      "FORBIDDEN",
+      /another environment/,
+    ],
+    ["that is no JSON", async () => Buffer.from("{"), "INTERNAL", /no ring/],
+    [
+      "with two active keys",
+      async () => encodeRing(ringOf([ringKey(), ringKey({ kid: "k2" })])),
+      "INTERNAL",
+      /no ring/,
+    ],
+  ];
+
+  test.each(records)(
+    "one %s, a keyring refuses to start, and leaves it as it is",
+    async (_case, record, code, message) => {
+      const bytes = await record();
+      await place.put(bytes);
+      await expect(keyring()).rejects.toMatchObject({ code, message });
+      await expect(place.store.read()).rejects.toMatchObject({ code });
+    },
+  );
+
+  test.each(records)(
+    "one %s, a keyring that runs stops to grant, says why, and recovers",
+    async (_case, record, _code, message) => {
+      await using one = await keyring();
+      await one.serving();
+      const ring = await storedRing();
+      await place.put(await record());
+      await eventually(() => !one.host.readiness.ready);
+      expect(one.dependency("keys")).toMatchObject({ ok: false, reason: message });
+      await eventually(() =>
+        orchestrator.grant().then(
+          () => false,
+          () => true,
+        ),
+      );
+      await expect(orchestrator.grant()).rejects.toMatchObject({ code: "NO_RESPONDERS" });
+      if (ring !== undefined) await place.put(encodeRing(ring));
+      await one.serving();
+      await eventually(() => orchestrator.grant());
+    },
+  );
+});
+
+describe("with another key file than the one that wrapped the ring", () => {
+  test("a keyring starts, is not ready, says why, and makes no second active key", async () => {
+    const { ring } = await wrappedRing();
+    await place.put(encodeRing(ring));
+    using other = await newKeyFile();
+    await using one = await keyring({ SCBE_KMS_KEY_FILE: other.path });
+    expect(one.host.readiness.ready).toBe(false);
+    expect(one.dependency("kms")).toMatchObject({
+      ok: false,
+      reason: "KMS refuses the copy of the active key",
+    });
+    expect(await one.metric("scbe_keyring_kms_up")).toBe(0);
+    expect(await storedRing()).toEqual(ring);
+    await expect(orchestrator.grant()).rejects.toMatchObject({ code: "NO_RESPONDERS" });
+  });
+});
+
+test("a keyring without an nkey does not start: it could not sign", async () => {
+  await using open = await startNats();
+  await using host = await createTestHost({ transport: { servers: [open.url] }, name: "keyring" });
+  const reading = readConfig(config, {
+    SCBE_KMS_KEY_FILE: keyFile.path,
+    SCBE_KEYRING_ASKERS_FILE: nats.credentials.askersFile,
+  });
+  if (!reading.ok) throw new Error(reading.problems.join("\n"));
+  await expect(start(reading.config, host)).rejects.toMatchObject({
+    code: "NOT_READY",
+    message: /NATS_NKEY_SEED_FILE/,
+  });
+});
+
+test("a keyring whose key file is no key file does not start, and makes no ring", async () => {
+  writeFileSync(keyFile.path, "");
+  await expect(keyring()).rejects.toMatchObject({ code: "NOT_READY" });
+  expect(await storedRing()).toBeUndefined();
+});

@@ -1,0 +1,99 @@
+import { join } from "node:path";
+import { BUCKETS, type Environment, KV_KEYS, STORES } from "@scbe/contracts";
+import { type Bus, readConfig } from "@scbe/service-kit";
+import { createTempDir, createTestHost, eventually, type SecuredNats, type TestHost } from "@scbe/testkit";
+import { config } from "../src/config.ts";
+import { createKeyFile } from "../src/edge/key-file.ts";
+import { kvRingStore } from "../src/edge/kv-ring-store.ts";
+import type { RingStore } from "../src/ports.ts";
+import { start } from "../src/service.ts";
+
+export interface KeyringOptions {
+  /** Beside who is who and who may ask; `SCBE_KMS_KEY_FILE` or `SCBE_KMS_KEY_ID`. */
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** A keyring in the test's own process, on a real server, as the user `keyring`. */
+export interface Keyring extends AsyncDisposable {
+  readonly host: TestHost;
+  /** Resolves when it is ready and the server has it in its queue group. */
+  serving(): Promise<void>;
+  /** The dependency of that name, as `/readyz` shows it. */
+  dependency(
+    name: string,
+  ): { readonly ok: boolean; readonly reason?: string; readonly note?: string } | undefined;
+  /** The value of a metric, as `/metrics` shows it: `scbe_keyring_kms_up`. */
+  metric(line: string): Promise<number | undefined>;
+}
+
+/** @throws what the service's start throws, and Error for a bad configuration */
+export async function startKeyring(nats: SecuredNats, { variables }: KeyringOptions): Promise<Keyring> {
+  const reading = readConfig(config, {
+    SCBE_PROVIDERS: "openai,anthropic",
+    SCBE_KEYRING_ASKERS_FILE: nats.credentials.askersFile,
+    ...variables,
+  });
+  if (!reading.ok) throw new Error(reading.problems.join("\n"));
+  await using stack = new AsyncDisposableStack();
+  const host = stack.use(await createTestHost({ transport: nats.transport("keyring"), name: "keyring" }));
+  stack.use(await start(reading.config, host));
+  const held = stack.move();
+  return {
+    host,
+    serving: async () => {
+      await eventually(() => host.readiness.ready && isJoined(host), { timeoutMs: 15_000 });
+      await host.bus.flush();
+    },
+    dependency: (name) => host.readiness.report().find((row) => row.name === name),
+    metric: async (line) => {
+      const text = await host.metrics.metrics();
+      const found = text.split("\n").find((candidate) => candidate.startsWith(`${line} `));
+      return found === undefined ? undefined : Number(found.slice(line.length + 1));
+    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+/** Whether the last that its log says of queue groups is that it joined them. */
+function isJoined({ logs }: TestHost): boolean {
+  return logs.lines.findLast(({ msg }) => msg === "joined" || msg === "left")?.msg === "joined";
+}
+
+/** The ring's place in KV, which only the user `keyring` may touch. */
+export interface RingPlace extends AsyncDisposable {
+  readonly bus: Bus;
+  readonly store: RingStore;
+  /** Puts any bytes there, whatever they are. */
+  put(bytes: Uint8Array): Promise<void>;
+  /** Deletes the record. */
+  clear(): Promise<void>;
+}
+
+export async function openRingPlace(nats: SecuredNats, env: Environment = "dev"): Promise<RingPlace> {
+  const host = await createTestHost({ transport: nats.transport("keyring"), name: "keyring" });
+  const bucket = await host.bus.bucket(BUCKETS.keyring);
+  const revision = async () => (await bucket.get(KV_KEYS.ring))?.revision;
+  return {
+    bus: host.bus,
+    store: kvRingStore(bucket, env),
+    put: async (bytes) => {
+      const at = await revision();
+      if (at === undefined) await bucket.create(KV_KEYS.ring, bytes);
+      else await bucket.update(KV_KEYS.ring, bytes, at);
+    },
+    clear: async () => {
+      const subject = `$KV.${STORES.keyring.bucket}.${STORES.keyring.key}`;
+      host.bus.publish(subject, new Uint8Array(0), { "KV-Operation": "DEL" });
+      await host.bus.flush();
+    },
+    [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+  };
+}
+
+/** A fresh key file in a folder of its own. */
+export async function newKeyFile(): Promise<Disposable & { readonly path: string }> {
+  const dir = createTempDir();
+  const path = join(dir.path, "kms.key");
+  await createKeyFile(path);
+  return { path, [Symbol.dispose]: () => dir[Symbol.dispose]() };
+}
