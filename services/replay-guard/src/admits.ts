@@ -1,0 +1,63 @@
+import { type AdmitItem, type AdmitVerdict, ScbeError } from "@scbe/contracts";
+import { sortBatch } from "./domain/sort-batch.ts";
+import type { EpochInForce, EpochKeeper } from "./epoch-keeper.ts";
+import type { ReplayMetrics } from "./metrics.ts";
+import type { ReplayStore } from "./ports.ts";
+import type { ReuseReports } from "./reuse-reports.ts";
+import type { Turns } from "./turns.ts";
+
+export interface AdmitsOptions {
+  readonly keeper: EpochKeeper;
+  readonly store: ReplayStore;
+  readonly turns: Pick<Turns, "next" | "recent">;
+  readonly reports: ReuseReports;
+  readonly metrics: ReplayMetrics;
+}
+
+/** An epoch that is not the one known here may be a new one; looked after at most this often. */
+const LOOK_AGAIN_MS = 250;
+
+/** Decides batches of admits. */
+export class Admits {
+  readonly #options: AdmitsOptions;
+
+  constructor(options: AdmitsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The verdicts of a batch of one provider, in its order.
+   * @throws ScbeError NOT_READY while no epoch is verified, or the store does not answer
+   */
+  async decide(items: readonly AdmitItem[], provider: string): Promise<AdmitVerdict[]> {
+    const { metrics, reports } = this.#options;
+    const verdicts = await this.#judge(items, await this.#epochFor(items));
+    metrics.admitted(provider, verdicts);
+    for (const [index, item] of items.entries()) {
+      if (verdicts[index] === "reuse") reports.add(item, provider);
+    }
+    return verdicts;
+  }
+
+  async #judge(items: readonly AdmitItem[], { record, bytes }: EpochInForce): Promise<AdmitVerdict[]> {
+    const { store, turns } = this.#options;
+    const { asked, merge } = sortBatch(items, bytes);
+    if (asked.length === 0) return merge([]);
+    const answer = await store.admit(record, asked).catch((error: unknown) => {
+      void turns.next();
+      throw error;
+    });
+    if (!answer.isStore || answer.verdicts.includes("refused")) void turns.next();
+    return merge(answer.isStore ? answer.verdicts : []);
+  }
+
+  async #epochFor(items: readonly AdmitItem[]): Promise<EpochInForce> {
+    const { keeper, turns } = this.#options;
+    const known = keeper.inForce;
+    if (known === undefined || items.some((item) => !known.bytes.equals(item.epoch))) {
+      await turns.recent(LOOK_AGAIN_MS);
+    }
+    if (keeper.inForce === undefined) throw new ScbeError("NOT_READY", "no replay epoch is verified");
+    return keeper.inForce;
+  }
+}

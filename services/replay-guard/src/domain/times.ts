@@ -1,0 +1,60 @@
+import type { EpochRecord } from "@scbe/contracts";
+
+/** How long what must be remembered, the same in every process of a deployment. */
+export interface Times {
+  /** The longest life of an envelope. */
+  readonly windowMs: number;
+  /** The most that any clock skew may ever be configured to, never the skew in force. */
+  readonly limitMs: number;
+}
+
+/** Minutes since the Unix epoch, both inclusive; empty where `from` exceeds `to`. */
+export interface Minutes {
+  readonly from: number;
+  readonly to: number;
+}
+
+const MINUTE_MS = 60_000;
+/** Minutes made beyond those that envelopes may name now, so that an extension has time to be made before it is needed. */
+const AHEAD_MINUTES = 2;
+const MINUTE_MAX = 0xffff_ffff;
+
+/** The minute that a time in ms since the Unix epoch lies in. */
+export function minuteOf(ms: number): number {
+  return Math.min(Math.max(Math.floor(ms / MINUTE_MS), 0), MINUTE_MAX);
+}
+
+/** The minutes for which a new epoch gets buckets. */
+export function minutesToMake(nowMs: number, { windowMs, limitMs }: Times): Minutes {
+  return {
+    from: minuteOf(nowMs - limitMs - windowMs),
+    to: Math.min(minuteOf(nowMs + limitMs) + AHEAD_MINUTES, MINUTE_MAX),
+  };
+}
+
+/** The minutes of a record whose buckets must be there now. */
+export function minutesToCheck(record: Minutes, nowMs: number, { windowMs, limitMs }: Times): Minutes {
+  return {
+    from: Math.max(record.from, minuteOf(nowMs - limitMs - windowMs)),
+    to: Math.min(record.to, minuteOf(nowMs + limitMs)),
+  };
+}
+
+/** Whether a record has a bucket for what is sealed at this moment. */
+export function coversNow({ from, to }: Pick<EpochRecord, "from" | "to">, nowMs: number): boolean {
+  const minute = minuteOf(nowMs);
+  return from <= minute && minute <= to;
+}
+
+/**
+ * How long a bucket lives, relative to now: until no opener, whatever its skew, could still accept an envelope of a
+ * session of that minute, and the replay window once more.
+ */
+export function bucketLifeMs(minute: number, nowMs: number, { windowMs, limitMs }: Times): number {
+  return Math.max(Math.ceil((minute + 1) * MINUTE_MS + 2 * windowMs + limitMs - nowMs), 1);
+}
+
+/** Every minute from the first to the last. */
+export function eachMinute({ from, to }: Minutes): number[] {
+  return Array.from({ length: Math.max(to - from + 1, 0) }, (_, index) => from + index);
+}

@@ -1,0 +1,102 @@
+import { readFileSync } from "node:fs";
+import { ScbeError } from "@scbe/contracts";
+import type { Logger } from "@scbe/service-kit";
+import { Redis, type RedisOptions } from "ioredis";
+import type { ReplayGuardConfig } from "../config.ts";
+
+type RedisConfig = Pick<
+  ReplayGuardConfig,
+  | "REDIS_URL"
+  | "REDIS_REPLAY_DB"
+  | "REDIS_TLS_CA"
+  | "REDIS_SENTINELS"
+  | "REDIS_SENTINEL_NAME"
+  | "REDIS_COMMAND_TIMEOUT_MS"
+>;
+
+const CONNECT_TIMEOUT_MS = 2000;
+const RECONNECT_MS_MAX = 500;
+
+/**
+ * A connection that never repeats a command by itself and keeps none for later: a command that a lost connection left
+ * open may have been carried out, and the server behind the next connection may be another one.
+ */
+export function connectRedis(config: RedisConfig, log: Logger): Redis {
+  const timeoutMs = config.REDIS_COMMAND_TIMEOUT_MS;
+  const redis = new Redis({
+    ...addressOf(config),
+    db: config.REDIS_REPLAY_DB,
+    connectionName: "scbe-replay-guard",
+    protocol: 2,
+    lazyConnect: true,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    enableOfflineQueue: false,
+    enableAutoPipelining: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    commandTimeout: timeoutMs,
+    socketTimeout: Math.max(2 * timeoutMs, 1000),
+    retryStrategy: (tries) => Math.min(tries * 50, RECONNECT_MS_MAX),
+    sentinelRetryStrategy: (tries) => Math.min(tries * 50, RECONNECT_MS_MAX),
+  });
+  redis.on("error", (error: unknown) => log.debug({ why: nameOf(error) }, "the connection to Redis failed"));
+  void redis.connect().catch(() => undefined);
+  return redis;
+}
+
+/**
+ * What went wrong with a command, in words that hold nothing of the command: ioredis hangs the arguments on its errors.
+ * @returns ScbeError NOT_READY
+ */
+export function redisFailure(error: unknown): ScbeError {
+  const name = nameOf(error);
+  const text = name === "OOM" ? "Redis is out of memory and takes nothing more" : `Redis is away (${name})`;
+  return new ScbeError("NOT_READY", text);
+}
+
+/** The code that an error of Redis or of the system starts with or carries. */
+function nameOf(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown error";
+  if ("code" in error && typeof error.code === "string") return error.code;
+  if (error.message === "Command timed out") return "no answer in time";
+  const [code] = error.message.match(/^[A-Z]{3,}\b/) ?? [];
+  if (code !== undefined) return code;
+  return /closed|writeable|ended|Socket timeout/.test(error.message) ? "not connected" : error.name;
+}
+
+function addressOf(config: RedisConfig): Omit<RedisOptions, "replyMapping"> {
+  const { REDIS_URL: url, REDIS_TLS_CA: caFile, REDIS_SENTINELS: sentinels } = config;
+  const parsed = url === undefined ? undefined : new URL(url);
+  const tls =
+    parsed?.protocol === "rediss:"
+      ? { ...(caFile !== undefined && { ca: readFileSync(caFile) }), ...serverName(parsed.hostname) }
+      : undefined;
+  const user = {
+    ...(parsed?.username && { username: decodeURIComponent(parsed.username) }),
+    ...(parsed?.password && { password: decodeURIComponent(parsed.password) }),
+    ...(tls && { tls }),
+  };
+  if (sentinels === undefined) {
+    return { ...user, host: bare(parsed?.hostname ?? "127.0.0.1"), port: Number(parsed?.port || 6379) };
+  }
+  return {
+    ...user,
+    sentinels: sentinels.split(",").map((item) => {
+      const at = item.lastIndexOf(":");
+      return { host: item.slice(0, at), port: Number(item.slice(at + 1)) };
+    }),
+    name: config.REDIS_SENTINEL_NAME,
+    failoverDetector: true,
+    ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: tls }),
+  };
+}
+
+/** An address has no name that a certificate could be asked for by SNI. */
+function serverName(hostname: string): { servername?: string } {
+  return /^[\d.]+$|^\[/.test(hostname) ? {} : { servername: hostname };
+}
+
+function bare(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, "");
+}

@@ -1,0 +1,146 @@
+import { type AdmitItem, decodeVerdicts, type EpochRecord } from "@scbe/contracts";
+import type { Clock, Logger } from "@scbe/service-kit";
+import type { Redis } from "ioredis";
+import { FIELD_BYTES, sessionMinute, VALUE_BYTES, writeItem } from "../domain/judge.ts";
+import type { AdmitAnswer, Buckets, MakeAnswer, ReplayStore, StoreSight } from "../ports.ts";
+import { redisFailure } from "./redis-connection.ts";
+import { ADMIT, LOOK, MAKE, type RedisScript } from "./redis-scripts.ts";
+
+export interface RedisStoreOptions {
+  readonly redis: Redis;
+  readonly db: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Bytes of one item in the script's argument: the number of its bucket, field, value. */
+const PACKED_BYTES = 1 + FIELD_BYTES + VALUE_BYTES;
+/** Between two tries to find the primary behind the same address. */
+const RECONNECT_EVERY_MS = 1000;
+
+/** The replay store in Redis: one hash for each bucket, `scbe:replay:<epoch>:<minute>`. */
+export class RedisStore implements ReplayStore {
+  readonly note = undefined;
+  readonly #options: RedisStoreOptions;
+  readonly #listeners = new Set<() => void>();
+  /** Why the server behind this connection can never be used; `undefined` until it was asked. */
+  #inspected: Promise<string | undefined> | undefined;
+  #reconnectAt = 0;
+
+  constructor(options: RedisStoreOptions) {
+    this.#options = options;
+    const tell = (): void => {
+      this.#inspected = undefined;
+      for (const listener of this.#listeners) listener();
+    };
+    options.redis.on("ready", tell).on("close", tell);
+  }
+
+  async admit(
+    { epoch, store }: Pick<EpochRecord, "epoch" | "store">,
+    items: readonly AdmitItem[],
+  ): Promise<AdmitAnswer> {
+    const minutes = [...new Set(items.map(sessionMinute))];
+    const packed = Buffer.allocUnsafe(items.length * PACKED_BYTES);
+    for (const [index, item] of items.entries()) {
+      packed[index * PACKED_BYTES] = minutes.indexOf(sessionMinute(item));
+      writeItem(item, packed, index * PACKED_BYTES + 1);
+    }
+    const answer = await this.#run(ADMIT, keysOf(epoch, minutes), [store, packed]);
+    if (!Buffer.isBuffer(answer)) return { isStore: false };
+    return { isStore: true, verdicts: decodeVerdicts(answer, items.length) };
+  }
+
+  async make({ epoch, buckets }: Buckets, store: string | undefined): Promise<MakeAnswer> {
+    const keys = keysOf(
+      epoch,
+      buckets.map(({ minute }) => minute),
+    );
+    const lives = buckets.map(({ lifeMs }) => String(lifeMs));
+    const answer = await this.#run(MAKE, keys, [store ?? "", ...lives]);
+    return Buffer.isBuffer(answer) ? { made: true, store: answer.toString() } : { made: false };
+  }
+
+  async look(epoch: string, minutes: readonly number[]): Promise<StoreSight> {
+    const unusable = await this.#inspect();
+    if (unusable !== undefined) return { usable: false, reason: unusable };
+    const answer = (await this.#run(LOOK, keysOf(epoch, minutes), [])) as readonly Buffer[];
+    const [role, store = "", policy, present = ""] = answer.map(String);
+    if (role !== "primary") {
+      this.#reconnect();
+      return { usable: false, reason: "this Redis is a replica" };
+    }
+    if (policy !== "noeviction") {
+      return { usable: false, reason: `maxmemory-policy is ${policy}; it must be noeviction` };
+    }
+    return { usable: true, store, present: new Set(minutes.filter((_, index) => present[index] === "1")) };
+  }
+
+  onChange(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listeners.clear();
+    this.#options.redis.disconnect();
+  }
+
+  /** Redis knows a script from its first use on; that it does not yet know it is told before anything was done. */
+  async #run(
+    script: RedisScript,
+    keys: readonly string[],
+    args: readonly (string | Buffer)[],
+  ): Promise<unknown> {
+    const { redis } = this.#options;
+    try {
+      const rest = [keys.length, ...keys, ...args];
+      return await redis.callBuffer("EVALSHA", script.sha1, ...rest).catch((error: unknown) => {
+        if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
+        return redis.callBuffer("EVAL", script.text, ...rest);
+      });
+    } catch (error) {
+      throw redisFailure(error);
+    }
+  }
+
+  /** Once for each connection: whether this server is of a kind that the guard can use. */
+  async #inspect(): Promise<string | undefined> {
+    const { redis, db } = this.#options;
+    this.#inspected ??= inspect(redis, db);
+    try {
+      return await this.#inspected;
+    } catch (error) {
+      this.#inspected = undefined;
+      throw redisFailure(error);
+    }
+  }
+
+  /** Behind a name, or the sentinels, there may be a primary again. */
+  #reconnect(): void {
+    const { redis, clock, log } = this.#options;
+    if (clock.monotonic() < this.#reconnectAt) return;
+    this.#reconnectAt = clock.monotonic() + RECONNECT_EVERY_MS;
+    log.warn("this Redis is a replica; connecting anew");
+    redis.disconnect(true);
+  }
+}
+
+async function inspect(redis: Redis, db: number): Promise<string | undefined> {
+  if (/redis_mode:cluster/.test(await redis.info("server"))) {
+    return "this is a Redis Cluster, which is not supported; use one server, or sentinels";
+  }
+  try {
+    await redis.select(db);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Error && /out of range/.test(error.message)) {
+      return `this Redis has no database ${db} (REDIS_REPLAY_DB)`;
+    }
+    throw error;
+  }
+}
+
+function keysOf(epoch: string, minutes: readonly number[]): string[] {
+  return minutes.map((minute) => `scbe:replay:${epoch}:${minute}`);
+}

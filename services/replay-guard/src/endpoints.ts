@@ -1,0 +1,43 @@
+import { decodeAdmitBatch, encodeVerdicts, QUEUES, ScbeError, SUBJECTS } from "@scbe/contracts";
+import type { EndpointAnswer, EndpointRequest, ServiceDefinition } from "@scbe/service-kit";
+import type { Admits } from "./admits.ts";
+import { encodeRecord } from "./domain/decode-record.ts";
+import type { EpochKeeper } from "./epoch-keeper.ts";
+import type { Turns } from "./turns.ts";
+
+export interface EndpointsOptions {
+  readonly admits: Admits;
+  readonly keeper: EpochKeeper;
+  readonly turns: Pick<Turns, "next">;
+  readonly providers: readonly string[];
+  readonly version: string;
+}
+
+/**
+ * `scbe.v1.replay.admit.<provider>`: a batch of items in, a verdict for each out. `scbe.v1.replay.epoch.get`: nothing in, the
+ * record out, verified after the question has come.
+ */
+export function replayEndpoints(options: EndpointsOptions): ServiceDefinition {
+  const { admits, keeper, turns, version } = options;
+  const providers = new Set(options.providers);
+
+  const admit = async ({ data, provider }: EndpointRequest): Promise<EndpointAnswer> => {
+    if (!providers.has(provider)) throw new ScbeError("BAD_REQUEST", "this provider is not served");
+    return { data: encodeVerdicts(await admits.decide(decodeAdmitBatch(data), provider)) };
+  };
+  const epochGet = async (): Promise<EndpointAnswer> => {
+    await turns.next();
+    if (keeper.inForce === undefined) throw new ScbeError("NOT_READY", "no replay epoch is verified");
+    return { data: encodeRecord(keeper.inForce.record) };
+  };
+  return {
+    name: "replay-guard",
+    version,
+    description: "Admits an envelope once, and tells the replay epoch to seal for",
+    queue: QUEUES.replayGuard,
+    endpoints: [
+      { name: "admit", subject: `${SUBJECTS.admit}.*`, handler: admit },
+      { name: "epoch-get", subject: SUBJECTS.epochGet, handler: epochGet },
+    ],
+  };
+}

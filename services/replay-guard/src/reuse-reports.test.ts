@@ -1,0 +1,92 @@
+import { randomBytes } from "node:crypto";
+import { type AdmitItem, NonceReuseEvent, ScbeError } from "@scbe/contracts";
+import { type Bus, Registry, systemClock } from "@scbe/service-kit";
+import { collectLogs, eventually } from "@scbe/testkit";
+import { expect, test } from "vitest";
+import { replayMetrics } from "./metrics.ts";
+import { describeReuse, ReuseReports } from "./reuse-reports.ts";
+
+function item(): AdmitItem {
+  return {
+    epoch: randomBytes(16),
+    sessionId: randomBytes(32),
+    counter: 9,
+    replayNonce: randomBytes(24),
+    tag: randomBytes(16),
+    attempt: randomBytes(16),
+  };
+}
+
+type Publish = Bus["publishAcknowledged"];
+
+/** Reports into a stream that answers as told; everything it was sent. */
+function reporting(answer: (tries: number) => Promise<void>) {
+  const registry = new Registry();
+  const logs = collectLogs();
+  const sent: { subject: string; event: NonceReuseEvent; id: string }[] = [];
+  const publishAcknowledged: Publish = async (subject, data, { id }) => {
+    sent.push({ subject, event: NonceReuseEvent.parse(JSON.parse(Buffer.from(data).toString())), id });
+    await answer(sent.length);
+  };
+  const bus = { publishAcknowledged } as Bus;
+  const metrics = replayMetrics(registry, ["openai"]);
+  const reports = new ReuseReports({ bus, clock: systemClock, log: logs.log, metrics, env: "dev" });
+  const count = async (result: string): Promise<number> => {
+    const rows = (await registry.getSingleMetric("scbe_replay_reuse_reports_total")?.get())?.values ?? [];
+    return rows.find(({ labels }) => labels.result === result)?.value ?? 0;
+  };
+  return { reports, sent, logs, count };
+}
+
+test("a report is sent again, under the same id, until the stream has acknowledged it", async () => {
+  const { reports, sent, count } = reporting(async (tries) => {
+    if (tries < 3) throw new ScbeError("TIMEOUT", "no acknowledgement");
+  });
+  reports.add(item(), "openai");
+  await eventually(async () => (await count("acknowledged")) === 1);
+  expect(sent).toHaveLength(3);
+  expect(new Set(sent.map(({ id }) => id)).size).toBe(1);
+  expect(sent[0]?.subject).toBe("scbe.v1.security.nonce_reuse.openai");
+  expect(await count("failed")).toBe(2);
+  await reports[Symbol.asyncDispose]();
+});
+
+test("reports that wait are bounded, and one that is dropped is counted and logged", async () => {
+  const { reports, logs, count } = reporting(() => Promise.reject(new ScbeError("DISCONNECTED", "away")));
+  for (let sent = 0; sent < 1030; sent += 1) reports.add(item(), "openai");
+  expect(await count("dropped")).toBe(6);
+  expect(logs.text).toContain("was dropped");
+  await reports[Symbol.asyncDispose]();
+  expect(await count("dropped")).toBe(1030);
+  expect(logs.text).toContain("reports of nonce reuse are lost");
+}, 10_000);
+
+test("what is waiting when the guard stops is sent before it has stopped", async () => {
+  const { reports, count } = reporting(async () => undefined);
+  for (let sent = 0; sent < 5; sent += 1) reports.add(item(), "openai");
+  await reports[Symbol.asyncDispose]();
+  expect(await count("acknowledged")).toBe(5);
+});
+
+test("the same reuse has one id whoever opens it, another envelope another one, and no event holds the session", () => {
+  const one = item();
+  const ids = [one, { ...one, attempt: randomBytes(16) }, { ...one, tag: randomBytes(16) }].map(
+    (it) => describeReuse(it, "openai", "dev", 0).id,
+  );
+  expect(ids[0]).toBe(ids[1]);
+  expect(ids[0]).not.toBe(ids[2]);
+  const text = JSON.stringify(describeReuse(one, "openai", "dev", 0));
+  for (const form of ["hex", "base64", "base64url"] as const) {
+    expect(text).not.toContain(Buffer.from(one.sessionId).toString(form));
+  }
+});
+
+test("a report that is added the moment the one before is done is sent too", async () => {
+  const { reports, count } = reporting(async () => undefined);
+  for (let sent = 1; sent <= 20; sent += 1) {
+    reports.add(item(), "openai");
+    while ((await count("acknowledged")) < sent) await Promise.resolve();
+  }
+  expect(await count("acknowledged")).toBe(20);
+  await reports[Symbol.asyncDispose]();
+});

@@ -1,0 +1,124 @@
+import { createHash } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  type AdmitItem,
+  type Environment,
+  isScbeError,
+  type NonceReuseEvent,
+  subjectFor,
+} from "@scbe/contracts";
+import type { Bus, Clock, Logger } from "@scbe/service-kit";
+import { backoffMs } from "./domain/backoff.ts";
+import type { ReplayMetrics } from "./metrics.ts";
+
+export interface ReuseReportsOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: ReplayMetrics;
+  readonly env: Environment;
+}
+
+/** Reports that wait for their acknowledgement; a further one is dropped, and said so. */
+const WAITING_MAX = 1024;
+const PUBLISH_TIMEOUT_MS = 2000;
+const RETRY = { firstMs: 100, maxMs: 5000 };
+/** When the guard stops: what is not acknowledged by then is lost, and said so. */
+const DRAIN_MS = 3000;
+
+/**
+ * Tells the security stream of every nonce reuse, until it has acknowledged it. Verdicts do not wait for that. The same
+ * reuse, seen twice, has one id, and is one event in the stream.
+ */
+export class ReuseReports implements AsyncDisposable {
+  readonly #options: ReuseReportsOptions;
+  readonly #waiting: NonceReuseEvent[] = [];
+  readonly #stopping = new AbortController();
+  #sending: Promise<void> | undefined;
+
+  constructor(options: ReuseReportsOptions) {
+    this.#options = options;
+  }
+
+  add(item: AdmitItem, provider: string): void {
+    const { env, clock, log, metrics } = this.#options;
+    const event = describeReuse(item, provider, env, clock.now());
+    const { session, counter } = event;
+    log.error({ provider, session, counter }, "a nonce was used twice");
+    if (this.#waiting.length >= WAITING_MAX) {
+      metrics.reported("dropped");
+      log.error(
+        { provider, session, counter },
+        "the report of a nonce reuse was dropped: too many are waiting",
+      );
+      return;
+    }
+    this.#waiting.push(event);
+    this.#sending ??= this.#send();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const timer = setTimeout(() => this.#stopping.abort(), DRAIN_MS);
+    await this.#sending;
+    clearTimeout(timer);
+    const { log, metrics } = this.#options;
+    for (const _ of this.#waiting) metrics.reported("dropped");
+    if (this.#waiting.length > 0)
+      log.error({ count: this.#waiting.length }, "reports of nonce reuse are lost");
+  }
+
+  async #send(): Promise<void> {
+    let failures = 0;
+    for (let event = this.#waiting[0]; event !== undefined; event = this.#waiting[0]) {
+      if (this.#stopping.signal.aborted) return;
+      if (await this.#publish(event)) {
+        this.#waiting.shift();
+        failures = 0;
+        continue;
+      }
+      failures += 1;
+      const pauseMs = backoffMs(failures, Math.random(), RETRY);
+      await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+    }
+    // Here and not by a later callback: what is added in between would wait for a sender that has ended.
+    this.#sending = undefined;
+  }
+
+  /** True when the stream has acknowledged it. */
+  async #publish(event: NonceReuseEvent): Promise<boolean> {
+    const { bus, log, metrics } = this.#options;
+    try {
+      const data = Buffer.from(JSON.stringify(event));
+      const options = { id: event.id, timeoutMs: PUBLISH_TIMEOUT_MS };
+      await bus.publishAcknowledged(subjectFor("nonceReuse", event.provider), data, options);
+      metrics.reported("acknowledged");
+      return true;
+    } catch (error) {
+      metrics.reported("failed");
+      const code = isScbeError(error) ? error.code : "INTERNAL";
+      log.warn(
+        { code, waiting: this.#waiting.length },
+        "the report of a nonce reuse is not acknowledged yet",
+      );
+      return false;
+    }
+  }
+}
+
+/** The event: names the session by a hash, and the reuse by one of all that is the same when it is seen again. */
+export function describeReuse(
+  item: AdmitItem,
+  provider: string,
+  env: Environment,
+  nowMs: number,
+): NonceReuseEvent {
+  const { sessionId, counter, replayNonce, tag } = item;
+  const id = createHash("sha256")
+    .update(`${provider}\n${counter}\n`)
+    .update(sessionId)
+    .update(replayNonce)
+    .update(tag)
+    .digest("base64url");
+  const session = createHash("sha256").update(sessionId).digest().subarray(0, 8).toString("base64url");
+  return { v: 1, id, env, provider, session, counter, seen_at: nowMs };
+}

@@ -1,0 +1,40 @@
+import { BUCKETS } from "@scbe/contracts";
+import { followReadiness, type Host } from "@scbe/service-kit";
+import { Admits } from "./admits.ts";
+import type { ReplayGuardConfig } from "./config.ts";
+import { chooseStore } from "./edge/choose-store.ts";
+import { kvRecordStore } from "./edge/kv-record-store.ts";
+import { replayEndpoints } from "./endpoints.ts";
+import { EpochKeeper } from "./epoch-keeper.ts";
+import { keepEpoch } from "./keep-epoch.ts";
+import { replayMetrics } from "./metrics.ts";
+import { ReuseReports } from "./reuse-reports.ts";
+import { timedStore } from "./timed-store.ts";
+
+/**
+ * The replay guard: starts or joins the replay epoch, keeps it verified, and admits every envelope once. It comes up
+ * without Redis, not ready, and goes on trying.
+ * @throws ScbeError FORBIDDEN when the stored record is another environment's, INTERNAL when it is no record
+ */
+export async function start(config: ReplayGuardConfig, host: Host): Promise<AsyncDisposable> {
+  const { bus, clock, log, readiness, version } = host;
+  const { SCBE_ENVIRONMENT: env, SCBE_PROVIDERS: providers } = config;
+  const times = {
+    windowMs: config.SCBE_REPLAY_WINDOW_SECONDS * 1000,
+    limitMs: config.SCBE_SKEW_LIMIT_SECONDS * 1000,
+  };
+  await using stack = new AsyncDisposableStack();
+  const metrics = replayMetrics(host.metrics, providers);
+  const store = stack.use(timedStore(chooseStore(config, clock, log), clock, metrics));
+  const bucket = await bus.bucket(BUCKETS.replay, { signal: host.signal });
+  const records = stack.use(kvRecordStore(bus, bucket, env));
+  const keeper = new EpochKeeper({ store, records, clock, log, env, times });
+  const keeping = await keepEpoch({ keeper, store, records, bus, clock, readiness, metrics, log, env });
+  const { turns } = stack.use(keeping);
+  const reports = stack.use(new ReuseReports({ bus, clock, log, metrics, env }));
+
+  const admits = new Admits({ keeper, store, turns, reports, metrics });
+  const service = stack.use(bus.service(replayEndpoints({ admits, keeper, turns, providers, version })));
+  stack.use(followReadiness(service, readiness));
+  return stack.move();
+}

@@ -1,0 +1,23 @@
+import type { Clock } from "@scbe/service-kit";
+import type { ReplayMetrics, StoreCall } from "./metrics.ts";
+import type { ReplayStore } from "./ports.ts";
+
+/** A store whose calls are timed, the failed ones too. */
+export function timedStore(store: ReplayStore, clock: Clock, metrics: ReplayMetrics): ReplayStore {
+  const timed = async <T>(call: StoreCall, work: Promise<T>): Promise<T> => {
+    const startedAt = clock.monotonic();
+    try {
+      return await work;
+    } finally {
+      metrics.timed(call, (clock.monotonic() - startedAt) / 1000);
+    }
+  };
+  return {
+    note: store.note,
+    admit: (record, items) => timed("admit", store.admit(record, items)),
+    make: (buckets, id) => timed("make", store.make(buckets, id)),
+    look: (epoch, minutes) => timed("look", store.look(epoch, minutes)),
+    onChange: (listener) => store.onChange(listener),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}

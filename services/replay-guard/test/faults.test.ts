@@ -1,0 +1,226 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { BUCKETS, EpochRecord, KV_KEYS } from "@scbe/contracts";
+import { type Clock, connectBus, systemClock } from "@scbe/service-kit";
+import {
+  collectLogs,
+  eventually,
+  type RedisServer,
+  type SecuredNats,
+  startProcess,
+  startRedis,
+  startSecuredNats,
+} from "@scbe/testkit";
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startTraffic } from "./kit.ts";
+
+let nats: SecuredNats;
+beforeAll(async () => {
+  nats = await startSecuredNats();
+});
+afterAll(() => nats[Symbol.asyncDispose]());
+
+/** A command at a server, as an operator gives it. */
+async function tell(redis: RedisServer, ...commands: readonly (readonly string[])[]): Promise<unknown[]> {
+  const connection = new Redis(redis.url, { db: 1 });
+  try {
+    return await Promise.all(commands.map(([name = "", ...args]) => connection.call(name, ...args)));
+  } finally {
+    connection.disconnect();
+  }
+}
+
+/** A primary that lets its replicas attach at once. */
+function startPrimary(): Promise<RedisServer> {
+  return startRedis({ args: ["--repl-diskless-sync-delay", "0"] });
+}
+
+function startReplica({ port }: RedisServer): Promise<RedisServer> {
+  return startRedis({ replicaOf: { port } });
+}
+
+async function isInSync(replica: RedisServer): Promise<boolean> {
+  return String(await tell(replica, ["INFO", "replication"])).includes("master_link_status:up");
+}
+
+test.each([
+  ["forgets everything", false],
+  ["keeps its data", true],
+])("a restart of Redis that %s accepts nothing twice, and traffic goes on", async (_what, persistent) => {
+  await using redis = await startRedis({ persistent });
+  await using setup = await startTraffic(nats, [redis.url, redis.url, redis.url]);
+  const before = await setup.opener.epoch();
+  await redis.restart();
+  await setup.traffic.goesOn();
+  expect((await setup.opener.epoch()).epoch).not.toBe(before.epoch);
+  expect(await setup.traffic.replayAll()).toEqual([]);
+});
+
+test("a primary that was demoted and promoted again behind the same sockets ends the epoch", async () => {
+  await using redis = await startRedis();
+  await using setup = await startTraffic(nats, [redis.url, redis.url, redis.url]);
+  const before = await setup.opener.epoch();
+  const clients = async (): Promise<string[]> =>
+    String(await tell(redis, ["CLIENT", "LIST"])).match(/^id=\d+(?=.*name=scbe-replay-guard)/gm) ?? [];
+  const connected = await clients();
+  await tell(redis, ["REPLICAOF", "127.0.0.1", "1"], ["REPLICAOF", "NO", "ONE"]);
+  await eventually(async () => (await setup.opener.epoch()).epoch !== before.epoch, { timeoutMs: 3000 });
+  await setup.traffic.goesOn();
+  expect(connected).toHaveLength(3);
+  expect(await clients()).toEqual(connected);
+  expect(await setup.traffic.replayAll()).toEqual([]);
+});
+
+test("a lagging replica that is promoted behind a kept socket accepts nothing twice", async () => {
+  await using primary = await startPrimary();
+  await using replica = await startReplica(primary);
+  await eventually(() => isInSync(replica));
+  await using setup = await startTraffic(nats, [primary.url, primary.url, replica.url]);
+  replica.pause();
+  await delay(300);
+  await primary.kill();
+  replica.resume();
+  await tell(replica, ["REPLICAOF", "NO", "ONE"]);
+  await setup.traffic.goesOn();
+  expect(setup.traffic.accepted.length).toBeGreaterThan(100);
+  expect(await setup.traffic.replayAll()).toEqual([]);
+});
+
+test("of two primaries at once, one keeps the epoch; the other one's guards stand by and take over", async () => {
+  await using primary = await startPrimary();
+  await using other = await startReplica(primary);
+  await eventually(() => isInSync(other));
+  await using setup = await startTraffic(nats, [primary.url, primary.url, other.url]);
+  const [first, second, third] = setup.guards;
+  const before = await setup.opener.epoch();
+  await tell(other, ["REPLICAOF", "NO", "ONE"]);
+  await eventually(() =>
+    third?.host.readiness.report().some(({ reason }) => reason?.includes("another store")),
+  );
+  await delay(1500);
+  await setup.traffic.goesOn();
+  expect((await setup.opener.epoch()).epoch).toBe(before.epoch);
+  expect(third?.host.readiness.ready).toBe(false);
+  expect(await third?.metric("scbe_replay_admits_total")).toBe(0);
+  // Nor is it in the queue group, where it would get its share: nobody is sent to it in vain.
+  for (let asked = 0; asked < 40; asked += 1) {
+    expect(await setup.opener.admit([setup.opener.item()])).toEqual(["fresh"]);
+  }
+
+  await Promise.all([first?.[Symbol.asyncDispose](), second?.[Symbol.asyncDispose]()]);
+  await setup.traffic.goesOn();
+  expect((await setup.opener.epoch()).epoch).not.toBe(before.epoch);
+  expect(await setup.traffic.replayAll()).toEqual([]);
+});
+
+test("the maintenance line under load accepts nothing twice, and traffic goes on", async () => {
+  await using redis = await startRedis();
+  await using setup = await startTraffic(nats, [redis.url, redis.url, redis.url]);
+  const cli = `redis-cli -p ${redis.port} -n 1`;
+  const line = `${cli} --scan --pattern "scbe:replay:*" | xargs -n 1000 ${cli} DEL`;
+  for (let times = 0; times < 3; times += 1) {
+    await using shell = startProcess("/bin/sh", ["-c", line]);
+    expect((await shell.exited).code).toBe(0);
+    expect(Number(shell.stdout)).toBeGreaterThan(5);
+    await setup.traffic.goesOn();
+    await delay(200);
+  }
+  expect(await setup.traffic.replayAll()).toEqual([]);
+});
+
+test("single buckets that vanish under load accept nothing twice, and traffic goes on", async () => {
+  await using redis = await startRedis();
+  await using setup = await startTraffic(nats, [redis.url, redis.url, redis.url]);
+  for (let times = 0; times < 5; times += 1) {
+    const { epoch } = await setup.opener.epoch();
+    await tell(redis, ["DEL", `scbe:replay:${epoch}:${Math.floor(Date.now() / 60_000)}`]);
+    await setup.traffic.goesOn();
+  }
+  expect(await setup.traffic.replayAll()).toEqual([]);
+});
+
+/** The bucket of the record, as the guard's own user reaches it. */
+async function openRecord() {
+  const { log } = collectLogs();
+  const bus = await connectBus({ ...nats.transport("replay-guard"), name: "replay-guard", log });
+  const bucket = await bus.bucket(BUCKETS.replay);
+  return {
+    read: async () => {
+      const entry = await bucket.get(KV_KEYS.epoch);
+      if (entry === undefined) throw new Error("there is no record");
+      return { ...entry, record: EpochRecord.parse(JSON.parse(Buffer.from(entry.value).toString())) };
+    },
+    write: async (record: EpochRecord, revision: number) => {
+      await bucket.update(KV_KEYS.epoch, Buffer.from(JSON.stringify(record)), revision);
+    },
+    [Symbol.asyncDispose]: () => bus[Symbol.asyncDispose](),
+  };
+}
+
+test.each([
+  ["to an earlier epoch", (record: EpochRecord, earlier: EpochRecord) => (record ? earlier : earlier)],
+  ["behind an extension", (record: EpochRecord) => ({ ...record, to: record.to - 1 })],
+])("a record that goes back %s ends the epoch, and nothing is accepted twice", async (_what, back) => {
+  await using redis = await startRedis();
+  await using setup = await startTraffic(nats, [redis.url, redis.url, redis.url]);
+  await using kv = await openRecord();
+  const { record: earlier } = await kv.read();
+  await tell(redis, ["DEL", `scbe:replay:${earlier.epoch}:${earlier.from + 10}`]);
+  const later = await eventually(async () => {
+    const entry = await kv.read();
+    return entry.record.epoch === earlier.epoch ? undefined : entry;
+  });
+  await setup.traffic.goesOn();
+  await kv.write(back(later.record, earlier), (await kv.read()).revision);
+  const now = await eventually(async () => {
+    const { record } = await kv.read();
+    return record.epoch !== earlier.epoch && record.epoch !== later.record.epoch ? record : undefined;
+  });
+  expect(now.generation).toBeGreaterThan(later.record.generation);
+  await setup.traffic.goesOn();
+  expect(await setup.traffic.replayAll()).toEqual([]);
+});
+
+test.each([
+  ["an hour ahead", 3_600_000],
+  ["an hour back", -3_600_000],
+  ["five minutes ahead", 300_000],
+])("clocks that step %s change nothing but the epoch", async (_what, stepMs) => {
+  await using redis = await startRedis();
+  let steppedMs = 0;
+  const clock: Clock = { now: () => systemClock.now() + steppedMs, monotonic: () => systemClock.monotonic() };
+  await using setup = await startTraffic(nats, [redis.url, redis.url, redis.url], clock);
+  const { opener } = setup;
+  const sealer = opener.item;
+  opener.item = () => sealer({ minute: Math.floor(clock.now() / 60_000) });
+  steppedMs = stepMs;
+  await setup.traffic.goesOn();
+  expect(await setup.traffic.replayAll()).toEqual([]);
+});
+
+test("one guard whose clock is wrong stands by while the others go on", async () => {
+  await using redis = await startRedis();
+  let steppedMs = 0;
+  const clock: Clock = { now: () => systemClock.now() + steppedMs, monotonic: () => systemClock.monotonic() };
+  await using right = await startTraffic(nats, [redis.url, redis.url]);
+  await using wrong = await startTraffic(nats, [redis.url], clock);
+  const { epoch } = await right.opener.epoch();
+  steppedMs = 86_400_000;
+  await eventually(() => wrong.guards[0]?.host.readiness.ready === false);
+  await right.traffic.goesOn();
+  expect((await right.opener.epoch()).epoch).toBe(epoch);
+});
+
+test("a frozen Redis admits nothing; when it goes on, so does traffic, and nothing is accepted twice", async () => {
+  await using redis = await startRedis();
+  await using setup = await startTraffic(nats, [redis.url, redis.url, redis.url]);
+  redis.pause();
+  await eventually(() => setup.guards.every(({ host }) => !host.readiness.ready));
+  const askedFrozen = setup.opener.admit([setup.opener.item()]);
+  await expect(askedFrozen).rejects.toMatchObject({
+    code: expect.stringMatching(/^NO(T_READY|_RESPONDERS)$/),
+  });
+  redis.resume();
+  await setup.traffic.goesOn();
+  expect(await setup.traffic.replayAll()).toEqual([]);
+});

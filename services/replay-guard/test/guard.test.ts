@@ -1,0 +1,328 @@
+import { writeFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { ADMIT_BATCH_MAX, BUCKETS, KV_KEYS, STREAMS, SUBJECTS, subjectFor } from "@scbe/contracts";
+import { connectBus, createLogger } from "@scbe/service-kit";
+import {
+  connectProbe,
+  createTempDir,
+  eventually,
+  freePort,
+  type RedisServer,
+  type SecuredNats,
+  startProcess,
+  startRedis,
+  startSecuredNats,
+} from "@scbe/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { again, connectOpener, type Guard, startGuard } from "./kit.ts";
+
+let nats: SecuredNats;
+let redis: RedisServer;
+beforeAll(async () => {
+  [nats, redis] = await Promise.all([startSecuredNats({ providers: ["openai", "xai"] }), startRedis()]);
+});
+afterAll(async () => {
+  await nats[Symbol.asyncDispose]();
+  await redis[Symbol.asyncDispose]();
+});
+
+const reasons = (guard: Guard): string =>
+  guard.host.readiness
+    .report()
+    .map(({ name, reason = "" }) => `${name}: ${reason}`)
+    .join("\n");
+
+/** One guard on Redis, and an opener. */
+async function oneGuard(variables: Readonly<Record<string, string>> = { REDIS_URL: redis.url }) {
+  await using stack = new AsyncDisposableStack();
+  const guard = stack.use(await startGuard({ nats, variables }));
+  await guard.ready();
+  const opener = stack.use(await connectOpener(nats));
+  const { epoch } = await opener.epoch();
+  const held = stack.move();
+  return { guard, opener, epoch, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}
+
+describe.each([
+  ["in Redis", () => ({ REDIS_URL: redis.url })],
+  ["in memory", () => ({})],
+] as const)("a store %s", (_kind, variables) => {
+  test("admits an envelope once, and the same attempt as often as it asks", async () => {
+    await using setup = await oneGuard(variables());
+    const item = setup.opener.item();
+    expect(await setup.opener.admit([item])).toEqual(["fresh"]);
+    expect(await setup.opener.admit([item, again(item), item])).toEqual(["fresh", "replay", "fresh"]);
+  });
+
+  test("tells another envelope under the same session and counter as a reuse", async () => {
+    await using setup = await oneGuard(variables());
+    const { sessionId, ...item } = setup.opener.item();
+    const [first, second] = [{ ...item, sessionId }, setup.opener.item({ sessionId })];
+    expect(await setup.opener.admit([first, second, again(first)])).toEqual(["fresh", "reuse", "replay"]);
+  });
+
+  test("refuses what was sealed for another epoch, for a minute without a bucket, or with counter 0", async () => {
+    await using setup = await oneGuard(variables());
+    const items = [
+      setup.opener.item({ epoch: "AAAAAAAAAAAAAAAAAAAAAA" }),
+      setup.opener.item({ minute: Math.floor(Date.now() / 60_000) + 30 }),
+      setup.opener.item({ counter: 0 }),
+      setup.opener.item(),
+    ];
+    expect(await setup.opener.admit(items)).toEqual(["refused", "refused", "refused", "fresh"]);
+  });
+
+  test("judges a full batch, each item alone", async () => {
+    await using setup = await oneGuard(variables());
+    const items = Array.from({ length: ADMIT_BATCH_MAX }, () => setup.opener.item());
+    expect(new Set(await setup.opener.admit(items))).toEqual(new Set(["fresh"]));
+    expect(new Set(await setup.opener.admit(items.map(again)))).toEqual(new Set(["replay"]));
+  });
+});
+
+test("the in-memory store refuses what comes when it is full, and forgets nothing for it", async () => {
+  await using setup = await oneGuard({ SCBE_REPLAY_MEMORY_ENTRIES: "2" });
+  const items = [setup.opener.item(), setup.opener.item(), setup.opener.item()];
+  expect(await setup.opener.admit(items)).toEqual(["fresh", "fresh", "refused"]);
+  expect(await setup.opener.admit(items.map(again))).toEqual(["replay", "replay", "refused"]);
+});
+
+test("a second guard with a memory of its own stands by", async () => {
+  await using setup = await oneGuard({});
+  await using second = await startGuard({ nats });
+  await delay(1500);
+  expect(second.host.readiness.ready).toBe(false);
+  expect(reasons(second)).toContain("kept by another store");
+  expect((await setup.opener.epoch()).epoch).toBe(setup.epoch);
+});
+
+test("guards that start at once on an empty bucket agree on one epoch", async () => {
+  await using empty = await startSecuredNats();
+  await using stack = new AsyncDisposableStack();
+  const options = { nats: empty, variables: { REDIS_URL: redis.url } };
+  const guards = await Promise.all([startGuard(options), startGuard(options), startGuard(options)]);
+  for (const guard of guards) stack.use(guard);
+  await Promise.all(guards.map((guard) => guard.ready()));
+  await using opener = await connectOpener(empty);
+  const generations = await Promise.all(guards.map((guard) => guard.metric("scbe_replay_epoch_generation")));
+  expect(new Set(generations)).toEqual(new Set([(await opener.epoch()).generation]));
+});
+
+test("a guard that joins takes the epoch in force, and what one guard admitted another one refuses", async () => {
+  await using setup = await oneGuard();
+  await using second = await startGuard({ nats, variables: { REDIS_URL: redis.url } });
+  await second.ready();
+  expect((await setup.opener.epoch()).epoch).toBe(setup.epoch);
+  const item = setup.opener.item();
+  expect(await setup.opener.admit([item])).toEqual(["fresh"]);
+  await setup.guard[Symbol.asyncDispose]();
+  expect(await setup.opener.admit([again(item)])).toEqual(["replay"]);
+});
+
+test("the epoch is broadcast twice a second", async () => {
+  await using setup = await oneGuard();
+  let heard = 0;
+  await using _subscription = setup.opener.bus.subscribe(SUBJECTS.epoch, () => {
+    heard += 1;
+  });
+  await setup.opener.bus.flush();
+  await delay(2000);
+  expect(heard).toBeGreaterThanOrEqual(3);
+  expect(heard).toBeLessThanOrEqual(5);
+});
+
+test("a nonce reuse is an acknowledged event, once however often it is seen, and a metric", async () => {
+  await using setup = await oneGuard();
+  await using operator = await connectProbe({ name: "operator", transport: nats.transport("operator") });
+  const events = async (): Promise<number> =>
+    JSON.parse(await operator.request(`$JS.API.STREAM.INFO.${STREAMS.security}`)).state.messages;
+  const before = await events();
+  const first = setup.opener.item();
+  const other = setup.opener.item({ sessionId: first.sessionId });
+  expect(await setup.opener.admit([first, other, again(other)])).toEqual(["fresh", "reuse", "reuse"]);
+  await eventually(
+    async () =>
+      (await setup.guard.metric("scbe_replay_reuse_reports_total", { result: "acknowledged" })) === 2,
+  );
+  expect(await events()).toBe(before + 1);
+  expect(await setup.guard.metric("scbe_nonce_reuse_count", { provider: "openai" })).toBe(2);
+  const query = JSON.stringify({ last_by_subj: subjectFor("nonceReuse", "openai") });
+  const { message } = JSON.parse(await operator.request(`$JS.API.STREAM.MSG.GET.${STREAMS.security}`, query));
+  const event = JSON.parse(Buffer.from(message.data, "base64").toString());
+  expect(event).toMatchObject({ v: 1, env: "dev", provider: "openai", counter: 1 });
+  expect(JSON.stringify(event)).not.toContain(Buffer.from(first.sessionId).toString("base64url"));
+});
+
+test("every series of a closed set is there from the start, at 0", async () => {
+  await using setup = await oneGuard();
+  const text = await setup.guard.host.metrics.metrics();
+  expect(text).toContain('scbe_nonce_reuse_count{provider="openai"} 0');
+  expect(text).toContain('scbe_replay_rejects_count{provider="openai"} 0');
+  for (const verdict of ["fresh", "replay", "reuse", "refused"]) {
+    expect(text).toContain(`scbe_replay_admits_total{verdict="${verdict}"} 0`);
+  }
+});
+
+test("a replay counts as a reject of its provider", async () => {
+  await using setup = await oneGuard();
+  const item = setup.opener.item();
+  await setup.opener.admit([item, again(item)]);
+  expect(await setup.guard.metric("scbe_replay_rejects_count", { provider: "openai" })).toBe(1);
+});
+
+test.each([
+  ["no item", new Uint8Array(0)],
+  ["half an item", new Uint8Array(54)],
+  ["too many items", new Uint8Array(108 * (ADMIT_BATCH_MAX + 1))],
+])("a batch of %s is a bad request", async (_what, data) => {
+  await using setup = await oneGuard();
+  const asked = setup.opener.bus.request(subjectFor("admit", "openai"), data, { timeoutMs: 1000 });
+  await expect(asked).rejects.toMatchObject({ code: "BAD_REQUEST" });
+});
+
+test("a provider that is not served is a bad request", async () => {
+  await using setup = await oneGuard();
+  await expect(setup.opener.admit([setup.opener.item()], "xai")).rejects.toMatchObject({
+    code: "BAD_REQUEST",
+  });
+});
+
+test.each([
+  [
+    "another environment's record",
+    { v: 1, env: "prod", epoch: "A".repeat(22), generation: 1, store: "s", from: 0, to: 1 },
+    "FORBIDDEN",
+  ],
+  ["a record that is none", { v: 2 }, "INTERNAL"],
+])("a guard that finds %s refuses to start and leaves it as it is", async (_what, record, code) => {
+  await using other = await startSecuredNats();
+  const log = createLogger({ name: "test", level: "silent" });
+  await using bus = await connectBus({ ...other.transport("replay-guard"), name: "replay-guard", log });
+  const bucket = await bus.bucket(BUCKETS.replay);
+  await bucket.create(KV_KEYS.epoch, Buffer.from(JSON.stringify(record)));
+  const starting = startGuard({ nats: other, variables: { REDIS_URL: redis.url } });
+  await expect(starting).rejects.toMatchObject({ code });
+  expect((await bucket.get(KV_KEYS.epoch))?.revision).toBe(1);
+});
+
+describe("a Redis that cannot keep the promise leaves the guard not ready, with the reason", () => {
+  test("one that evicts, until it does no more", async () => {
+    await using evicting = await startRedis({
+      args: ["--maxmemory", "50mb", "--maxmemory-policy", "allkeys-lru"],
+    });
+    await using guard = await startGuard({ nats, variables: { REDIS_URL: evicting.url } });
+    await eventually(() => reasons(guard).includes("maxmemory-policy is allkeys-lru; it must be noeviction"));
+    await using cli = startProcess("redis-cli", [
+      "-p",
+      `${evicting.port}`,
+      "config",
+      "set",
+      "maxmemory-policy",
+      "noeviction",
+    ]);
+    await cli.exited;
+    await guard.ready();
+  });
+
+  test("a cluster", async () => {
+    await using cluster = await startRedis({ args: ["--cluster-enabled", "yes"] });
+    await using guard = await startGuard({
+      nats,
+      variables: { REDIS_URL: cluster.url, REDIS_REPLAY_DB: "0" },
+    });
+    await eventually(() => reasons(guard).includes("Redis Cluster, which is not supported"));
+  });
+
+  test("a replica", async () => {
+    await using replica = await startRedis({ replicaOf: redis });
+    await using guard = await startGuard({ nats, variables: { REDIS_URL: replica.url } });
+    await eventually(() => reasons(guard).includes("is a replica"));
+  });
+
+  test("one with fewer databases", async () => {
+    await using small = await startRedis({ args: ["--databases", "1"] });
+    await using guard = await startGuard({ nats, variables: { REDIS_URL: small.url } });
+    await eventually(() => reasons(guard).includes("no database 1"));
+  });
+
+  test("none, until there is one", async () => {
+    await using late = await startRedis();
+    await late.kill();
+    await using guard = await startGuard({ nats, variables: { REDIS_URL: late.url } });
+    await eventually(() => reasons(guard).includes("Redis is away"));
+    await late.restart();
+    await guard.ready();
+  });
+
+  test("one that knows another password, which no log shows", async () => {
+    await using locked = await startRedis({ args: ["--requirepass", "the-right-one"] });
+    const url = locked.url.replace("//", "//:s3cret-and-wrong@");
+    await using guard = await startGuard({ nats, variables: { REDIS_URL: url } });
+    await eventually(() => guard.host.logs.text.includes("not admitting"));
+    expect(guard.host.readiness.ready).toBe(false);
+    expect(guard.host.logs.text + reasons(guard)).not.toContain("s3cret");
+  });
+
+  test("one that is full: what was admitted stays so", async () => {
+    await using full = await startRedis({ args: ["--maxmemory", "3mb"] });
+    await using setup = await oneGuard({ REDIS_URL: full.url });
+    const { opener } = setup;
+    const first = opener.item();
+    expect(await opener.admit([first])).toEqual(["fresh"]);
+    const fill = async (): Promise<boolean> => {
+      const items = Array.from({ length: ADMIT_BATCH_MAX }, () => opener.item());
+      return (await opener.tryAdmit(items)).includes("refused");
+    };
+    await eventually(fill, { everyMs: 0 });
+    expect(await opener.tryAdmit([again(first)])).not.toEqual(["fresh"]);
+    expect(setup.guard.host.logs.text).not.toContain(Buffer.from(first.sessionId).toString("hex"));
+  });
+});
+
+test("the sentinels' primary is followed through a failover", async () => {
+  await using primary = await startRedis({ args: ["--repl-diskless-sync-delay", "0"] });
+  await using replica = await startRedis({ replicaOf: primary });
+  await eventually(() => replica.output.includes("sync: Finished with success"));
+  await using sentinel = await startSentinel(primary.port);
+  const variables = { REDIS_SENTINELS: `127.0.0.1:${sentinel.port}`, REDIS_SENTINEL_NAME: "scbe" };
+  await using setup = await oneGuard(variables);
+  const item = setup.opener.item();
+  expect(await setup.opener.admit([item])).toEqual(["fresh"]);
+  await sentinel.knowsReplica();
+  await primary.kill();
+  const next = await eventually(
+    async () => {
+      const { epoch } = await setup.opener.epoch();
+      return epoch === setup.epoch ? undefined : epoch;
+    },
+    { timeoutMs: 20_000 },
+  );
+  expect(await setup.opener.admit([again(item), setup.opener.item({ epoch: next })])).toEqual([
+    "refused",
+    "fresh",
+  ]);
+});
+
+async function startSentinel(primaryPort: number) {
+  await using stack = new AsyncDisposableStack();
+  const dir = stack.use(createTempDir());
+  const port = await freePort();
+  const file = `${dir.path}/sentinel.conf`;
+  const lines = [
+    `port ${port}`,
+    "bind 127.0.0.1",
+    `dir ${dir.path}`,
+    `sentinel monitor scbe 127.0.0.1 ${primaryPort} 1`,
+    "sentinel down-after-milliseconds scbe 500",
+    "sentinel failover-timeout scbe 3000",
+  ];
+  writeFileSync(file, lines.join("\n"));
+  const server = stack.use(startProcess("redis-server", [file, "--sentinel"]));
+  await server.output(/\+monitor master scbe/);
+  const held = stack.move();
+  return {
+    port,
+    knowsReplica: () => server.output(/\+slave slave/, { timeoutMs: 20_000 }),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}

@@ -1,0 +1,143 @@
+import { randomBytes } from "node:crypto";
+import {
+  type AdmitItem,
+  type AdmitVerdict,
+  decodeVerdicts,
+  EpochRecord,
+  encodeAdmitBatch,
+  type NonceReuseEvent,
+  SUBJECTS,
+  subjectFor,
+} from "@scbe/contracts";
+import { type Bus, type Clock, connectBus, createLogger, readConfig } from "@scbe/service-kit";
+import { createTestHost, eventually, type SecuredNats, type TestHost } from "@scbe/testkit";
+import { config, type ReplayGuardConfig } from "../src/config.ts";
+import { start } from "../src/service.ts";
+import { Traffic } from "./traffic.ts";
+
+/** The guard's configuration from a few variables. @throws Error with every problem */
+export function guardConfig(variables: Readonly<Record<string, string>>): ReplayGuardConfig {
+  const reading = readConfig(config, { SCBE_PROVIDERS: "openai", ...variables });
+  if (!reading.ok) throw new Error(reading.problems.join("\n"));
+  return reading.config;
+}
+
+export interface Guard extends AsyncDisposable {
+  readonly host: TestHost;
+  /** Resolves when it is ready. */
+  ready(timeoutMs?: number): Promise<void>;
+  /** The sum of a metric's values with these labels. */
+  metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number>;
+}
+
+export interface GuardOptions {
+  readonly nats: SecuredNats;
+  readonly variables?: Readonly<Record<string, string>>;
+  readonly clock?: Clock;
+}
+
+/** A guard in this process, on a connection of its own. */
+export async function startGuard({ nats, variables = {}, clock }: GuardOptions): Promise<Guard> {
+  await using stack = new AsyncDisposableStack();
+  const transport = nats.transport("replay-guard");
+  const host = stack.use(
+    await createTestHost({ transport, name: "replay-guard", ...(clock !== undefined && { clock }) }),
+  );
+  stack.use(await start(guardConfig(variables), host));
+  const held = stack.move();
+  return {
+    host,
+    ready: async (timeoutMs = 5000) => {
+      await eventually(() => host.readiness.ready, { timeoutMs }).catch((cause) => {
+        throw new Error(`not ready: ${JSON.stringify(host.readiness.report())}`, { cause });
+      });
+    },
+    metric: async (name, labels = {}) => {
+      const values = (await host.metrics.getSingleMetric(name)?.get())?.values ?? [];
+      const isMeant = (given: object): boolean =>
+        Object.entries(labels).every(([label, value]) => (given as Record<string, unknown>)[label] === value);
+      return values.filter((row) => isMeant(row.labels)).reduce((sum, row) => sum + row.value, 0);
+    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+/** What openers and sealers do at the guards: ask for the epoch and admit. */
+export interface Opener extends AsyncDisposable {
+  readonly bus: Bus;
+  /** The record in force, by the guards' answer. */
+  epoch(): Promise<EpochRecord>;
+  /** An item sealed now, or in another minute, for an epoch; the one in force by the guards' last broadcast unless told. */
+  item(options?: { epoch?: string; minute?: number; counter?: number; sessionId?: Uint8Array }): AdmitItem;
+  admit(items: readonly AdmitItem[], provider?: string): Promise<AdmitVerdict[]>;
+  /** As {@link admit}, but whatever fails is a refusal, as for an opener. */
+  tryAdmit(items: readonly AdmitItem[]): Promise<AdmitVerdict[]>;
+}
+
+export async function connectOpener(nats: SecuredNats, timeoutMs = 600): Promise<Opener> {
+  const log = createLogger({ name: "opener", level: "silent" });
+  const bus = await connectBus({ ...nats.transport("envelope"), name: "envelope", log });
+  let current: string | undefined;
+  bus.subscribe(SUBJECTS.epoch, ({ data }) => {
+    current = EpochRecord.parse(JSON.parse(Buffer.from(data).toString())).epoch;
+  });
+  const again = { timeoutMs, againAfterMs: 250 };
+  const opener: Opener = {
+    bus,
+    epoch: async () => {
+      const { data } = await bus.request(SUBJECTS.epochGet, new Uint8Array(0), {
+        timeoutMs: 2000,
+        againAfterMs: 250,
+      });
+      const record = EpochRecord.parse(JSON.parse(Buffer.from(data).toString()));
+      current = record.epoch;
+      return record;
+    },
+    item: ({
+      epoch = current ?? "",
+      minute = Math.floor(Date.now() / 60_000),
+      counter = 1,
+      sessionId,
+    } = {}) => {
+      const session = sessionId ?? randomBytes(32);
+      if (sessionId === undefined) (session as Buffer).writeUInt32BE(minute);
+      return {
+        epoch: Buffer.from(epoch, "base64url"),
+        sessionId: session,
+        counter,
+        replayNonce: randomBytes(24),
+        tag: randomBytes(16),
+        attempt: randomBytes(16),
+      };
+    },
+    admit: async (items, provider = "openai") => {
+      const { data } = await bus.request(subjectFor("admit", provider), encodeAdmitBatch(items), again);
+      return decodeVerdicts(data, items.length);
+    },
+    tryAdmit: (items) => opener.admit(items).catch(() => items.map(() => "refused" as const)),
+    [Symbol.asyncDispose]: () => bus[Symbol.asyncDispose](),
+  };
+  return opener;
+}
+
+/** The same envelope, opened once more by somebody. */
+export function again(item: AdmitItem): AdmitItem {
+  return { ...item, attempt: randomBytes(16) };
+}
+
+export type { NonceReuseEvent };
+
+/** Guards on the same or different stores, and traffic through them. */
+export async function startTraffic(nats: SecuredNats, urls: readonly string[], clock?: Clock) {
+  await using stack = new AsyncDisposableStack();
+  const guards: Guard[] = [];
+  for (const url of urls) {
+    const options = { nats, variables: { REDIS_URL: url }, ...(clock !== undefined && { clock }) };
+    guards.push(stack.use(await startGuard(options)));
+  }
+  const opener = stack.use(await connectOpener(nats));
+  const traffic = stack.use(new Traffic(opener));
+  await traffic.goesOn();
+  const held = stack.move();
+  return { guards, opener, traffic, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}
