@@ -68,6 +68,25 @@ test("the time to a refusal does not tell why: Welch's t stays below 5 between a
   expect(t, between).toBeLessThan(GATE);
 });
 
+test("a refusal that took some work comes at the floor itself, not at the floor and that work later", async () => {
+  const workMs = 0.6;
+  const guard = new TestGuard((): AdmitVerdict => {
+    const until = performance.now() + workMs;
+    while (performance.now() < until);
+    return "replay";
+  });
+  const { opener } = newOpener({ clock: new RealMonotonic(), guard, noiseFloorMs: FLOOR_MS });
+  const took: number[] = [];
+  for (let index = 0; index < 40; index += 1) {
+    const arrivedAt = performance.now();
+    await opener.openRequest(CLASSES.replay?.() ?? Buffer.alloc(0), { provider: "openai", arrivedAt });
+    took.push(performance.now() - arrivedAt);
+  }
+  // The machine delays some; it hastens none.
+  expect(Math.min(...took)).toBeGreaterThanOrEqual(FLOOR_MS);
+  expect(Math.min(...took)).toBeLessThan(FLOOR_MS + workMs / 2);
+});
+
 test("the same gate tells reasons apart where the floor is taken away", async () => {
   const { t } = bestSeparated(await measure(0));
   expect(t).toBeGreaterThan(GATE);

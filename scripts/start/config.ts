@@ -1,0 +1,32 @@
+import { type ConfigValues, choice, defineConfig, integer, path, text } from "@scbe/service-kit";
+
+/** Every variable of `npm start` itself. What it starts is configured by it; `SCBE_*` variables of limits and times pass through. */
+export const startConfig = defineConfig({
+  SCBE_LOCAL_DIR: text({
+    default: ".local",
+    doc: "Where credentials, keys, stores and logs of the local stack are kept, from the root of the checkout.",
+  }),
+  SCBE_ENVELOPE_OPS_PORT: opsPort(7101, "envelope service"),
+  SCBE_KEYRING_OPS_PORT: opsPort(7102, "keyring"),
+  SCBE_REPLAY_GUARD_OPS_PORT: opsPort(7103, "replay guard"),
+  SCBE_NATS_SERVER: path({ doc: "The program; npm start finds or installs it by itself." }),
+  SCBE_REDIS_SERVER: path({
+    optional: true,
+    doc: "The program, found like nats-server; without it the replay guard keeps everything in its memory.",
+  }),
+  LOG_LEVEL: choice(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
+    default: "info",
+    doc: "The least severe level that the parts write into their logs.",
+  }),
+});
+export type StartConfig = ConfigValues<typeof startConfig>;
+
+function opsPort(number: number, of: string) {
+  return integer({
+    default: number,
+    min: 0,
+    max: 65_535,
+    unit: "TCP port",
+    doc: `Health and metrics of the ${of}, on 127.0.0.1; 0 picks a free port.`,
+  });
+}

@@ -1,0 +1,48 @@
+/** What a program needs to run at all, and to reach the world as this machine does. */
+const OF_THE_MACHINE = [
+  "PATH",
+  "HOME",
+  "TMPDIR",
+  "LANG",
+  "LC_ALL",
+  "TZ",
+  "NODE_COMPILE_CACHE",
+  "NODE_EXTRA_CA_CERTS",
+  "NODE_USE_ENV_PROXY",
+  "HTTP_PROXY",
+  "HTTPS_PROXY",
+  "NO_PROXY",
+  "http_proxy",
+  "https_proxy",
+  "no_proxy",
+];
+
+/** After TERM: long enough for what is in flight here, short enough for whoever pressed Ctrl-C. */
+const DRAIN_TIMEOUT_MS = "5000";
+
+/**
+ * What every part of the local stack gets of our own environment: the machine's, the level of logs, and SCBE's limits and times.
+ * Where things are and who is who is told to each part by itself; no part gets another one's secrets.
+ */
+export function baseEnvironment(own: NodeJS.ProcessEnv): Record<string, string> {
+  const entries = Object.entries(own).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && isPassedOn(entry[0]),
+  );
+  return { SCBE_DRAIN_TIMEOUT_MS: DRAIN_TIMEOUT_MS, ...Object.fromEntries(entries) };
+}
+
+function isPassedOn(name: string): boolean {
+  if (OF_THE_MACHINE.includes(name) || name === "LOG_LEVEL") return true;
+  return name.startsWith("SCBE_") && !name.startsWith("SCBE_KMS_") && !name.startsWith("SCBE_OPS_");
+}
+
+/** The variables of `names` that are set, directly or by a file. */
+export function pick(own: NodeJS.ProcessEnv, names: readonly string[]): Record<string, string> {
+  const wanted = names.flatMap((name) => [name, `${name}_FILE`]);
+  return Object.fromEntries(
+    wanted.flatMap((name) => {
+      const value = own[name];
+      return value === undefined || value === "" ? [] : [[name, value]];
+    }),
+  );
+}

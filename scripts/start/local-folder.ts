@@ -1,0 +1,48 @@
+import { chmodSync, existsSync, mkdirSync, realpathSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { createKeyFile } from "@scbe/keyring/key-file";
+
+/** Where everything is that outlives a start. Only its owner may enter. */
+export interface LocalFolder {
+  readonly credentials: string;
+  /** The key of the local KMS. */
+  readonly kmsKeyFile: string;
+  /** JetStream's files: the ring, the record of the replay epoch, security events. */
+  readonly natsStore: string;
+  readonly redisStore: string;
+  /** Of this start. */
+  logFile(name: string): string;
+}
+
+/** Makes the folder where there is none. @returns its real path */
+export function makeFolder(root: string, name: string): string {
+  const path = resolve(root, name);
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  chmodSync(path, 0o700);
+  return realpathSync(path);
+}
+
+/** Opens a folder that is ours alone; the logs of the start before are dropped. */
+export function openFolder(path: string): LocalFolder {
+  const inside = (name: string): string => {
+    mkdirSync(join(path, name), { recursive: true, mode: 0o700 });
+    return join(path, name);
+  };
+  rmSync(join(path, "logs"), { recursive: true, force: true });
+  const logs = inside("logs");
+  return {
+    credentials: inside("credentials"),
+    kmsKeyFile: join(path, "kms.key"),
+    natsStore: inside("nats"),
+    redisStore: inside("redis"),
+    logFile: (name) => join(logs, `${name}.log`),
+  };
+}
+
+/** A ring is worth nothing without the key that wraps it: a new key begins with an empty store. */
+export async function keepOrCreateKmsKey({ kmsKeyFile, natsStore }: LocalFolder): Promise<void> {
+  if (existsSync(kmsKeyFile)) return;
+  rmSync(natsStore, { recursive: true, force: true });
+  mkdirSync(natsStore, { mode: 0o700 });
+  await createKeyFile(kmsKeyFile);
+}

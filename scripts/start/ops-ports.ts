@@ -1,0 +1,25 @@
+import type { StartConfig } from "./config.ts";
+import { isFree } from "./port.ts";
+
+const VARIABLES = [
+  "SCBE_ENVELOPE_OPS_PORT",
+  "SCBE_KEYRING_OPS_PORT",
+  "SCBE_REPLAY_GUARD_OPS_PORT",
+] as const satisfies (keyof StartConfig)[];
+
+/** The same configuration with free ops ports. */
+export function withAutoPorts(config: StartConfig): StartConfig {
+  return { ...config, ...Object.fromEntries(VARIABLES.map((name) => [name, 0])) };
+}
+
+/** One sentence for each ops port that somebody else listens on. */
+export async function takenPorts(config: StartConfig): Promise<string[]> {
+  const problems = await Promise.all(
+    VARIABLES.map(async (name) => {
+      const port = config[name];
+      if (port === 0 || (await isFree(port))) return [];
+      return [`port ${port} of 127.0.0.1 is taken: set ${name} to a free one, or use --ports auto`];
+    }),
+  );
+  return problems.flat();
+}

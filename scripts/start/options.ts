@@ -1,0 +1,62 @@
+import { parseArgs } from "node:util";
+import { describeConfig } from "@scbe/service-kit";
+import { startConfig } from "./config.ts";
+
+export interface StartOptions {
+  /** End after the demonstration; the exit code says whether all went as it must. */
+  readonly once: boolean;
+  /** One JSON document on standard output, and nothing else. */
+  readonly json: boolean;
+  /** Free ports instead of the usual ones. */
+  readonly autoPorts: boolean;
+}
+
+export type Arguments =
+  | { readonly kind: "start"; readonly options: StartOptions }
+  | { readonly kind: "help" }
+  | { readonly kind: "wrong"; readonly problem: string };
+
+/** Reads the arguments of `npm start`. */
+export function readArguments(args: readonly string[]): Arguments {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        once: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        ports: { type: "string", default: "usual" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    if (values.help) return { kind: "help" };
+    if (values.ports !== "usual" && values.ports !== "auto") {
+      return { kind: "wrong", problem: `--ports is auto or usual, not ${JSON.stringify(values.ports)}` };
+    }
+    const { once, json, ports } = values;
+    return { kind: "start", options: { once, json, autoPorts: ports === "auto" } };
+  } catch (error) {
+    return { kind: "wrong", problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** What `--help` prints. */
+export function helpText(): string {
+  const variables = describeConfig(startConfig).map(({ name, default: value, doc }) => {
+    return `  ${name}${value === "" ? "" : ` (${value})`}\n      ${doc}\n`;
+  });
+  return `Brings up all of SCBE on loopback, sends the example requests through it, shows attacks being refused, and stays up
+until Ctrl-C. A part that dies is started again.
+
+  npm start
+  npm start -- --once                   ends after the demonstration: exit code 0 if and only if all went as it must
+  npm start --silent -- --once --json   one JSON document on standard output, and nothing else
+  npm start -- --ports auto             free ports for health and metrics, whatever the variables say
+
+Variables:
+${variables.join("")}
+  With a provider's key set (OPENAI_API_KEY, ...), its gateway calls the real API; else a local stand-in answers.
+  SCBE_PROVIDER_URL_<NAME> sends a gateway to another address.
+
+Exit codes: 0 all went as it must, 1 not all did, 2 wrong arguments, 78 misconfigured.
+`;
+}

@@ -1,0 +1,103 @@
+import { join } from "node:path";
+import { PROVIDER_APIS, PROVIDER_NAMES, type ProviderName } from "@scbe/examples/providers";
+import type { StartConfig } from "./config.ts";
+import { pick } from "./environment.ts";
+import type { LocalFolder } from "./local-folder.ts";
+import { type NodeProgram, nodeProgram } from "./node-program.ts";
+import { accepts, Port } from "./port.ts";
+import type { Program } from "./supervised.ts";
+
+/** What our own programs are made from. */
+export interface Surroundings {
+  /** Of the checkout. */
+  readonly root: string;
+  readonly folder: LocalFolder;
+  readonly config: StartConfig;
+  /** The launcher's own environment; each part gets what it needs of it, and no more. */
+  readonly own: NodeJS.ProcessEnv;
+  /** The environment of the user with that name on the bus. */
+  env(user: string): Readonly<Record<string, string>>;
+}
+
+/** The services, each as itself. Without `redisUrl` the replay guard keeps everything in its memory. */
+export function services(
+  from: Surroundings,
+  { askersFile, redisUrl }: { readonly askersFile: string; readonly redisUrl: (() => string) | undefined },
+): NodeProgram[] {
+  const { config, folder } = from;
+  return [
+    service(from, "keyring", config.SCBE_KEYRING_OPS_PORT, () => ({
+      SCBE_KEYRING_ASKERS_FILE: askersFile,
+      SCBE_KMS_KEY_ID: "local",
+      SCBE_KMS_KEY_FILE: folder.kmsKeyFile,
+    })),
+    service(from, "replay-guard", config.SCBE_REPLAY_GUARD_OPS_PORT, () =>
+      redisUrl === undefined ? {} : { REDIS_URL: redisUrl() },
+    ),
+    service(from, "envelope", config.SCBE_ENVELOPE_OPS_PORT, () => ({})),
+  ];
+}
+
+function service(
+  { root, folder, env }: Surroundings,
+  name: string,
+  opsPort: number,
+  more: () => Record<string, string>,
+): NodeProgram {
+  const main = `services/${name}/src/main.ts`;
+  return nodeProgram({ name, main, root, folder, opsPort, env: () => ({ ...env(name), ...more() }) });
+}
+
+/** One gateway for each provider, with that provider's key where there is one. */
+export function gateways({ root, folder, own, env }: Surroundings, standInUrl: string): NodeProgram[] {
+  return PROVIDER_NAMES.map((provider) => {
+    const name = `gateway-${provider}`;
+    return nodeProgram({
+      name,
+      main: "examples/src/gateway/main.ts",
+      root,
+      folder,
+      opsPort: 0,
+      env: () => ({
+        ...env(name),
+        ...pick(own, PROVIDER_APIS[provider].keyVariables),
+        SCBE_GATEWAY_PROVIDER: provider,
+        SCBE_STAND_IN_URL: standInUrl,
+      }),
+    });
+  });
+}
+
+/** Providers whose real API is called, since there is a key for it. */
+export function realProviders(own: NodeJS.ProcessEnv): ProviderName[] {
+  return PROVIDER_NAMES.filter(
+    (provider) => Object.keys(pick(own, PROVIDER_APIS[provider].keyVariables)).length > 0,
+  );
+}
+
+export interface StandIn {
+  readonly program: Program;
+  readonly url: string;
+}
+
+/** The local stand-in for all providers. It is nobody on the bus. */
+export function standIn({ root, folder }: Surroundings, env: Readonly<Record<string, string>>): StandIn {
+  const port = new Port();
+  return {
+    program: {
+      name: "stand-in",
+      command: async () => ({
+        file: process.execPath,
+        args: [join(root, "examples/src/stand-in/main.ts")],
+        env: { ...env, SCBE_STAND_IN_PORT: String(await port.take()) },
+        ipc: true,
+        logFile: folder.logFile("stand-in"),
+      }),
+      isReady: () => accepts(port.number),
+      onReady: () => port.keep(),
+    },
+    get url() {
+      return `http://127.0.0.1:${port.number}`;
+    },
+  };
+}

@@ -1,0 +1,139 @@
+import { PROVIDER_NAMES } from "@scbe/examples/providers";
+import {
+  type Credentials,
+  createLogger,
+  issueCredentials,
+  provision,
+  type Transport,
+} from "@scbe/service-kit";
+import type { StartConfig } from "./config.ts";
+import { baseEnvironment } from "./environment.ts";
+import { Fleet } from "./fleet.ts";
+import { keepOrCreateKmsKey, type LocalFolder } from "./local-folder.ts";
+import type { NodeProgram } from "./node-program.ts";
+import { gateways, realProviders, type Surroundings, services, standIn } from "./parts.ts";
+import { natsServer, redisServer, type Server } from "./servers.ts";
+import type { Program } from "./supervised.ts";
+import { say, warn } from "./terminal.ts";
+
+export interface StackOptions {
+  readonly root: string;
+  readonly folder: LocalFolder;
+  readonly config: StartConfig;
+  /** The launcher's own environment. */
+  readonly own: NodeJS.ProcessEnv;
+  /** Gives up starting. */
+  readonly signal: AbortSignal;
+}
+
+/** All of SCBE on loopback. Disposing stops it in reverse order: gateways, services, servers. */
+export interface Stack extends AsyncDisposable {
+  readonly natsUrl: string;
+  /** How a user of the bus reaches it. */
+  transport(user: string): Transport;
+  /** The variables that all parts have in common. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** Parts with an ops port. */
+  readonly parts: readonly { readonly name: string; readonly opsUrl: string }[];
+}
+
+const ENVIRONMENT = "dev";
+const READY_TIMEOUT_MS = 60_000;
+
+/** Brings everything up. @throws Error that says what does not start, and why; AbortError when given up */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { folder, config, own, signal } = options;
+  await using stack = new AsyncDisposableStack();
+  const base = baseEnvironment(own);
+  const credentials = issueCredentials(folder.credentials, { env: ENVIRONMENT, providers: PROVIDER_NAMES });
+  await keepOrCreateKmsKey(folder);
+
+  say("starting the servers, and the stand-in for the providers");
+  const servers = stack.use(new Fleet());
+  const nats = natsServer(config.SCBE_NATS_SERVER, credentials.configFile, folder, base);
+  const redis = redisOf(options, base);
+  const transport = (user: string): Transport => credentials.transport(user, [nats.url]);
+  const variables = { ...base, ...sharedVariables(credentials) };
+  const from: Surroundings = {
+    ...options,
+    env: (user) => ({ ...variables, NATS_URL: nats.url, NATS_NKEY_SEED_FILE: credentials.seedFile(user) }),
+  };
+  const provider = standIn(from, base);
+  const standInReady = servers.start([provider.program], READY_TIMEOUT_MS, signal);
+  standInReady.catch(() => undefined);
+  await servers.start([nats.program, ...(redis ? [redis.program] : [])], READY_TIMEOUT_MS, signal);
+  await makeStores(transport("provision"), folder, signal);
+
+  say(`starting keyring, replay guard, envelope service and ${PROVIDER_NAMES.length} gateways`);
+  tellWhoAnswers(own);
+  const redisUrl = redis && (() => redis.url);
+  const ourServices = services(from, { askersFile: credentials.askersFile, redisUrl });
+  const serviceFleet = stack.use(new Fleet());
+  const gatewayFleet = stack.use(new Fleet());
+  const startGateways = async () => {
+    await standInReady;
+    const ours = gateways(from, provider.url);
+    await gatewayFleet.start(programsOf(ours), READY_TIMEOUT_MS, signal);
+    return ours;
+  };
+  const [ourGateways] = await Promise.all([
+    startGateways(),
+    serviceFleet.start(programsOf(ourServices), READY_TIMEOUT_MS, signal),
+  ]);
+  const held = stack.move();
+  return {
+    natsUrl: nats.url,
+    transport,
+    variables,
+    parts: [...ourServices, ...ourGateways].map(({ program: { name }, opsUrl }) => ({ name, opsUrl })),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+function redisOf(
+  { config, folder }: StackOptions,
+  env: Readonly<Record<string, string>>,
+): Server | undefined {
+  if (config.SCBE_REDIS_SERVER !== undefined) return redisServer(config.SCBE_REDIS_SERVER, folder, env);
+  warn(
+    "no redis-server: the replay guard keeps what it has seen in its own memory, and forgets it at its end",
+  );
+  return undefined;
+}
+
+function sharedVariables({ keyringPublicKey }: Credentials): Record<string, string> {
+  return {
+    SCBE_ENVIRONMENT: ENVIRONMENT,
+    SCBE_PROVIDERS: PROVIDER_NAMES.join(","),
+    SCBE_KEYRING_PUBLIC_KEY: keyringPublicKey,
+  };
+}
+
+async function makeStores(
+  transport: Transport,
+  { natsStore }: LocalFolder,
+  signal: AbortSignal,
+): Promise<void> {
+  const log = createLogger({ name: "provision", level: "silent" });
+  const result = await provision({
+    ...transport,
+    name: "provision",
+    log,
+    env: ENVIRONMENT,
+    replicas: 1,
+    signal,
+  });
+  if (result.ok) return;
+  throw new Error(`remove ${natsStore} to begin anew:\n  ${result.problems.join("\n  ")}`);
+}
+
+function tellWhoAnswers(own: NodeJS.ProcessEnv): void {
+  const real = realProviders(own);
+  const rest = real.length === PROVIDER_NAMES.length ? "" : "; a local stand-in answers for the others";
+  if (real.length > 0) warn(`there are keys: the real APIs of ${real.join(", ")} will be called${rest}`);
+  else say("no provider's key is set: a local stand-in answers for all of them, and says so");
+}
+
+function programsOf(parts: readonly NodeProgram[]): Program[] {
+  return parts.map(({ program }) => program);
+}
