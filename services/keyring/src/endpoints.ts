@@ -9,16 +9,20 @@ const CONCURRENCY_MAX = 256;
 export interface EndpointsOptions {
   readonly grants: Grants;
   readonly metrics: KeyringMetrics;
+  /** Runs after each grant. */
+  readonly onGrant: () => void;
   readonly log: Logger;
   readonly version: string;
 }
 
 /** `scbe.v1.keyring.grant.<provider>`: a signed question in JSON, a sealed and signed answer in JSON. */
-export function keyringEndpoints({ grants, metrics, log, version }: EndpointsOptions): ServiceDefinition {
+export function keyringEndpoints(options: EndpointsOptions): ServiceDefinition {
+  const { grants, metrics, onGrant, log, version } = options;
   const grant = async ({ data, provider }: EndpointRequest): Promise<EndpointAnswer> => {
     try {
       const answer = await grants.answer(data, provider);
       metrics.granted();
+      onGrant();
       return { data: Buffer.from(JSON.stringify(answer)) };
     } catch (error) {
       metrics.refused(isScbeError(error) ? error.code : "INTERNAL");

@@ -10,13 +10,30 @@ export interface RingBroadcastOptions {
   readonly decryptOnlyMaxMs: number;
 }
 
+/** Newcomers within this time hear one broadcast together. */
+const GATHER_MS = 100;
+
 /** Tells every verifier the states of the ring, signed. It is said again and again, as core NATS may lose it. */
-export class RingBroadcast {
+export class RingBroadcast implements Disposable {
   readonly #options: RingBroadcastOptions;
+  #soon: NodeJS.Timeout | undefined;
   #signed: { readonly generation: number; readonly data: Uint8Array } | undefined;
 
   constructor(options: RingBroadcastOptions) {
     this.#options = options;
+  }
+
+  /** For a newcomer, who has just been granted a key: it waits for a ring, and need not wait for the next turn. */
+  sendSoon(ring: () => Ring | undefined): void {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      const current = ring();
+      if (current !== undefined) this.send(current);
+    }, GATHER_MS);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#soon);
   }
 
   /** Publishes; silent while the connection is down, since the next time is never far. */

@@ -41,10 +41,12 @@ export async function start(config: KeyringConfig, host: Host): Promise<AsyncDis
   const served = { env, providers: config.SCBE_PROVIDERS, intents: config.SCBE_INTENTS, askers };
   const grants = new Grants({ keeper, served, identity, clock, decryptOnlyMaxMs });
   const metrics = keyringMetrics(host.metrics);
-  const broadcast = new RingBroadcast({ bus, identity, decryptOnlyMaxMs });
+  const broadcast = stack.use(new RingBroadcast({ bus, identity, decryptOnlyMaxMs }));
   stack.use(await keepRing({ keeper, store, kms, broadcast, bus, readiness, metrics, log }));
 
-  const service = stack.use(bus.service(keyringEndpoints({ grants, metrics, log, version: host.version })));
+  const onGrant = (): void => broadcast.sendSoon(() => keeper.ring);
+  const { version } = host;
+  const service = stack.use(bus.service(keyringEndpoints({ grants, metrics, onGrant, log, version })));
   stack.use(followReadiness(service, readiness));
   return stack.move();
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { SERVICE_ERROR_HEADERS } from "@scbe/contracts";
+import { SERVICE_ERROR_HEADERS, SUBJECTS } from "@scbe/contracts";
 import type { BusMessage } from "@scbe/service-kit";
 import { eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -56,6 +56,18 @@ describe("a question that is the asker's to ask", () => {
   test("that names the active kid brings what one without a kid does", async () => {
     const active = await orchestrator.grant();
     expect(await orchestrator.grant({ kid: active.meta.kid })).toEqual(active);
+  });
+
+  test("has the ring broadcast soon after, so that a newcomer need not wait for the next turn", async () => {
+    let heard = 0;
+    await using _rings = orchestrator.host.bus.subscribe(SUBJECTS.ring, () => {
+      heard += 1;
+    });
+    // The second one is a turn's, and so two seconds before the next.
+    await eventually(() => heard >= 2);
+    heard = 0;
+    await Promise.all([orchestrator.grant(), orchestrator.grant()]);
+    await eventually(() => heard === 1, { timeoutMs: 1000 });
   });
 
   test("is answered again when it is repeated, to the key in it alone", async () => {
