@@ -77,7 +77,7 @@ interface WrappedKey {
 async function readRing(spine: Spine): Promise<string> {
   await using probe = await connectProbe({ name: "keyring", transport: spine.transport("keyring") });
   const subject = `$JS.API.DIRECT.GET.KV_${BUCKETS.keyring}.$KV.${BUCKETS.keyring}.${KV_KEYS.ring}`;
-  return probe.request(subject);
+  return await probe.request(subject);
 }
 
 function activeKey(ring: string): WrappedKey {

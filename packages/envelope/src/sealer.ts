@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { ScbeError } from "@scbe/contracts";
 import { encodeBase64Url } from "./base64url.ts";
-import type { RequestHeader, ResponseHeader } from "./header/header.ts";
+import type { Phase, RequestHeader, ResponseHeader } from "./header/header.ts";
 import type { Subkeys } from "./keys/subkeys.ts";
 import type { Clock, Epochs, SealingKeys } from "./ports.ts";
 import { type Kind, SealingSession, type SessionLimits, type SessionScope } from "./sealing-session.ts";
@@ -69,8 +69,8 @@ const BYTE_BUDGET = 64 * 2 ** 30;
 export class Sealer {
   readonly #ports: SealerPorts;
   readonly #limits: SessionLimits;
-  /** At most one for each (phase, provider, intent) that there is a key for. */
-  readonly #sessions = new Map<string, SealingSession>();
+  /** At most one for each phase of the subkeys in use. They hang on those, and go with them when a key is withdrawn. */
+  readonly #sessions = new WeakMap<Subkeys, Partial<Record<Phase, SealingSession>>>();
 
   constructor(ports: SealerPorts, limits: SealerLimits) {
     this.#ports = ports;
@@ -80,7 +80,7 @@ export class Sealer {
   /** @throws ScbeError NO_KEYS, NO_EPOCH, or BAD_REQUEST naming what cannot stand in a header */
   sealRequest(request: RequestToSeal): SealedRequest {
     const { provider, intent, model, requestId, body } = request;
-    const subkeys = this.#subkeys("request", provider, intent);
+    const subkeys = this.#subkeys(provider, intent);
     const epoch = this.#ports.epochs.current();
     if (epoch === undefined) throw new ScbeError("NO_EPOCH", "no replay epoch is known yet");
     const session = this.#session({ subkeys, phase: "request", epoch });
@@ -92,7 +92,7 @@ export class Sealer {
   sealResponse(response: ResponseToSeal): SealedResponse {
     const { request, stream, body } = response;
     const { provider, intent, model, request_id } = request.header;
-    const subkeys = this.#subkeys("response", provider, intent);
+    const subkeys = this.#subkeys(provider, intent);
     const session = this.#session({ subkeys, phase: "response", epoch: undefined });
     const chunk = stream && { seq: stream.seq, final: stream.final };
     const members = { request_id, in_reply_to: encodeBase64Url(request.hash), ...chunk };
@@ -100,21 +100,20 @@ export class Sealer {
     return { bytes, header: header as ResponseHeader };
   }
 
-  /** @throws ScbeError NO_KEYS; a session whose key was withdrawn is dropped with it */
-  #subkeys(phase: SessionScope["phase"], provider: string, intent: string): Subkeys {
+  /** @throws ScbeError NO_KEYS */
+  #subkeys(provider: string, intent: string): Subkeys {
     const subkeys = this.#ports.keys.active(provider, intent);
     if (subkeys !== undefined) return subkeys;
-    this.#sessions.delete(slotOf(phase, provider, intent));
     throw new ScbeError("NO_KEYS", "there is no active key for this provider and intent here");
   }
 
   /** The session in use, or a fresh one in its place. */
   #session(scope: SessionScope): SealingSession {
-    const slot = slotOf(scope.phase, scope.subkeys.provider, scope.subkeys.intent);
-    const current = this.#sessions.get(slot);
+    const held = this.#sessions.get(scope.subkeys) ?? {};
+    const current = held[scope.phase];
     if (current?.mayGoOn(scope) === true) return current;
     const fresh = new SealingSession(scope, this.#ports.clock, this.#limits);
-    this.#sessions.set(slot, fresh);
+    this.#sessions.set(scope.subkeys, { ...held, [scope.phase]: fresh });
     return fresh;
   }
 
@@ -126,9 +125,4 @@ export class Sealer {
     }
     return { model, ttl: ttlSeconds, content_type: contentType, schema_hash: schemaHash };
   }
-}
-
-/** Names hold no space. */
-function slotOf(phase: string, provider: string, intent: string): string {
-  return `${phase} ${provider} ${intent}`;
 }

@@ -97,7 +97,6 @@ export class SealingSession {
    * @throws ScbeError BAD_REQUEST naming a member that cannot stand in a header, before anything is spent
    */
   seal(kind: Kind, members: MessageMembers, body: Uint8Array): { bytes: Uint8Array; header: Header } {
-    assertLegal(kind);
     assertLegal(members);
     const template = this.#template(kind, members);
     this.#counter += 1;
@@ -115,13 +114,14 @@ export class SealingSession {
     return { bytes, header: { ...template.fixed, ...slots } as Header };
   }
 
-  /** Of legal values only the last in the id may hold a space, so no two kinds share one. */
+  /** No legal value holds a line's end, so nothing illegal has the id of something legal. */
   #template(kind: Kind, members: MessageMembers): HeaderTemplate {
     const { model, ttl, content_type, schema_hash } = kind;
     const shape = members.seq === undefined ? "whole" : "chunk";
-    const id = `${shape} ${model} ${ttl} ${schema_hash} ${content_type}`;
+    const id = `${shape}\n${model}\n${ttl}\n${schema_hash}\n${content_type}`;
     const known = this.#templates.get(id);
     if (known !== undefined) return known;
+    assertLegal(kind);
     const template = new HeaderTemplate({ ...this.#fixed, ...kind, ...BLANK, ...members } as Header);
     if (this.#templates.size >= TEMPLATES_MAX) this.#templates.clear();
     this.#templates.set(id, template);

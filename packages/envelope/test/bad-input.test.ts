@@ -65,6 +65,7 @@ describe("step 1 refuses as malformed", () => {
     ["a header of length 0 before the rest", withLength(0)],
     ["a header that reaches into the tag", withLength(whole.length - 4 - 15)],
     ["a header that ends with the message", withLength(whole.length - 4)],
+    ["a whole header and 15 bytes behind it", whole.subarray(0, 4 + headerBytes + 15)],
     ["a header that is longer than the message", withLength(whole.length - 3)],
     ["a header length of 2^32 - 1", withLength(2 ** 32 - 1)],
     ["a header length that is negative where it is read as signed", withLength(2 ** 31 + headerBytes)],

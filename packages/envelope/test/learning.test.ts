@@ -11,6 +11,9 @@ vi.mock(import("../src/keys/session-keys.ts"), { spy: true });
 /** More than an opener remembers of sessions by header (1024) and by keys (4096). */
 const FLOOD = 4500;
 
+// Seconds on a quiet machine; a busy one may take its time.
+vi.setConfig({ testTimeout: 120_000 });
+
 beforeEach(() => vi.clearAllMocks());
 
 function work() {

@@ -1,8 +1,11 @@
 import { createHash } from "node:crypto";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { NOISE_BYTES, REFUSALS, type RequestOpening, type ResponseBinding } from "../src/index.ts";
 import { CONTEXT, craft, IKM, MODEL, REQUEST_ID, session } from "./craft.ts";
 import { newOpener, newSealer, openAll, openOne, subkeysOf, TestKeys } from "./fixtures.ts";
+
+// Seconds on a quiet machine; a busy one may take its time.
+vi.setConfig({ testTimeout: 120_000 });
 
 const BODY = Buffer.from(Array.from({ length: 1024 }, (_, index) => (index * 7) & 0xff));
 const AT_ONCE = 512;

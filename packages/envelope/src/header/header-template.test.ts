@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { members, session, text } from "../../test/craft.ts";
 import { jcs } from "../jcs.ts";
+import { ENVELOPE_HEADER_BYTES_MAX } from "../wire.ts";
 import { FORMS, MEMBERS, type Member } from "./forms.ts";
 import type { Header } from "./header.ts";
 import { HeaderTemplate, type SlotValues } from "./header-template.ts";
@@ -202,6 +203,20 @@ describe("a template refuses what parsing refuses, in a slot:", () => {
   test("and takes the legal one", () => {
     expect(template.match(text(legal))).toEqual(legal);
   });
+});
+
+test("the longest legal header is far shorter than the limit", () => {
+  const legal = members(session("response"), { seq: 2 ** 31 - 1, final: 1 });
+  const longest = { kid: 64, provider: 64, intent: 64, model: 128, content_type: 128 };
+  const filled = Object.entries(longest).map(([member, length]) => [member, "a".repeat(length)]);
+  const written = text({
+    ...legal,
+    ...Object.fromEntries(filled),
+    schema_hash: `sha256:${"0".repeat(64)}`,
+    ttl: 3600,
+  });
+  expect(parseHeader(written)).toMatchObject({ ok: true });
+  expect(written.length).toBeLessThan(ENVELOPE_HEADER_BYTES_MAX / 2);
 });
 
 test("the forms take exactly the base64url texts of their length, as decoding and encoding again tells", () => {
