@@ -26,17 +26,21 @@ async function main(args: readonly string[]): Promise<number> {
     return EXIT_CODES.stopped;
   }
   if (read.kind === "wrong") return complain(`${read.problem}\nsee npm start -- --help`, WRONG_ARGUMENTS);
+  const { options } = read;
   const reading = readConfig(startConfig, process.env);
   if (!reading.ok) {
+    if (options.json) await print(jsonReport(NOTHING));
     return complain(`cannot start:\n  ${reading.problems.join("\n  ")}`, EXIT_CODES.misconfigured);
   }
-  const { options } = read;
   const config = options.autoPorts ? withAutoPorts(reading.config) : reading.config;
   try {
     return await lockAndRun(options, config, stop);
   } catch (error) {
     if (options.json) await print(jsonReport(NOTHING));
-    if (stop.signal.aborted) return stop.exitCode;
+    if (stop.signal.aborted) {
+      say("stopped");
+      return stop.exitCode;
+    }
     return complain(error instanceof Error ? error.message : String(error), EXIT_CODES.failed);
   }
 }

@@ -17,7 +17,7 @@ const OF_THE_MACHINE = [
   "no_proxy",
 ];
 
-/** After TERM: long enough for what is in flight here, short enough for whoever pressed Ctrl-C. */
+/** Always the same, since the launcher kills what has not stopped some time later: long enough for what is in flight here, short enough for whoever pressed Ctrl-C. */
 const DRAIN_TIMEOUT_MS = "5000";
 
 /**
@@ -28,7 +28,7 @@ export function baseEnvironment(own: NodeJS.ProcessEnv): Record<string, string> 
   const entries = Object.entries(own).filter(
     (entry): entry is [string, string] => entry[1] !== undefined && isPassedOn(entry[0]),
   );
-  return { SCBE_DRAIN_TIMEOUT_MS: DRAIN_TIMEOUT_MS, ...Object.fromEntries(entries) };
+  return { ...Object.fromEntries(entries), SCBE_DRAIN_TIMEOUT_MS: DRAIN_TIMEOUT_MS };
 }
 
 function isPassedOn(name: string): boolean {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { PROVIDER_APIS, PROVIDER_NAMES, type ProviderName } from "@scbe/examples/providers";
+import { PROVIDER_APIS, PROVIDER_NAMES } from "@scbe/examples/providers";
 import type { StartConfig } from "./config.ts";
 import { pick } from "./environment.ts";
 import type { LocalFolder } from "./local-folder.ts";
@@ -66,13 +66,6 @@ export function gateways({ root, folder, own, env }: Surroundings, standInUrl: s
       }),
     });
   });
-}
-
-/** Providers whose real API is called, since there is a key for it. */
-export function realProviders(own: NodeJS.ProcessEnv): ProviderName[] {
-  return PROVIDER_NAMES.filter(
-    (provider) => Object.keys(pick(own, PROVIDER_APIS[provider].keyVariables)).length > 0,
-  );
 }
 
 export interface StandIn {

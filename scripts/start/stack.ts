@@ -11,10 +11,11 @@ import { baseEnvironment } from "./environment.ts";
 import { Fleet } from "./fleet.ts";
 import { keepOrCreateKmsKey, type LocalFolder } from "./local-folder.ts";
 import type { NodeProgram } from "./node-program.ts";
-import { gateways, realProviders, type Surroundings, services, standIn } from "./parts.ts";
+import { gateways, type Surroundings, services, standIn } from "./parts.ts";
 import { natsServer, redisServer, type Server } from "./servers.ts";
 import type { Program } from "./supervised.ts";
 import { say, warn } from "./terminal.ts";
+import { whoAnswers } from "./who-answers.ts";
 
 export interface StackOptions {
   readonly root: string;
@@ -65,7 +66,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   await makeStores(transport("provision"), folder, signal);
 
   say(`starting keyring, replay guard, envelope service and ${PROVIDER_NAMES.length} gateways`);
-  tellWhoAnswers(own);
+  say(whoAnswers(own));
   const redisUrl = redis && (() => redis.url);
   const ourServices = services(from, { askersFile: credentials.askersFile, redisUrl });
   const serviceFleet = stack.use(new Fleet());
@@ -125,13 +126,6 @@ async function makeStores(
   });
   if (result.ok) return;
   throw new Error(`remove ${natsStore} to begin anew:\n  ${result.problems.join("\n  ")}`);
-}
-
-function tellWhoAnswers(own: NodeJS.ProcessEnv): void {
-  const real = realProviders(own);
-  const rest = real.length === PROVIDER_NAMES.length ? "" : "; a local stand-in answers for the others";
-  if (real.length > 0) warn(`there are keys: the real APIs of ${real.join(", ")} will be called${rest}`);
-  else say("no provider's key is set: a local stand-in answers for all of them, and says so");
 }
 
 function programsOf(parts: readonly NodeProgram[]): Program[] {

@@ -1,0 +1,103 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createTempDir, type TempDir } from "@scbe/testkit";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Fleet } from "./fleet.ts";
+import { type Program, Supervised } from "./supervised.ts";
+
+const NEVER = new AbortController().signal;
+
+let dir: TempDir;
+beforeEach(() => {
+  dir = createTempDir();
+});
+afterEach(() => dir[Symbol.dispose]());
+
+/** A real process that runs `script`; it is ready when its log says so. */
+function program(name: string, script: string): Program & { log(): string } {
+  const logFile = join(dir.path, `${name}.log`);
+  const log = (): string => {
+    try {
+      return readFileSync(logFile, "utf8");
+    } catch {
+      return "";
+    }
+  };
+  const command = { file: process.execPath, args: ["-e", script], env: {}, ipc: true, logFile };
+  return { name, command: async () => command, isReady: async () => log().includes("ready"), log };
+}
+
+const STAYS =
+  "console.log('ready'); setInterval(() => undefined, 1000); process.on('disconnect', () => process.exit());";
+
+describe("a program that is supervised", () => {
+  test("is ready when it says so, and gone after it was told to stop", async () => {
+    const stays = program(
+      "stays",
+      `process.on("SIGTERM", () => { console.log("told"); process.exit(); }); ${STAYS}`,
+    );
+    const supervised = new Supervised(stays);
+    await supervised.ready;
+    await supervised[Symbol.asyncDispose]();
+    expect(stays.log()).toContain("told");
+  });
+
+  test("is started again when it dies", async () => {
+    const [dies, stays] = [program("one", "process.exit(3)"), program("one", STAYS)];
+    let runs = 0;
+    const command = () => (++runs === 1 ? dies : stays).command();
+    await using supervised = new Supervised({ ...stays, command });
+    await supervised.ready;
+    expect(runs).toBe(2);
+  });
+
+  test("does not start when it cannot, and its last words say why", async () => {
+    const line = '{"level":"fatal","msg":"cannot go on","err":{"message":"the port is taken"}}';
+    await using supervised = new Supervised(program("fails", `console.log('${line}'); process.exit(1)`));
+    await expect(supervised.ready).rejects.toThrow(
+      /fails does not start \(exit code 1\)[\s\S]*fatal: cannot go on: the port is taken/,
+    );
+  });
+
+  test("is not tried again when it is misconfigured", async () => {
+    const misconfigured = program("wrong", "console.error('no URL'); process.exit(78)");
+    await using supervised = new Supervised(misconfigured);
+    await expect(supervised.ready).rejects.toThrow(/exit code 78[\s\S]*no URL/);
+    expect(misconfigured.log()).toBe("no URL\n");
+  });
+
+  test("is told where there is no such program", async () => {
+    const missing = program("missing", "");
+    const command = { ...(await missing.command()), file: "/no/such/program" };
+    await using supervised = new Supervised({ ...missing, command: async () => command });
+    await expect(supervised.ready).rejects.toThrow("missing does not start");
+  });
+});
+
+describe("programs that start together", () => {
+  test("are not up when one is not ready in time, and what that one waits for is said", async () => {
+    await using fleet = new Fleet();
+    const there = { ...program("there", STAYS), isReady: async () => true };
+    const waits = { ...program("waits", STAYS), isReady: async () => false, lacks: () => "keys: no answer" };
+    const starting = fleet.start([there, waits], 300, NEVER);
+    await expect(starting).rejects.toThrow(/not ready within 0.3 s:\s+waits: keys: no answer$/);
+  });
+
+  test("are not waited for any longer when that is given up", async () => {
+    await using fleet = new Fleet();
+    const giveUp = new AbortController();
+    const starting = fleet.start(
+      [{ ...program("waits", STAYS), isReady: async () => false }],
+      60_000,
+      giveUp.signal,
+    );
+    giveUp.abort();
+    await expect(starting).rejects.toThrow(/abort/i);
+  });
+
+  test("start no more after they were told to stop", async () => {
+    const fleet = new Fleet();
+    await fleet[Symbol.asyncDispose]();
+    await expect(fleet.start([program("late", STAYS)], 1000, NEVER)).rejects.toThrow("told to stop");
+  });
+});

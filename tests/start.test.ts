@@ -1,0 +1,234 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { createTempDir, eventually, freePort, type TempDir } from "@scbe/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type FoundProcess, type Launcher, startLauncher } from "./start/launcher.ts";
+
+const START_MS = 60_000;
+const STOP_MS = 20_000;
+/** Looking through all processes of the machine takes a while. */
+const SCAN = { timeoutMs: START_MS, everyMs: 100 };
+const AUTO = ["--ports", "auto"];
+
+let folder: TempDir;
+beforeAll(() => {
+  folder = createTempDir();
+});
+afterAll(() => folder[Symbol.dispose]());
+
+/** npm, the bootstrap, the launcher, two servers, the stand-in, three services, six gateways. */
+const ALL_PROCESSES = 15;
+
+interface Report {
+  readonly ok: boolean;
+  readonly requests: readonly Readonly<Record<string, unknown>>[];
+  readonly attacks: readonly { name: string; refused: boolean; answer_bytes: number }[];
+}
+
+describe("while it is up", () => {
+  let launcher: Launcher;
+  beforeAll(async () => {
+    launcher = startLauncher(folder.path, AUTO);
+    await launcher.npm.output(/Ctrl-C stops everything/, { timeoutMs: START_MS });
+  }, START_MS);
+  afterAll(() => launcher[Symbol.asyncDispose]());
+
+  test("it tells people what became of every request and attack, and where health and metrics are", async () => {
+    const { stdout } = launcher.npm;
+    expect(stdout).toMatch(/^request +provider +bytes +seal +round trip +verdict$/m);
+    expect(stdout.match(/ ok$/gm)).toHaveLength(25);
+    expect(stdout.match(/ 512 +\d+ ms +refused$/gm)).toHaveLength(5);
+    for (const part of ["keyring", "replay-guard", "envelope", "gateway-xai"]) {
+      const url = new RegExp(`^  ${part} +(http://127\\.0\\.0\\.1:\\d+)$`, "m").exec(stdout)?.[1];
+      expect((await fetch(`${url}/healthz`)).status).toBe(200);
+      expect(await (await fetch(`${url}/metrics`)).text()).toContain("# HELP");
+    }
+  });
+
+  test("every part is a process of its own that connects as itself", () => {
+    const parts = ["keyring", "replay-guard", "envelope"].map((name) => `services/${name}/src/main.ts`);
+    for (const part of [...parts, "stand-in/main.ts", "nats-server", "redis-server"]) {
+      expect(launcher.find(part), part).toHaveLength(1);
+    }
+    expect(launcher.find("gateway/main.ts")).toHaveLength(6);
+  });
+
+  test("a second start in the same checkout is told so, and harms nothing", async () => {
+    await using second = startLauncher(folder.path, AUTO);
+    expect(await second.npm.exited).toMatchObject({ code: 1 });
+    expect(second.npm.stderr).toContain("another npm start runs");
+    expect(launcher.find("nats-server")).toHaveLength(1);
+  });
+
+  test("a service that is killed is started again, and that is said", async () => {
+    const keyring = theOne(launcher.find("services/keyring"));
+    process.kill(keyring.pid, "SIGKILL");
+    await launcher.npm.output(/keyring ended \(signal SIGKILL\); starting it again in 250 ms/);
+    await launcher.npm.output(/keyring is back/, { timeoutMs: START_MS });
+    expect(launcher.find("services/keyring")).not.toContainEqual(keyring);
+  });
+
+  test("the servers are started again, too, where they were, and every part is ready again", async () => {
+    for (const name of ["nats-server", "redis-server"]) {
+      process.kill(theOne(launcher.find(name)).pid, "SIGKILL");
+      await launcher.npm.output(new RegExp(`${name} is back`), { timeoutMs: START_MS });
+    }
+    const urls = [...launcher.npm.stdout.matchAll(/^ {2}\S+ +(http:\S+)$/gm)].map(([, url]) => url);
+    expect(urls).toHaveLength(9);
+    const areReady = async (): Promise<boolean> => {
+      const answers = await Promise.all(urls.map((url) => fetch(`${url}/readyz`)));
+      return answers.every(({ ok }) => ok);
+    };
+    await eventually(areReady, { timeoutMs: 20_000, everyMs: 100 });
+  });
+
+  test("TERM to npm alone stops everything in order, and leaves no process behind", async () => {
+    launcher.npm.signal("SIGTERM");
+    await launcher.npm.exited;
+    await nothingLeft(launcher);
+    expect(launcher.npm.stderr).toMatch(/stopping\n.*stopped\n/);
+    expect(launcher.npm.stderr).not.toContain("was killed");
+  });
+});
+
+describe("nothing is left behind", () => {
+  test("by Ctrl-C, which the launcher hears twice, while it starts", async () => {
+    await using launcher = startLauncher(folder.path, AUTO);
+    await launcher.npm.output(/starting keyring/, { timeoutMs: START_MS });
+    await eventually(() => launcher.find("gateway/main.ts").length > 0, SCAN);
+    // The terminal tells every process of its foreground group, and npm passes it on.
+    process.kill(theOne(launcher.find("run.mjs")).pid, "SIGINT");
+    launcher.npm.signal("SIGINT");
+    await launcher.npm.exited;
+    await nothingLeft(launcher);
+    expect(launcher.npm.stderr).toMatch(/stopped\n$/);
+  });
+
+  test("by a terminal that is closed", async () => {
+    await using launcher = startLauncher(folder.path, AUTO);
+    await launcher.npm.output(/starting keyring/, { timeoutMs: START_MS });
+    launcher.npm.child.stdout?.destroy();
+    launcher.npm.child.stderr?.destroy();
+    for (const { pid } of launcher.find("run.mjs")) process.kill(pid, "SIGHUP");
+    launcher.npm.signal("SIGHUP");
+    await nothingLeft(launcher);
+  });
+
+  test("by the end of a pipe that nobody reads any more", async () => {
+    await using launcher = startLauncher(folder.path, AUTO);
+    await launcher.npm.output(/starting keyring/, { timeoutMs: START_MS });
+    launcher.npm.child.stdout?.destroy();
+    launcher.npm.child.stderr?.destroy();
+    await nothingLeft(launcher, START_MS);
+  });
+
+  test("by a SIGKILL of the launcher", async () => {
+    await using launcher = startLauncher(folder.path, AUTO);
+    await eventually(() => launcher.processes().length === ALL_PROCESSES, SCAN);
+    process.kill(theOne(launcher.find("scripts/start.ts")).pid, "SIGKILL");
+    await nothingLeft(launcher);
+  });
+});
+
+describe("npm start --silent -- --once --json", () => {
+  /** Of starts that found what an earlier one had made; the machine can be busy during one of them. */
+  const firstAnswerSeconds: number[] = [];
+
+  test("prints one document, and ends with 0 when all went as it must", async () => {
+    await using launcher = startLauncher(folder.path, ["--once", "--json", ...AUTO]);
+    expect(await launcher.npm.exited).toEqual({ code: 0, signal: null });
+    const report = readReport(launcher);
+    expect(report.ok).toBe(true);
+    expect(report.requests).toHaveLength(25);
+    expect(new Set(report.requests.map(({ provider }) => provider)).size).toBe(6);
+    for (const request of report.requests) {
+      expect(request).toEqual({
+        id: expect.any(String),
+        provider: expect.any(String),
+        bytes: expect.any(Number),
+        seal_ms: expect.any(Number),
+        round_trip_ms: expect.any(Number),
+        verdict: "ok",
+      });
+    }
+    expect(report.attacks).toEqual(
+      [
+        "replayed envelope",
+        "flipped bit",
+        "swapped provider",
+        "stale envelope",
+        "response sent as a request",
+      ].map((name) => ({ name, refused: true, answer_bytes: 512 })),
+    );
+    await nothingLeft(launcher);
+    firstAnswerSeconds.push(secondsToFirstAnswer(launcher));
+  });
+
+  test("says so, and ends with another code, when a provider is not there", async () => {
+    const dead = { SCBE_PROVIDER_URL_GROQ: `http://127.0.0.1:${await freePort()}` };
+    await using launcher = startLauncher(folder.path, ["--once", "--json", ...AUTO], dead);
+    expect(await launcher.npm.exited).toMatchObject({ code: 1 });
+    const report = readReport(launcher);
+    expect(report.ok).toBe(false);
+    for (const { provider, verdict } of report.requests) {
+      expect(verdict).toBe(provider === "groq" ? "HANDLER_FAILED" : "ok");
+    }
+    expect(report.attacks.every(({ refused }) => refused)).toBe(true);
+    firstAnswerSeconds.push(secondsToFirstAnswer(launcher));
+  });
+
+  test("has its first sealed answer within ten seconds when it is not the first start", () => {
+    expect(Math.min(...firstAnswerSeconds)).toBeLessThan(10);
+  });
+
+  test("says in the document that nothing went well when a part does not start, and why on stderr", async () => {
+    const wrong = { SCBE_REPLAY_WINDOW_SECONDS: "soon" };
+    await using launcher = startLauncher(folder.path, ["--once", "--json", ...AUTO], wrong);
+    expect(await launcher.npm.exited).toMatchObject({ code: 1 });
+    expect(readReport(launcher)).toEqual({ ok: false, requests: [], attacks: [] });
+    expect(launcher.npm.stderr).toContain('SCBE_REPLAY_WINDOW_SECONDS: "soon" is not a decimal integer');
+    await nothingLeft(launcher);
+  });
+});
+
+describe("what it cannot start with", () => {
+  test("a taken port is an error that names the variable to change", async () => {
+    const holder = createServer().listen(0, "127.0.0.1");
+    await once(holder, "listening");
+    const { port } = holder.address() as { port: number };
+    const ports = { SCBE_ENVELOPE_OPS_PORT: "0", SCBE_REPLAY_GUARD_OPS_PORT: "0" };
+    const variables = { ...ports, SCBE_KEYRING_OPS_PORT: String(port) };
+    await using launcher = startLauncher(folder.path, ["--once"], variables);
+    expect(await launcher.npm.exited).toMatchObject({ code: 1 });
+    expect(launcher.npm.stderr).toContain(`port ${port} of 127.0.0.1 is taken: set SCBE_KEYRING_OPS_PORT`);
+    expect(launcher.npm.stdout).toBe("");
+    holder.close();
+  });
+
+  test("an unknown flag is an error, and exit code 2", async () => {
+    await using launcher = startLauncher(folder.path, ["--onze"]);
+    expect(await launcher.npm.exited).toMatchObject({ code: 2 });
+    expect(launcher.npm.stderr).toContain("--onze");
+  });
+});
+
+function readReport({ npm }: Launcher): Report {
+  expect(npm.stdout).toMatch(/^\{.*\}\n$/);
+  return JSON.parse(npm.stdout);
+}
+
+function secondsToFirstAnswer({ npm }: Launcher): number {
+  const [, seconds] = /first answer is here (\S+) s/.exec(npm.stderr) ?? [];
+  return Number(seconds);
+}
+
+async function nothingLeft(launcher: Launcher, timeoutMs = STOP_MS): Promise<void> {
+  await eventually(() => launcher.processes().length === 0, { ...SCAN, timeoutMs }).catch(() => undefined);
+  expect(launcher.processes()).toEqual([]);
+}
+
+function theOne(found: readonly FoundProcess[]): FoundProcess {
+  const [first] = found;
+  if (first === undefined || found.length > 1) throw new Error(`${found.length} processes in place of one`);
+  return first;
+}
