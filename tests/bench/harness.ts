@@ -11,6 +11,8 @@ export interface Row {
   /** One round's figure of what we compare with, in `unit`. */
   readonly against: () => number | Promise<number>;
   readonly rounds: number;
+  /** Rounds of each side that come first and are not measured; default 1. */
+  readonly warmUp?: number;
   /** What the ratio says. Rows that show "theirs over ours" put theirs on top. */
   readonly ratio?: (ours: number, against: number) => number;
 }
@@ -26,10 +28,12 @@ export interface Result {
   readonly spread: readonly [number, number];
 }
 
-/** Runs a row: one unmeasured round of each side, then `rounds` interleaved ones, the order swapped each time. */
+/** Runs a row: unmeasured rounds of each side, then `rounds` interleaved ones, the order swapped each time. */
 export async function runRow(row: Row, onRound: (round: number) => void = () => {}): Promise<Result> {
-  await row.ours();
-  await row.against();
+  for (let round = 0; round < (row.warmUp ?? 1); round++) {
+    await row.ours();
+    await row.against();
+  }
   const ratio = row.ratio ?? ((ours, against) => ours / against);
   const rounds: { ours: number; against: number; ratio: number }[] = [];
   for (let round = 0; round < row.rounds; round++) {
@@ -67,8 +71,8 @@ export function quantile(values: readonly number[], q: number): number {
 }
 
 /** Microseconds for one call of `work`, over about `forMs` milliseconds. */
-export async function microsecondsPerCall(work: () => unknown, forMs = 60): Promise<number> {
-  const batch = 50;
+export async function microsecondsPerCall(work: () => unknown, forMs = 20): Promise<number> {
+  const batch = 25;
   const start = performance.now();
   let calls = 0;
   let elapsed = 0;

@@ -1,0 +1,370 @@
+import { randomBytes } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { ENVELOPE_MEDIA_TYPE, HEADERS, isScbeError, STATUS, SUBJECTS, subjectFor } from "@scbe/contracts";
+import { NOISE_BYTES } from "@scbe/envelope";
+import { config } from "@scbe/envelope-service/config";
+import { start } from "@scbe/envelope-service/service";
+import { type BusHeaders, type BusMessage, readConfig } from "@scbe/service-kit";
+import { connectProbe, createTestHost, eventually, startNats, startProcess } from "@scbe/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Asker, connectAsker, type Question } from "./kit/asker.ts";
+import { headerOf } from "./kit/forge.ts";
+import { readMetric } from "./kit/read-metric.ts";
+import { type Spine, startSpine } from "./kit/spine.ts";
+
+const CONCURRENCY = 64;
+const FLOOR_MS = 700;
+const MAX_PAYLOAD = 8 * 1024 * 1024;
+
+let spine: Spine;
+let orchestrator: Asker;
+let gateway: Asker;
+
+beforeAll(async () => {
+  spine = await startSpine({
+    users: [{ name: "wide", role: "orchestrator", providers: ["openai", "anthropic", "nobody"] }],
+    variables: { SCBE_ENVELOPE_CONCURRENCY: String(CONCURRENCY) },
+  });
+  [orchestrator, gateway] = await Promise.all([
+    connectAsker(spine, "orchestrator"),
+    connectAsker(spine, "gateway-openai"),
+  ]);
+});
+afterAll(async () => {
+  await orchestrator?.[Symbol.asyncDispose]();
+  await gateway?.[Symbol.asyncDispose]();
+  await spine?.[Symbol.asyncDispose]();
+});
+
+const hello = Buffer.from("Grüß Gott, Welt");
+const WHOM = { [HEADERS.model]: "gpt-5", [HEADERS.intent]: "chat" };
+const ID = "0190f3a4-5b6c-7d8e-9fa0-b1c2d3e4f506";
+const BINDING = { ...WHOM, [HEADERS.requestId]: ID, [HEADERS.inReplyTo]: "A".repeat(43) };
+
+/** A request that has been sealed, opened, answered and sealed again: what its orchestrator has in hand. */
+async function answered(): Promise<{ request: Uint8Array; response: Uint8Array; binding: BusHeaders }> {
+  const sealed = await orchestrator.ask("sealRequest", hello, { ...WHOM, [HEADERS.requestId]: ID });
+  const opened = await gateway.ask("openRequest", sealed.data);
+  const binding = pick(opened, [HEADERS.model, HEADERS.intent, HEADERS.requestId, HEADERS.inReplyTo]);
+  const response = await gateway.ask("sealResponse", hello, binding);
+  return { request: sealed.data, response: response.data, binding };
+}
+
+function pick(message: BusMessage, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, message.header(name) ?? ""]));
+}
+
+const statusOf = (message: BusMessage): string | undefined => message.header(HEADERS.status);
+
+describe("the way of a body", () => {
+  test.each([
+    ["some text", hello],
+    ["nothing", Buffer.alloc(0)],
+    ["bytes of any kind", randomBytes(100_000)],
+  ])("%s is sealed, opened, answered and opened again, unaltered", async (_case, body) => {
+    const sealed = await orchestrator.ask("sealRequest", body, { ...WHOM, [HEADERS.requestId]: ID });
+    expect(pick(sealed, [HEADERS.status, HEADERS.contentTypeOfMessage, HEADERS.requestId])).toEqual({
+      [HEADERS.status]: STATUS.sealed,
+      [HEADERS.contentTypeOfMessage]: ENVELOPE_MEDIA_TYPE,
+      [HEADERS.requestId]: ID,
+    });
+    const opened = await gateway.ask("openRequest", sealed.data);
+    expect(statusOf(opened)).toBe(STATUS.opened);
+    expect(Buffer.from(opened.data).equals(body)).toBe(true);
+    const binding = pick(opened, Object.keys(BINDING));
+    const response = await gateway.ask("sealResponse", body, binding);
+    const answer = await orchestrator.ask("openResponse", response.data, binding);
+    expect(statusOf(answer)).toBe(STATUS.opened);
+    expect(Buffer.from(answer.data).equals(body)).toBe(true);
+  });
+
+  test("what is said of a body is sealed with it, and told to whoever opens it", async () => {
+    const said = {
+      [HEADERS.contentType]: "text/plain; charset=utf-8",
+      [HEADERS.schemaHash]: `sha256:${"0f".repeat(32)}`,
+    };
+    const parameters = { ...WHOM, ...said, [HEADERS.requestId]: ID, [HEADERS.ttlSeconds]: "60" };
+    const sealed = await orchestrator.ask("sealRequest", hello, parameters);
+    expect(headerOf(sealed.data)).toMatchObject({ ttl: 60, request_id: ID, model: "gpt-5", intent: "chat" });
+    const opened = await gateway.ask("openRequest", sealed.data);
+    expect(pick(opened, [...Object.keys(said), HEADERS.inReplyTo])).toEqual({
+      ...said,
+      [HEADERS.inReplyTo]: sealed.header(HEADERS.inReplyTo),
+    });
+  });
+
+  test("a request without an id gets one, and is told it", async () => {
+    const sealed = await orchestrator.ask("sealRequest", hello, WHOM);
+    expect(sealed.header(HEADERS.requestId)).toBe(headerOf(sealed.data).request_id);
+  });
+});
+
+describe("a question that is not as it must be", () => {
+  const malformed: [string, string][] = [
+    [HEADERS.model, "two words"],
+    [HEADERS.model, "x".repeat(129)],
+    [HEADERS.intent, "Chat"],
+    [HEADERS.intent, "_chat"],
+    [HEADERS.requestId, "1"],
+    [HEADERS.requestId, ID.toUpperCase()],
+    [HEADERS.contentType, 'text/"plain"'],
+    [HEADERS.contentType, "x".repeat(129)],
+    [HEADERS.schemaHash, "sha256:0"],
+    [HEADERS.ttlSeconds, "0"],
+    [HEADERS.ttlSeconds, "1.5"],
+    [HEADERS.ttlSeconds, "1e1"],
+  ];
+  const malformedBinding: [string, string][] = [
+    [HEADERS.inReplyTo, `${"A".repeat(43)}=`],
+    [HEADERS.inReplyTo, `${"A".repeat(42)}B`],
+    [HEADERS.inReplyTo, "A".repeat(42)],
+  ];
+  const cases: [Question, string, string | undefined][] = [
+    ...malformed.map((it): [Question, string, string] => ["sealRequest", ...it]),
+    ...[...malformed, ...malformedBinding].map((it): [Question, string, string] => ["sealResponse", ...it]),
+    ...malformedBinding.map((it): [Question, string, string] => ["openResponse", ...it]),
+    ...Object.keys(WHOM).map((name): [Question, string, undefined] => ["sealRequest", name, undefined]),
+    ...Object.keys(BINDING).map((name): [Question, string, undefined] => ["sealResponse", name, undefined]),
+    ...Object.keys(BINDING).map((name): [Question, string, undefined] => ["openResponse", name, undefined]),
+  ];
+
+  test.each(cases)("%s with %s: %s is a BAD_REQUEST that names the header", async (question, name, value) => {
+    const asker = question === "sealResponse" ? gateway : orchestrator;
+    const { [name]: _, ...others } = BINDING as Record<string, string>;
+    const headers = value === undefined ? others : { ...others, [name]: value };
+    await expect(asker.ask(question, hello, headers)).rejects.toMatchObject({
+      code: "BAD_REQUEST",
+      message: expect.stringContaining(name),
+    });
+  });
+
+  test("a header in other letters is another header", async () => {
+    const headers = { "Scbe-Model": "gpt-5", [HEADERS.intent]: "chat" };
+    await expect(orchestrator.ask("sealRequest", hello, headers)).rejects.toMatchObject({
+      code: "BAD_REQUEST",
+      message: expect.stringContaining(HEADERS.model),
+    });
+  });
+
+  test("a life beyond the replay window is a BAD_REQUEST that tells the window", async () => {
+    const headers = { ...WHOM, [HEADERS.ttlSeconds]: "301" };
+    await expect(orchestrator.ask("sealRequest", hello, headers)).rejects.toMatchObject({
+      code: "BAD_REQUEST",
+      message: expect.stringContaining("300"),
+    });
+  });
+
+  test("an intent that is not served is a BAD_REQUEST that names those that are", async () => {
+    const headers = { ...WHOM, [HEADERS.intent]: "tools" };
+    await expect(orchestrator.ask("sealRequest", hello, headers)).rejects.toMatchObject({
+      code: "BAD_REQUEST",
+      message: expect.stringMatching(/tools.*chat/),
+    });
+  });
+
+  test("a provider that is not served is a BAD_REQUEST that names those that are", async () => {
+    await using wide = await connectAsker(spine, "wide", "nobody");
+    await expect(wide.ask("sealRequest", hello, WHOM)).rejects.toMatchObject({
+      code: "BAD_REQUEST",
+      message: expect.stringMatching(/nobody.*openai, anthropic/),
+    });
+  });
+
+  test("a body that fits the bus, and its envelope does not, is TOO_LARGE and tells the limit", async () => {
+    const body = Buffer.alloc(MAX_PAYLOAD - 500);
+    await expect(orchestrator.ask("sealRequest", body, WHOM)).rejects.toMatchObject({
+      code: "TOO_LARGE",
+      message: expect.stringContaining(String(MAX_PAYLOAD)),
+    });
+  });
+
+  test("a body that does not fit the bus never leaves its caller, who learns the limit", async () => {
+    const body = Buffer.alloc(MAX_PAYLOAD + 1);
+    await expect(orchestrator.ask("sealRequest", body, WHOM)).rejects.toMatchObject({
+      code: "TOO_LARGE",
+      message: expect.stringContaining(String(MAX_PAYLOAD)),
+    });
+  });
+
+  test("a request whose reply subject is no inbox is dropped, and answered where it is one", async () => {
+    await using forger = await connectProbe({ name: "wide", transport: spine.transport("wide") });
+    await using listener = await connectProbe({
+      name: "gateway-openai",
+      transport: spine.transport("gateway-openai"),
+    });
+    const heard = await listener.listen(subjectFor("cancel", "openai"));
+    const answers = await forger.listen("_INBOX_wide.mine");
+    const garbage = randomBytes(100);
+    const question = subjectFor("openResponse", "openai");
+    await forger.publish(question, garbage, subjectFor("cancel", "openai"));
+    await forger.publish(question, garbage, "_INBOX_wide.mine");
+    await eventually(() => answers.length === 1);
+    await forger.publish(subjectFor("cancel", "openai"), "the listener does hear");
+    await eventually(() => heard.length > 0);
+    expect(heard.map(({ text }) => text)).toEqual(["the listener does hear"]);
+  });
+});
+
+describe("an envelope that must not be opened", () => {
+  /** Asked twice, since the noise must be the same: no sooner than the floor, of one length, under one status. */
+  async function expectNoise(question: Question, asker: Asker, data: Uint8Array, headers?: BusHeaders) {
+    const started = performance.now();
+    const [first, second] = await Promise.all([
+      asker.ask(question, data, headers),
+      asker.ask(question, data, headers),
+    ]);
+    expect(performance.now() - started).toBeGreaterThanOrEqual(FLOOR_MS);
+    expect(statusOf(first)).toBe(STATUS.refused);
+    expect(first.data).toHaveLength(NOISE_BYTES);
+    expect(Buffer.from(first.data).equals(second.data)).toBe(true);
+    expect(pick(first, [HEADERS.model, HEADERS.requestId, HEADERS.inReplyTo])).toEqual(
+      pick(second, [HEADERS.model, HEADERS.requestId, HEADERS.inReplyTo]),
+    );
+    expect(first.header(HEADERS.model)).toBeUndefined();
+  }
+
+  const requests: [string, () => Promise<Uint8Array> | Uint8Array][] = [
+    ["random bytes", () => randomBytes(600)],
+    ["nothing", () => new Uint8Array(0)],
+    ["a header that is longer than the message", () => Buffer.concat([Buffer.from([0, 0, 4, 0]), hello])],
+    ["an altered envelope", async () => flipped((await orchestrator.ask("sealRequest", hello, WHOM)).data)],
+    ["one that was opened before", async () => (await answered()).request],
+    ["a response", async () => (await answered()).response],
+  ];
+  test.each(requests)("%s is no request: noise, at the floor", async (_case, make) => {
+    await expectNoise("openRequest", gateway, await make());
+  });
+
+  test("a request is not opened on another provider's subject", async () => {
+    await using other = await connectAsker(spine, "gateway-anthropic", "anthropic");
+    const { data } = await orchestrator.ask("sealRequest", hello, WHOM);
+    await expectNoise("openRequest", other, data);
+    expect(statusOf(await gateway.ask("openRequest", data))).toBe(STATUS.opened);
+  });
+
+  test.each([
+    [HEADERS.model, "gpt-4"],
+    [HEADERS.requestId, "0190f3a4-5b6c-7d8e-9fa0-b1c2d3e4f507"],
+    [HEADERS.inReplyTo, "A".repeat(43)],
+  ])("a response is not opened for a request with another %s", async (name, value) => {
+    const { response, binding } = await answered();
+    await expectNoise("openResponse", orchestrator, response, { ...binding, [name]: value });
+    expect(statusOf(await orchestrator.ask("openResponse", response, binding))).toBe(STATUS.opened);
+  });
+
+  test.each([
+    ["random bytes", async () => ({ data: randomBytes(600), binding: BINDING })],
+    [
+      "a request",
+      async () => {
+        const { request, binding } = await answered();
+        return { data: request, binding };
+      },
+    ],
+    [
+      "an altered response",
+      async () => {
+        const { response, binding } = await answered();
+        return { data: flipped(response), binding };
+      },
+    ],
+  ])("%s is no response: noise, at the floor", async (_case, make) => {
+    const { data, binding } = await make();
+    await expectNoise("openResponse", orchestrator, data, binding);
+  });
+});
+
+function flipped(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.from(bytes);
+  copy.writeUInt8(copy.readUInt8(copy.length - 20) ^ 1, copy.length - 20);
+  return copy;
+}
+
+describe("the service as a process", () => {
+  /** Refused long before they are answered: they are at work for as long as the floor. */
+  const atWork = (count: number) =>
+    Array.from({ length: count }, () => gateway.ask("openRequest", randomBytes(64)));
+
+  async function refusedSoFar(): Promise<number> {
+    if (spine.envelope === undefined) throw new Error("no envelope service");
+    const counted = await readMetric(spine.envelope, "scbe_envelope_openings_total");
+    return counted.get('phase="request",provider="openai",result="malformed"') ?? 0;
+  }
+
+  test("is shown to the operator with its version, description and four endpoints", async () => {
+    await using operator = await connectProbe({ name: "operator", transport: spine.transport("operator") });
+    const info = JSON.parse(await operator.request("$SRV.INFO.envelope")) as Record<string, unknown>;
+    expect(info).toMatchObject({
+      name: "envelope",
+      version: "0.1.0",
+      description: expect.stringContaining("Seals"),
+    });
+    const kinds = ["sealRequest", "openRequest", "sealResponse", "openResponse"] as const;
+    const endpoints = info.endpoints as { subject: string }[];
+    expect(endpoints.map(({ subject }) => subject).sort()).toEqual(
+      kinds.map((kind) => `${SUBJECTS[kind]}.*`).sort(),
+    );
+  });
+
+  test("takes no more at once than it is told to: the others hear BUSY, and the other subjects go on", async () => {
+    const questions = Promise.allSettled(atWork(CONCURRENCY + 16));
+    expect(statusOf(await orchestrator.ask("sealRequest", hello, WHOM))).toBe(STATUS.sealed);
+    const outcomes = (await questions).map((it) =>
+      it.status === "fulfilled" ? statusOf(it.value) : isScbeError(it.reason) && it.reason.code,
+    );
+    expect(outcomes.filter((it) => it === STATUS.refused)).toHaveLength(CONCURRENCY);
+    expect(outcomes.filter((it) => it === "BUSY")).toHaveLength(16);
+  });
+
+  test("that is told to stop answers all that is in flight, and ends with 0", async () => {
+    const before = await refusedSoFar();
+    const questions = atWork(50);
+    await eventually(async () => (await refusedSoFar()) === before + 50);
+    const ended = spine.envelope?.stop();
+    const answers = await Promise.all(questions);
+    expect(answers.map(statusOf)).toEqual(questions.map(() => STATUS.refused));
+    expect(await ended).toBe(0);
+    await expect(orchestrator.ask("sealRequest", hello, WHOM)).rejects.toMatchObject({
+      code: "NO_RESPONDERS",
+    });
+    await spine.envelope?.restart();
+    expect(statusOf(await orchestrator.ask("sealRequest", hello, WHOM))).toBe(STATUS.sealed);
+  });
+
+  test("refuses to start in prod on a connection without TLS", async () => {
+    await using server = await startNats();
+    await using host = await createTestHost({ transport: { servers: [server.url] }, name: "envelope" });
+    const reading = readConfig(config, {
+      ...spine.variables,
+      SCBE_ENVIRONMENT: "prod",
+      NATS_URL: server.url,
+    });
+    if (!reading.ok) throw new Error(reading.problems.join("\n"));
+    await expect(start(reading.config, host)).rejects.toMatchObject({
+      code: "FORBIDDEN",
+      message: expect.stringContaining("NATS_TLS_CA"),
+    });
+  });
+
+  test("that is misconfigured names everything that is wrong at once, and ends with 78", async () => {
+    const wrong = {
+      SCBE_ENVIRONMENT: "production",
+      SCBE_PROVIDERS: "Open AI",
+      SCBE_REPLAY_WINDOW_SECONDS: "five",
+      SCBE_ENVELOPE_CONCURRENCY: "0",
+      NATS_URL: "http://127.0.0.1",
+      NATS_NKEY_SEED_FILE: "/nowhere/envelope.seed",
+      SCBE_OPS_PORT: "65536",
+      LOG_LEVEL: "loud",
+    };
+    const main = fileURLToPath(new URL("../services/envelope/src/main.ts", import.meta.url));
+    const env = { PATH: process.env.PATH ?? "", ...wrong };
+    await using running = startProcess(process.execPath, [main], { bareEnv: true, ipc: true, env });
+    expect(await running.exited).toEqual({ code: 78, signal: null });
+    for (const name of [...Object.keys(wrong), "SCBE_KEYRING_PUBLIC_KEY"]) {
+      expect(running.stderr).toContain(name);
+    }
+    expect(running.stderr).not.toMatch(/^\s+at /m);
+    expect(running.stdout).toBe("");
+  });
+});

@@ -1,0 +1,28 @@
+import { readFileSync } from "node:fs";
+import { connect, createInbox, type NatsConnection, nkeyAuthenticator } from "nats";
+
+/** Who to be on the bus, and where it is. */
+export interface PlainUser {
+  readonly name: string;
+  readonly servers: readonly string[];
+  /** A file that holds the user's nkey seed. */
+  readonly seedFile: string;
+}
+
+/** A connection, and a way to inboxes that nobody else may listen to. */
+export interface PlainConnection {
+  readonly nats: NatsConnection;
+  newInbox(): string;
+}
+
+/** Connects with the user's nkey. Replies go to `_INBOX_<name>.>`, the only inbox that this user may subscribe to. */
+export async function connectUser({ name, servers, seedFile }: PlainUser): Promise<PlainConnection> {
+  const inboxPrefix = `_INBOX_${name}`;
+  const nats = await connect({
+    servers: [...servers],
+    name,
+    inboxPrefix,
+    authenticator: nkeyAuthenticator(readFileSync(seedFile)),
+  });
+  return { nats, newInbox: () => createInbox(inboxPrefix) };
+}

@@ -1,0 +1,170 @@
+import type { Msg } from "nats";
+import { asHeaders, ask, header, ServiceError } from "./ask.ts";
+import type { PlainConnection } from "./connect-user.ts";
+
+/** A request that the envelope service has opened. */
+export interface PlainCall {
+  readonly body: Uint8Array;
+  readonly contentType: string;
+  /** Aborts when the caller gives up, and when its time is up. */
+  readonly signal: AbortSignal;
+}
+
+export interface PlainGatewayOptions {
+  readonly provider: string;
+  /** Requests at work at once. */
+  readonly concurrency?: number;
+  readonly handler: (call: PlainCall) => Promise<Uint8Array> | Uint8Array;
+}
+
+const ACCEPT_AFTER_MS = 250;
+const TIMEOUT_MAX_MS = 120_000;
+const PROBLEM = "application/vnd.scbe.problem+json";
+const EMPTY = new Uint8Array(0);
+
+/** Serves the requests to one provider, in plain NATS. docs/callers.md, "Serving requests". */
+export async function servePlain(
+  connection: PlainConnection,
+  options: PlainGatewayOptions,
+): Promise<AsyncDisposable> {
+  const gateway = new PlainGateway(connection, options);
+  await gateway.start();
+  return gateway;
+}
+
+class PlainGateway implements AsyncDisposable {
+  readonly #connection: PlainConnection;
+  readonly #options: PlainGatewayOptions;
+  /** By the hash of the envelope, in base64url. */
+  readonly #opened = new Map<string, AbortController>();
+  readonly #atWork = new Set<Promise<void>>();
+  #requests: { drain(): Promise<void> } | undefined;
+
+  constructor(connection: PlainConnection, options: PlainGatewayOptions) {
+    this.#connection = connection;
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { nats } = this.#connection;
+    const { provider } = this.#options;
+    nats.subscribe(`scbe.v1.cancel.${provider}`, {
+      callback: (_error, { data }) => this.#opened.get(Buffer.from(data).toString("base64url"))?.abort(),
+    });
+    this.#requests = nats.subscribe(`scbe.v1.request.${provider}`, {
+      queue: "gateways",
+      callback: (error, message) => {
+        if (error === null) this.#receive(message);
+      },
+    });
+    await nats.flush();
+  }
+
+  /** No more requests, then the answers to those that were taken. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#requests?.drain();
+    await Promise.all(this.#atWork);
+    await this.#connection.nats.drain();
+  }
+
+  /** The caller chooses where the answer goes, and this user may answer there: so it must be an inbox. */
+  #receive(message: Msg): void {
+    if (message.reply?.startsWith("_INBOX") !== true) return;
+    if (this.#atWork.size >= (this.#options.concurrency ?? 256)) {
+      message.respond(EMPTY, status("busy"));
+      return;
+    }
+    const work = this.#take(message).finally(() => this.#atWork.delete(work));
+    this.#atWork.add(work);
+  }
+
+  async #take(message: Msg): Promise<void> {
+    const deadline = new AbortController();
+    const late = setTimeout(() => deadline.abort(), timeoutOf(message));
+    const early = setTimeout(() => message.respond(EMPTY, status("accepted")), ACCEPT_AFTER_MS);
+    try {
+      await this.#answer(message, deadline);
+    } catch {
+      message.respond(EMPTY, serviceError("NOT_READY", "503", "the envelope service is away"));
+    } finally {
+      clearTimeout(late);
+      clearTimeout(early);
+    }
+  }
+
+  async #answer(message: Msg, deadline: AbortController): Promise<void> {
+    const subject = `scbe.v1.envelope.open.request.${this.#options.provider}`;
+    const opened = await ask(this.#connection, subject, message.data);
+    if (header(opened, "scbe-status") !== "opened") {
+      message.respond(opened.data, status("refused"));
+      return;
+    }
+    const hash = header(opened, "scbe-in-reply-to");
+    this.#opened.set(hash, deadline);
+    try {
+      if (deadline.signal.aborted) return;
+      const content = await this.#handle(opened, deadline.signal);
+      if (deadline.signal.aborted) return;
+      const sealed = await this.#seal(opened, content);
+      message.respond(sealed.data, status("sealed"));
+    } finally {
+      this.#opened.delete(hash);
+    }
+  }
+
+  /** A failure is an answer like any other: sealed, and of a media type of its own. */
+  async #handle(opened: Msg, signal: AbortSignal): Promise<Content> {
+    const contentType = header(opened, "scbe-content-type");
+    try {
+      return { body: await this.#options.handler({ body: opened.data, contentType, signal }), contentType };
+    } catch {
+      return problem("HANDLER_FAILED", "the handler failed");
+    }
+  }
+
+  /** What cannot be sealed, above all for its size, is a problem too. */
+  async #seal(opened: Msg, { body, contentType }: Content): Promise<Msg> {
+    const subject = `scbe.v1.envelope.seal.response.${this.#options.provider}`;
+    const parameters = {
+      "scbe-model": header(opened, "scbe-model"),
+      "scbe-intent": header(opened, "scbe-intent"),
+      "scbe-request-id": header(opened, "scbe-request-id"),
+      "scbe-in-reply-to": header(opened, "scbe-in-reply-to"),
+      "scbe-content-type": contentType,
+    };
+    try {
+      return await ask(this.#connection, subject, body, parameters);
+    } catch (error) {
+      if (!(error instanceof ServiceError) || contentType === PROBLEM) throw error;
+      return this.#seal(opened, problem(error.code, error.message));
+    }
+  }
+}
+
+interface Content {
+  readonly body: Uint8Array;
+  readonly contentType: string;
+}
+
+function problem(code: string, title: string): Content {
+  return { body: Buffer.from(JSON.stringify({ code, title })), contentType: PROBLEM };
+}
+
+function timeoutOf(message: Msg): number {
+  const told = header(message, "scbe-timeout-ms");
+  return /^\d{1,9}$/.test(told) ? Math.min(Number(told), TIMEOUT_MAX_MS) : TIMEOUT_MAX_MS;
+}
+
+function status(value: string) {
+  return { headers: asHeaders({ "scbe-status": value }) };
+}
+
+function serviceError(code: string, number: string, text: string) {
+  return {
+    headers: asHeaders({
+      "Nats-Service-Error": text,
+      "Nats-Service-Error-Code": number,
+      "scbe-error": code,
+    }),
+  };
+}
