@@ -1,8 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { BUCKETS, EpochRecord, KV_KEYS } from "@scbe/contracts";
-import { type Clock, connectBus, systemClock } from "@scbe/service-kit";
 import {
-  collectLogs,
   eventually,
   type RedisServer,
   type SecuredNats,
@@ -10,25 +7,14 @@ import {
   startRedis,
   startSecuredNats,
 } from "@scbe/testkit";
-import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTraffic } from "./kit.ts";
+import { startTraffic, tell } from "./kit.ts";
 
 let nats: SecuredNats;
 beforeAll(async () => {
   nats = await startSecuredNats();
 });
 afterAll(() => nats[Symbol.asyncDispose]());
-
-/** A command at a server, as an operator gives it. */
-async function tell(redis: RedisServer, ...commands: readonly (readonly string[])[]): Promise<unknown[]> {
-  const connection = new Redis(redis.url, { db: 1 });
-  try {
-    return await Promise.all(commands.map(([name = "", ...args]) => connection.call(name, ...args)));
-  } finally {
-    connection.disconnect();
-  }
-}
 
 /** A primary that lets its replicas attach at once. */
 function startPrimary(): Promise<RedisServer> {
@@ -137,78 +123,6 @@ test("single buckets that vanish under load accept nothing twice, and traffic go
     await setup.traffic.goesOn();
   }
   expect(await setup.traffic.replayAll()).toEqual([]);
-});
-
-/** The bucket of the record, as the guard's own user reaches it. */
-async function openRecord() {
-  const { log } = collectLogs();
-  const bus = await connectBus({ ...nats.transport("replay-guard"), name: "replay-guard", log });
-  const bucket = await bus.bucket(BUCKETS.replay);
-  return {
-    read: async () => {
-      const entry = await bucket.get(KV_KEYS.epoch);
-      if (entry === undefined) throw new Error("there is no record");
-      return { ...entry, record: EpochRecord.parse(JSON.parse(Buffer.from(entry.value).toString())) };
-    },
-    write: async (record: EpochRecord, revision: number) => {
-      await bucket.update(KV_KEYS.epoch, Buffer.from(JSON.stringify(record)), revision);
-    },
-    [Symbol.asyncDispose]: () => bus[Symbol.asyncDispose](),
-  };
-}
-
-test.each([
-  ["to an earlier epoch", (record: EpochRecord, earlier: EpochRecord) => (record ? earlier : earlier)],
-  ["behind an extension", (record: EpochRecord) => ({ ...record, to: record.to - 1 })],
-])("a record that goes back %s ends the epoch, and nothing is accepted twice", async (_what, back) => {
-  await using redis = await startRedis();
-  await using setup = await startTraffic(nats, [redis.url, redis.url, redis.url]);
-  await using kv = await openRecord();
-  const { record: earlier } = await kv.read();
-  await tell(redis, ["DEL", `scbe:replay:${earlier.epoch}:${earlier.from + 10}`]);
-  const later = await eventually(async () => {
-    const entry = await kv.read();
-    return entry.record.epoch === earlier.epoch ? undefined : entry;
-  });
-  await setup.traffic.goesOn();
-  await kv.write(back(later.record, earlier), (await kv.read()).revision);
-  const now = await eventually(async () => {
-    const { record } = await kv.read();
-    return record.epoch !== earlier.epoch && record.epoch !== later.record.epoch ? record : undefined;
-  });
-  expect(now.generation).toBeGreaterThan(later.record.generation);
-  await setup.traffic.goesOn();
-  expect(await setup.traffic.replayAll()).toEqual([]);
-});
-
-test.each([
-  ["an hour ahead", 3_600_000],
-  ["an hour back", -3_600_000],
-  ["five minutes ahead", 300_000],
-])("clocks that step %s change nothing but the epoch", async (_what, stepMs) => {
-  await using redis = await startRedis();
-  let steppedMs = 0;
-  const clock: Clock = { now: () => systemClock.now() + steppedMs, monotonic: () => systemClock.monotonic() };
-  await using setup = await startTraffic(nats, [redis.url, redis.url, redis.url], clock);
-  const { opener } = setup;
-  const sealer = opener.item;
-  opener.item = () => sealer({ minute: Math.floor(clock.now() / 60_000) });
-  steppedMs = stepMs;
-  await setup.traffic.goesOn();
-  expect(await setup.traffic.replayAll()).toEqual([]);
-});
-
-test("one guard whose clock is wrong stands by while the others go on", async () => {
-  await using redis = await startRedis();
-  let steppedMs = 0;
-  const clock: Clock = { now: () => systemClock.now() + steppedMs, monotonic: () => systemClock.monotonic() };
-  await using right = await startTraffic(nats, [redis.url, redis.url]);
-  await using wrong = await startTraffic(nats, [redis.url], clock);
-  const { epoch } = await right.opener.epoch();
-  steppedMs = 86_400_000;
-  await eventually(() => wrong.guards[0]?.host.readiness.ready === false);
-  await right.traffic.goesOn();
-  expect((await right.opener.epoch()).epoch).toBe(epoch);
 });
 
 test("a frozen Redis admits nothing; when it goes on, so does traffic, and nothing is accepted twice", async () => {

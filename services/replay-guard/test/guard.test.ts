@@ -1,20 +1,16 @@
-import { writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { ADMIT_BATCH_MAX, BUCKETS, KV_KEYS, STREAMS, SUBJECTS, subjectFor } from "@scbe/contracts";
 import { connectBus, createLogger } from "@scbe/service-kit";
 import {
   connectProbe,
-  createTempDir,
   eventually,
-  freePort,
   type RedisServer,
   type SecuredNats,
-  startProcess,
   startRedis,
   startSecuredNats,
 } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { again, connectOpener, type Guard, startGuard } from "./kit.ts";
+import { again, connectOpener, startGuard, startOne } from "./kit.ts";
 
 let nats: SecuredNats;
 let redis: RedisServer;
@@ -26,22 +22,8 @@ afterAll(async () => {
   await redis[Symbol.asyncDispose]();
 });
 
-const reasons = (guard: Guard): string =>
-  guard.host.readiness
-    .report()
-    .map(({ name, reason = "" }) => `${name}: ${reason}`)
-    .join("\n");
-
-/** One guard on Redis, and an opener. */
-async function oneGuard(variables: Readonly<Record<string, string>> = { REDIS_URL: redis.url }) {
-  await using stack = new AsyncDisposableStack();
-  const guard = stack.use(await startGuard({ nats, variables }));
-  await guard.ready();
-  const opener = stack.use(await connectOpener(nats));
-  const { epoch } = await opener.epoch();
-  const held = stack.move();
-  return { guard, opener, epoch, [Symbol.asyncDispose]: () => held.disposeAsync() };
-}
+const oneGuard = (variables: Readonly<Record<string, string>> = { REDIS_URL: redis.url }) =>
+  startOne(nats, variables);
 
 describe.each([
   ["in Redis", () => ({ REDIS_URL: redis.url })],
@@ -92,7 +74,7 @@ test("a second guard with a memory of its own stands by", async () => {
   await using second = await startGuard({ nats });
   await delay(1500);
   expect(second.host.readiness.ready).toBe(false);
-  expect(reasons(second)).toContain("kept by another store");
+  expect(second.reasons()).toContain("kept by another store");
   expect((await setup.opener.epoch()).epoch).toBe(setup.epoch);
 });
 
@@ -204,125 +186,3 @@ test.each([
   await expect(starting).rejects.toMatchObject({ code });
   expect((await bucket.get(KV_KEYS.epoch))?.revision).toBe(1);
 });
-
-describe("a Redis that cannot keep the promise leaves the guard not ready, with the reason", () => {
-  test("one that evicts, until it does no more", async () => {
-    await using evicting = await startRedis({
-      args: ["--maxmemory", "50mb", "--maxmemory-policy", "allkeys-lru"],
-    });
-    await using guard = await startGuard({ nats, variables: { REDIS_URL: evicting.url } });
-    await eventually(() => reasons(guard).includes("maxmemory-policy is allkeys-lru; it must be noeviction"));
-    await using cli = startProcess("redis-cli", [
-      "-p",
-      `${evicting.port}`,
-      "config",
-      "set",
-      "maxmemory-policy",
-      "noeviction",
-    ]);
-    await cli.exited;
-    await guard.ready();
-  });
-
-  test("a cluster", async () => {
-    await using cluster = await startRedis({ args: ["--cluster-enabled", "yes"] });
-    await using guard = await startGuard({
-      nats,
-      variables: { REDIS_URL: cluster.url, REDIS_REPLAY_DB: "0" },
-    });
-    await eventually(() => reasons(guard).includes("Redis Cluster, which is not supported"));
-  });
-
-  test("a replica", async () => {
-    await using replica = await startRedis({ replicaOf: redis });
-    await using guard = await startGuard({ nats, variables: { REDIS_URL: replica.url } });
-    await eventually(() => reasons(guard).includes("is a replica"));
-  });
-
-  test("one with fewer databases", async () => {
-    await using small = await startRedis({ args: ["--databases", "1"] });
-    await using guard = await startGuard({ nats, variables: { REDIS_URL: small.url } });
-    await eventually(() => reasons(guard).includes("no database 1"));
-  });
-
-  test("none, until there is one", async () => {
-    await using late = await startRedis();
-    await late.kill();
-    await using guard = await startGuard({ nats, variables: { REDIS_URL: late.url } });
-    await eventually(() => reasons(guard).includes("Redis is away"));
-    await late.restart();
-    await guard.ready();
-  });
-
-  test("one that knows another password, which no log shows", async () => {
-    await using locked = await startRedis({ args: ["--requirepass", "the-right-one"] });
-    const url = locked.url.replace("//", "//:s3cret-and-wrong@");
-    await using guard = await startGuard({ nats, variables: { REDIS_URL: url } });
-    await eventually(() => guard.host.logs.text.includes("not admitting"));
-    expect(guard.host.readiness.ready).toBe(false);
-    expect(guard.host.logs.text + reasons(guard)).not.toContain("s3cret");
-  });
-
-  test("one that is full: what was admitted stays so", async () => {
-    await using full = await startRedis({ args: ["--maxmemory", "3mb"] });
-    await using setup = await oneGuard({ REDIS_URL: full.url });
-    const { opener } = setup;
-    const first = opener.item();
-    expect(await opener.admit([first])).toEqual(["fresh"]);
-    const fill = async (): Promise<boolean> => {
-      const items = Array.from({ length: ADMIT_BATCH_MAX }, () => opener.item());
-      return (await opener.tryAdmit(items)).includes("refused");
-    };
-    await eventually(fill, { everyMs: 0 });
-    expect(await opener.tryAdmit([again(first)])).not.toEqual(["fresh"]);
-    expect(setup.guard.host.logs.text).not.toContain(Buffer.from(first.sessionId).toString("hex"));
-  });
-});
-
-test("the sentinels' primary is followed through a failover", async () => {
-  await using primary = await startRedis({ args: ["--repl-diskless-sync-delay", "0"] });
-  await using replica = await startRedis({ replicaOf: primary });
-  await eventually(() => replica.output.includes("sync: Finished with success"));
-  await using sentinel = await startSentinel(primary.port);
-  const variables = { REDIS_SENTINELS: `127.0.0.1:${sentinel.port}`, REDIS_SENTINEL_NAME: "scbe" };
-  await using setup = await oneGuard(variables);
-  const item = setup.opener.item();
-  expect(await setup.opener.admit([item])).toEqual(["fresh"]);
-  await sentinel.knowsReplica();
-  await primary.kill();
-  const next = await eventually(
-    async () => {
-      const { epoch } = await setup.opener.epoch();
-      return epoch === setup.epoch ? undefined : epoch;
-    },
-    { timeoutMs: 20_000 },
-  );
-  expect(await setup.opener.admit([again(item), setup.opener.item({ epoch: next })])).toEqual([
-    "refused",
-    "fresh",
-  ]);
-});
-
-async function startSentinel(primaryPort: number) {
-  await using stack = new AsyncDisposableStack();
-  const dir = stack.use(createTempDir());
-  const port = await freePort();
-  const file = `${dir.path}/sentinel.conf`;
-  const lines = [
-    `port ${port}`,
-    "bind 127.0.0.1",
-    `dir ${dir.path}`,
-    `sentinel monitor scbe 127.0.0.1 ${primaryPort} 1`,
-    "sentinel down-after-milliseconds scbe 500",
-    "sentinel failover-timeout scbe 3000",
-  ];
-  writeFileSync(file, lines.join("\n"));
-  const server = stack.use(startProcess("redis-server", [file, "--sentinel"]));
-  await server.output(/\+monitor master scbe/);
-  const held = stack.move();
-  return {
-    port,
-    knowsReplica: () => server.output(/\+slave slave/, { timeoutMs: 20_000 }),
-    [Symbol.asyncDispose]: () => held.disposeAsync(),
-  };
-}

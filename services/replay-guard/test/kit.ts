@@ -1,16 +1,18 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import {
   type AdmitItem,
   type AdmitVerdict,
   decodeVerdicts,
   EpochRecord,
   encodeAdmitBatch,
-  type NonceReuseEvent,
+  isScbeError,
   SUBJECTS,
   subjectFor,
 } from "@scbe/contracts";
 import { type Bus, type Clock, connectBus, createLogger, readConfig } from "@scbe/service-kit";
-import { createTestHost, eventually, type SecuredNats, type TestHost } from "@scbe/testkit";
+import { createTestHost, eventually, type RedisServer, type SecuredNats, type TestHost } from "@scbe/testkit";
+import { Redis } from "ioredis";
 import { config, type ReplayGuardConfig } from "../src/config.ts";
 import { start } from "../src/service.ts";
 import { Traffic } from "./traffic.ts";
@@ -26,6 +28,8 @@ export interface Guard extends AsyncDisposable {
   readonly host: TestHost;
   /** Resolves when it is ready. */
   ready(timeoutMs?: number): Promise<void>;
+  /** Its dependencies that are away, and why. */
+  reasons(): string;
   /** The sum of a metric's values with these labels. */
   metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number>;
 }
@@ -52,6 +56,12 @@ export async function startGuard({ nats, variables = {}, clock }: GuardOptions):
         throw new Error(`not ready: ${JSON.stringify(host.readiness.report())}`, { cause });
       });
     },
+    reasons: () =>
+      host.readiness
+        .report()
+        .filter(({ ok }) => !ok)
+        .map(({ name, reason }) => `${name}: ${reason}`)
+        .join("\n"),
     metric: async (name, labels = {}) => {
       const values = (await host.metrics.getSingleMetric(name)?.get())?.values ?? [];
       const isMeant = (given: object): boolean =>
@@ -60,6 +70,17 @@ export async function startGuard({ nats, variables = {}, clock }: GuardOptions):
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
+}
+
+/** One guard that is ready, and an opener that knows the epoch. */
+export async function startOne(nats: SecuredNats, variables: Readonly<Record<string, string>>) {
+  await using stack = new AsyncDisposableStack();
+  const guard = stack.use(await startGuard({ nats, variables }));
+  await guard.ready();
+  const opener = stack.use(await connectOpener(nats));
+  const { epoch } = await opener.epoch();
+  const held = stack.move();
+  return { guard, opener, epoch, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
 /** What openers and sealers do at the guards: ask for the epoch and admit. */
@@ -111,7 +132,8 @@ export async function connectOpener(nats: SecuredNats, timeoutMs = 600): Promise
       };
     },
     admit: async (items, provider = "openai") => {
-      const { data } = await bus.request(subjectFor("admit", provider), encodeAdmitBatch(items), again);
+      const batch = encodeAdmitBatch(items);
+      const { data } = await untilServed(() => bus.request(subjectFor("admit", provider), batch, again));
       return decodeVerdicts(data, items.length);
     },
     tryAdmit: (items) => opener.admit(items).catch(() => items.map(() => "refused" as const)),
@@ -120,12 +142,23 @@ export async function connectOpener(nats: SecuredNats, timeoutMs = 600): Promise
   return opener;
 }
 
+/** Asks again while nobody is in the queue group, as openers do: a guard may leave it for a moment. */
+async function untilServed<T>(ask: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + 2000;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isScbeError(error, "NO_RESPONDERS") || performance.now() > deadline) throw error;
+      await delay(20);
+    }
+  }
+}
+
 /** The same envelope, opened once more by somebody. */
 export function again(item: AdmitItem): AdmitItem {
   return { ...item, attempt: randomBytes(16) };
 }
-
-export type { NonceReuseEvent };
 
 /** Guards on the same or different stores, and traffic through them. */
 export async function startTraffic(nats: SecuredNats, urls: readonly string[], clock?: Clock) {
@@ -140,4 +173,17 @@ export async function startTraffic(nats: SecuredNats, urls: readonly string[], c
   await traffic.goesOn();
   const held = stack.move();
   return { guards, opener, traffic, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}
+
+/** A command at a server, as an operator gives it. */
+export async function tell(
+  redis: RedisServer,
+  ...commands: readonly (readonly string[])[]
+): Promise<unknown[]> {
+  const connection = new Redis(redis.url, { db: 1 });
+  try {
+    return await Promise.all(commands.map(([name = "", ...args]) => connection.call(name, ...args)));
+  } finally {
+    connection.disconnect();
+  }
 }

@@ -13,5 +13,5 @@ export function chooseStore(config: ReplayGuardConfig, clock: Clock, log: Logger
     log.warn("no Redis is configured: what was admitted is remembered in this process alone");
     return memoryStore({ clock, entriesMax: config.SCBE_REPLAY_MEMORY_ENTRIES, id });
   }
-  return new RedisStore({ redis: connectRedis(config, log), db: config.REDIS_REPLAY_DB, clock, log });
+  return new RedisStore({ connection: connectRedis(config, log), db: config.REDIS_REPLAY_DB, clock, log });
 }

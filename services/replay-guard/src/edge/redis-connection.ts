@@ -17,11 +17,19 @@ type RedisConfig = Pick<
 const CONNECT_TIMEOUT_MS = 2000;
 const RECONNECT_MS_MAX = 500;
 
+/** Between two tries to begin anew with a connection that the client has given up. */
+const RENEW_MS = 250;
+
+/** A connection that comes back for as long as it is not disposed of. */
+export interface RedisConnection extends Disposable {
+  readonly redis: Redis;
+}
+
 /**
  * A connection that never repeats a command by itself and keeps none for later: a command that a lost connection left
  * open may have been carried out, and the server behind the next connection may be another one.
  */
-export function connectRedis(config: RedisConfig, log: Logger): Redis {
+export function connectRedis(config: RedisConfig, log: Logger): RedisConnection {
   const timeoutMs = config.REDIS_COMMAND_TIMEOUT_MS;
   const redis = new Redis({
     ...addressOf(config),
@@ -41,8 +49,30 @@ export function connectRedis(config: RedisConfig, log: Logger): Redis {
     sentinelRetryStrategy: (tries) => Math.min(tries * 50, RECONNECT_MS_MAX),
   });
   redis.on("error", (error: unknown) => log.debug({ why: nameOf(error) }, "the connection to Redis failed"));
+  const renewing = renewWhenEnded(redis);
   void redis.connect().catch(() => undefined);
-  return redis;
+  return {
+    redis,
+    [Symbol.dispose]: () => {
+      renewing[Symbol.dispose]();
+      redis.disconnect();
+    },
+  };
+}
+
+/** The client gives up for good when a sentinel tells of a failover while it is connecting. */
+function renewWhenEnded(redis: Redis): Disposable {
+  let timer: NodeJS.Timeout | undefined;
+  const renew = (): void => {
+    timer = setTimeout(() => void redis.connect().catch(() => undefined), RENEW_MS);
+  };
+  redis.on("end", renew);
+  return {
+    [Symbol.dispose]: () => {
+      redis.off("end", renew);
+      clearTimeout(timer);
+    },
+  };
 }
 
 /**

@@ -3,11 +3,11 @@ import type { Clock, Logger } from "@scbe/service-kit";
 import type { Redis } from "ioredis";
 import { FIELD_BYTES, sessionMinute, VALUE_BYTES, writeItem } from "../domain/judge.ts";
 import type { AdmitAnswer, Buckets, MakeAnswer, ReplayStore, StoreSight } from "../ports.ts";
-import { redisFailure } from "./redis-connection.ts";
+import { type RedisConnection, redisFailure } from "./redis-connection.ts";
 import { ADMIT, LOOK, MAKE, type RedisScript } from "./redis-scripts.ts";
 
 export interface RedisStoreOptions {
-  readonly redis: Redis;
+  readonly connection: RedisConnection;
   readonly db: number;
   readonly clock: Clock;
   readonly log: Logger;
@@ -33,7 +33,7 @@ export class RedisStore implements ReplayStore {
       this.#inspected = undefined;
       for (const listener of this.#listeners) listener();
     };
-    options.redis.on("ready", tell).on("close", tell);
+    options.connection.redis.on("ready", tell).on("close", tell);
   }
 
   async admit(
@@ -83,7 +83,7 @@ export class RedisStore implements ReplayStore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listeners.clear();
-    this.#options.redis.disconnect();
+    this.#options.connection[Symbol.dispose]();
   }
 
   /** Redis knows a script from its first use on; that it does not yet know it is told before anything was done. */
@@ -92,7 +92,7 @@ export class RedisStore implements ReplayStore {
     keys: readonly string[],
     args: readonly (string | Buffer)[],
   ): Promise<unknown> {
-    const { redis } = this.#options;
+    const { redis } = this.#options.connection;
     try {
       const rest = [keys.length, ...keys, ...args];
       return await redis.callBuffer("EVALSHA", script.sha1, ...rest).catch((error: unknown) => {
@@ -106,8 +106,8 @@ export class RedisStore implements ReplayStore {
 
   /** Once for each connection: whether this server is of a kind that the guard can use. */
   async #inspect(): Promise<string | undefined> {
-    const { redis, db } = this.#options;
-    this.#inspected ??= inspect(redis, db);
+    const { connection, db } = this.#options;
+    this.#inspected ??= inspect(connection.redis, db);
     try {
       return await this.#inspected;
     } catch (error) {
@@ -118,11 +118,11 @@ export class RedisStore implements ReplayStore {
 
   /** Behind a name, or the sentinels, there may be a primary again. */
   #reconnect(): void {
-    const { redis, clock, log } = this.#options;
+    const { connection, clock, log } = this.#options;
     if (clock.monotonic() < this.#reconnectAt) return;
     this.#reconnectAt = clock.monotonic() + RECONNECT_EVERY_MS;
     log.warn("this Redis is a replica; connecting anew");
-    redis.disconnect(true);
+    connection.redis.disconnect(true);
   }
 }
 
