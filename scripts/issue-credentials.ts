@@ -16,7 +16,7 @@ FOLDER then holds <user>.seed for each process (NATS_NKEY_SEED_FILE), nats.conf 
   --tls-cert FILE         the server's certificate, --tls-key FILE its key (no TLS)
   --tls-ca FILE           clients need a certificate of this authority
 
-It reads SCBE_ENVIRONMENT (dev), SCBE_PROVIDERS, and SCBE_REQUEST_TIMEOUT_MAX_MS, for which answers stay allowed.
+It reads SCBE_ENVIRONMENT (dev) and SCBE_PROVIDERS.
 Exit codes: 0 done, 1 failed, 78 misconfigured.
 `;
 
@@ -30,8 +30,8 @@ function main(): number {
     process.stdout.write(HELP);
     return options.values.help === true ? EXIT_CODES.stopped : EXIT_CODES.misconfigured;
   }
-  const { SCBE_ENVIRONMENT, SCBE_PROVIDERS, SCBE_REQUEST_TIMEOUT_MAX_MS } = clientConfig.variables;
-  const spec = defineConfig({ SCBE_ENVIRONMENT, SCBE_PROVIDERS, SCBE_REQUEST_TIMEOUT_MAX_MS });
+  const { SCBE_ENVIRONMENT, SCBE_PROVIDERS } = clientConfig.variables;
+  const spec = defineConfig({ SCBE_ENVIRONMENT, SCBE_PROVIDERS });
   const reading = readConfig(spec, process.env);
   if (!reading.ok) return complain(reading.problems.join("\n"), EXIT_CODES.misconfigured);
   const { "tls-cert": cert, "tls-key": key } = options.values;
@@ -42,7 +42,6 @@ function main(): number {
     const credentials = issueCredentials(folder, {
       env: reading.config.SCBE_ENVIRONMENT,
       providers: reading.config.SCBE_PROVIDERS,
-      requestTimeoutMaxMs: reading.config.SCBE_REQUEST_TIMEOUT_MAX_MS,
       ...fromArguments(options.values),
     });
     process.stdout.write(`${credentials.users.map(({ name, nkey }) => `${nkey} ${name}\n`).join("")}`);

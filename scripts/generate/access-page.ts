@@ -3,6 +3,7 @@ import {
   type AccessRow,
   allStores,
   isOfProvider,
+  mayAsk,
   permissionsOf,
   ROLES,
   type Role,
@@ -111,13 +112,14 @@ const DAY_MS = 86_400_000;
 
 function plumbing(): string {
   const sections = ROLES.map((role) => {
-    const { publish, subscribe, allowResponses } = exampleOf(role);
+    const { publish, subscribe } = exampleOf(role);
+    const askers = askersOf(role);
     return [
       `### ${role}`,
       "",
       `- publishes: ${code(publish)}`,
       `- subscribes: ${code(subscribe)}`,
-      ...(allowResponses ? ["- answers what it is asked, where it was told to, for a while"] : []),
+      ...(askers.length > 0 ? [`- answers: in the inboxes of ${askers.join(", ")}`] : []),
       "",
     ].join("\n");
   });
@@ -132,11 +134,22 @@ ${sections.join("\n")}`;
 
 /** The permissions of some user of that role, with words in place of its name and its provider. */
 function exampleOf(role: Role) {
-  const providers = ACCESS[role].providers === "none" ? [] : [PROVIDER];
-  const { publish, subscribe, allowResponses } = permissionsOf(role, { name: USER, providers });
+  const { publish, subscribe } = permissionsOf(someUser(role), []);
   const inWords = (subject: string): string =>
     subject.replaceAll(USER, "<user>").replaceAll(PROVIDER, "<provider>");
-  return { publish: publish.map(inWords), subscribe: subscribe.map(inWords), allowResponses };
+  return { publish: publish.map(inWords), subscribe: subscribe.map(inWords) };
+}
+
+function askersOf(role: Role): string[] {
+  const asking = ROLES.filter((asker) => mayAsk(someUser(asker), someUser(role)));
+  return asking.map(
+    (asker) =>
+      `\`${asker}\`${ACCESS[role].providers === "one" && asker !== "operator" ? "s of its provider" : ""}`,
+  );
+}
+
+function someUser(role: Role) {
+  return { role, name: USER, providers: ACCESS[role].providers === "none" ? [] : [PROVIDER] };
 }
 
 const USER = "a-user-of-this-role";
@@ -148,8 +161,8 @@ function code(subjects: readonly string[]): string {
 
 const DEPUTIES = `## What permissions cannot say
 
-A service may answer wherever it is asked to, so whoever asks could name a reply subject that only the service may publish to; every
-endpoint therefore drops a request whose reply subject is no inbox. Whoever may create a JetStream consumer can have messages
+Whoever asks chooses the reply subject, and could name one that only the service may publish to; every endpoint therefore drops a
+request whose reply subject is no inbox, and the server lets it answer only in the inboxes of those who may ask it. Whoever may create a JetStream consumer can have messages
 delivered into any subject of the account; so only the owner of a bucket may create one, and only on its own bucket's key, readers of streams
 get one message at a time into their inbox, and every endpoint takes the provider from a message's subject only after that
 subject matched its own.

@@ -15,9 +15,7 @@ export class Turns implements AsyncDisposable {
   nudge(): void {
     if (this.#stopped) return;
     this.#again = true;
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#run();
   }
 
   /** Awaits the turn at work; there is none after it. */
@@ -32,5 +30,7 @@ export class Turns implements AsyncDisposable {
       this.#again = false;
       await this.#turn();
     }
+    // Here and not by a later callback: a nudge in between would wait for a run that has ended.
+    this.#running = undefined;
   }
 }

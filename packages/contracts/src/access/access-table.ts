@@ -15,7 +15,7 @@ export type Role = (typeof ROLES)[number];
 /** A subject by its name in {@link SUBJECTS}. */
 export type SubjectKind = keyof typeof SUBJECTS;
 
-/** Endpoints of a NATS service: subscribed to in one queue group only, answered by `allow_responses`. */
+/** Endpoints of a NATS service: subscribed to in one queue group only, answered in the inboxes of those who may ask. */
 export interface ServedCells {
   readonly queue: string;
   readonly subjects: readonly SubjectKind[];

@@ -48,7 +48,7 @@ describe("the access table", () => {
 
 describe("permissions", () => {
   it("of a gateway are for its own provider and in its queue group", () => {
-    const { publish, subscribe, allowResponses } = permissionsOf("gateway", GATEWAY);
+    const { publish, subscribe } = permissionsOf(GATEWAY, [GATEWAY]);
     expect(subscribe).toContain("scbe.v1.request.openai gateways");
     expect(subscribe).toContain("_INBOX_gateway-openai.>");
     expect([...publish, ...subscribe].filter((subject) => /[*>]/.test(subject))).toEqual([
@@ -57,15 +57,33 @@ describe("permissions", () => {
       "$SRV.INFO.gateway-openai.*",
       "$SRV.STATS.gateway-openai.*",
     ]);
-    expect(allowResponses).toBe(true);
   });
 
-  it("to answer are for those who serve", () => {
-    const answering = ROLES.filter((role) => {
-      const providers = ACCESS[role].providers === "none" ? [] : ["openai"];
-      return permissionsOf(role, { name: "somebody", providers }).allowResponses;
+  it("to answer are for the inboxes of those who may ask, by subject and provider", () => {
+    const users = deploymentUsers({
+      providers: ["openai", "xai"],
+      users: [{ name: "narrow", role: "orchestrator", providers: ["xai"] }],
     });
-    expect(answering).toEqual(["keyring", "envelope", "replay-guard", "gateway"]);
+    const inboxes = Object.fromEntries(
+      users.map((user) => [
+        user.name,
+        permissionsOf(user, users)
+          .publish.filter((subject) => subject.startsWith("_INBOX"))
+          .map((subject) => subject.slice("_INBOX_".length, -".>".length)),
+      ]),
+    );
+    const gateways = ["gateway-openai", "gateway-xai"];
+    expect(inboxes).toEqual({
+      keyring: ["envelope", "orchestrator", ...gateways, "operator", "narrow"],
+      envelope: ["orchestrator", ...gateways, "operator", "narrow"],
+      "replay-guard": ["envelope", "orchestrator", ...gateways, "operator", "narrow"],
+      "gateway-openai": ["orchestrator", "operator"],
+      "gateway-xai": ["orchestrator", "operator", "narrow"],
+      orchestrator: [],
+      narrow: [],
+      provision: [],
+      operator: [],
+    });
   });
 
   it.each([
@@ -76,7 +94,7 @@ describe("permissions", () => {
     ["no provider", { providers: [] }],
     ["two providers where it is for one", { providers: ["openai", "xai"] }],
   ])("are not made for a gateway with %s", (_name, change) => {
-    expect(() => permissionsOf("gateway", { ...GATEWAY, ...change })).toThrow(
+    expect(() => permissionsOf({ ...GATEWAY, ...change }, [])).toThrow(
       expect.objectContaining({ code: "BAD_REQUEST" }),
     );
   });
@@ -152,10 +170,9 @@ describe("the server's configuration", () => {
     expect(text.slice(text.indexOf("# provision"))).toContain('publish: { deny: [">"] }');
   });
 
-  it("has one account for the environment, and the time for answers above the longest deadline", () => {
+  it("has one account for the environment, and no right to answer that the server would have to keep count of", () => {
     expect(render()).toContain("  SCBE_DEV {");
-    expect(render()).toContain('allow_responses: { max: 8, expires: "150s" }');
-    expect(render({ requestTimeoutMaxMs: 600_000 })).toContain('expires: "630s"');
+    expect(render()).not.toContain("allow_responses");
   });
 
   it("has TLS and a store only where they are given, and asks for certificates only with an authority", () => {

@@ -8,33 +8,57 @@ export interface Permissions {
   readonly publish: readonly string[];
   /** Subjects; one that is followed by a queue group's name is allowed in that group only. */
   readonly subscribe: readonly string[];
-  /** It may answer what it is asked, and only there, for a while. */
-  readonly allowResponses: boolean;
+}
+
+/** A user as far as permissions depend on it. */
+export interface RoleUser extends UserScope {
+  readonly role: Role;
 }
 
 /**
- * All that a user of `role` may publish and subscribe.
+ * All that a user may publish and subscribe. A user that serves may answer in the inboxes of those who may ask it, and
+ * nowhere else (docs/adr/0008).
+ * @param users all users of the bus
  * @throws ScbeError BAD_REQUEST when the name or the providers do not fit the role
  */
-export function permissionsOf(role: Role, user: UserScope, table: AccessTable = ACCESS): Permissions {
-  checkScope(role, user, table);
-  const row = table[role];
+export function permissionsOf(
+  user: RoleUser,
+  users: readonly RoleUser[],
+  table: AccessTable = ACCESS,
+): Permissions {
+  checkScope(user.role, user, table);
+  const row = table[user.role];
+  const askers = users.filter((asker) => mayAsk(asker, user, table));
   return {
     publish: [
       ...row.publishes.flatMap((kind) => subjectsOf(kind, user.providers)),
+      ...askers.map(inboxOf),
       ...(row.owns === undefined ? [] : publishedByOwner(STORES[row.owns])),
       ...(row.reads ?? []).flatMap((store) => publishedByReader(STORES[store].stream)),
       ...(row.provisions === true ? allStores().flatMap(({ stream }) => publishedByProvisioner(stream)) : []),
       ...(row.inspects === true ? ["$SRV.>"] : []),
     ],
     subscribe: [
-      `${inboxPrefixOf(user.name)}.>`,
+      inboxOf(user),
       ...row.subscribes.flatMap((kind) => subjectsOf(kind, user.providers)),
       ...servedBy(row, user.providers),
       ...(row.serves === undefined ? [] : announcedBy(user.name)),
     ],
-    allowResponses: row.serves !== undefined,
   };
+}
+
+/** True when `asker` may ask something that `server` answers: one of its subjects, of a provider of both, or `$SRV`. */
+export function mayAsk(asker: RoleUser, server: RoleUser, table: AccessTable = ACCESS): boolean {
+  const { serves } = table[server.role];
+  if (serves === undefined) return false;
+  const { publishes, inspects } = table[asker.role];
+  const shared = asker.providers.some((provider) => server.providers.includes(provider));
+  const asks = serves.subjects.some((kind) => publishes.includes(kind) && (shared || !isOfProvider(kind)));
+  return asks || inspects === true;
+}
+
+function inboxOf({ name }: UserScope): string {
+  return `${inboxPrefixOf(name)}.>`;
 }
 
 /** Where the answers to a user's questions go; nobody else may subscribe there. */

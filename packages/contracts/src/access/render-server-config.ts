@@ -8,8 +8,6 @@ import { allStores } from "./stores.ts";
 export interface ServerConfigOptions {
   /** One environment is one account. */
   readonly env: Environment;
-  /** The longest time that a caller may wait for its answer, in ms; the default of SCBE_REQUEST_TIMEOUT_MAX_MS is 120,000. */
-  readonly requestTimeoutMaxMs?: number;
   /** Files of the server's certificate (PEM), or `$VARIABLE`s that name them; absent: no TLS. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string };
   /** Folder of JetStream's files, or a `$VARIABLE`; absent: told to the server on its command line. */
@@ -19,10 +17,6 @@ export interface ServerConfigOptions {
 
 /** Bytes of one message, headers and data together. */
 const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
-/** Answers to one question: `accepted` and the answer, and again for a question that was asked again. */
-const RESPONSES_MAX = 8;
-/** An answer to a question of the longest deadline is still allowed: late ones are only the caller's time-out. */
-const RESPONSE_MARGIN_MS = 30_000;
 /** Watches of all replicas of all services, with room for those that a broken link left behind. */
 const CONSUMERS_MAX = 256;
 
@@ -31,9 +25,8 @@ const CONSUMERS_MAX = 256;
  * @throws ScbeError BAD_REQUEST when a user or an option could not stand in it
  */
 export function renderServerConfig(users: readonly AccessUser[], options: ServerConfigOptions): string {
-  const { env, table = ACCESS, requestTimeoutMaxMs = 120_000 } = options;
+  const { env, table = ACCESS } = options;
   checkUsers(users, table);
-  const expiresSeconds = Math.ceil((requestTimeoutMaxMs + RESPONSE_MARGIN_MS) / 1000);
   return [
     `max_payload: ${MAX_PAYLOAD_BYTES}`,
     "# A frozen client or server is noticed in three seconds.",
@@ -46,7 +39,7 @@ export function renderServerConfig(users: readonly AccessUser[], options: Server
     `  SCBE_${env.toUpperCase()} {`,
     `    jetstream { max_streams: ${allStores().length}, max_consumers: ${CONSUMERS_MAX} }`,
     "    users: [",
-    ...users.flatMap((user) => userBlock(user, table, expiresSeconds)),
+    ...users.flatMap((user) => userBlock(user, users, table)),
     "    ]",
     "  }",
     "}",
@@ -54,16 +47,13 @@ export function renderServerConfig(users: readonly AccessUser[], options: Server
   ].join("\n");
 }
 
-function userBlock(user: AccessUser, table: AccessTable, expiresSeconds: number): string[] {
-  const { publish, subscribe, allowResponses } = permissionsOf(user.role, user, table);
+function userBlock(user: AccessUser, users: readonly AccessUser[], table: AccessTable): string[] {
+  const { publish, subscribe } = permissionsOf(user, users, table);
   return [
     `      # ${user.name} (${user.role})`,
     `      { nkey: ${user.nkey}, permissions: {`,
     ...subjectList("publish", publish),
     ...subjectList("subscribe", subscribe),
-    ...(allowResponses
-      ? [`        allow_responses: { max: ${RESPONSES_MAX}, expires: "${expiresSeconds}s" }`]
-      : []),
     "      } }",
   ];
 }
