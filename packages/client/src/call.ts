@@ -1,4 +1,4 @@
-import { HEADERS, isScbeError, STATUS } from "@scbe/contracts";
+import { HEADERS, STATUS } from "@scbe/contracts";
 import type { EndpointRequest } from "@scbe/service-kit";
 
 /** Sent by a gateway that has not answered after this long. */
@@ -19,17 +19,24 @@ export class Call {
   #accepted = false;
   #controller: AbortController | undefined;
   #end: CallEnd | undefined;
+  #onStopping: (() => void) | undefined;
 
   /** @param timeoutMs at most this long, from arrival */
   constructor(request: EndpointRequest, timeoutMs: number) {
     this.#request = request;
     this.#deadline = request.arrivedAt + timeoutMs;
-    this.#timer = setTimeout(this.#onTimer, Math.min(ACCEPT_AFTER_MS, timeoutMs));
+    this.#awaitNext();
   }
 
+  /** The first that came; a deadline that has passed counts from then on, whether or not its timer has fired. */
   get end(): CallEnd | undefined {
     if (this.remainingMs <= 0) this.abort("late");
     return this.#end;
+  }
+
+  /** False once its caller waits no more: then there is no answer of any kind. */
+  get isAwaited(): boolean {
+    return this.remainingMs > 0 && this.#end !== "late" && this.#end !== "cancelled";
   }
 
   get remainingMs(): number {
@@ -47,11 +54,19 @@ export class Call {
     const deadline = performance.now() + ms;
     if (deadline >= this.#deadline) return;
     this.#deadline = deadline;
-    if (this.#accepted) this.#awaitDeadline();
+    this.#awaitNext();
+  }
+
+  /** Runs `listener` when the gateway stops before the call has ended in another way. */
+  onStopping(listener: () => void): void {
+    this.#onStopping = listener;
   }
 
   abort(end: CallEnd): void {
-    this.#end ??= end;
+    if (this.#end === undefined) {
+      this.#end = end;
+      if (end === "stopping") this.#onStopping?.();
+    }
     this.#controller?.abort();
   }
 
@@ -62,21 +77,27 @@ export class Call {
 
   readonly #onTimer = (): void => {
     if (this.end !== undefined) return;
-    if (!this.#accepted) this.#accept();
-    this.#awaitDeadline();
+    if (!this.#accepted && this.#acceptInMs() <= 0) this.#accept();
+    this.#awaitNext();
   };
 
+  /** In a timer nobody would catch what is thrown; an answer that cannot be sent either is told by who sends it. */
   #accept(): void {
     this.#accepted = true;
     try {
       this.#request.respondEarly(ACCEPTED);
-    } catch (error) {
-      if (!isScbeError(error, "DISCONNECTED")) throw error;
+    } catch {
+      // A link that is down. The caller sends a fresh envelope.
     }
   }
 
-  #awaitDeadline(): void {
+  #acceptInMs(): number {
+    return this.#request.arrivedAt + ACCEPT_AFTER_MS - performance.now();
+  }
+
+  #awaitNext(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#onTimer, Math.max(1, this.remainingMs));
+    const next = this.#accepted ? this.remainingMs : Math.min(this.#acceptInMs(), this.remainingMs);
+    this.#timer = setTimeout(this.#onTimer, Math.max(1, Math.ceil(next)));
   }
 }

@@ -43,13 +43,22 @@ export interface ClientSettings {
 
 /**
  * The configuration: arguments first, then variables, then defaults.
+ * @param problems that were found already, to be told with the others
  * @throws ScbeError BAD_REQUEST that names everything that is wrong with it
  */
-export function readClientConfig(settings: ClientSettings): ClientConfig {
+export function readClientConfig(settings: ClientSettings, problems: readonly string[] = []): ClientConfig {
   const variables = { ...(settings.variables ?? process.env), ...asVariables(settings) };
   const reading = readConfig(clientConfig, variables);
-  if (reading.ok) return reading.config;
-  throw new ScbeError("BAD_REQUEST", `the client's configuration: ${reading.problems.join("; ")}`);
+  const all = [...problems, ...emptyIn(settings), ...(reading.ok ? [] : reading.problems)];
+  if (reading.ok && all.length === 0) return reading.config;
+  throw new ScbeError("BAD_REQUEST", `the client's configuration: ${all.join("; ")}`);
+}
+
+/** As a variable, an empty list would count as not set, and the default would be taken for it. */
+function emptyIn({ transport, providers, intents }: ClientSettings): string[] {
+  return Object.entries({ "transport.servers": transport?.servers, providers, intents })
+    .filter(([, list]) => list?.length === 0)
+    .map(([name]) => `${name}: is empty`);
 }
 
 /** As variables, arguments are checked by the same rules. A transport given replaces all of the environment's. */

@@ -1,6 +1,7 @@
-import { HEADERS, readServiceError, ScbeError, STATUS, subjectFor } from "@scbe/contracts";
+import { type ErrorCode, HEADERS, readServiceError, ScbeError, STATUS, subjectFor } from "@scbe/contracts";
 import type { OpenedResponse, Opener, SealedRequest } from "@scbe/envelope";
 import type { Bus, BusMessage } from "@scbe/service-kit";
+import type { Patience } from "./patience.ts";
 
 /** How the journey of one envelope ended, other than by an error. */
 export type Landing =
@@ -17,17 +18,16 @@ export interface FlightOptions {
   readonly bus: Bus;
   readonly opener: Opener;
   readonly sealed: SealedRequest;
-  /** Until the caller's deadline. */
-  readonly leftMs: number;
+  readonly patience: Patience;
   readonly acceptTimeoutMs: number;
-  readonly signal: AbortSignal | undefined;
 }
 
 /**
  * One envelope's journey to a gateway and back. An answer that does not open, or is bound to something else, counts as not
  * come: the deadline decides. Otherwise whoever saw the reply subject could end the request with any bytes at all.
  * Statuses other than `sealed` are taken without proof; they can do no more than silence could.
- * @throws ScbeError TIMEOUT, ABORTED, NO_RESPONDERS, DISCONNECTED, TOO_LARGE, or what the gateway's service error says
+ * @throws ScbeError TIMEOUT, NO_RESPONDERS, DISCONNECTED, TOO_LARGE, FORBIDDEN, what ended the patience, or NOT_READY and
+ *   INTERNAL for a service error of the gateway
  */
 export function fly(options: FlightOptions): Promise<Landing> {
   return new Promise((resolve, reject) => new Flight(options, resolve, reject).start());
@@ -37,7 +37,6 @@ class Flight {
   readonly #options: FlightOptions;
   readonly #resolve: (landing: Landing) => void;
   readonly #reject: (error: Error) => void;
-  readonly #deadline: number;
   #exchange: Disposable | undefined;
   #timer: NodeJS.Timeout | undefined;
   #accepted = false;
@@ -47,17 +46,15 @@ class Flight {
     this.#options = options;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#deadline = performance.now() + options.leftMs;
   }
 
   start(): void {
-    const { bus, sealed, leftMs, acceptTimeoutMs, signal } = this.#options;
-    if (signal?.aborted === true) {
-      this.#onAbort();
-      return;
-    }
+    const { bus, sealed, patience, acceptTimeoutMs } = this.#options;
+    const { leftMs } = patience;
+    patience.onEnd(this.#onEnd);
+    if (leftMs <= 0) this.#fail(late());
+    if (this.#landed) return;
     this.#timer = setTimeout(this.#onTimer, Math.min(leftMs, acceptTimeoutMs));
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
     try {
       this.#exchange = bus.exchange(subjectFor("request", sealed.header.provider), sealed.bytes, {
         headers: { [HEADERS.timeoutMs]: String(Math.ceil(leftMs)) },
@@ -78,7 +75,7 @@ class Flight {
         this.#onAccepted();
         return;
       case STATUS.busy:
-        this.#land({ kind: "busy" });
+        this.#onBusy();
         return;
       case STATUS.refused:
         this.#land({ kind: "refused" });
@@ -98,33 +95,42 @@ class Flight {
     if (this.#accepted) return;
     this.#accepted = true;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#onTimer, this.#deadline - performance.now());
+    this.#timer = setTimeout(this.#onTimer, Math.max(1, this.#options.patience.leftMs));
   }
 
+  /** A gateway that has accepted is not full any more: it would be a second envelope while the first is at work. */
+  #onBusy(): void {
+    if (!this.#accepted) this.#land({ kind: "busy" });
+  }
+
+  /** Codes and texts that stand outside a seal are anybody's; only a sealed problem is taken at its word. */
   #onOther(message: BusMessage): void {
     const error = readServiceError((name) => message.header(name));
-    if (error !== undefined) this.#fail(error);
+    if (error?.code === "BUSY") this.#onBusy();
+    else if (error !== undefined) this.#fail(unsealed(error.code));
   }
 
   readonly #onTimer = (): void => {
-    const isLate = performance.now() >= this.#deadline - TIMER_SLACK_MS;
-    if (isLate) this.#fail(new ScbeError("TIMEOUT", "no answer that opens arrived within the deadline"));
-    else {
-      this.#cancel();
-      this.#land({ kind: "silent" });
-    }
-  };
-
-  readonly #onAbort = (): void => {
     this.#cancel();
-    this.#fail(new ScbeError("ABORTED", "the request was given up by its caller"));
+    const isLate = this.#accepted || this.#options.patience.leftMs <= TIMER_SLACK_MS;
+    if (isLate) this.#fail(late());
+    else this.#land({ kind: "silent" });
   };
 
-  /** Whoever still works on it, or wakes up to it later, need not. */
+  readonly #onEnd = (end: ScbeError): void => {
+    this.#cancel();
+    this.#fail(end);
+  };
+
+  /** Whoever still works on it, or wakes up to it later, need not. A link that is going down carries no such word. */
   #cancel(): void {
     const { bus, sealed } = this.#options;
     if (this.#exchange === undefined || !bus.connected) return;
-    bus.publish(subjectFor("cancel", sealed.header.provider), sealed.hash);
+    try {
+      bus.publish(subjectFor("cancel", sealed.header.provider), sealed.hash);
+    } catch {
+      // The gateway has the deadline, too.
+    }
   }
 
   #land(landing: Landing): void {
@@ -140,10 +146,19 @@ class Flight {
     this.#landed = true;
     this.#exchange?.[Symbol.dispose]();
     clearTimeout(this.#timer);
-    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#options.patience.onEnd(undefined);
     return true;
   }
 }
 
 /** A timer may fire up to this much early against the monotonic clock. */
 const TIMER_SLACK_MS = 1;
+
+function late(): ScbeError {
+  return new ScbeError("TIMEOUT", "no answer that opens arrived within the deadline");
+}
+
+function unsealed(code: ErrorCode): ScbeError {
+  const text = `a gateway answered without a seal: ${code}`;
+  return new ScbeError(code === "INTERNAL" ? "INTERNAL" : "NOT_READY", text);
+}

@@ -1,15 +1,5 @@
-import {
-  encodeProblem,
-  HEADERS,
-  isScbeError,
-  PROBLEM_MEDIA_TYPE,
-  QUEUES,
-  ScbeError,
-  STATUS,
-  SUBJECTS,
-  subjectFor,
-} from "@scbe/contracts";
-import type { OpenedRequest, Opener, Sealer } from "@scbe/envelope";
+import { HEADERS, isScbeError, QUEUES, STATUS, SUBJECTS, subjectFor } from "@scbe/contracts";
+import type { Opener, Sealer } from "@scbe/envelope";
 import {
   type Bus,
   type BusService,
@@ -21,10 +11,12 @@ import {
   type Readiness,
   type ServiceDefinition,
 } from "@scbe/service-kit";
+import { Answerer } from "./answerer.ts";
 import { Call } from "./call.ts";
 import { Cancellations, cancelId } from "./cancellations.ts";
-import type { Gateway, HandlerAnswer, ServeOptions } from "./gateway-options.ts";
+import type { Gateway, ServeOptions } from "./gateway-options.ts";
 import { readTimeout } from "./read-timeout.ts";
+import { settles } from "./settles.ts";
 
 export interface GatewayPorts {
   /** The user's name on the bus, and so the service's. */
@@ -37,40 +29,54 @@ export interface GatewayPorts {
   readonly readiness: Readiness;
   readonly skewMsMax: number;
   readonly timeoutMsMax: number;
+  /** From when on it is to be disposed of, until it has been. */
+  onStart(gateway: Gateway): void;
+  onEnd(gateway: Gateway): void;
 }
 
 const CONCURRENCY = 256;
 const DRAIN_MS = 25_000;
+/** After the time to drain: for handlers that mind their signal. The others are left behind, their callers answered. */
+const ABORT_GRACE_MS = 500;
 const VERSION = "0.1.0";
 const BUSY = { data: new Uint8Array(0), headers: { [HEADERS.status]: STATUS.busy } };
-const SEALED = { [HEADERS.status]: STATUS.sealed };
 const REFUSED = { [HEADERS.status]: STATUS.refused };
-/** What NATS counts of an answer beside its data: the header block. */
-const HEADER_BLOCK_BYTES = 64;
 
 /** Starts a gateway; resolves when it is in the queue group, or waits outside for the process to become ready. */
 export async function startGateway(options: ServeOptions, ports: GatewayPorts): Promise<Gateway> {
   const gateway = new QueueGateway(options, ports);
-  await gateway.start();
-  return gateway;
+  ports.onStart(gateway);
+  try {
+    await gateway.start();
+    return gateway;
+  } catch (error) {
+    await gateway[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 class QueueGateway implements Gateway {
   readonly provider: string;
   readonly #options: ServeOptions;
   readonly #ports: GatewayPorts;
+  readonly #answerer: Answerer;
   readonly #service: BusService;
   readonly #calls = new Set<Call>();
   readonly #opened = new Map<string, Call>();
   readonly #cancellations = new Cancellations();
   readonly #stack = new AsyncDisposableStack();
+  #following: Disposable | undefined;
   #onIdle: (() => void) | undefined;
+  #disposing: Promise<void> | undefined;
 
   constructor(options: ServeOptions, ports: GatewayPorts) {
-    this.provider = options.provider;
+    const { provider, handler } = options;
+    const { bus, sealer, log } = ports;
+    this.provider = provider;
     this.#options = options;
     this.#ports = ports;
-    this.#service = this.#stack.use(ports.bus.service(this.#definition()));
+    this.#answerer = new Answerer({ provider, handler, bus, sealer, log });
+    this.#service = this.#stack.use(bus.service(this.#definition()));
   }
 
   get joined(): boolean {
@@ -85,17 +91,28 @@ class QueueGateway implements Gateway {
     const { bus, readiness } = this.#ports;
     this.#stack.use(bus.subscribe(subjectFor("cancel", this.provider), ({ data }) => this.#cancel(data)));
     if (readiness.ready) await this.#service.join();
-    this.#stack.use(followReadiness(this.#service, readiness));
-    if (bus.connected) await bus.flush();
+    if (this.#disposing !== undefined) return;
+    this.#following = followReadiness(this.#service, readiness);
+    await bus.flush().catch((error: unknown) => {
+      // The link has just gone down; the gateway joins when it is back.
+      if (!isScbeError(error, "DISCONNECTED")) throw error;
+    });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#service.leave();
-    const drainMs = this.#options.drainMs ?? DRAIN_MS;
-    const late = setTimeout(() => this.#abortAll(), drainMs);
-    await Promise.race([this.#idle(), this.#lateAfter(drainMs + ABORT_GRACE_MS)]);
-    clearTimeout(late);
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposing ??= this.#dispose();
+    return this.#disposing;
+  }
+
+  async #dispose(): Promise<void> {
+    this.#following?.[Symbol.dispose](); // or a process that becomes ready just now would take it back into the group
+    const answered = this.#service.leave().then(() => this.#idle());
+    if (!(await settles(answered, this.#options.drainMs ?? DRAIN_MS))) {
+      this.#abortAll();
+      await settles(answered, ABORT_GRACE_MS);
+    }
     await this.#stack.disposeAsync();
+    this.#ports.onEnd(this);
   }
 
   #definition(): ServiceDefinition {
@@ -139,46 +156,10 @@ class QueueGateway implements Gateway {
     if (this.#cancellations.has(id)) call.abort("cancelled");
     this.#opened.set(id, call);
     try {
-      const answer = await this.#handle(opened, call);
-      return call.end === "late" || call.end === "cancelled" ? undefined : this.#seal(opened, answer);
+      return await this.#answerer.answer(opened, call);
     } finally {
       this.#opened.delete(id);
     }
-  }
-
-  /** What the handler says, or why it says nothing. No handler starts once its answer is not wanted any more. */
-  async #handle({ header, body }: OpenedRequest, call: Call): Promise<HandlerAnswer> {
-    if (call.end !== undefined) return problem(new ScbeError("NOT_READY", "the gateway is stopping"));
-    try {
-      return await this.#options.handler({
-        body,
-        header,
-        remainingMs: call.remainingMs,
-        get signal() {
-          return call.signal;
-        },
-      });
-    } catch (error) {
-      return problem(this.#publicError(error, header.request_id, call));
-    }
-  }
-
-  #publicError(error: unknown, requestId: string, call: Call): ScbeError {
-    if (call.end === "stopping") return new ScbeError("NOT_READY", "the gateway is stopping");
-    if (call.end === undefined) {
-      this.#ports.log.warn({ provider: this.provider, requestId, err: error }, "the handler failed");
-    }
-    if (isScbeError(error) && error.code !== "INTERNAL") return error;
-    return new ScbeError("HANDLER_FAILED", `the handler of the gateway of ${this.provider} failed`);
-  }
-
-  #seal(request: OpenedRequest, answer: HandlerAnswer): EndpointAnswer {
-    const { bus, sealer } = this.#ports;
-    const sealed = sealer.sealResponse({ request, ...answer });
-    const limit = bus.maxPayload;
-    if (sealed.bytes.length + HEADER_BLOCK_BYTES <= limit) return { data: sealed.bytes, headers: SEALED };
-    const tooLarge = new ScbeError("TOO_LARGE", `the response exceeds the bus's limit of ${limit} bytes`);
-    return { data: sealer.sealResponse({ request, ...problem(tooLarge) }).bytes, headers: SEALED };
   }
 
   #cancel(data: Uint8Array): void {
@@ -188,7 +169,7 @@ class QueueGateway implements Gateway {
 
   #abortAll(): void {
     this.#ports.log.warn({ provider: this.provider, inFlight: this.inFlight }, "draining took too long");
-    for (const call of this.#calls) call.abort("stopping");
+    for (const call of [...this.#calls]) call.abort("stopping");
   }
 
   #idle(): Promise<void> {
@@ -197,15 +178,4 @@ class QueueGateway implements Gateway {
       this.#onIdle = resolve;
     });
   }
-
-  #lateAfter(ms: number): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, ms).unref());
-  }
-}
-
-/** For handlers that mind their signal; the others are left behind. */
-const ABORT_GRACE_MS = 500;
-
-function problem(error: ScbeError): HandlerAnswer {
-  return { body: encodeProblem(error), contentType: PROBLEM_MEDIA_TYPE };
 }

@@ -8,31 +8,33 @@ export interface RequestOptions {
   readonly model: string;
   /** One of the deployment's intents. */
   readonly intent: string;
-  /** May be empty; read before the call returns, and not kept. */
+  /** May be empty. Not copied: leave it unchanged until the request has ended, since a fresh envelope reads it again. */
   readonly body: Uint8Array;
-  /** Media type of `body`; default `application/json`. */
+  /** Media type of `body`: 1 to 128 characters of printable ASCII without `"` and `\`; default `application/json`. */
   readonly contentType?: string;
   /** `sha256:` and 64 hex digits of the schema that `body` follows, for the handler; default `none`. */
   readonly schemaHash?: string;
   /** Lower-case UUID; a random one unless told. The same across all envelopes of this request. */
   readonly requestId?: string;
-  /** Until the answer; default and maximum `SCBE_REQUEST_TIMEOUT_MAX_MS`. */
+  /** Milliseconds until the answer, everything included; above 0; default and maximum `SCBE_REQUEST_TIMEOUT_MAX_MS`. */
   readonly timeoutMs?: number;
-  /** Gives up, and tells the gateway. */
+  /** Gives up at once, and tells the gateway. */
   readonly signal?: AbortSignal;
 }
 
 /** A verified answer. */
 export interface Answer {
   readonly body: Uint8Array;
+  /** Media type of `body`. */
   readonly contentType: string;
+  /** The one that was given, or drawn. */
   readonly requestId: string;
   /** The response's whole header; all of it was authenticated. */
   readonly header: ResponseHeader;
   /** Envelopes that were sent for it; more than one after `busy`, silence or a new replay epoch. */
   readonly envelopes: number;
-  /** Time spent on sealing, all envelopes together. */
+  /** Milliseconds spent on sealing, all envelopes together. */
   readonly sealMs: number;
-  /** From the call to the opened answer. */
+  /** Milliseconds from the call to the opened answer. */
   readonly roundTripMs: number;
 }

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
+import { isUint8Array } from "node:util/types";
 import { decodeProblem, PROBLEM_MEDIA_TYPE, ScbeError } from "@scbe/contracts";
 import type { OpenedResponse, Opener, SealedRequest, Sealer } from "@scbe/envelope";
 import type { Bus } from "@scbe/service-kit";
 import { fly } from "./flight.ts";
+import { Patience } from "./patience.ts";
 import type { Answer, RequestOptions } from "./request-options.ts";
 import { backoffMs, type EpochFollower } from "./verifier/index.ts";
 
@@ -23,9 +24,14 @@ const EPOCH_PAUSE_MS = 100;
 /** How long the guards may take to answer for the epoch in force: longer than they need to begin one. */
 const EPOCH_WAIT_MS_MAX = 3000;
 
-/** Sends requests. An envelope is never sent twice: whatever is tried again is sealed again, under the same request id. */
-export class Requester {
+/**
+ * Sends requests. An envelope is never sent twice: whatever is tried again is sealed again, under the same request id.
+ * Disposing ends those that are open, and tells their gateways.
+ */
+export class Requester implements Disposable {
   readonly #ports: RequesterPorts;
+  readonly #open = new Set<Patience>();
+  #closed = false;
 
   constructor(ports: RequesterPorts) {
     this.#ports = ports;
@@ -33,35 +39,51 @@ export class Requester {
 
   /** See `Client.request`. */
   async request(options: RequestOptions): Promise<Answer> {
-    const { bus, opener, acceptTimeoutMs, timeoutMsMax } = this.#ports;
+    if (this.#closed) throw closed();
+    if (!isUint8Array(options.body)) throw new ScbeError("BAD_REQUEST", "body must be a Uint8Array");
+    const timeoutMs = timeoutOf(options, this.#ports.timeoutMsMax);
+    using patience = new Patience({ timeoutMs, signal: options.signal, among: this.#open });
+    return await this.#send(options, patience);
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    for (const patience of [...this.#open]) patience.end(closed());
+  }
+
+  async #send(options: RequestOptions, patience: Patience): Promise<Answer> {
+    const { bus, opener, acceptTimeoutMs } = this.#ports;
     const started = performance.now();
-    const deadline = started + timeoutOf(options, timeoutMsMax);
-    const { signal } = options;
     const requestId = options.requestId ?? randomUUID();
     let sealMs = 0;
+    let wasSilent = false;
     let hasAskedForEpoch = false;
     for (let envelopes = 1; envelopes <= ENVELOPES_MAX; envelopes += 1) {
+      patience.assert();
       const sealing = performance.now();
       const sealed = this.#seal(options, requestId);
-      const sent = performance.now();
-      sealMs += sent - sealing;
-      const landing = await fly({ bus, opener, sealed, leftMs: deadline - sent, acceptTimeoutMs, signal });
+      sealMs += performance.now() - sealing;
+      const landing = await fly({ bus, opener, sealed, patience, acceptTimeoutMs });
       switch (landing.kind) {
         case "answered": {
           const roundTripMs = performance.now() - started;
           return toAnswer(landing.response, { requestId, envelopes, sealMs, roundTripMs });
         }
         case "silent":
+          wasSilent = true;
           break;
-        case "busy":
-          await pause(backoffMs(envelopes, Math.random(), BUSY_PAUSE), deadline, signal);
+        case "busy": {
+          const pauseMs = backoffMs(envelopes, Math.random(), BUSY_PAUSE);
+          if (pauseMs >= patience.leftMs) throw notTaken(options.provider, wasSilent);
+          await patience.during(pauseMs);
           break;
+        }
         case "refused":
-          if (hasAskedForEpoch || !(await this.#hasEpochChanged(sealed, deadline, signal))) throw refused();
+          if (hasAskedForEpoch || !(await this.#hasEpochChanged(sealed, patience))) throw refused();
           hasAskedForEpoch = true;
       }
     }
-    throw new ScbeError("BUSY", `no gateway of ${options.provider} took any of ${ENVELOPES_MAX} envelopes`);
+    throw notTaken(options.provider, wasSilent);
   }
 
   #seal(options: RequestOptions, requestId: string): SealedRequest {
@@ -78,14 +100,13 @@ export class Requester {
   }
 
   /** Asks the guards, who may be at beginning an epoch just now, and so may have to be asked again. */
-  async #hasEpochChanged(
-    sealed: SealedRequest,
-    deadline: number,
-    signal: AbortSignal | undefined,
-  ): Promise<boolean> {
+  async #hasEpochChanged(sealed: SealedRequest, patience: Patience): Promise<boolean> {
     const { epochs } = this.#ports;
-    const until = Math.min(deadline, performance.now() + EPOCH_WAIT_MS_MAX);
-    while (!(await epochs.ask())) await pause(EPOCH_PAUSE_MS, until, signal);
+    const until = performance.now() + Math.min(patience.leftMs, EPOCH_WAIT_MS_MAX);
+    const leftMs = (): number => until - performance.now();
+    while (leftMs() > 0 && (await patience.during(leftMs(), epochs.ask())) !== true) {
+      await patience.during(Math.min(leftMs(), EPOCH_PAUSE_MS));
+    }
     return !isSame(epochs.current(), sealed.header.epoch);
   }
 }
@@ -110,18 +131,16 @@ function toAnswer(
   return { body, contentType: header.content_type, header, ...facts };
 }
 
-/** @throws ScbeError TIMEOUT when the pause would outlast `until`, ABORTED */
-async function pause(ms: number, until: number, signal: AbortSignal | undefined): Promise<void> {
-  if (performance.now() + ms >= until) {
-    throw new ScbeError("TIMEOUT", "no gateway took the request within the deadline");
-  }
-  try {
-    await delay(ms, undefined, signal && { signal });
-  } catch {
-    throw new ScbeError("ABORTED", "the request was given up by its caller");
-  }
-}
-
 function refused(): ScbeError {
   return new ScbeError("REFUSED", "the gateway refused the envelope; it tells nobody why");
+}
+
+/** BUSY says that nothing was opened; a gateway that was silent may have opened its envelope. */
+function notTaken(provider: string, wasSilent: boolean): ScbeError {
+  if (wasSilent) return new ScbeError("TIMEOUT", `no gateway of ${provider} took the request in time`);
+  return new ScbeError("BUSY", `every gateway of ${provider} that was asked was full`);
+}
+
+function closed(): ScbeError {
+  return new ScbeError("ABORTED", "the client is closed");
 }

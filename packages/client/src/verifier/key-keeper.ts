@@ -1,9 +1,9 @@
-import { isScbeError, type RingState, SUBJECTS } from "@scbe/contracts";
+import { type GrantMeta, isScbeError, type RingState, SUBJECTS } from "@scbe/contracts";
 import type { Clock, Logger, Readiness } from "@scbe/service-kit";
 import { backoffMs } from "./backoff.ts";
 import { fetchGrant, type GrantSource, type WantedKey } from "./fetch-grant.ts";
 import { isNews, readRingMessage } from "./read-ring-message.ts";
-import { openableKeys, type SubkeyStore } from "./subkey-store.ts";
+import { mayOpen, openableKeys, type SubkeyStore } from "./subkey-store.ts";
 
 export interface KeyKeeperOptions {
   readonly store: SubkeyStore;
@@ -31,6 +31,8 @@ export class KeyKeeper implements AsyncDisposable {
   #ring: RingState | undefined;
   /** The highest generation that the keyring has signed to us, in a ring or a grant. */
   #generation = 0;
+  /** Why the last try brought not every key. */
+  #failure: unknown;
   #wanted = false;
   #running = false;
   #closed = false;
@@ -68,12 +70,15 @@ export class KeyKeeper implements AsyncDisposable {
     this.#ring = ring;
     this.#generation = ring.generation;
     store.obey(ring, clock.now());
+    this.#show();
     this.#nudge();
   }
 
+  /** What has ended goes; what is missing though nothing asks for it, since a clock was set, is fetched. */
   #sweep(): void {
     this.#options.store.expire(this.#options.clock.now());
-    if (!this.#running) this.#show();
+    this.#show();
+    if (!this.#running && this.#missing().length > 0) this.#nudge();
   }
 
   #nudge(): void {
@@ -87,27 +92,32 @@ export class KeyKeeper implements AsyncDisposable {
     let failures = 0;
     while (this.#wanted && !this.#closed) {
       this.#wanted = false;
-      const failure = await this.#fetchMissing();
+      this.#failure = await this.#fetchMissing();
       if (this.#closed) break;
       this.#show();
-      if (failure === undefined) {
+      if (this.#failure === undefined) {
         failures = 0;
         continue;
       }
       failures += 1;
-      if (failures === 1) this.#options.log.warn({ code: codeOf(failure) }, "not every key could be fetched");
+      if (failures === 1) {
+        this.#options.log.warn({ code: codeOf(this.#failure) }, "not every key could be fetched");
+      }
+      const hasNews = this.#wanted;
       this.#wanted = true;
-      await this.#pause(backoffMs(failures, Math.random(), RETRY));
+      if (!hasNews) await this.#pause(backoffMs(failures, Math.random(), RETRY));
     }
     this.#running = false;
   }
 
-  /** Some failure of the last try, or `undefined` when nothing is missing. */
+  /** Some failure of this try, or `undefined` when there was none. News ends it: what is missing may be another by now. */
   async #fetchMissing(): Promise<unknown> {
     const missing = this.#missing();
     let failure: unknown;
     const worker = async (): Promise<void> => {
-      for (let next = missing.pop(); next !== undefined && !this.#closed; next = missing.pop()) {
+      while (!this.#closed && !this.#wanted) {
+        const next = missing.pop();
+        if (next === undefined) return;
         await this.#fetch(next).catch((error: unknown) => {
           failure = error;
         });
@@ -120,14 +130,20 @@ export class KeyKeeper implements AsyncDisposable {
   async #fetch(wanted: WantedKey): Promise<void> {
     const { store, source } = this.#options;
     const { subkeys, meta } = await fetchGrant(wanted, source);
-    if (this.#closed || !this.#mayInstall(meta.kid)) return;
     this.#generation = Math.max(this.#generation, meta.ring_generation);
-    store.install(subkeys, meta);
+    const now = this.#asOfNow(meta);
+    if (now !== undefined && !this.#closed) store.install(subkeys, now);
   }
 
-  /** A grant that was asked for before a newer ring retired its key comes too late. */
-  #mayInstall(kid: string): boolean {
-    return this.#ring === undefined || this.#openable(this.#ring).includes(kid);
+  /** A grant may come after a ring that is newer than it: then that says what becomes of its key, if anything. */
+  #asOfNow(meta: GrantMeta): GrantMeta | undefined {
+    const ring = this.#ring;
+    const nowMs = this.#options.clock.now();
+    if (ring === undefined || ring.generation < meta.ring_generation) {
+      return mayOpen(meta, nowMs) ? meta : undefined;
+    }
+    const key = openableKeys(ring, nowMs).find(({ kid }) => kid === meta.kid);
+    return key && { ...key, ring_generation: ring.generation };
   }
 
   #missing(): WantedKey[] {
@@ -157,7 +173,11 @@ export class KeyKeeper implements AsyncDisposable {
         .map((intent) => `${provider}/${intent}`),
     );
     if (lacking.length > 0) {
-      readiness.set("keys", { ok: false, reason: `no active key for ${lacking.slice(0, 8).join(", ")}` });
+      const why = this.#failure === undefined ? "" : `; the last try ended with ${codeOf(this.#failure)}`;
+      readiness.set("keys", {
+        ok: false,
+        reason: `no active key for ${lacking.slice(0, 8).join(", ")}${why}`,
+      });
     } else if (this.#ring === undefined) {
       readiness.set("keys", { ok: false, reason: "the ring has not been heard yet" });
     } else {

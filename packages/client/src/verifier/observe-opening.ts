@@ -8,25 +8,21 @@ const PHASES = ["request", "response"] as const;
  * that is born at 1 has no increase for an alert to see.
  */
 export function observeOpening(metrics: Registry, providers: readonly string[]): OpeningObserver {
-  const registers = [metrics];
-  const openings = new Counter({
-    name: "scbe_envelope_openings_total",
-    help: "Envelopes that were opened or refused, by reason",
-    labelNames: ["phase", "provider", "result"] as const,
-    registers,
-  });
-  const gcmFailures = new Counter({
-    name: "scbe_gcm_failures_total",
-    help: "Envelopes whose authentication tag did not verify",
-    labelNames: ["provider"] as const,
-    registers,
-  });
-  const noise = new Counter({
-    name: "scbe_fail_to_noise_count",
-    help: "Requests that were answered with noise",
-    labelNames: ["provider"] as const,
-    registers,
-  });
+  const openings = counter(
+    metrics,
+    "scbe_envelope_openings_total",
+    "Envelopes that were opened or refused, by reason",
+    ["phase", "provider", "result"],
+  );
+  const gcmFailures = counter(
+    metrics,
+    "scbe_gcm_failures_total",
+    "Envelopes whose authentication tag did not verify",
+    ["provider"],
+  );
+  const noise = counter(metrics, "scbe_fail_to_noise_count", "Requests that were answered with noise", [
+    "provider",
+  ]);
   const results: readonly string[] = ["opened", ...Object.keys(REFUSALS)];
   for (const provider of providers) {
     gcmFailures.inc({ provider }, 0);
@@ -43,4 +39,15 @@ export function observeOpening(metrics: Registry, providers: readonly string[]):
       if (phase === "request") noise.inc({ provider });
     },
   };
+}
+
+/** The registry's own of that name where another client of the process has registered it. */
+function counter<L extends string>(
+  metrics: Registry,
+  name: string,
+  help: string,
+  labelNames: readonly L[],
+): Counter<L> {
+  const known = metrics.getSingleMetric(name) as Counter<L> | undefined;
+  return known ?? new Counter({ name, help, labelNames: [...labelNames], registers: [metrics] });
 }

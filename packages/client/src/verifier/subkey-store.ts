@@ -22,11 +22,15 @@ export class SubkeyStore implements SealingKeys, OpeningKeys {
     return this.#held.get(keyId(kid, provider, intent));
   }
 
+  /** Keys held, all states together. */
   get size(): number {
     return this.#held.size;
   }
 
-  /** Takes what a grant brought. An answer that was overtaken by a newer ring's does not become the active one again. */
+  /**
+   * Takes what a grant brought; `meta` as it is now, not as it was when the grant was made. The newest active key of a
+   * provider and intent seals, and goes on sealing until the next one is here or it may not open any more itself.
+   */
   install(subkeys: Subkeys, meta: GrantMeta): void {
     const { kid, provider, intent } = subkeys;
     this.#held.set(keyId(kid, provider, intent), subkeys);
@@ -70,10 +74,12 @@ export class SubkeyStore implements SealingKeys, OpeningKeys {
 
 /** The keys of a ring that may open at `nowMs`. */
 export function openableKeys(ring: RingState, nowMs: number): readonly RingKey[] {
-  return ring.keys.filter(
-    ({ state, not_after }) =>
-      (state === "active" || state === "decrypt-only") && (not_after === null || nowMs < not_after),
-  );
+  return ring.keys.filter((key) => mayOpen(key, nowMs));
+}
+
+/** Whether a key in this state, with this end, opens at `nowMs`. */
+export function mayOpen({ state, not_after }: Pick<RingKey, "state" | "not_after">, nowMs: number): boolean {
+  return (state === "active" || state === "decrypt-only") && (not_after === null || nowMs < not_after);
 }
 
 /** Names hold no space, so no two triples share an id. */

@@ -1,0 +1,85 @@
+import { ScbeError } from "@scbe/contracts";
+import type { Readiness } from "@scbe/service-kit";
+import { checkServeOptions } from "./check-serve-options.ts";
+import type { ClientConfig } from "./config.ts";
+import type { Client, ClientRole } from "./connect.ts";
+import { startGateway } from "./gateway.ts";
+import type { Gateway, ServeOptions } from "./gateway-options.ts";
+import type { Answer, RequestOptions } from "./request-options.ts";
+import { Requester } from "./requester.ts";
+import type { Verifier, VerifierHost } from "./verifier/index.ts";
+
+export interface ClientHost extends VerifierHost {
+  readonly name: string;
+}
+
+/** A {@link Client} that is connected; owns everything that connecting has made. */
+export class BusClient implements Client {
+  readonly #host: ClientHost;
+  readonly #config: ClientConfig;
+  readonly #verifier: Verifier;
+  readonly #stack: AsyncDisposableStack;
+  readonly #requester: Requester | undefined;
+  readonly #gateways = new Set<Gateway>();
+  #disposing: Promise<void> | undefined;
+
+  constructor(host: ClientHost, config: ClientConfig, verifier: Verifier, stack: AsyncDisposableStack) {
+    this.#host = host;
+    this.#config = config;
+    this.#verifier = verifier;
+    this.#stack = stack;
+    const { sealer, epochs } = verifier;
+    const opener = verifier.opener({ providers: config.SCBE_PROVIDERS, intents: config.SCBE_INTENTS });
+    const acceptTimeoutMs = config.SCBE_ACCEPT_TIMEOUT_MS;
+    const timeoutMsMax = config.SCBE_REQUEST_TIMEOUT_MAX_MS;
+    this.#requester =
+      epochs && new Requester({ bus: host.bus, sealer, opener, epochs, acceptTimeoutMs, timeoutMsMax });
+  }
+
+  get readiness(): Readiness {
+    return this.#host.readiness;
+  }
+
+  async request(options: RequestOptions): Promise<Answer> {
+    if (this.#requester === undefined) throw wrongRole("gateway", "send requests");
+    return this.#requester.request(options);
+  }
+
+  async serve(options: ServeOptions): Promise<Gateway> {
+    if (this.#requester !== undefined) throw wrongRole("orchestrator", "serve");
+    const config = this.#config;
+    checkServeOptions(options, { providers: config.SCBE_PROVIDERS, intents: config.SCBE_INTENTS });
+    this.#assertOpen();
+    const { provider, models, intents = config.SCBE_INTENTS } = options;
+    const gateway = await startGateway(options, {
+      ...this.#host,
+      sealer: this.#verifier.sealer,
+      opener: this.#verifier.opener({ providers: [provider], intents, ...(models && { models }) }),
+      skewMsMax: config.SCBE_MAX_CLOCK_SKEW_SECONDS * 1000,
+      timeoutMsMax: config.SCBE_REQUEST_TIMEOUT_MAX_MS,
+      onStart: (starting) => this.#gateways.add(starting),
+      onEnd: (ended) => this.#gateways.delete(ended),
+    });
+    this.#assertOpen();
+    return gateway;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposing ??= this.#dispose();
+    return this.#disposing;
+  }
+
+  async #dispose(): Promise<void> {
+    this.#requester?.[Symbol.dispose]();
+    await Promise.all([...this.#gateways].map((gateway) => gateway[Symbol.asyncDispose]()));
+    await this.#stack.disposeAsync();
+  }
+
+  #assertOpen(): void {
+    if (this.#disposing !== undefined) throw new ScbeError("ABORTED", "the client is closed");
+  }
+}
+
+function wrongRole(role: ClientRole, what: string): ScbeError {
+  return new ScbeError("FORBIDDEN", `a client that is connected as ${role} cannot ${what}`);
+}

@@ -1,0 +1,37 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import * as api from "./index.ts";
+import * as verifier from "./verifier/index.ts";
+
+test("the client's exports are these, and nothing else", () => {
+  expect(Object.keys(api).sort()).toEqual(["ScbeError", "clientConfig", "connect", "isScbeError"]);
+});
+
+test("the verifier's exports are these, and nothing else", () => {
+  expect(Object.keys(verifier).sort()).toEqual([
+    "Admissions",
+    "EpochFollower",
+    "backoffMs",
+    "openVerifier",
+    "verifierVariables",
+  ]);
+});
+
+test("every example of the README is one that compiles", () => {
+  const file = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
+  const compiled = lines(file("../test/examples.ts"));
+  const blocks = [...file("../README.md").matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = ""]) =>
+    lines(code),
+  );
+  expect(blocks.length).toBeGreaterThanOrEqual(3);
+  for (const block of blocks) expect(compiled).toContain(block);
+});
+
+/** Without indentation and empty lines, so that an example may stand inside a function. */
+function lines(code: string): string {
+  return code
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "")
+    .join("\n");
+}

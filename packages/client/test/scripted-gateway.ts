@@ -1,0 +1,68 @@
+import { hash } from "node:crypto";
+import { HEADERS, STATUS, subjectFor } from "@scbe/contracts";
+import { type RequestFacts, type RequestHeader, Sealer, splitEnvelope } from "@scbe/envelope";
+import { type Bus, type BusHeaders, systemClock } from "@scbe/service-kit";
+import type { FakeKeyring } from "./fake-keyring.ts";
+
+/** An envelope that has arrived, and what may be said to its caller. */
+export interface Arrived {
+  readonly bytes: Buffer;
+  readonly header: RequestHeader;
+  readonly hash: Uint8Array;
+  readonly timeoutMs: string | undefined;
+  readonly atMs: number;
+  /** Sends any bytes under any headers. */
+  send(data: Uint8Array, headers: BusHeaders): void;
+  /** Sends a status; noise where none is given. */
+  say(status: string, data?: Uint8Array): void;
+  /** A response, bound to this request unless told. */
+  seal(body: string, change?: Partial<RequestFacts & { hash: Uint8Array; contentType: string }>): Uint8Array;
+  /** Seals a response and sends it. */
+  answer(body: string): void;
+}
+
+/** A gateway that does what a test's script says, and keeps all it has heard. */
+export class ScriptedGateway {
+  readonly arrived: Arrived[] = [];
+  readonly cancelled: Buffer[] = [];
+  script: (arrived: Arrived, nth: number) => void = (arrived) => arrived.answer("ok");
+
+  constructor(bus: Bus, keyring: FakeKeyring) {
+    const subkeys = keyring.subkeys("k1");
+    const ports = {
+      keys: { active: () => subkeys },
+      epochs: { current: () => undefined },
+      clock: systemClock,
+    };
+    const sealer = new Sealer(ports, { windowSeconds: 300, counterLimit: 2 ** 32 - 1 });
+    bus.subscribe(subjectFor("cancel", "openai"), ({ data }) => void this.cancelled.push(Buffer.from(data)));
+    bus.subscribe(subjectFor("request", "openai"), (message) => {
+      const bytes = Buffer.from(message.data);
+      const header = JSON.parse(splitEnvelope(bytes)?.headerText ?? "") as RequestHeader;
+      const ownHash = hash("sha256", bytes, "buffer");
+      const send = (data: Uint8Array, headers: BusHeaders): void =>
+        bus.publish(message.reply ?? "", data, headers);
+      const say = (status: string, data: Uint8Array = Buffer.alloc(512)): void =>
+        send(data, { [HEADERS.status]: status });
+      const seal: Arrived["seal"] = (body, { hash = ownHash, contentType, ...change } = {}) =>
+        sealer.sealResponse({
+          request: { header: { ...header, ...change }, hash },
+          body: Buffer.from(body),
+          ...(contentType !== undefined && { contentType }),
+        }).bytes;
+      const answer = (body: string): void => say(STATUS.sealed, seal(body));
+      const timeoutMs = message.header(HEADERS.timeoutMs);
+      const atMs = performance.now();
+      const arrived = { bytes, header, hash: ownHash, timeoutMs, atMs, send, say, seal, answer };
+      this.arrived.push(arrived);
+      this.script(arrived, this.arrived.length);
+    });
+  }
+
+  /** Forgets what it heard, and does as told from now on. */
+  reset(script: ScriptedGateway["script"] = (arrived) => arrived.answer("ok")): void {
+    this.arrived.length = 0;
+    this.cancelled.length = 0;
+    this.script = script;
+  }
+}
