@@ -122,6 +122,8 @@ describe("a nonce", () => {
 });
 
 const BAD_CONTENT: readonly (readonly [string, Partial<RequestToSeal & ResponseToSeal>])[] = [
+  ["a body that is a text", { body: "hello" as unknown as Uint8Array }],
+  ["a body of wider words", { body: new Uint16Array(4) as unknown as Uint8Array }],
   ["an empty content type", { contentType: "" }],
   ["a content type with a quote", { contentType: 'a"b' }],
   ["a content type with a line's end", { contentType: "a\nb" }],

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { ScbeError } from "@scbe/contracts";
 import { encodeBase64Url } from "./base64url.ts";
 import { encrypt } from "./encrypt.ts";
 import { assertLegal } from "./header/assert-legal.ts";
@@ -97,6 +98,7 @@ export class SealingSession {
    * @throws ScbeError BAD_REQUEST naming a member that cannot stand in a header, before anything is spent
    */
   seal(kind: Kind, members: MessageMembers, body: Uint8Array): { bytes: Uint8Array; header: Header } {
+    if (!(body instanceof Uint8Array)) throw new ScbeError("BAD_REQUEST", "a body is bytes: a Uint8Array");
     assertLegal(members);
     const template = this.#template(kind, members);
     this.#counter += 1;

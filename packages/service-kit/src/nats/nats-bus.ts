@@ -158,13 +158,12 @@ export class NatsBus implements Bus {
 
   service(definition: ServiceDefinition): BusService {
     const { log, drainTimeoutMs } = this.#options;
-    const service = new NatsService(
-      this.#connection,
-      definition,
-      drainTimeoutMs,
+    const service = new NatsService(this.#connection, definition, {
       log,
-      (reply, data, headers) => this.#send(reply, data, headers, undefined),
-    );
+      drainTimeoutMs,
+      respond: (reply, data, headers) => this.#send(reply, data, headers, undefined),
+      onDisposed: () => this.#owned.delete(service),
+    });
     this.#owned.add(service);
     return service;
   }

@@ -4,33 +4,34 @@ import type { BusService, ServiceDefinition } from "../bus.ts";
 import type { Logger } from "../logger.ts";
 import { Endpoint, type EndpointPorts } from "./endpoint.ts";
 
+export interface NatsServicePorts {
+  readonly log: Logger;
+  readonly drainTimeoutMs: number;
+  readonly respond: EndpointPorts["respond"];
+  /** It has ended: nobody needs to dispose of it any more. */
+  onDisposed(): void;
+}
+
 /** A service on the NATS services framework (ADR-32), which leaves its queue groups by stopping there. */
 export class NatsService implements BusService {
   readonly #connection: NatsConnection;
   readonly #definition: ServiceDefinition;
-  readonly #drainTimeoutMs: number;
-  readonly #log: Logger;
+  readonly #ports: NatsServicePorts;
   readonly #endpoints: readonly Endpoint[];
   readonly #tooLate = new AbortController();
   #wanted = false;
-  #disposed = false;
+  #disposing: Promise<void> | undefined;
   #running: Service | undefined;
   /** Joining and leaving, one after the other. */
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(
-    connection: NatsConnection,
-    definition: ServiceDefinition,
-    drainTimeoutMs: number,
-    log: Logger,
-    respond: EndpointPorts["respond"],
-  ) {
+  constructor(connection: NatsConnection, definition: ServiceDefinition, ports: NatsServicePorts) {
     this.#connection = connection;
     this.#definition = definition;
-    this.#drainTimeoutMs = drainTimeoutMs;
-    this.#log = log;
-    const ports = { log, signal: this.#tooLate.signal, respond };
-    this.#endpoints = definition.endpoints.map((endpoint) => new Endpoint(endpoint, ports));
+    this.#ports = ports;
+    const { log, respond } = ports;
+    const endpointPorts = { log, signal: this.#tooLate.signal, respond };
+    this.#endpoints = definition.endpoints.map((endpoint) => new Endpoint(endpoint, endpointPorts));
   }
 
   get joined(): boolean {
@@ -42,7 +43,7 @@ export class NatsService implements BusService {
   }
 
   join(): Promise<void> {
-    if (this.#disposed) return Promise.resolve();
+    if (this.#disposing !== undefined) return Promise.resolve();
     this.#wanted = true;
     return this.#takeTurn();
   }
@@ -53,12 +54,16 @@ export class NatsService implements BusService {
   }
 
   /** Leaves, waits for what is in flight, and past the deadline aborts it. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#disposed) return;
-    this.#disposed = true;
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposing ??= this.#dispose().finally(() => this.#ports.onDisposed());
+    return this.#disposing;
+  }
+
+  async #dispose(): Promise<void> {
+    const { log, drainTimeoutMs } = this.#ports;
     const answered = this.leave().then(() => Promise.all(this.#endpoints.map((endpoint) => endpoint.idle())));
-    if (await settles(answered, this.#drainTimeoutMs)) return;
-    this.#log.warn({ service: this.#definition.name, inFlight: this.inFlight }, "draining took too long");
+    if (await settles(answered, drainTimeoutMs)) return;
+    log.warn({ service: this.#definition.name, inFlight: this.inFlight }, "draining took too long");
     this.#tooLate.abort();
     await settles(answered, ABORT_GRACE_MS);
   }
@@ -73,7 +78,7 @@ export class NatsService implements BusService {
       if (this.#wanted && this.#running === undefined) await this.#enter();
       else if (!this.#wanted && this.#running !== undefined) await this.#exit(this.#running);
     } catch (error) {
-      this.#log.error(
+      this.#ports.log.error(
         { service: this.#definition.name, err: error },
         "could not join or leave the queue groups",
       );
@@ -91,7 +96,7 @@ export class NatsService implements BusService {
       });
     }
     void running.stopped.then((error) => this.#stopped(running, error));
-    this.#log.debug({ service: name, queue }, "joined");
+    this.#ports.log.debug({ service: name, queue }, "joined");
   }
 
   /** The framework ends a service whose subscription the server refuses; nobody else would say so. */
@@ -99,14 +104,14 @@ export class NatsService implements BusService {
     if (this.#running !== running) return;
     this.#running = undefined;
     if (error !== null)
-      this.#log.error({ service: this.#definition.name, err: error }, "the service was stopped");
+      this.#ports.log.error({ service: this.#definition.name, err: error }, "the service was stopped");
   }
 
   /** The framework's stop resolves when the server has seen every subscription end; handlers may still be at work. */
   async #exit(running: Service): Promise<void> {
     this.#running = undefined;
     await running.stop();
-    this.#log.debug({ service: this.#definition.name }, "left");
+    this.#ports.log.debug({ service: this.#definition.name }, "left");
   }
 }
 
