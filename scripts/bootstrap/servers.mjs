@@ -1,6 +1,6 @@
-import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { withoutNpm } from "./environment.mjs";
+import { isExecutable } from "./is-executable.mjs";
 import { runTool } from "./run-child.mjs";
 import { say } from "./say.mjs";
 
@@ -88,13 +88,4 @@ function binFolder(root) {
 function findExecutable(name, moreFolders = []) {
   const path = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
   return [...path, ...moreFolders].map((folder) => join(folder, name)).find(isExecutable);
-}
-
-function isExecutable(path) {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

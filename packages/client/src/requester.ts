@@ -2,11 +2,11 @@ import { randomUUID } from "node:crypto";
 import { isUint8Array } from "node:util/types";
 import { decodeProblem, PROBLEM_MEDIA_TYPE, ScbeError } from "@scbe/contracts";
 import type { OpenedResponse, Opener, SealedRequest, Sealer } from "@scbe/envelope";
-import type { Bus } from "@scbe/service-kit";
+import { type Bus, backoffMs } from "@scbe/service-kit";
 import { fly } from "./flight.ts";
 import { Patience } from "./patience.ts";
 import type { Answer, RequestOptions } from "./request-options.ts";
-import { backoffMs, type EpochFollower } from "./verifier/index.ts";
+import type { EpochFollower } from "./verifier/index.ts";
 
 export interface RequesterPorts {
   readonly bus: Bus;

@@ -1,3 +1,4 @@
+export * from "./backoff.ts";
 export * from "./bus.ts";
 export * from "./clock.ts";
 export * from "./config/builders.ts";

@@ -7,8 +7,7 @@ import {
   type NonceReuseEvent,
   subjectFor,
 } from "@scbe/contracts";
-import type { Bus, Clock, Logger } from "@scbe/service-kit";
-import { backoffMs } from "./domain/backoff.ts";
+import { type Bus, backoffMs, type Clock, type Logger } from "@scbe/service-kit";
 import type { ReplayMetrics } from "./metrics.ts";
 
 export interface ReuseReportsOptions {

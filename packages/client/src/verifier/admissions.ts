@@ -8,8 +8,7 @@ import {
   subjectFor,
 } from "@scbe/contracts";
 import type { Admission } from "@scbe/envelope";
-import type { Bus, Clock, Logger } from "@scbe/service-kit";
-import { backoffMs } from "./backoff.ts";
+import { type Bus, backoffMs, type Clock, type Logger } from "@scbe/service-kit";
 
 export interface AdmissionsOptions {
   readonly bus: Bus;

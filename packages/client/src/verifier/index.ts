@@ -1,5 +1,4 @@
 export { Admissions, type AdmissionsOptions } from "./admissions.ts";
-export { type BackoffLimits, backoffMs } from "./backoff.ts";
 export { EpochFollower, type EpochFollowerOptions } from "./epoch-follower.ts";
 export {
   openVerifier,

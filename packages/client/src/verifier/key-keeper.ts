@@ -1,6 +1,5 @@
 import { type GrantMeta, isScbeError, type RingState, SUBJECTS } from "@scbe/contracts";
-import type { Clock, Logger, Readiness } from "@scbe/service-kit";
-import { backoffMs } from "./backoff.ts";
+import { backoffMs, type Clock, type Logger, type Readiness } from "@scbe/service-kit";
 import { fetchGrant, type GrantSource, type WantedKey } from "./fetch-grant.ts";
 import { isNews, readRingMessage } from "./read-ring-message.ts";
 import { mayOpen, openableKeys, type SubkeyStore } from "./subkey-store.ts";

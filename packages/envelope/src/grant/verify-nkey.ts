@@ -1,5 +1,5 @@
 import { createPublicKey, type KeyObject, verify } from "node:crypto";
-import { PublicNkey } from "@scbe/contracts";
+import { decodeBase32, PublicNkey } from "@scbe/contracts";
 import { fromPublic } from "nkeys.js";
 
 const SIGNATURE_BYTES = 64;
@@ -18,7 +18,7 @@ export function verifyNkey(publicKey: string, bytes: Uint8Array, signature: Uint
 function importNkey(publicKey: string): KeyObject | undefined {
   if (!isUserNkey(publicKey)) return undefined;
   // prefix (1), Ed25519 public key (32), CRC-16 (2)
-  const raw = decodeBase32(publicKey).subarray(1, 33);
+  const raw = Buffer.from(decodeBase32(publicKey)).subarray(1, 33);
   return createPublicKey({
     key: { kty: "OKP", crv: "Ed25519", x: raw.toString("base64url") },
     format: "jwk",
@@ -34,22 +34,4 @@ function isUserNkey(publicKey: string): boolean {
   } catch {
     return false;
   }
-}
-
-const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-
-/** RFC 4648, section 6, of text that was found well-formed; the bits that fill no byte are dropped. */
-function decodeBase32(text: string): Buffer {
-  const out: number[] = [];
-  let pending = 0;
-  let bits = 0;
-  for (const character of text) {
-    pending = ((pending << 5) | BASE32.indexOf(character)) & 0xfff;
-    bits += 5;
-    if (bits >= 8) {
-      bits -= 8;
-      out.push((pending >> bits) & 0xff);
-    }
-  }
-  return Buffer.from(out);
 }

@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject, sign } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { ScbeError } from "@scbe/contracts";
+import { decodeBase32, ScbeError } from "@scbe/contracts";
 import { nkeys } from "nats";
 import type { Identity } from "../identity.ts";
 import type { Transport } from "../transport.ts";
@@ -57,24 +57,6 @@ function ed25519(encodedSeed: string): KeyObject {
   der.fill(0);
   seed.fill(0);
   return key;
-}
-
-const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-
-function decodeBase32(text: string): Buffer {
-  const out = Buffer.alloc(Math.floor((text.length * 5) / 8));
-  let bits = 0;
-  let held = 0;
-  let at = 0;
-  for (const letter of text) {
-    bits = (bits << 5) | BASE32.indexOf(letter);
-    held += 5;
-    if (held < 8) continue;
-    held -= 8;
-    out[at++] = bits >> held;
-    bits &= (1 << held) - 1;
-  }
-  return out;
 }
 
 function read(file: string): string {
