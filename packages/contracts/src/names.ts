@@ -10,7 +10,7 @@ export const PROVIDERS = ["openai", "anthropic", "google", "groq", "perplexity",
 /** kid, provider and intent: one NATS token each, and nothing that JSON would have to escape. */
 export const NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 export const MODEL_PATTERN = /^[A-Za-z0-9._:/@+-]{1,128}$/;
-export const REQUEST_ID_PATTERN = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+export const REQUEST_ID_PATTERN = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export const Name = z.string().regex(NAME_PATTERN);
 

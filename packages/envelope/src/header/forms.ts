@@ -48,6 +48,15 @@ export const FORMS = {
 
 export type Member = keyof typeof FORMS;
 
+/** As text, the members that differ within a session and have one width each. None of the patterns has a group. */
+export const SLOT_PATTERNS: Readonly<Partial<Record<Member, RegExp>>> = {
+  in_reply_to: BASE64URL_32,
+  nonce: BASE64URL_12,
+  replay_nonce: BASE64URL_24,
+  request_id: REQUEST_ID_PATTERN,
+  ts: /^[1-9]\d{12}$/,
+};
+
 const COMMON: readonly Member[] = [
   "commitment",
   "content_type",

@@ -1,21 +1,11 @@
 import { jcs } from "../jcs.ts";
-import { FORMS, type Member } from "./forms.ts";
+import { type Member, SLOT_PATTERNS } from "./forms.ts";
 import type { Header } from "./header.ts";
 
 /** The members that differ from one envelope of a session to the next, in canonical order. */
 const SLOTS = ["final", "in_reply_to", "nonce", "replay_nonce", "request_id", "seq", "ts"] as const;
 export type Slot = (typeof SLOTS)[number];
 export type SlotValues = Readonly<Partial<Record<Slot, string | number>>>;
-
-/** Members of a fixed width, by which a text can be cut without parsing it. The others have none. */
-const WIDTHS: Readonly<Partial<Record<Slot, number>>> = {
-  in_reply_to: 43,
-  nonce: 16,
-  replay_nonce: 32,
-  request_id: 36,
-  ts: 13,
-};
-const DIGITS = /^[1-9]\d{12}$/;
 
 /**
  * The canonical text of a header, cut open at its slots: rendering it with other values gives just what the canonicaliser
@@ -28,6 +18,8 @@ export class HeaderTemplate {
   readonly #slots: readonly Slot[];
   /** One more than slots. */
   readonly #parts: readonly string[];
+  /** Made when a text is first compared: who seals never does. */
+  #pattern: RegExp | undefined;
 
   /** @param header a legal header; the values of its slots do not matter */
   constructor(header: Header) {
@@ -38,28 +30,40 @@ export class HeaderTemplate {
 
   render(values: SlotValues): string {
     let text = this.#parts[0] ?? "";
-    for (const [index, slot] of this.#slots.entries()) text += `${values[slot]}${this.#parts[index + 1]}`;
+    for (let index = 0; index < this.#slots.length; index += 1) {
+      text += `${values[this.#slots[index] as Slot]}${this.#parts[index + 1]}`;
+    }
     return text;
   }
 
   /** The header of a text that differs from the template's in its slots alone, each of them well-formed. */
   match(text: string): Header | undefined {
-    const found: Record<string, string | number> = {};
-    let at = 0;
-    for (const [index, slot] of this.#slots.entries()) {
-      const part = this.#parts[index] ?? "";
-      const width = WIDTHS[slot];
-      if (width === undefined || !text.startsWith(part, at)) return undefined;
-      at += part.length;
-      const value = text.slice(at, at + width);
-      if (slot === "ts" ? !DIGITS.test(value) : !FORMS[slot](value)) return undefined;
-      found[slot] = slot === "ts" ? Number(value) : value;
-      at += width;
+    this.#pattern ??= patternOf(this.#parts, this.#slots);
+    const found = this.#pattern.exec(text);
+    if (found === null) return undefined;
+    const header: Record<string, unknown> = { ...this.fixed };
+    for (let index = 0; index < this.#slots.length; index += 1) {
+      const slot = this.#slots[index] as Slot;
+      header[slot] = slot === "ts" ? Number(found[index + 1]) : found[index + 1];
     }
-    const last = this.#parts[this.#slots.length] ?? "";
-    if (text.length !== at + last.length || !text.endsWith(last)) return undefined;
-    return { ...this.fixed, ...found } as Header;
+    return header as unknown as Header;
   }
+}
+
+/** One expression for the whole text. A template with a slot of no fixed width, as chunks of streams have, fits nothing. */
+function patternOf(parts: readonly string[], slots: readonly Slot[]): RegExp {
+  const sources = slots.map((slot) => SLOT_PATTERNS[slot]?.source.slice(1, -1));
+  if (sources.includes(undefined)) return NOTHING;
+  const whole = parts.map(
+    (part, index) => `${literal(part)}${index < sources.length ? `(${sources[index]})` : ""}`,
+  );
+  return new RegExp(`^${whole.join("")}$`);
+}
+
+const NOTHING = /[^\s\S]/;
+
+function literal(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }
 
 /** A name in quotes with a colon stands in the text only as that member: no value holds a quote. */
