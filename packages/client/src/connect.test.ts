@@ -51,7 +51,7 @@ describe("connecting", () => {
     expect(code).toBe("TIMEOUT");
     expect(message).toMatch(/keys: no active key for openai\/chat.*NO_RESPONDERS.*epoch: /);
     expect(message).not.toMatch(/nats/);
-    expect(afterMs).toBeLessThan(1500);
+    expect(afterMs).toBeLessThan(5000);
   });
 
   test("as a gateway does not wait for an epoch", async () => {
@@ -64,7 +64,7 @@ describe("connecting", () => {
       const options = { ...lonely(), ...(transport && { transport }), timeoutMs: 10_000 };
       const { code, afterMs } = await failure({ ...options, signal: AbortSignal.timeout(150) });
       expect(code).toBe("ABORTED");
-      expect(afterMs).toBeLessThan(1500);
+      expect(afterMs).toBeLessThan(5000);
     }
     expect((await failure({ ...lonely(), signal: AbortSignal.abort() })).code).toBe("ABORTED");
   });
@@ -146,7 +146,7 @@ describe("closing a client", () => {
     const started = performance.now();
     await client[Symbol.asyncDispose]();
     await ended;
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(performance.now() - started).toBeLessThan(5000);
     await eventually(() =>
       gateway.cancelled.some((hash) => hash.equals(gateway.arrived[0]?.hash ?? Buffer.alloc(0))),
     );

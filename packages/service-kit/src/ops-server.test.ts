@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { Counter, Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type OpsServer, startOpsServer } from "./ops-server.ts";
@@ -53,6 +55,32 @@ describe("the ops port", () => {
   it("has nothing else", async () => {
     expect((await get("/")).status).toBe(404);
     expect((await fetch(`http://127.0.0.1:${ops.port}/healthz`, { method: "POST" })).status).toBe(404);
+  });
+
+  it.each([
+    ["says nothing", ""],
+    ["never ends its headers", "GET /healthz HTTP/1.1\r\nHost: x\r\n"],
+    ["never sends its body", "POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"],
+  ])("hangs up on who %s", async (_case, said) => {
+    await using impatient = await startOpsServer({
+      host: "127.0.0.1",
+      port: 0,
+      metrics,
+      readiness,
+      patienceMs: 200,
+    });
+    const socket = connect(impatient.port, "127.0.0.1").on("error", () => undefined);
+    socket.resume().write(said);
+    await once(socket, "close", { signal: AbortSignal.timeout(5000) });
+  });
+
+  it("takes so many connections, and no further one while they are held", async () => {
+    const held = Array.from({ length: 128 }, () => connect(ops.port, "127.0.0.1"));
+    await Promise.all(held.map((socket) => once(socket, "connect")));
+    const further = connect(ops.port, "127.0.0.1").on("error", () => undefined);
+    await once(further.resume(), "close", { signal: AbortSignal.timeout(2000) });
+    for (const socket of held) socket.destroy();
+    await Promise.all(held.map((socket) => once(socket, "close")));
   });
 
   it("says which variable to set when it is taken", async () => {

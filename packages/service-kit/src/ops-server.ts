@@ -9,11 +9,20 @@ export interface OpsServerOptions {
   readonly port: number;
   readonly metrics: Registry;
   readonly readiness: Readiness;
+  /** How long a connection may take to ask, or stay without asking; default 5,000 ms. */
+  readonly patienceMs?: number;
 }
 
 export interface OpsServer extends AsyncDisposable {
   readonly port: number;
 }
+
+const PATIENCE_MS = 5000;
+/** Probes and scrapers need a handful; whoever holds more open gets no further one. */
+const CONNECTIONS_MAX = 128;
+const HEADER_BYTES_MAX = 8192;
+/** Nobody has anything to send. */
+const BODY_BYTES_MAX = 1024;
 
 /**
  * The ops port. `/healthz` speaks of the event loop alone: if it spoke of a dependency, that one's outage would have
@@ -25,8 +34,18 @@ export async function startOpsServer({
   port,
   metrics,
   readiness,
+  patienceMs = PATIENCE_MS,
 }: OpsServerOptions): Promise<OpsServer> {
-  const server = fastify({ logger: false, forceCloseConnections: true });
+  const server = fastify({
+    logger: false,
+    forceCloseConnections: true,
+    bodyLimit: BODY_BYTES_MAX,
+    connectionTimeout: patienceMs,
+    requestTimeout: patienceMs,
+    keepAliveTimeout: patienceMs,
+    http: { maxHeaderSize: HEADER_BYTES_MAX, connectionsCheckingInterval: Math.ceil(patienceMs / 5) },
+  });
+  server.server.maxConnections = CONNECTIONS_MAX;
   server.get("/healthz", () => ({ status: "ok" }));
   server.get("/readyz", (_request, reply) => {
     const dependencies = readiness

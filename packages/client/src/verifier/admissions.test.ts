@@ -87,7 +87,7 @@ test("without a verdict in time it is refused", async () => {
   const started = performance.now();
   expect(await setup.admissions.admit(item(), "openai")).toBe("refused");
   expect(performance.now() - started).toBeGreaterThan(500);
-  expect(performance.now() - started).toBeLessThan(700);
+  expect(performance.now() - started).toBeLessThan(3000);
 });
 
 test("verdicts that are not one for each item refuse all of them", async () => {

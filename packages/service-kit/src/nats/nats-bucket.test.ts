@@ -185,7 +185,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       const started = performance.now();
       await expect(bound.get("k")).rejects.toMatchObject({ code: "DISCONNECTED" });
       await expect(bound.create("k", bytes("v"))).rejects.toMatchObject({ code: "DISCONNECTED" });
-      expect(performance.now() - started).toBeLessThan(500);
+      expect(performance.now() - started).toBeLessThan(2500);
       await lonely[Symbol.asyncDispose]();
     });
 
