@@ -44,9 +44,9 @@ describe("issue-credentials", () => {
   });
 
   it.each([
-    ["without a folder", [], 78, "stdout", "node scripts/issue-credentials.ts FOLDER"],
-    ["with an unknown option", ["FOLDER", "--what"], 78, "stderr", "--what"],
-    ["with a certificate and no key", ["FOLDER", "--tls-cert", "/c.pem"], 78, "stderr", "need each other"],
+    ["without a folder", [], 2, "stdout", "node scripts/issue-credentials.ts FOLDER"],
+    ["with an unknown option", ["FOLDER", "--what"], 2, "stderr", "--what"],
+    ["with a certificate and no key", ["FOLDER", "--tls-cert", "/c.pem"], 2, "stderr", "need each other"],
     ["with a malformed name", ["FOLDER", "--orchestrators", "A B"], 1, "stderr", 'the user "A B"'],
   ] as const)("makes nothing %s, and says why without a stack trace", (_name, args, code, stream, text) => {
     const result = run(args.map((arg) => (arg === "FOLDER" ? folder : arg)));

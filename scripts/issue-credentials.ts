@@ -17,18 +17,18 @@ FOLDER then holds <user>.seed for each process (NATS_NKEY_SEED_FILE), nats.conf 
   --tls-ca FILE           clients need a certificate of this authority
 
 It reads SCBE_ENVIRONMENT (dev) and SCBE_PROVIDERS.
-Exit codes: 0 done, 1 failed, 78 misconfigured.
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 78 misconfigured.
 `;
 
 process.exitCode = main();
 
 function main(): number {
   const options = readArguments();
-  if (options === undefined) return EXIT_CODES.misconfigured;
+  if (options === undefined) return EXIT_CODES.misused;
   const [folder] = options.positionals;
   if (options.values.help === true || folder === undefined) {
     process.stdout.write(HELP);
-    return options.values.help === true ? EXIT_CODES.stopped : EXIT_CODES.misconfigured;
+    return options.values.help === true ? EXIT_CODES.stopped : EXIT_CODES.misused;
   }
   const { SCBE_ENVIRONMENT, SCBE_PROVIDERS } = clientConfig.variables;
   const spec = defineConfig({ SCBE_ENVIRONMENT, SCBE_PROVIDERS });
@@ -36,7 +36,7 @@ function main(): number {
   if (!reading.ok) return complain(reading.problems.join("\n"), EXIT_CODES.misconfigured);
   const { "tls-cert": cert, "tls-key": key } = options.values;
   if ((cert === undefined) !== (key === undefined)) {
-    return complain("--tls-cert and --tls-key need each other", EXIT_CODES.misconfigured);
+    return complain("--tls-cert and --tls-key need each other", EXIT_CODES.misused);
   }
   try {
     const credentials = issueCredentials(folder, {
@@ -68,10 +68,7 @@ function readArguments() {
       },
     });
   } catch (error) {
-    complain(
-      `${error instanceof Error ? error.message : String(error)}\n\n${HELP}`,
-      EXIT_CODES.misconfigured,
-    );
+    complain(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`, EXIT_CODES.misused);
     return undefined;
   }
 }

@@ -20,14 +20,15 @@ It connects as the user "provision", and reads:
 ${describeConfig(provisionConfig)
   .map((row) => `  ${row.name}${row.default === "" ? "" : ` (${row.default})`}\n      ${row.doc}\n`)
   .join("")}
-Exit codes: 0 all is as it should be, 1 failed or refused, 78 misconfigured.
+Exit codes: 0 all is as it should be, 1 failed or refused, 2 wrong arguments, 78 misconfigured.
 `;
 
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const { help } = parseArgs({ options: { help: { type: "boolean", short: "h" } } }).values;
-  if (help === true) {
+  const help = asksForHelp();
+  if (typeof help === "string") return complain("wrong arguments", [help], EXIT_CODES.misused);
+  if (help) {
     process.stdout.write(HELP);
     return EXIT_CODES.stopped;
   }
@@ -40,7 +41,7 @@ async function main(): Promise<number> {
       name: "provision",
       env: config.SCBE_ENVIRONMENT,
       replicas: config.SCBE_JETSTREAM_REPLICAS,
-      log: createLogger({ name: "provision", level: "warn" }),
+      log: createLogger({ name: "provision", level: "info", destination: process.stderr }),
     });
     if (!result.ok) return complain("nothing was changed", result.problems, EXIT_CODES.failed);
     process.stdout.write(result.streams.map(tell).join(""));
@@ -48,6 +49,15 @@ async function main(): Promise<number> {
   } catch (error) {
     if (!isScbeError(error)) throw error;
     return complain("provisioning failed", [error.message], EXIT_CODES.failed);
+  }
+}
+
+/** Or what is wrong with the arguments. */
+function asksForHelp(): boolean | string {
+  try {
+    return parseArgs({ options: { help: { type: "boolean", short: "h" } } }).values.help === true;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }
 

@@ -51,7 +51,10 @@ describe("the stand-in", () => {
   });
 });
 
-const variables = { SCBE_KEYRING_PUBLIC_KEY: `U${"A".repeat(55)}`, SCBE_GATEWAY_PROVIDER: "openai" };
+const variables = {
+  SCBE_KEYRING_PUBLIC_KEY: "UAAPL5PQXDJXR7OM7DTNMVJERFN44V5T3MIPVNZPGI4PGGOIPSDTJL5M",
+  SCBE_GATEWAY_PROVIDER: "openai",
+};
 
 describe("a gateway", () => {
   test("that waits for its bus is not ready, and leaves with 0 at TERM", async () => {
@@ -65,11 +68,11 @@ describe("a gateway", () => {
     expect(await gateway.exited).toEqual({ code: 0, signal: null });
   });
 
-  test("without an nkey says so and exits with 1, without a stack trace", async () => {
+  test("without an nkey says so and exits with 78, without a stack trace", async () => {
     await using nats = await startNats();
     const { code, stderr } = await runProgram("gateway", { ...variables, NATS_URL: nats.url });
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/NOT_READY: .*NATS_NKEY_SEED_FILE/);
+    expect(code).toBe(78);
+    expect(stderr).toMatch(/BAD_REQUEST: .*NATS_NKEY_SEED_FILE/);
     expect(stderr).not.toMatch(STACK);
   });
 });
@@ -80,19 +83,19 @@ describe("the orchestrator", () => {
     expect([code, stdout]).toEqual([0, expect.stringContaining("--requests FILE")]);
   });
 
-  test("refuses options that it does not know with 64, without a stack trace", async () => {
+  test("refuses options that it does not know with 2, without a stack trace", async () => {
     const { code, stdout, stderr } = await runProgram("orchestrator", {}, ["--bogus"]);
-    expect([code, stdout]).toEqual([64, ""]);
+    expect([code, stdout]).toEqual([2, ""]);
     expect(stderr).toContain("--bogus");
     expect(stderr).not.toMatch(STACK);
   });
 
-  test("names the line of a request that it cannot read, and exits with 64", async () => {
+  test("names the line of a request that it cannot read, and exits with 2", async () => {
     using dir = createTempDir();
     const file = join(dir.path, "requests.jsonl");
     writeFileSync(file, "\nno json\n");
     const { code, stderr } = await runProgram("orchestrator", {}, ["--requests", file]);
-    expect(code).toBe(64);
+    expect(code).toBe(2);
     expect(stderr).toContain(`${file}: line 2: is no JSON`);
   });
 });

@@ -1,5 +1,12 @@
 import { isScbeError } from "@scbe/contracts";
-import { type ConfigOf, type ConfigSpec, EXIT_CODES, readConfig, type Variables } from "@scbe/service-kit";
+import {
+  type ConfigOf,
+  type ConfigSpec,
+  EXIT_CODES,
+  exitCodeOf,
+  readConfig,
+  type Variables,
+} from "@scbe/service-kit";
 
 export interface Program<V extends Variables> {
   /** As people call it; stands before what goes wrong. */
@@ -28,7 +35,7 @@ export async function runProgram<V extends Variables>({ name, config, start }: P
   } catch (error) {
     if (signal.aborted && isScbeError(error, "ABORTED")) process.exit(EXIT_CODES.stopped);
     complain(`${name} cannot go on`, [textOf(error)]);
-    process.exit(EXIT_CODES.failed);
+    process.exit(exitCodeOf(error));
   }
 }
 

@@ -7,8 +7,8 @@ const request: SentRequest = {
   id: "openai-1",
   provider: "openai",
   bytes: 200,
-  seal_ms: 0.12345,
-  round_trip_ms: 12.34567,
+  seal_ms: 0.123,
+  round_trip_ms: 12.346,
   verdict: "ok",
 };
 const attack: AttackReport = { name: "flipped bit", refused: true, answer_bytes: 512, after_ms: 701 };

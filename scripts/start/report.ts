@@ -17,14 +17,7 @@ export function allWentWell({ requests, attacks }: Demonstration): boolean {
 export function jsonReport(demonstration: Demonstration): string {
   const document = {
     ok: allWentWell(demonstration),
-    requests: demonstration.requests.map(({ id, provider, bytes, seal_ms, round_trip_ms, verdict }) => ({
-      id,
-      provider,
-      bytes,
-      seal_ms: seal_ms === null ? null : rounded(seal_ms),
-      round_trip_ms: rounded(round_trip_ms),
-      verdict,
-    })),
+    requests: demonstration.requests,
     attacks: demonstration.attacks.map(({ name, refused, answer_bytes }) => ({
       name,
       refused,
@@ -70,8 +63,4 @@ function verdict(good: boolean, text: string): string {
 
 function inMs(ms: number): string {
   return `${ms < 10 ? ms.toFixed(2) : ms.toFixed(0)} ms`;
-}
-
-function rounded(ms: number): number {
-  return Math.round(ms * 1000) / 1000;
 }

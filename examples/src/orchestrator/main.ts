@@ -2,15 +2,13 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { clientConfig, connect } from "@scbe/client";
 import { isScbeError, ScbeError } from "@scbe/contracts";
-import { EXIT_CODES, readConfig } from "@scbe/service-kit";
+import { EXIT_CODES, exitCodeOf, readConfig } from "@scbe/service-kit";
 import { decodeRequests, type ExampleRequest } from "../requests/decode-requests.ts";
 import { complain, stopSignal, textOf } from "../run-program.ts";
 import { HELP, type OrchestratorOptions, readOptions } from "./options.ts";
 import { type SentRequest, sendRequests } from "./send-requests.ts";
 import { requestTable } from "./table.ts";
 
-/** As sysexits.h has it: wrong options, or an input that cannot be read. */
-const EX_USAGE = 64;
 const REQUESTS_FILE = fileURLToPath(new URL("../../requests.jsonl", import.meta.url));
 
 process.exit(await main());
@@ -23,7 +21,7 @@ async function main(): Promise<number> {
     if (options.help) return say(HELP, EXIT_CODES.stopped);
     work = { options, requests: readRequests(options.requests ?? REQUESTS_FILE) };
   } catch (error) {
-    return fail("the orchestrator cannot start", error, EX_USAGE);
+    return fail("the orchestrator cannot start", error, EXIT_CODES.misused);
   }
   const reading = readConfig(clientConfig, process.env);
   if (!reading.ok) {
@@ -33,7 +31,7 @@ async function main(): Promise<number> {
   try {
     return await send(work.options, work.requests, signal);
   } catch (error) {
-    return fail("the orchestrator cannot go on", error, EXIT_CODES.failed);
+    return fail("the orchestrator cannot go on", error, exitCodeOf(error));
   }
 }
 

@@ -70,6 +70,6 @@ export const HELP = `Sends the requests of a JSONL file to their providers, seal
 
 It reads the client's variables: docs/configuration.md.
 
-Exit codes: 0 every request was answered as it must be; 1 some were not, or it could not go on; 64 wrong options or
+Exit codes: 0 every request was answered as it must be; 1 some were not, or it could not go on; 2 wrong options or
 requests; 78 misconfigured.
 `;

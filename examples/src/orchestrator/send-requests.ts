@@ -10,7 +10,7 @@ export interface SentRequest {
   readonly provider: string;
   /** Of the request's body. */
   readonly bytes: number;
-  /** Null when there is no answer. */
+  /** To microseconds, as the round trip; null when there is no answer. */
   readonly seal_ms: number | null;
   /** From the call to its answer, or to its failure. */
   readonly round_trip_ms: number;
@@ -82,18 +82,23 @@ async function send(
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(signal && { signal }),
     });
-    sealMs = answer.sealMs;
+    sealMs = rounded(answer.sealMs);
     checkAnswer(answer, request);
-    return { ...facts, seal_ms: sealMs, round_trip_ms: answer.roundTripMs, verdict: "ok" };
+    return { ...facts, seal_ms: sealMs, round_trip_ms: rounded(answer.roundTripMs), verdict: "ok" };
   } catch (error) {
     onProblem?.(id, error);
     return {
       ...facts,
       seal_ms: sealMs,
-      round_trip_ms: performance.now() - started,
+      round_trip_ms: rounded(performance.now() - started),
       verdict: verdictOf(error, sealMs !== null),
     };
   }
+}
+
+/** To microseconds. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
 }
 
 function verdictOf(error: unknown, isAnswered: boolean): string {

@@ -5,8 +5,8 @@ import { createTempDir, type TempDir } from "@scbe/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ClientSettings, clientConfig, readClientConfig } from "./config.ts";
 
-const KEY = `U${"A".repeat(55)}`;
-const OTHER_KEY = `U${"B".repeat(55)}`;
+const KEY = "UAAPL5PQXDJXR7OM7DTNMVJERFN44V5T3MIPVNZPGI4PGGOIPSDTJL5M";
+const OTHER_KEY = "UAP7WR4LVZUUYQP6Q2CN5BDJPC7F2IP5UQKHQ7VYKXGIVBNJGZJ3ZXVR";
 let dir: TempDir;
 let seedFile: string;
 
@@ -113,6 +113,13 @@ test.each<[string, ClientSettings]>([
   ["transport.servers", { transport: { servers: [] } }],
 ])("%s that are given and empty are not taken for the default", (name, settings) => {
   expect(problems({ keyringPublicKey: KEY, variables: {}, ...settings })).toContain(`${name}: is empty`);
+});
+
+test("a public key with another checksum is refused before anything is asked", () => {
+  const mistyped = `${KEY.slice(0, -1)}${KEY.endsWith("A") ? "B" : "A"}`;
+  expect(() => readClientConfig({ keyringPublicKey: mistyped, variables: {} })).toThrow(
+    /its checksum is another/,
+  );
 });
 
 test("without the keyring's public key there is no configuration", () => {

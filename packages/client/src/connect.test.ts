@@ -76,9 +76,9 @@ describe("connecting", () => {
     expect(message).toContain(url);
   });
 
-  test("without an nkey is NOT_READY, and says which variables are for it", async () => {
+  test("without an nkey is BAD_REQUEST, and says which variables are for it", async () => {
     const { code, message } = await failure({ ...lonely(), transport: { servers: [empty.url] } });
-    expect(code).toBe("NOT_READY");
+    expect(code).toBe("BAD_REQUEST");
     expect(message).toContain("NATS_NKEY_SEED_FILE");
   });
 

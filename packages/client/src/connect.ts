@@ -27,7 +27,7 @@ export interface ConnectOptions extends ClientSettings {
   readonly name: string;
   /** Default `orchestrator`. */
   readonly role?: ClientRole;
-  /** Warnings to standard output unless told. */
+  /** Warnings to standard error unless told. */
   readonly log?: Logger;
   /** Where metrics are registered; a registry of its own unless told. Clients of one process may share one. */
   readonly metrics?: Registry;
@@ -95,7 +95,7 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
  * Connects to NATS, fetches keys and replay epoch, and resolves when all of it is here. What the arguments leave open is
  * read from the environment's variables.
  * @throws ScbeError BAD_REQUEST naming everything that is wrong with the configuration; TIMEOUT naming what is missing;
- *   ABORTED; FORBIDDEN when the server refuses this user, or its seed cannot be read; NOT_READY without an nkey
+ *   ABORTED; FORBIDDEN when the server refuses this user, or its seed cannot be read
  * @example
  * await using client = await connect({ name: "orchestrator" });
  * @example
@@ -104,7 +104,7 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 export async function connect(options: ConnectOptions): Promise<Client> {
   const { name, role = "orchestrator", clock = systemClock, timeoutMs = 30_000, signal } = options;
   const config = readClientConfig(options, wrongIn(name, timeoutMs));
-  const log = options.log ?? createLogger({ name, level: "warn" });
+  const log = options.log ?? createLogger({ name, level: "warn", destination: process.stderr });
   const deadline = performance.now() + timeoutMs;
   await using stack = new AsyncDisposableStack();
   const readiness = createReadiness(clock);

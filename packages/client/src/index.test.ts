@@ -11,7 +11,6 @@ test("the verifier's exports are these, and nothing else", () => {
   expect(Object.keys(verifier).sort()).toEqual([
     "Admissions",
     "EpochFollower",
-    "backoffMs",
     "openVerifier",
     "verifierVariables",
   ]);

@@ -7,6 +7,7 @@ export * from "./config/markdown.ts";
 export * from "./config/read-config.ts";
 export * from "./config/variable.ts";
 export * from "./connect-host-bus.ts";
+export * from "./exit-codes.ts";
 export * from "./follow-readiness.ts";
 export * from "./host.ts";
 export * from "./identity.ts";

@@ -1,6 +1,9 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   collectLogs,
+  createTempDir,
   eventually,
   freePort,
   type NatsServer,
@@ -46,6 +49,16 @@ afterEach(async () => {
 afterAll(() => nats[Symbol.asyncDispose]());
 
 describe("a misconfigured process", () => {
+  it("whose seed file holds no seed ends with 78 too, and shows neither what is in it nor a stack trace", async () => {
+    using dir = createTempDir();
+    const file = join(dir.path, "seed");
+    writeFileSync(file, "SUAHUNTER2\n", { mode: 0o600 });
+    const service = start({ NATS_NKEY_SEED_FILE: file });
+    expect(await service.exited).toEqual({ code: 78, signal: null });
+    expect(service.stdout).toContain(`cannot go on: ${file} holds no valid user seed`);
+    expect(service.stdout).not.toMatch(/HUNTER2|\bat .*:\d+:\d+/);
+  });
+
   it("names everything that is wrong with it at once, and ends with 78 and no stack trace", async () => {
     const service = start({
       NATS_URL: "nats://user:hunter2@host:4222",

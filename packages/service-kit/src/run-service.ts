@@ -5,6 +5,7 @@ import { type opsVariables, transportOf, type transportVariables } from "./confi
 import { readConfig } from "./config/read-config.ts";
 import type { ConfigOf, ConfigSpec, Variables } from "./config/variable.ts";
 import { connectHostBus } from "./connect-host-bus.ts";
+import { EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
 import type { Host } from "./host.ts";
 import { createLogger, type Logger } from "./logger.ts";
 import { loadIdentity } from "./nats/load-identity.ts";
@@ -25,13 +26,10 @@ export interface ServiceProgram<V extends HostVariables> {
   start(config: ConfigOf<V>, host: Host): Promise<AsyncDisposable>;
 }
 
-/** Exit codes: sysexits.h's EX_CONFIG for a configuration that cannot be used. */
-export const EXIT_CODES = { stopped: 0, failed: 1, misconfigured: 78 } as const;
-
 /**
  * Runs one service as this process: configuration, log, ops port, bus, service; then waits for TERM, INT, HUP or the
  * parent's end (IPC `disconnect`), and takes all of it down in reverse order. Ends the process: 0 stopped, 1 failed,
- * 78 misconfigured.
+ * 78 misconfigured, also by what is in a file that a variable names.
  *
  * @example
  * await runService({ name: "keyring", version: "1.0.0", config, start });
@@ -52,9 +50,19 @@ export async function runService<V extends HostVariables>(program: ServiceProgra
     process.exit(EXIT_CODES.stopped);
   } catch (error) {
     if (signal.aborted && isScbeError(error, "ABORTED")) process.exit(EXIT_CODES.stopped);
-    log.fatal({ err: error }, "cannot go on");
-    process.exit(EXIT_CODES.failed);
+    tellWhy(error, log);
+    process.exit(exitCodeOf(error));
   }
+}
+
+/** What was foreseen is told without a stack trace. */
+function tellWhy(error: unknown, log: Logger): void {
+  if (!isScbeError(error) || error.code === "INTERNAL") {
+    log.fatal({ err: error }, "cannot go on");
+    return;
+  }
+  const { code, message, cause } = error;
+  log.fatal({ code, ...(cause instanceof Error && { cause: cause.message }) }, `cannot go on: ${message}`);
 }
 
 async function runUntilStopped<V extends HostVariables>(

@@ -80,7 +80,7 @@ test.each(Object.entries(MALFORMED))(
 );
 
 test("what is missing is named", () => {
-  expect(wrong({})).toEqual(["SCBE_KEYRING_ASKERS_FILE"]);
+  expect(wrong({})).toEqual(["SCBE_KEYRING_ASKERS_FILE", "SCBE_KMS_KEY_ID"]);
   expect(wrong({ SCBE_KEYRING_ASKERS_FILE: askers })).toEqual(["SCBE_KMS_KEY_ID"]);
 });
 

@@ -16,13 +16,13 @@ import { watchKms } from "./watched-kms.ts";
 /**
  * The keyring: reads or makes the ring, loads its keys, answers grants and broadcasts the ring's states. It comes up
  * without KMS, not ready, and goes on trying.
- * @throws ScbeError NOT_READY without an nkey to sign with or a usable key file, BAD_REQUEST for a bad list of askers,
+ * @throws ScbeError BAD_REQUEST without an nkey to sign with, or for a key file or a list of askers that is none,
  *   FORBIDDEN when the stored ring is another environment's, INTERNAL when it is no ring
  */
 export async function start(config: KeyringConfig, host: Host): Promise<AsyncDisposable> {
   const { bus, clock, identity, log, readiness } = host;
   if (identity === undefined)
-    throw new ScbeError("NOT_READY", "the keyring signs: it needs NATS_NKEY_SEED_FILE");
+    throw new ScbeError("BAD_REQUEST", "the keyring signs: it needs NATS_NKEY_SEED_FILE");
   const env = config.SCBE_ENVIRONMENT;
   const decryptOnlyMaxMs = decryptOnlyMsMax(
     config.SCBE_REPLAY_WINDOW_SECONDS,

@@ -263,13 +263,13 @@ test("a keyring without an nkey does not start: it could not sign", async () => 
   });
   if (!reading.ok) throw new Error(reading.problems.join("\n"));
   await expect(start(reading.config, host)).rejects.toMatchObject({
-    code: "NOT_READY",
+    code: "BAD_REQUEST",
     message: /NATS_NKEY_SEED_FILE/,
   });
 });
 
 test("a keyring whose key file is no key file does not start, and makes no ring", async () => {
   writeFileSync(keyFile.path, "");
-  await expect(keyring()).rejects.toMatchObject({ code: "NOT_READY" });
+  await expect(keyring()).rejects.toMatchObject({ code: "BAD_REQUEST" });
   expect(await storedRing()).toBeUndefined();
 });

@@ -41,7 +41,7 @@ export interface Verifier extends AsyncDisposable {
 /**
  * Opens a verifier: fetches the subkeys of all of the configuration's providers and intents, and goes on following the
  * ring and the replay epoch. It comes back at once; readiness says what is still missing (`keys`, `epoch`).
- * @throws ScbeError NOT_READY without an nkey, since grants are asked for under signature
+ * @throws ScbeError BAD_REQUEST without an nkey, since grants are asked for under signature
  * @example
  * await using verifier = openVerifier(host, config, { sealsRequests: true });
  * const { bytes, hash } = verifier.sealer.sealRequest({ provider: "openai", model: "gpt-5", intent: "chat", requestId, body });
@@ -54,7 +54,7 @@ export function openVerifier(
   const { bus, identity, clock, log, readiness } = host;
   if (identity === undefined) {
     throw new ScbeError(
-      "NOT_READY",
+      "BAD_REQUEST",
       "keys are granted under signature: NATS_NKEY_SEED_FILE or NATS_CREDS is needed",
     );
   }

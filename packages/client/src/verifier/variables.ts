@@ -1,3 +1,4 @@
+import { isUserNkey } from "@scbe/envelope/grant";
 import { integer, text } from "@scbe/service-kit";
 
 const COUNTER_LIMIT_MAX = 2 ** 32 - 1;
@@ -8,6 +9,7 @@ export const verifierVariables = {
     pattern: /^U[A-Z2-7]{55}$/,
     expected: "the keyring's public nkey: U and 55 characters of base32",
     doc: "Whose signature grants and rings must bear. Known beforehand, never learnt from the bus.",
+    check: (nkey) => (isUserNkey(nkey) ? undefined : "is no public nkey: its checksum is another"),
   }),
   SCBE_NONCE_COUNTER_LIMIT: integer({
     default: COUNTER_LIMIT_MAX,

@@ -25,8 +25,11 @@ function importNkey(publicKey: string): KeyObject | undefined {
   });
 }
 
-/** nkeys.js checks prefix and checksum, and throws; it lets text of other lengths and alphabets pass. */
-function isUserNkey(publicKey: string): boolean {
+/**
+ * True for a user's public nkey with the checksum that belongs to it. nkeys.js checks prefix and checksum, and throws; it lets
+ * text of other lengths and alphabets pass.
+ */
+export function isUserNkey(publicKey: string): boolean {
   if (!PublicNkey.safeParse(publicKey).success) return false;
   try {
     fromPublic(publicKey);

@@ -22,19 +22,39 @@ export function defineConfig<const V extends Variables>(variables: V): ConfigSpe
 export function readConfig<V extends Variables>(spec: ConfigSpec<V>, env: Environment): ConfigReading<V> {
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
+  const unread = new Set<string>();
   for (const [name, variable] of Object.entries(spec.variables)) {
     const found = readVariable(name, variable, env);
     if (found.ok) values[name] = found.value;
-    else problems.push(`${name}: ${found.problem}`);
-  }
-  if (problems.length === 0) {
-    for (const [name, variable] of Object.entries(spec.variables)) {
-      if (values[name] === undefined) continue;
-      const problem = variable.check?.(values[name], values);
-      if (problem !== undefined) problems.push(`${name}: ${problem}`);
+    else {
+      unread.add(name);
+      problems.push(`${name}: ${found.problem}`);
     }
   }
+  for (const [name, variable] of Object.entries(spec.variables)) {
+    if (values[name] === undefined) continue;
+    const problem = checkBeside(variable, values[name], values, unread);
+    if (problem !== undefined) problems.push(`${name}: ${problem}`);
+  }
   return problems.length === 0 ? { ok: true, config: values as ConfigOf<V> } : { ok: false, problems };
+}
+
+/** A value that is compared with one that could not be read has no problem of its own yet. */
+function checkBeside(
+  variable: Variable<unknown>,
+  value: unknown,
+  values: Readonly<Record<string, unknown>>,
+  unread: ReadonlySet<string>,
+): string | undefined {
+  let isPremature = false;
+  const beside = new Proxy(values, {
+    get: (target, name) => {
+      isPremature ||= unread.has(String(name));
+      return Reflect.get(target, name);
+    },
+  });
+  const problem = variable.check?.(value, beside);
+  return isPremature ? undefined : problem;
 }
 
 type Found =

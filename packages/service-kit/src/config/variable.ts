@@ -14,7 +14,7 @@ export interface Variable<T> {
   readonly secret: boolean;
   /** The value, or what is wrong with it. */
   parse(raw: string): Parsed<T>;
-  /** What is wrong with it next to the other variables' values; runs when all of them could be read. */
+  /** What is wrong with it next to the other variables' values; counts only where all that it looks at could be read. */
   check?(value: T, config: Readonly<Record<string, unknown>>): string | undefined;
 }
 

@@ -59,16 +59,19 @@ async function connectWithin(options: LinkOptions, fresh: () => ConnectionOption
       const known = toScbeError(error, doing);
       if (isScbeError(known, "FORBIDDEN")) throw known;
       if (performance.now() + RETRY_MS > deadline) {
-        throw new ScbeError("TIMEOUT", `${doing}: not reached within ${timeoutMs} ms`, { cause: error });
+        const why = `not reached within ${timeoutMs} ms (${reasonOf(error)})`;
+        throw new ScbeError("TIMEOUT", `${doing}: ${why}`, { cause: error });
       }
-      if (tries === 0) options.log.info({ servers, reason: codeOf(error) }, "waiting for NATS");
+      if (tries === 0) options.log.info({ servers, reason: reasonOf(error) }, "waiting for NATS");
     }
     await delay(RETRY_MS, undefined, signal && { signal }).catch(() => undefined);
   }
 }
 
-function codeOf(error: unknown): string {
-  return error instanceof NatsError ? error.code : "unknown";
+/** The code of what lies beneath, where there is one: ECONNREFUSED, SELF_SIGNED_CERT_IN_CHAIN. */
+function reasonOf(error: unknown): string {
+  const beneath = error instanceof NatsError ? (error.chainedError ?? error) : error;
+  return beneath instanceof Error && "code" in beneath ? String(beneath.code) : "no answer";
 }
 
 /** A new object each time: the library changes what it is given. */

@@ -1,4 +1,4 @@
-import { allStores, STORES } from "@scbe/contracts";
+import { allStores, STORES, subjectFor } from "@scbe/contracts";
 import {
   collectLogs,
   type NatsServer,
@@ -88,11 +88,24 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       await expect(manager.streams.info(STORES.keyring.stream)).rejects.toThrow("stream not found");
     });
 
-    it("says so when there are not as many servers as replicas", async () => {
-      await expect(run({ replicas: 3 })).rejects.toMatchObject({
-        code: "BAD_REQUEST",
-        message: expect.stringContaining(`create stream ${STREAMS[0]}: replicas > 1`),
-      });
+    it("keeps so many security events of each provider that none can push out another one's", async () => {
+      await run();
+      const { messagesPerProviderMax: max } = STORES.security;
+      const jetstream = raw.jetstream();
+      await jetstream.publish(subjectFor("nonceReuse", "anthropic"), "evidence");
+      for (let sent = 0; sent < max + 5; sent += 1) {
+        raw.publish(subjectFor("nonceReuse", "openai"), String(sent));
+      }
+      await jetstream.publish(subjectFor("nonceReuse", "openai"), "the last one");
+      expect((await manager.streams.info(STORES.security.stream)).state.messages).toBe(max + 1);
+    });
+
+    it("changes nothing for replicas on a server that is alone: it would lose the streams at its next start", async () => {
+      const refusal = { ok: false, problems: [expect.stringContaining("3 replicas need a cluster")] };
+      expect(await run({ replicas: 3 })).toEqual(refusal);
+      await run();
+      expect(await run({ replicas: 3 })).toEqual(refusal);
+      expect(await run()).toMatchObject({ streams: STREAMS.map(() => ({ outcome: "unchanged" })) });
     });
   });
 

@@ -33,6 +33,10 @@ export interface ProvisionedStream {
 export async function provision(options: ProvisionOptions): Promise<Provisioning> {
   const { connection } = await connectNats(options);
   try {
+    if (options.replicas > 1 && connection.info?.cluster === undefined) {
+      const lone = `${options.replicas} replicas need a cluster; this server is alone, and would lose what it kept`;
+      return { ok: false, problems: [lone] };
+    }
     const manager = await connection.jetstreamManager({ checkAPI: false, timeout: API_TIMEOUT_MS });
     const steps: Step[] = [];
     for (const wanted of allStores().map((store) => wantedStream(store, options))) {

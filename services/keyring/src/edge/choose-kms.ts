@@ -5,7 +5,7 @@ import { localKms } from "./local-kms.ts";
 
 /**
  * The KMS that `SCBE_KMS_KEY_ID` names: `local`, or a key of AWS KMS. The AWS SDK is loaded only where it is used.
- * @throws ScbeError NOT_READY when the key file cannot be used
+ * @throws ScbeError BAD_REQUEST when the key file cannot be used
  */
 export async function chooseKms(config: KeyringConfig): Promise<Kms> {
   const { SCBE_KMS_KEY_ID: keyId, SCBE_ENVIRONMENT: env, SCBE_KMS_TIMEOUT_MS: timeoutMs } = config;

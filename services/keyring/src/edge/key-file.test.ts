@@ -51,13 +51,13 @@ describe("a key file is refused", () => {
     async (_text, mode) => {
       await createKeyFile(path);
       chmodSync(path, mode);
-      await expect(readKeyFile(path)).rejects.toMatchObject({ code: "NOT_READY", message: /mode 0600/ });
+      await expect(readKeyFile(path)).rejects.toMatchObject({ code: "BAD_REQUEST", message: /mode 0600/ });
     },
   );
 
   test("when it is not there, or a folder", async () => {
-    await expect(readKeyFile(path)).rejects.toMatchObject({ code: "NOT_READY" });
-    await expect(readKeyFile(dir.path)).rejects.toMatchObject({ code: "NOT_READY" });
+    await expect(readKeyFile(path)).rejects.toMatchObject({ code: "BAD_REQUEST" });
+    await expect(readKeyFile(dir.path)).rejects.toMatchObject({ code: "BAD_REQUEST" });
   });
 
   const key = Buffer.alloc(32, 0xa5).toString("base64url");
@@ -74,7 +74,7 @@ describe("a key file is refused", () => {
   ])("when it %s, without a word of what it holds", async (_case, text) => {
     writeFileSync(path, text, { mode: 0o600 });
     const refusal = await readKeyFile(path).catch((error: unknown) => error);
-    expect(refusal).toMatchObject({ code: "NOT_READY", message: "the local KMS's file is no key file" });
+    expect(refusal).toMatchObject({ code: "BAD_REQUEST", message: "the local KMS's file is no key file" });
     expect(String(refusal)).not.toContain(key.slice(0, 8));
   });
 });

@@ -36,12 +36,12 @@ async function writeKey(path: string): Promise<void> {
 
 /**
  * The key of a key file.
- * @throws ScbeError NOT_READY when the file is missing, open to others, or no key file
+ * @throws ScbeError BAD_REQUEST when the file is missing, open to others, or no key file
  */
 export async function readKeyFile(path: string): Promise<KeyObject> {
   const text = await readPrivate(path);
   const encoded = FORM.exec(text)?.[1];
-  if (encoded === undefined) throw new ScbeError("NOT_READY", "the local KMS's file is no key file");
+  if (encoded === undefined) throw new ScbeError("BAD_REQUEST", "the local KMS's file is no key file");
   const key = Buffer.from(encoded, "base64url");
   const imported = createSecretKey(key);
   key.fill(0);
@@ -50,14 +50,17 @@ export async function readKeyFile(path: string): Promise<KeyObject> {
 
 async function readPrivate(path: string): Promise<string> {
   const file = await open(path, "r").catch((cause: unknown) => {
-    throw new ScbeError("NOT_READY", "the local KMS's key file cannot be read", { cause });
+    throw new ScbeError("BAD_REQUEST", "the local KMS's key file cannot be read", { cause });
   });
   try {
     const { mode, size } = await file.stat();
     if (process.platform !== "win32" && (mode & 0o077) !== 0) {
-      throw new ScbeError("NOT_READY", "the local KMS's key file is open to others; it must have mode 0600");
+      throw new ScbeError(
+        "BAD_REQUEST",
+        "the local KMS's key file is open to others; it must have mode 0600",
+      );
     }
-    if (size > FILE_BYTES_MAX) throw new ScbeError("NOT_READY", "the local KMS's file is no key file");
+    if (size > FILE_BYTES_MAX) throw new ScbeError("BAD_REQUEST", "the local KMS's file is no key file");
     return await file.readFile("utf8");
   } finally {
     await file.close();
