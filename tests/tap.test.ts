@@ -1,13 +1,14 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BUCKETS, KV_KEYS, SUBJECTS, subjectFor } from "@scbe/contracts";
 import { decodeRequests } from "@scbe/examples/decode-requests";
 import { PROVIDER_NAMES } from "@scbe/examples/providers";
 import { createTempDir, eventually, findServer, type SecuredNats, type TempDir } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Needle, needlesOfBody, needlesOfSecret } from "./kit/find-bytes.ts";
+import { Finder, type Needle, needlesOfBody, needlesOfSecret } from "./kit/find-bytes.ts";
 import { atEnvelopeService, heard, needlesOfKeys, sessionsHeard } from "./kit/heard-on-bus.ts";
 import { type KnownKeys, keysOf } from "./kit/known-keys.ts";
+import { logsIn } from "./kit/logs-in.ts";
 import { type Spine, startSpine } from "./kit/spine.ts";
 import { sendRequest } from "./plain-nats/caller.ts";
 import { connectUser, type PlainConnection } from "./plain-nats/connect-user.ts";
@@ -162,6 +163,7 @@ describe("a listener with every right, during `npm start -- --once`,", () => {
     const local = join(folder.path, "local");
     launcher = startLauncher(local, ["--once", "--json", "--ports", "auto"], {
       SCBE_NATS_SERVER: writeServer(folder.path, fullUserLine(user), portFile),
+      LOG_LEVEL: "trace",
     });
     const port = await eventually(() => existsSync(portFile) && readFileSync(portFile, "utf8").trim(), {
       timeoutMs: 60_000,
@@ -184,24 +186,47 @@ describe("a listener with every right, during `npm start -- --once`,", () => {
     expect(countOn(SUBJECTS.request, tap)).toBeGreaterThanOrEqual(examples.length);
   });
 
+  const bodies = [
+    ...examples.flatMap(({ id, body }) => needlesOfBody(`the body of ${id}`, Buffer.from(body))),
+    ...needlesOfBody("an answer", Buffer.from("stand-in for ")),
+  ];
+
   test("hears no body of an example, and no answer", () => {
-    const needles = [
-      ...examples.flatMap(({ id, body }) => needlesOfBody(`the body of ${id}`, Buffer.from(body))),
-      ...needlesOfBody("an answer", Buffer.from("stand-in for ")),
-    ];
-    expect(heard(tap.messages, needles)).toEqual([]);
+    expect(heard(tap.messages, bodies)).toEqual([]);
   });
 
-  test("hears no key", async () => {
-    const keys = await keysOf(ringHeard(tap), join(folder.path, "local", "kms.key"));
+  test("hears no key, and a reader of all logs at the most talkative level no key, seed, password or body", async () => {
+    const local = join(folder.path, "local");
+    const keys = await keysOf(ringHeard(tap), join(local, "kms.key"));
     const sessions = sessionsHeard(tap.messages);
     expect(new Set(sessions.map(({ provider, phase }) => `${provider} ${phase}`)).size).toBe(
       2 * PROVIDER_NAMES.length,
     );
     const served = { providers: PROVIDER_NAMES, intents: ["chat"] };
-    expect(heard(tap.messages, needlesOfKeys(keys, served, sessions))).toEqual([]);
+    const ofKeys = needlesOfKeys(keys, served, sessions);
+    expect(heard(tap.messages, ofKeys)).toEqual([]);
+
+    const logs = logsIn(join(local, "logs"));
+    const finder = new Finder([...bodies, ...ofKeys, ...textsKeptSecret(local)]);
+    expect(logs.filter(({ bytes }) => bytes.includes('"level":"debug"')).length).toBeGreaterThan(6);
+    expect(logs.flatMap(({ name, bytes }) => finder.find(bytes).map((it) => `${it} in ${name}`))).toEqual([]);
   });
 });
+
+/** Seeds and keys as they stand in the files of the local stack. */
+function textsKeptSecret(local: string): Needle[] {
+  const credentials = join(local, "credentials");
+  const seeds = readdirSync(credentials).filter((name) => name.endsWith(".seed"));
+  const [, password = ""] =
+    /^requirepass (\S+)$/m.exec(readFileSync(join(local, "redis", "redis.conf"), "utf8")) ?? [];
+  const [, kmsKey = ""] = readFileSync(join(local, "kms.key"), "utf8").trim().split(" ");
+  expect([seeds.length > 0, password.length > 0, kmsKey.length > 0]).toEqual([true, true, true]);
+  return [
+    ...seeds.map((name) => ({ is: name, bytes: readFileSync(join(credentials, name)) })),
+    { is: "the password of Redis", bytes: Buffer.from(password) },
+    { is: "the KMS key", bytes: Buffer.from(kmsKey) },
+  ];
+}
 
 /** The real nats-server, started with one more user; says on which port it listens. */
 function writeServer(dir: string, userLine: string, portFile: string): string {

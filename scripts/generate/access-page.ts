@@ -90,7 +90,7 @@ function stores(): string {
   const makers = roleList((row) => row.provisions === true);
   return `## Buckets and streams
 
-All in file storage. ${makers} makes and updates them and can read nothing in them; nobody can delete or purge one.
+All in file storage. ${makers} makes and updates them, and has no right to read in them; nobody can delete or purge one.
 
 ${table(["stream", "holds", "of", "limits", "read and written by", "read by"], rows)}`;
 }
@@ -104,7 +104,8 @@ function contentOf(store: Store): string {
 function limitsOf(store: Store): string {
   const total = `${store.maxBytes / KIB} KiB`;
   if (store.kind === "bucket") return `${total}, a value ${store.maxValueBytes / KIB} KiB`;
-  return `${total}, a message ${store.maxMessageBytes / KIB} KiB, ${store.maxAgeMs / DAY_MS} days`;
+  const each = `${store.messagesPerProviderMax} of each provider`;
+  return `${total}, a message ${store.maxMessageBytes / KIB} KiB, ${each}, ${store.maxAgeMs / DAY_MS} days`;
 }
 
 const KIB = 1024;
@@ -166,4 +167,9 @@ request whose reply subject is no inbox, and the server lets it answer only in t
 delivered into any subject of the account; so only the owner of a bucket may create one, and only on its own bucket's key, readers of streams
 get one message at a time into their inbox, and every endpoint takes the provider from a message's subject only after that
 subject matched its own.
+
+Whoever may create or update a stream says which subjects it records, and on newer servers to where they are published again:
+\`provision\` could have any message of the account recorded, and read it, alone or with \`operator\`. So its seed is as good as the server's own: keep it
+where deployments are made, use it for the moment of provisioning, and run provisioning again after it has been anywhere else. It
+sets back what was changed and refuses a stream that hands its messages on.
 `;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { baseEnvironment, pick } from "./environment.ts";
+import { baseEnvironment, pick, WAY_TO_PROVIDERS } from "./environment.ts";
 
 const OWN = {
   PATH: "/bin",
@@ -15,6 +15,7 @@ const OWN = {
   NATS_URL: "nats://production:4222",
   REDIS_URL: "redis://production:6379",
   NODE_OPTIONS: "--inspect",
+  HTTPS_PROXY: "http://somebody:secret@proxy:3128",
 };
 
 describe("what every part gets of the launcher's environment", () => {
@@ -31,6 +32,10 @@ describe("what every part gets of the launcher's environment", () => {
 });
 
 describe("a gateway's key", () => {
+  test("has the way to the provider beside it, a proxy and its password, which nobody else gets", () => {
+    expect(pick(OWN, WAY_TO_PROVIDERS)).toEqual({ HTTPS_PROXY: "http://somebody:secret@proxy:3128" });
+  });
+
   test("is picked directly or as a file, and nobody else's with it", () => {
     expect(pick(OWN, ["OPENAI_API_KEY"])).toEqual({ OPENAI_API_KEY: "a key" });
     expect(pick(OWN, ["XAI_API_KEY"])).toEqual({ XAI_API_KEY_FILE: "/home/somebody/xai.key" });

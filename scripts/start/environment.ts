@@ -1,12 +1,8 @@
-/** What a program needs to run at all, and to reach the world as this machine does. */
-const OF_THE_MACHINE = [
-  "PATH",
-  "HOME",
-  "TMPDIR",
-  "LANG",
-  "LC_ALL",
-  "TZ",
-  "NODE_COMPILE_CACHE",
+/** What a program needs to run at all. */
+const OF_THE_MACHINE = ["PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "NODE_COMPILE_CACHE"];
+
+/** How this machine reaches the world: for those who call a provider. A proxy may have a password in its URL. */
+export const WAY_TO_PROVIDERS = [
   "NODE_EXTRA_CA_CERTS",
   "NODE_USE_ENV_PROXY",
   "HTTP_PROXY",

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, realpathSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createKeyFile } from "@scbe/keyring/key-file";
 
@@ -14,13 +14,29 @@ export interface LocalFolder {
   logFile(name: string): string;
 }
 
-/** Makes the folder where there is none. @returns its real path */
+/**
+ * Makes the folder where there is none. Logs and stores in it are dropped without asking: so one that holds anything must
+ * be known for ours.
+ * @returns its real path
+ * @throws Error for a folder that holds somebody else's files
+ */
 export function makeFolder(root: string, name: string): string {
   const path = resolve(root, name);
   mkdirSync(path, { recursive: true, mode: 0o700 });
+  const found = readdirSync(path);
+  if (found.length > 0 && !found.some((entry) => MARKS.includes(entry))) {
+    throw new Error(`${path} is no folder of npm start, and not empty; SCBE_LOCAL_DIR names another folder`);
+  }
   chmodSync(path, 0o700);
+  writeFileSync(join(path, MARK), "Made by npm start, which drops and makes anew what is in here.\n", {
+    mode: 0o600,
+  });
   return realpathSync(path);
 }
+
+const MARK = ".scbe-local";
+/** The key is what earlier versions have left. */
+const MARKS: readonly string[] = [MARK, "kms.key"];
 
 /** Opens a folder that is ours alone; the logs of the start before are dropped. */
 export function openFolder(path: string): LocalFolder {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { PROVIDER_APIS, PROVIDER_NAMES } from "@scbe/examples/providers";
 import type { StartConfig } from "./config.ts";
-import { pick } from "./environment.ts";
+import { pick, WAY_TO_PROVIDERS } from "./environment.ts";
 import type { LocalFolder } from "./local-folder.ts";
 import { type NodeProgram, nodeProgram } from "./node-program.ts";
 import { accepts, Port } from "./port.ts";
@@ -60,7 +60,7 @@ export function gateways({ root, folder, own, env }: Surroundings, standInUrl: s
       opsPort: 0,
       env: () => ({
         ...env(name),
-        ...pick(own, PROVIDER_APIS[provider].keyVariables),
+        ...pick(own, [...WAY_TO_PROVIDERS, ...PROVIDER_APIS[provider].keyVariables]),
         SCBE_GATEWAY_PROVIDER: provider,
         SCBE_STAND_IN_URL: standInUrl,
       }),

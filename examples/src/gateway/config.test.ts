@@ -4,7 +4,7 @@ import { PROVIDER_APIS, PROVIDER_NAMES } from "../providers.ts";
 import { config } from "./config.ts";
 import { targetOf } from "./target.ts";
 
-const KEYRING = `U${"A".repeat(55)}`;
+const KEYRING = "UAAPL5PQXDJXR7OM7DTNMVJERFN44V5T3MIPVNZPGI4PGGOIPSDTJL5M";
 const base = { SCBE_KEYRING_PUBLIC_KEY: KEYRING, SCBE_GATEWAY_PROVIDER: "openai" };
 const read = (env: Record<string, string>) => readConfig(config, { ...base, ...env });
 
@@ -89,6 +89,11 @@ describe("a configuration that cannot be used", () => {
       /in the clear; expected https/,
     ],
     ["a URL with credentials", { SCBE_PROVIDER_URL_OPENAI: "https://me@proxy.example" }, /more than scheme/],
+    [
+      "a URL with a password",
+      { SCBE_PROVIDER_URL_OPENAI: "https://:s3cret@proxy.example" },
+      /more than scheme/,
+    ],
     ["a URL with a query", { SCBE_PROVIDER_URL_OPENAI: "https://proxy.example/?k=1" }, /more than scheme/],
   ])("%s", (_case, env, problem) => {
     const reading = read(env as Record<string, string>);

@@ -63,8 +63,9 @@ function urlFor(provider: ProviderName): Variable<string | undefined> {
     schemes: ["http", "https"],
     doc: `The base URL of ${provider}'s API. Unset: ${baseUrl} where a key is set, else the local stand-in.`,
     check: (value, values) => {
-      const { protocol, hostname, username, search, hash } = new URL(value);
-      if (username !== "" || search !== "" || hash !== "") return "holds more than scheme, host and path";
+      const { protocol, hostname, username, password, search, hash } = new URL(value);
+      if (username !== "" || password !== "" || search !== "" || hash !== "")
+        return "holds more than scheme, host and path";
       const hasKey = keyVariables.some((name) => values[name] !== undefined);
       if (!hasKey || protocol === "https:" || LOOPBACK.has(hostname)) return undefined;
       return "would send the key in the clear; expected https";

@@ -130,7 +130,10 @@ export interface EndpointDefinition {
   /** The subject served. With a trailing `.*` the message's last token is checked and handed on as `provider`. */
   readonly subject: string;
   readonly handler: (request: EndpointRequest) => Promise<EndpointAnswer> | EndpointAnswer;
-  /** Handlers at work at once; above it the asker hears BUSY (or `onBusy`'s answer). Default 1024. */
+  /**
+   * Handlers at work at once; above it the asker hears BUSY (or `onBusy`'s answer). Default 1024. Where the subject ends in
+   * `.*` each provider has that many: who may ask for one cannot take the places of another.
+   */
   readonly concurrency?: number;
   readonly onBusy?: () => EndpointAnswer;
 }

@@ -1,8 +1,9 @@
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 import { writeFileSync } from "node:fs";
+import { isIPv4 } from "node:net";
 import { join } from "node:path";
 
-/** Files (PEM) for TLS on 127.0.0.1, valid for a day. */
+/** Files (PEM) for TLS, valid for a day. */
 export interface Certificates {
   /** The authority that signed both of the others. */
   readonly ca: string;
@@ -12,8 +13,11 @@ export interface Certificates {
   readonly clientKey: string;
 }
 
-/** Writes an authority of its own, a server's certificate and a client's into `dir`. */
-export function createCertificates(dir: string): Certificates {
+/**
+ * Writes an authority of its own, a server's certificate and a client's into `dir`.
+ * @param names host names and IPv4 addresses that the certificates are for
+ */
+export function createCertificates(dir: string, names = ["localhost", "127.0.0.1"]): Certificates {
   const authority = { name: "SCBE test authority", keys: newKeys() };
   const write = (file: string, text: string): string => {
     const path = join(dir, file);
@@ -23,14 +27,14 @@ export function createCertificates(dir: string): Certificates {
   const issue = (name: string): { cert: string; key: string } => {
     const keys = newKeys();
     return {
-      cert: write(`${name}.crt`, certificate(name, keys.publicKey, authority)),
+      cert: write(`${name}.crt`, certificate(name, names, keys.publicKey, authority)),
       key: write(`${name}.key`, keys.privateKey.export({ format: "pem", type: "pkcs8" }).toString()),
     };
   };
   const server = issue("server");
   const client = issue("client");
   return {
-    ca: write("ca.crt", certificate(authority.name, authority.keys.publicKey, authority)),
+    ca: write("ca.crt", certificate(authority.name, names, authority.keys.publicKey, authority)),
     serverCert: server.cert,
     serverKey: server.key,
     clientCert: client.cert,
@@ -52,8 +56,13 @@ function newKeys(): Keys {
   return generateKeyPairSync("ec", { namedCurve: "P-256" });
 }
 
-/** An X.509 v3 certificate (RFC 5280, section 4.1) for 127.0.0.1 and localhost, signed with ECDSA and SHA-256. */
-function certificate(name: string, publicKey: KeyObject, authority: Authority): string {
+/** An X.509 v3 certificate (RFC 5280, section 4.1) for host names and addresses, signed with ECDSA and SHA-256. */
+function certificate(
+  name: string,
+  hosts: readonly string[],
+  publicKey: KeyObject,
+  authority: Authority,
+): string {
   const isAuthority = name === authority.name;
   const now = Date.now();
   const toBeSigned = sequence(
@@ -64,7 +73,7 @@ function certificate(name: string, publicKey: KeyObject, authority: Authority): 
     sequence(time(now - HOUR_MS), time(now + 24 * HOUR_MS)),
     distinguishedName(name),
     publicKey.export({ format: "der", type: "spki" }),
-    der(0xa3, sequence(basicConstraints(isAuthority), alternativeNames())),
+    der(0xa3, sequence(basicConstraints(isAuthority), alternativeNames(hosts))),
   );
   const signature = sign("sha256", toBeSigned, authority.keys.privateKey);
   const bytes = sequence(toBeSigned, ECDSA_WITH_SHA256, der(0x03, Uint8Array.of(0), signature));
@@ -92,8 +101,12 @@ function basicConstraints(isAuthority: boolean): Buffer {
   return sequence(Buffer.from("0603551d13", "hex"), der(0x01, Uint8Array.of(0xff)), der(0x04, value));
 }
 
-function alternativeNames(): Buffer {
-  const names = sequence(der(0x82, Buffer.from("localhost")), der(0x87, Uint8Array.of(127, 0, 0, 1)));
+function alternativeNames(hosts: readonly string[]): Buffer {
+  const names = sequence(
+    ...hosts.map((host) =>
+      isIPv4(host) ? der(0x87, Uint8Array.from(host.split("."), Number)) : der(0x82, Buffer.from(host)),
+    ),
+  );
   return sequence(Buffer.from("0603551d11", "hex"), der(0x04, names));
 }
 

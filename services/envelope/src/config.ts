@@ -21,7 +21,7 @@ export const config = defineConfig({
     min: 1,
     max: 65_536,
     unit: "requests",
-    doc: "Requests at work at once on each of the four subjects; above it the asker hears BUSY.",
+    doc: "Requests at work at once for each provider on each of the four kinds of question; above it the asker hears BUSY.",
   }),
 });
 

@@ -83,7 +83,9 @@ function checkEnvironment(environment: Environment, values: Values): string | un
 }
 
 function checkRedisUrl(value: string, values: Values): string | undefined {
-  const { hostname, pathname, search, hash } = new URL(value);
+  const { hostname, pathname, search, hash, username, password } = new URL(value);
+  if (!isPercentEncoded(username) || !isPercentEncoded(password))
+    return "has a user or password that is not percent-encoded: a % stands as %25";
   if (hostname === "") return "names no host";
   if (hostname.includes(",") || hostname.includes("%2C"))
     return "names several servers; Redis Cluster is not supported, sentinels are (REDIS_SENTINELS)";
@@ -92,6 +94,15 @@ function checkRedisUrl(value: string, values: Values): string | undefined {
   if (db !== "" && db !== String(values.REDIS_REPLAY_DB))
     return `names another database than REDIS_REPLAY_DB (${String(values.REDIS_REPLAY_DB)})`;
   return undefined;
+}
+
+function isPercentEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function schemeOf({ REDIS_URL: value }: Values): string | undefined {

@@ -61,6 +61,17 @@ test("reports that wait are bounded, and one that is dropped is counted and logg
   expect(logs.text).toContain("reports of nonce reuse are lost");
 }, 10_000);
 
+test("a flood of one provider costs no other one its report, and the log one line for each that waits", async () => {
+  const { reports, logs, count } = reporting(() => Promise.reject(new ScbeError("DISCONNECTED", "away")));
+  for (let sent = 0; sent < 3000; sent += 1) reports.add(item(), "openai");
+  const dropped = await count("dropped");
+  reports.add(item(), "anthropic");
+  expect(await count("dropped")).toBe(dropped);
+  expect(logs.text.match(/a nonce was used twice/g)).toHaveLength(1024 + 1);
+  expect(logs.text.match(/was dropped/g)).toHaveLength(1);
+  await reports[Symbol.asyncDispose]();
+}, 10_000);
+
 test("what is waiting when the guard stops is sent before it has stopped", async () => {
   const { reports, count } = reporting(async () => undefined);
   for (let sent = 0; sent < 5; sent += 1) reports.add(item(), "openai");

@@ -18,7 +18,7 @@ export interface ReuseReportsOptions {
   readonly env: Environment;
 }
 
-/** Reports that wait for their acknowledgement; a further one is dropped, and said so. */
+/** Reports of one provider that wait for their acknowledgement; a further one is dropped, and said so. */
 const WAITING_MAX = 1024;
 const PUBLISH_TIMEOUT_MS = 2000;
 const RETRY = { firstMs: 100, maxMs: 5000 };
@@ -32,6 +32,10 @@ const DRAIN_MS = 3000;
 export class ReuseReports implements AsyncDisposable {
   readonly #options: ReuseReportsOptions;
   readonly #waiting: NonceReuseEvent[] = [];
+  /** How many of {@link #waiting} are of a provider. */
+  readonly #counts = new Map<string, number>();
+  /** Providers whose reports are being dropped: that is logged once, until one of them can wait again. */
+  readonly #dropping = new Set<string>();
   readonly #stopping = new AbortController();
   #sending: Promise<void> | undefined;
 
@@ -43,15 +47,21 @@ export class ReuseReports implements AsyncDisposable {
     const { env, clock, log, metrics } = this.#options;
     const event = describeReuse(item, provider, env, clock.now());
     const { session, counter } = event;
-    log.error({ provider, session, counter }, "a nonce was used twice");
-    if (this.#waiting.length >= WAITING_MAX) {
+    const count = this.#counts.get(provider) ?? 0;
+    if (count >= WAITING_MAX) {
       metrics.reported("dropped");
-      log.error(
-        { provider, session, counter },
-        "the report of a nonce reuse was dropped: too many are waiting",
-      );
+      if (!this.#dropping.has(provider)) {
+        log.error(
+          { provider, session, counter },
+          "the report of a nonce reuse was dropped, as further ones are: too many are waiting",
+        );
+      }
+      this.#dropping.add(provider);
       return;
     }
+    log.error({ provider, session, counter }, "a nonce was used twice");
+    this.#dropping.delete(provider);
+    this.#counts.set(provider, count + 1);
     this.#waiting.push(event);
     this.#sending ??= this.#send();
   }
@@ -72,6 +82,7 @@ export class ReuseReports implements AsyncDisposable {
       if (this.#stopping.signal.aborted) return;
       if (await this.#publish(event)) {
         this.#waiting.shift();
+        this.#counts.set(event.provider, (this.#counts.get(event.provider) ?? 1) - 1);
         failures = 0;
         continue;
       }

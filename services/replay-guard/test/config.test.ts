@@ -29,6 +29,7 @@ test.each<[string, Record<string, string>, string]>([
     "another database than REDIS_REPLAY_DB (1)",
   ],
   ["a URL with options", { REDIS_URL: "redis://r:6379?enableOfflineQueue=true" }, "query"],
+  ["a password whose % begins no escape", { REDIS_URL: "redis://:100%sure@r:6379" }, "percent-encoded"],
   ["the nodes of a cluster", { REDIS_URL: "redis://a,b:6379" }, "Redis Cluster is not supported"],
   ["a CA for a connection without TLS", { REDIS_URL: "redis://r:6379", REDIS_TLS_CA: MAIN }, "REDIS_TLS_CA"],
   ["sentinels without a name", { REDIS_SENTINELS: "a:26379" }, "needs REDIS_SENTINEL_NAME"],

@@ -35,7 +35,10 @@ export interface AccessRow {
   readonly owns?: keyof typeof BUCKETS;
   /** Streams whose messages it reads one at a time, without a consumer. */
   readonly reads?: readonly (keyof typeof STREAMS)[];
-  /** Creates and updates every bucket and stream; reads and writes nothing in them. */
+  /**
+   * Creates and updates every bucket and stream. It has no right to read or write in them, but could have a stream record
+   * any subject: who has its seed is trusted like the server's operator.
+   */
   readonly provisions?: true;
   /** Asks every service for its presence, description and statistics (`$SRV`). */
   readonly inspects?: true;

@@ -26,6 +26,8 @@ export interface EventStore {
   readonly subject: string;
   readonly maxBytes: number;
   readonly maxMessageBytes: number;
+  /** The newest of each provider that are kept: a flood of one must not push out what is known of another. */
+  readonly messagesPerProviderMax: number;
   readonly maxAgeMs: number;
   /** The time in which a second message of the same id is dropped. */
   readonly duplicateWindowMs: number;
@@ -60,6 +62,7 @@ export const STORES = {
     subject: `${SUBJECTS.nonceReuse}.*`,
     maxBytes: 64 * MIB,
     maxMessageBytes: 16 * KIB,
+    messagesPerProviderMax: 2000,
     maxAgeMs: 90 * DAY_MS,
     duplicateWindowMs: 10 * MINUTE_MS,
   },

@@ -5,6 +5,7 @@ import type { Logger } from "../logger.ts";
 import type { Transport } from "../transport.ts";
 import { toScbeError } from "./errors.ts";
 import { type LoadedIdentity, loadIdentity } from "./load-identity.ts";
+import { serverIdentity } from "./server-identity.ts";
 
 export interface LinkOptions extends Transport {
   /** Names the connection, and its private inbox `_INBOX_<name>`: letters, digits, `-` and `_`. */
@@ -114,8 +115,9 @@ function demandsTls({ servers, tlsCaFile, tlsCertFile }: Transport): boolean {
   );
 }
 
-function tlsOptions({ tlsCaFile, tlsCertFile, tlsKeyFile }: Transport) {
+function tlsOptions({ servers, tlsCaFile, tlsCertFile, tlsKeyFile }: Transport) {
   return {
+    checkServerIdentity: serverIdentity(servers),
     ...(tlsCaFile !== undefined && { caFile: tlsCaFile }),
     ...(tlsCertFile !== undefined && { certFile: tlsCertFile }),
     ...(tlsKeyFile !== undefined && { keyFile: tlsKeyFile }),

@@ -21,6 +21,8 @@ export class Endpoint {
   readonly definition: EndpointDefinition;
   readonly #ports: EndpointPorts;
   readonly #concurrency: number;
+  /** Handlers at work for each provider that has any. */
+  readonly #atWork = new Map<string, number>();
   #inFlight = 0;
   #onIdle: (() => void) | undefined;
 
@@ -58,7 +60,7 @@ export class Endpoint {
       );
       return;
     }
-    if (this.#inFlight >= this.#concurrency) this.#turnAway(reply);
+    if ((this.#atWork.get(provider) ?? 0) >= this.#concurrency) this.#turnAway(reply);
     else this.#handle(new Request(message, reply, provider, arrivedAt, this.#ports));
   }
 
@@ -70,28 +72,30 @@ export class Endpoint {
   }
 
   #handle(request: Request): void {
+    const { provider } = request;
     this.#inFlight += 1;
+    this.#atWork.set(provider, (this.#atWork.get(provider) ?? 0) + 1);
     try {
       const answer = this.definition.handler(request);
       if (answer instanceof Promise) {
         answer.then(
-          (value) => this.#finish(request.replyTo, value),
-          (error) => this.#finishBadly(request.replyTo, error),
+          (value) => this.#finish(request, value),
+          (error) => this.#finishBadly(request, error),
         );
-      } else this.#finish(request.replyTo, answer);
+      } else this.#finish(request, answer);
     } catch (error) {
-      this.#finishBadly(request.replyTo, error);
+      this.#finishBadly(request, error);
     }
   }
 
-  #finish(reply: string, answer: EndpointAnswer): void {
-    this.#answer(reply, answer);
-    this.#done();
+  #finish({ replyTo, provider }: Request, answer: EndpointAnswer): void {
+    this.#answer(replyTo, answer);
+    this.#done(provider);
   }
 
-  #finishBadly(reply: string, error: unknown): void {
-    this.#fail(reply, error);
-    this.#done();
+  #finishBadly({ replyTo, provider }: Request, error: unknown): void {
+    this.#fail(replyTo, error);
+    this.#done(provider);
   }
 
   #answer(reply: string, answer: EndpointAnswer): void {
@@ -123,7 +127,10 @@ export class Endpoint {
     this.#ports.log.warn({ endpoint: this.definition.name, err: error }, "an answer could not be sent");
   }
 
-  #done(): void {
+  #done(provider: string): void {
+    const left = (this.#atWork.get(provider) ?? 0) - 1;
+    if (left > 0) this.#atWork.set(provider, left);
+    else this.#atWork.delete(provider);
     this.#inFlight -= 1;
     if (this.#inFlight === 0) this.#onIdle?.();
   }

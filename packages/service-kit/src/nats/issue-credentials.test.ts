@@ -41,7 +41,7 @@ describe("issued credentials", () => {
     for (const file of [configFile, askersFile, join(dir.path, "users.json")]) {
       const text = readFileSync(file, "utf8");
       expect(text).toMatch(/U[A-Z2-7]{55}/);
-      expect(text).not.toMatch(/S[UA][A-Z2-7]{50}/);
+      expect(text).not.toMatch(/\bS[UA][A-Z2-7]{50}/);
     }
     expect(keyringPublicKey).toMatch(/^U[A-Z2-7]{55}$/);
     const askers = JSON.parse(readFileSync(askersFile, "utf8")) as { role: string }[];

@@ -176,6 +176,26 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       });
     });
 
+    it("gives each provider places of its own, so that a flood for one turns nobody else away", async () => {
+      const release = Promise.withResolvers<void>();
+      const handler = async () => {
+        await release.promise;
+        return { data: Buffer.from("done") };
+      };
+      const service = await serve({ name: "shared", subject: "svc.shared.*", concurrency: 2, handler });
+      const flood = Array.from({ length: 5 }, () => ask("svc.shared.openai"));
+      const turnedAway = Promise.allSettled(flood);
+      await eventually(() => service.inFlight === 2);
+      const other = ask("svc.shared.anthropic");
+      await eventually(() => service.inFlight === 3);
+      release.resolve();
+      expect(Buffer.from((await other).data).toString()).toBe("done");
+      const outcomes = await turnedAway;
+      expect(outcomes.filter(({ status }) => status === "rejected")).toHaveLength(3);
+      await Promise.all([ask("svc.shared.openai"), ask("svc.shared.openai")]);
+      expect(service.inFlight).toBe(0);
+    });
+
     describe("who is let in", () => {
       it("drops a request whose reply subject is no inbox, so that nobody publishes by this service's rights", async () => {
         let handled = 0;

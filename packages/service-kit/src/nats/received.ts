@@ -1,10 +1,11 @@
 import type { Msg } from "nats";
 import type { BusMessage } from "../bus.ts";
-import { firstHeader } from "./headers.ts";
+import { firstHeader, headerBlock } from "./headers.ts";
 
 /** A message of the client library as the rest of SCBE sees it; reads nothing that nobody asks for. */
 export class Received implements BusMessage {
   readonly #message: Msg;
+  #headers: string | undefined;
 
   constructor(message: Msg) {
     this.#message = message;
@@ -24,11 +25,12 @@ export class Received implements BusMessage {
   }
 
   header(name: string): string | undefined {
-    return firstHeader(this.#message.headers, name);
+    this.#headers ??= headerBlock(this.#message);
+    return firstHeader(this.#headers, name);
   }
 }
 
 /** The server's own answer when nobody subscribes: status 503 on an empty message. */
 export function isNoResponders(message: Msg): boolean {
-  return message.data.length === 0 && message.headers?.code === 503;
+  return message.data.length === 0 && headerBlock(message).startsWith("NATS/1.0 503");
 }

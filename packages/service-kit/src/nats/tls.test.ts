@@ -63,6 +63,27 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       }
     });
 
+    it.each([
+      { names: ["127.0.0.1"], host: "127.0.0.1", takes: true },
+      { names: ["localhost"], host: "localhost", takes: true },
+      { names: ["localhost"], host: "127.0.0.1", takes: false },
+      { names: ["127.0.0.2"], host: "127.0.0.1", takes: false },
+      { names: ["127.0.0.1"], host: "localhost", takes: false },
+      { names: ["other.example"], host: "localhost", takes: false },
+    ])(
+      "with a certificate for $names is as good as that for $host: $takes",
+      async ({ names, host, takes }) => {
+        using namesDir = createTempDir();
+        const named = createCertificates(namesDir.path, names);
+        configure(`tls { cert_file: "${named.serverCert}", key_file: "${named.serverKey}" }`);
+        await using nats = await startNats({ program, configFile });
+        const servers = [tlsUrl(nats.url).replace("127.0.0.1", host)];
+        const connecting = connect({ servers, tlsCaFile: named.ca });
+        if (takes) await (await connecting)[Symbol.asyncDispose]();
+        else await expect(connecting).rejects.toThrow("not reached");
+      },
+    );
+
     it("shows the client's certificate to a server that asks for one", async () => {
       configure(serverTls(`, ca_file: "${files.ca}", verify: true`));
       await using nats = await startNats({ program, configFile });
