@@ -81,7 +81,8 @@ async function readRing(spine: Spine): Promise<string> {
 }
 
 function activeKey(ring: string): WrappedKey {
-  const { keys } = JSON.parse(ring) as { keys: WrappedKey[] };
+  const record = JSON.parse(ring) as { ring: string };
+  const { keys } = JSON.parse(record.ring) as { keys: WrappedKey[] };
   const active = keys.find(({ state }) => state === "active");
   if (active === undefined) throw new Error("the ring has no active key");
   return active;

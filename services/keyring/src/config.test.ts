@@ -49,6 +49,7 @@ const MALFORMED: Record<string, string> = {
   SCBE_KMS_TIMEOUT_MS: "99",
   SCBE_KMS_PROBE_SECONDS: "3601",
   SCBE_KEYRING_ASKERS_FILE: "/no/such/file",
+  SCBE_KEYRING_FORMER_PUBLIC_KEY: "U",
 };
 
 test("with a key file and a list of askers alone, the keyring is one of dev with the local KMS", () => {

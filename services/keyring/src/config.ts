@@ -49,6 +49,12 @@ export const config = defineConfig({
     unit: "s",
     doc: "How often KMS is asked to unwrap the active key though nothing needs it, so that an outage shows before it matters.",
   }),
+  SCBE_KEYRING_FORMER_PUBLIC_KEY: text({
+    optional: true,
+    pattern: /^U[A-Z2-7]{55}$/,
+    expected: "a public nkey: U and 55 characters of base32",
+    doc: "While the keyring's nkey is replaced: the one before, whose signature on the stored ring is taken too until the ring is next written.",
+  }),
   SCBE_KEYRING_ASKERS_FILE: path({
     doc: "JSON: the nkeys that may ask for subkeys, each with its role, providers and, where limited, intents.",
   }),

@@ -17,7 +17,7 @@ import { watchKms } from "./watched-kms.ts";
  * The keyring: reads or makes the ring, loads its keys, answers grants and broadcasts the ring's states. It comes up
  * without KMS, not ready, and goes on trying.
  * @throws ScbeError BAD_REQUEST without an nkey to sign with, or for a key file or a list of askers that is none,
- *   FORBIDDEN when the stored ring is another environment's, INTERNAL when it is no ring
+ *   FORBIDDEN when the stored ring is another environment's or not signed by a keyring, INTERNAL when it is no ring
  */
 export async function start(config: KeyringConfig, host: Host): Promise<AsyncDisposable> {
   const { bus, clock, identity, log, readiness } = host;
@@ -33,7 +33,8 @@ export async function start(config: KeyringConfig, host: Host): Promise<AsyncDis
   await using stack = new AsyncDisposableStack();
   const kms = stack.use(watchKms(await chooseKms(config), clock));
   const bucket = await bus.bucket(BUCKETS.keyring, { signal: host.signal });
-  const store = kvRingStore(bucket, env);
+  const formerPublicKey = config.SCBE_KEYRING_FORMER_PUBLIC_KEY;
+  const store = kvRingStore(bucket, { env, identity, formerPublicKey });
   const probeMs = config.SCBE_KMS_PROBE_SECONDS * 1000;
   const keeper = new RingKeeper({ kms, store, clock, log, env, decryptOnlyMaxMs, probeMs });
   stack.defer(() => keeper.forget());

@@ -2,7 +2,7 @@ import { createSecretKey } from "node:crypto";
 import { deriveGrantMaterial } from "@scbe/envelope";
 import { eventually, type Fault, installMoto, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { encodeRing, type Ring } from "../src/domain/ring.ts";
+import type { Ring } from "../src/domain/ring.ts";
 import { awsKms } from "../src/edge/aws-kms.ts";
 import { type Asker, connectAsker } from "./asker.ts";
 import { decryptOnly, ringKey, ringOf } from "./rings.ts";
@@ -93,7 +93,7 @@ describe.skipIf(!moto.ok)("a keyring with AWS KMS, as moto's server speaks it", 
   test("it opens copies that two KMS keys have wrapped, neither of which it was told", async () => {
     const { ring, bytes } = await ringOfTwoKmsKeys();
     expect(new Set([...ring.keys.map((key) => key.wrapped_by), keyId]).size).toBe(3);
-    await place.put(encodeRing(ring));
+    await place.put(ring);
     await using one = await keyring();
     await one.serving();
     for (const [kid, ikm] of bytes) {
@@ -108,7 +108,7 @@ describe.skipIf(!moto.ok)("a keyring with AWS KMS, as moto's server speaks it", 
   test("a copy that was made for another kid is not opened, and the other keys are granted", async () => {
     const { ring } = await ringOfTwoKmsKeys();
     const keys = ring.keys.map((key) => (key.kid === "k0" ? { ...key, kid: "renamed" } : key));
-    await place.put(encodeRing({ ...ring, keys }));
+    await place.put({ ...ring, keys });
     await using one = await keyring();
     await one.serving();
     await expect(orchestrator.grant({ kid: "renamed" })).rejects.toMatchObject({ code: "NOT_READY" });
@@ -183,7 +183,7 @@ describe.skipIf(!moto.ok)("a keyring with AWS KMS, as moto's server speaks it", 
 
     test("a keyring that starts on a ring that is there waits for KMS, and makes no other key meanwhile", async () => {
       const { ring } = await ringOfTwoKmsKeys();
-      await place.put(encodeRing(ring));
+      await place.put(ring);
       const proxy = await aws.proxy();
       proxy.fault = awsError("ThrottlingException");
       await using one = await keyring();
@@ -197,14 +197,14 @@ describe.skipIf(!moto.ok)("a keyring with AWS KMS, as moto's server speaks it", 
 
     test("an active key that ends is not replaced before KMS is back, and until then nothing is granted", async () => {
       const { ring } = await ringOfTwoKmsKeys();
-      await place.put(encodeRing(ring));
+      await place.put(ring);
       const proxy = await aws.proxy();
       await using one = await keyring();
       await one.serving();
       proxy.fault = REFUSED;
       const ended = { state: "retired", wrapped: null } as const;
       const keys = ring.keys.map((key) => (key.state === "active" ? { ...key, ...ended } : key));
-      await place.put(encodeRing({ ...ring, generation: ring.generation + 1, keys }));
+      await place.put({ ...ring, generation: ring.generation + 1, keys });
       await eventually(() => !one.host.readiness.ready);
       expect(one.dependency("keys")).toMatchObject({ ok: false, reason: "the active key is not loaded" });
       expect((await storedRing())?.keys.map(({ state }) => state)).toEqual(["retired", "decrypt-only"]);

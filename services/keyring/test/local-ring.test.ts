@@ -3,17 +3,24 @@ import { writeFileSync } from "node:fs";
 import { type RingState, SignedRing, SUBJECTS } from "@scbe/contracts";
 import { deriveGrantMaterial } from "@scbe/envelope";
 import { readRing } from "@scbe/envelope/grant";
-import { readConfig } from "@scbe/service-kit";
+import { loadIdentity, readConfig } from "@scbe/service-kit";
 import { createTestHost, eventually, type SecuredNats, startNats, startSecuredNats } from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { config } from "../src/config.ts";
-import { encodeRing, type Ring } from "../src/domain/ring.ts";
+import type { Ring } from "../src/domain/ring.ts";
 import { readKeyFile } from "../src/edge/key-file.ts";
 import { localKms } from "../src/edge/local-kms.ts";
 import { start } from "../src/service.ts";
 import { type Asker, connectAsker } from "./asker.ts";
 import { DECRYPT_ONLY_MAX_MS, decryptOnly, ringKey, ringOf } from "./rings.ts";
-import { type Keyring, newKeyFile, openRingPlace, type RingPlace, startKeyring } from "./start-keyring.ts";
+import {
+  type Keyring,
+  newKeyFile,
+  openRingPlace,
+  type RingPlace,
+  signedRing,
+  startKeyring,
+} from "./start-keyring.ts";
 
 let nats: SecuredNats;
 let place: RingPlace;
@@ -42,6 +49,12 @@ const keyring = (variables: Record<string, string> = {}): Promise<Keyring> =>
   startKeyring(nats, { variables: { SCBE_KMS_KEY_FILE: keyFile.path, ...variables } });
 const storedRing = async (): Promise<Ring | undefined> => (await place.store.read())?.ring;
 const activeKid = async () => (await storedRing())?.keys.find(({ state }) => state === "active")?.kid;
+const identityOf = (user: string) => {
+  const identity = loadIdentity(nats.transport(user));
+  if (identity === undefined) throw new Error(`${user} has no identity`);
+  return identity;
+};
+
 const LOST = "another keyring wrote the ring first; this key is discarded";
 
 /** A ring whose keys are wrapped by the local KMS of the key file, and the 32 bytes of each. */
@@ -108,7 +121,7 @@ describe("on a ring that is there", () => {
 
   test("every openable key is granted, as what its data key says", async () => {
     const { ring, bytes } = await wrappedRing();
-    await place.put(encodeRing(ring));
+    await place.put(ring);
     await using one = await keyring();
     await one.serving();
     for (const [kid, ikm] of bytes) {
@@ -123,7 +136,7 @@ describe("on a ring that is there", () => {
     const { ring } = await wrappedRing();
     const altered = Buffer.alloc(60).toString("base64");
     const keys = ring.keys.map((key) => (key.kid === "k0" ? { ...key, wrapped: altered } : key));
-    await place.put(encodeRing({ ...ring, keys }));
+    await place.put({ ...ring, keys });
     await using one = await keyring();
     await one.serving();
     expect((await orchestrator.grant()).meta.kid).toBe("k1");
@@ -135,7 +148,7 @@ describe("on a ring that is there", () => {
 
   test("a key that has ended is retired in KV, loses its copy, and is granted no more", async () => {
     const { ring } = await wrappedRing(Date.now() - DECRYPT_ONLY_MAX_MS + 1500);
-    await place.put(encodeRing(ring));
+    await place.put(ring);
     await using one = await keyring();
     await one.serving();
     expect((await orchestrator.grant({ kid: "k0" })).meta.state).toBe("decrypt-only");
@@ -149,7 +162,7 @@ describe("on a ring that is there", () => {
 
   test("a change by somebody else is taken over at once, and told to every verifier under signature", async () => {
     const { ring } = await wrappedRing();
-    await place.put(encodeRing(ring));
+    await place.put(ring);
     const heard: RingState[] = [];
     await using _listening = orchestrator.host.bus.subscribe(SUBJECTS.ring, ({ data }) => {
       const signed = SignedRing.parse(JSON.parse(Buffer.from(data).toString()));
@@ -163,7 +176,7 @@ describe("on a ring that is there", () => {
     const keys = ring.keys.map((key) =>
       key.kid === "k0" ? { ...key, state: "compromised" as const, wrapped: null } : key,
     );
-    await place.put(encodeRing({ ...ring, generation: ring.generation + 1, keys }));
+    await place.put({ ...ring, generation: ring.generation + 1, keys });
     const isHeard = () => heard.some(({ generation }) => generation === ring.generation + 1);
     await eventually(isHeard, { timeoutMs: 1200 });
     expect(heard.at(-1)?.keys.map(({ kid, state }) => `${kid} ${state}`)).toEqual([
@@ -175,7 +188,7 @@ describe("on a ring that is there", () => {
 
   test.each([
     ["is lost", () => place.clear()],
-    ["goes back to an older one", async () => place.put(encodeRing((await wrappedRing(1)).ring))],
+    ["goes back to an older one", async () => place.put((await wrappedRing(1)).ring)],
   ])("a record that %s is put back by a keyring that runs", async (_case, damage) => {
     await using one = await keyring();
     await one.serving();
@@ -188,17 +201,41 @@ describe("on a ring that is there", () => {
 });
 
 describe("on a record that is not this environment's ring", () => {
+  const signed = async (ring: unknown): Promise<Uint8Array> => signedRing(ring, identityOf("keyring"));
   const records: [string, () => Promise<Uint8Array>, string, RegExp][] = [
     [
       "of another environment",
-      async () => encodeRing({ ...(await wrappedRing()).ring, env: "staging" }),
+      async () => signed({ ...(await wrappedRing()).ring, env: "staging" }),
       "FORBIDDEN",
       /another environment/,
     ],
     ["that is no JSON", async () => Buffer.from("{"), "INTERNAL", /no ring/],
     [
+      "without a signature",
+      async () => Buffer.from(JSON.stringify((await wrappedRing()).ring)),
+      "INTERNAL",
+      /no ring/,
+    ],
+    [
+      "that somebody else has signed",
+      async () => signedRing((await wrappedRing()).ring, identityOf("orchestrator")),
+      "FORBIDDEN",
+      /not signed by this keyring/,
+    ],
+    [
+      "with the signature of another one",
+      async () => {
+        const { signature } = JSON.parse(Buffer.from(await signed((await wrappedRing()).ring)).toString());
+        return Buffer.from(
+          JSON.stringify({ v: 1, ring: JSON.stringify((await wrappedRing()).ring), signature }),
+        );
+      },
+      "FORBIDDEN",
+      /not signed by this keyring/,
+    ],
+    [
       "with two active keys",
-      async () => encodeRing(ringOf([ringKey(), ringKey({ kid: "k2" })])),
+      async () => signed(ringOf([ringKey(), ringKey({ kid: "k2" })])),
       "INTERNAL",
       /no ring/,
     ],
@@ -208,7 +245,7 @@ describe("on a record that is not this environment's ring", () => {
     "one %s, a keyring refuses to start, and leaves it as it is",
     async (_case, record, code, message) => {
       const bytes = await record();
-      await place.put(bytes);
+      await place.putBytes(bytes);
       await expect(keyring()).rejects.toMatchObject({ code, message });
       await expect(place.store.read()).rejects.toMatchObject({ code });
     },
@@ -220,7 +257,7 @@ describe("on a record that is not this environment's ring", () => {
       await using one = await keyring();
       await one.serving();
       const ring = await storedRing();
-      await place.put(await record());
+      await place.putBytes(await record());
       await eventually(() => !one.host.readiness.ready);
       expect(one.dependency("keys")).toMatchObject({ ok: false, reason: message });
       await eventually(() =>
@@ -230,17 +267,26 @@ describe("on a record that is not this environment's ring", () => {
         ),
       );
       await expect(orchestrator.grant()).rejects.toMatchObject({ code: "NO_RESPONDERS" });
-      if (ring !== undefined) await place.put(encodeRing(ring));
+      if (ring !== undefined) await place.put(ring);
       await one.serving();
       await eventually(() => orchestrator.grant());
     },
   );
 });
 
+test("while its nkey is replaced, a keyring takes the ring that the former one has signed, and signs what it writes", async () => {
+  const { ring } = await wrappedRing();
+  const former = identityOf("orchestrator");
+  await place.putBytes(signedRing(ring, former));
+  await using one = await keyring({ SCBE_KEYRING_FORMER_PUBLIC_KEY: former.publicKey });
+  await one.serving();
+  expect((await orchestrator.grant()).meta.ring_generation).toBe(ring.generation);
+});
+
 describe("with another key file than the one that wrapped the ring", () => {
   test("a keyring starts, is not ready, says why, and makes no second active key", async () => {
     const { ring } = await wrappedRing();
-    await place.put(encodeRing(ring));
+    await place.put(ring);
     using other = await newKeyFile();
     await using one = await keyring({ SCBE_KMS_KEY_FILE: other.path });
     expect(one.host.readiness.ready).toBe(false);

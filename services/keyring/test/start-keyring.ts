@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { BUCKETS, type Environment, KV_KEYS, STORES } from "@scbe/contracts";
-import { type Bus, readConfig } from "@scbe/service-kit";
+import { ringRecordBytes } from "@scbe/envelope/grant";
+import { type Bus, type Identity, readConfig } from "@scbe/service-kit";
 import { createTempDir, createTestHost, eventually, type SecuredNats, type TestHost } from "@scbe/testkit";
 import { config } from "../src/config.ts";
 import { createKeyFile } from "../src/edge/key-file.ts";
@@ -63,8 +64,10 @@ function isJoined({ logs }: TestHost): boolean {
 export interface RingPlace extends AsyncDisposable {
   readonly bus: Bus;
   readonly store: RingStore;
+  /** Signs a ring as the keyring, and puts it there, whatever it says. */
+  put(ring: unknown): Promise<void>;
   /** Puts any bytes there, whatever they are. */
-  put(bytes: Uint8Array): Promise<void>;
+  putBytes(bytes: Uint8Array): Promise<void>;
   /** Deletes the record. */
   clear(): Promise<void>;
 }
@@ -72,15 +75,19 @@ export interface RingPlace extends AsyncDisposable {
 export async function openRingPlace(nats: SecuredNats, env: Environment = "dev"): Promise<RingPlace> {
   const host = await createTestHost({ transport: nats.transport("keyring"), name: "keyring" });
   const bucket = await host.bus.bucket(BUCKETS.keyring);
+  const { identity } = host;
+  if (identity === undefined) throw new Error("the keyring has no identity");
   const revision = async () => (await bucket.get(KV_KEYS.ring))?.revision;
+  const putBytes = async (bytes: Uint8Array): Promise<void> => {
+    const at = await revision();
+    if (at === undefined) await bucket.create(KV_KEYS.ring, bytes);
+    else await bucket.update(KV_KEYS.ring, bytes, at);
+  };
   return {
     bus: host.bus,
-    store: kvRingStore(bucket, env),
-    put: async (bytes) => {
-      const at = await revision();
-      if (at === undefined) await bucket.create(KV_KEYS.ring, bytes);
-      else await bucket.update(KV_KEYS.ring, bytes, at);
-    },
+    store: kvRingStore(bucket, { env, identity }),
+    put: (ring) => putBytes(signedRing(ring, identity)),
+    putBytes,
     clear: async () => {
       const subject = `$KV.${STORES.keyring.bucket}.${STORES.keyring.key}`;
       host.bus.publish(subject, new Uint8Array(0), { "KV-Operation": "DEL" });
@@ -88,6 +95,13 @@ export async function openRingPlace(nats: SecuredNats, env: Environment = "dev")
     },
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };
+}
+
+/** A record as a keyring stores it, of a ring that need not be one. */
+export function signedRing(ring: unknown, identity: Identity): Uint8Array {
+  const text = JSON.stringify(ring);
+  const signature = Buffer.from(identity.sign(ringRecordBytes(Buffer.from(text)))).toString("base64url");
+  return Buffer.from(JSON.stringify({ v: 1, ring: text, signature }));
 }
 
 /** A fresh key file in a folder of its own. */

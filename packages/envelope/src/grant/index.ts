@@ -5,5 +5,6 @@ export { type AnswerToRead, type GrantRefusal, type ReadGrant, readGrant } from 
 export { type ReadRing, readRing } from "./read-ring.ts";
 export { signRing } from "./sign-ring.ts";
 export { GRANT_MATERIAL_BYTES, type GrantKeys } from "./suite.ts";
+export { ringRecordBytes } from "./transcript.ts";
 export { isUserNkey, verifyNkey } from "./verify-nkey.ts";
 export { type QuestionVerdict, type VerifiedQuestion, verifyQuestion } from "./verify-question.ts";

@@ -24,6 +24,11 @@ export function answerBytes(q: Uint8Array, enc: Uint8Array, ct: Uint8Array, meta
   return Buffer.concat([lp("scbe/v1/grant-a"), questionHash, lp(enc, ct, jcs(meta))]);
 }
 
+/** The bytes that a keyring signs of the ring that it stores: `LP("scbe/v1/ring-record") || ring`, the ring to its end. */
+export function ringRecordBytes(ring: Uint8Array): Buffer {
+  return Buffer.concat([lp("scbe/v1/ring-record"), ring]);
+}
+
 /** The bytes that the keyring signs for a broadcast of its ring: `LP("scbe/v1/ring") LP(payload)`. */
 export function ringBytes(payload: string): Buffer {
   return lp("scbe/v1/ring", payload);

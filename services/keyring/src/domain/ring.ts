@@ -65,8 +65,9 @@ export function decodeRing(bytes: Uint8Array, env: Environment): DecodedRing {
   return parsed.data.env === env ? { ok: true, ring: parsed.data } : { ok: false, reason: "env" };
 }
 
+/** @throws ZodError for a ring that could not be read again: such a one is never stored */
 export function encodeRing(ring: Ring): Uint8Array {
-  return Buffer.from(JSON.stringify(ring), "utf8");
+  return Buffer.from(JSON.stringify(Ring.parse(ring)), "utf8");
 }
 
 function parseJson(bytes: Uint8Array): unknown {

@@ -1,23 +1,30 @@
 import { type Environment, isScbeError, KV_KEYS } from "@scbe/contracts";
-import type { Bucket } from "@scbe/service-kit";
-import { decodeRing, encodeRing } from "../domain/ring.ts";
+import type { Bucket, Identity } from "@scbe/service-kit";
+import { type DecodedRecord, decodeRecord, encodeRecord } from "../domain/ring-record.ts";
 import type { RingStore } from "../ports.ts";
 import { UnusableRecord } from "../unusable-record.ts";
 
-/** The ring as one key of a KV bucket. */
-export function kvRingStore(bucket: Bucket, env: Environment): RingStore {
+export interface RingStoreOptions {
+  readonly env: Environment;
+  /** Signs what is written. */
+  readonly identity: Identity;
+  /** Public nkey of a keyring whose records are taken too. */
+  readonly formerPublicKey?: string | undefined;
+}
+
+/** The ring, signed, as one key of a KV bucket. */
+export function kvRingStore(bucket: Bucket, { env, identity, formerPublicKey }: RingStoreOptions): RingStore {
+  const signers = [identity.publicKey, ...(formerPublicKey === undefined ? [] : [formerPublicKey])];
   return {
     async read() {
       const entry = await bucket.get(KV_KEYS.ring);
       if (entry === undefined) return undefined;
-      const decoded = decodeRing(entry.value, env);
-      if (decoded.ok) return { ring: decoded.ring, revision: entry.revision };
-      throw decoded.reason === "env"
-        ? new UnusableRecord("FORBIDDEN", "the stored ring is of another environment")
-        : new UnusableRecord("INTERNAL", "the stored record is no ring");
+      const decoded = decodeRecord(entry.value, env, signers);
+      if (!decoded.ok) throw UNUSABLE[decoded.reason]();
+      return { ring: decoded.ring, revision: entry.revision };
     },
     async write(ring, revision) {
-      const value = encodeRing(ring);
+      const value = encodeRecord(ring, identity);
       try {
         const written =
           revision === undefined
@@ -32,3 +39,11 @@ export function kvRingStore(bucket: Bucket, env: Environment): RingStore {
     watch: (listener) => bucket.watch(KV_KEYS.ring, () => listener()),
   };
 }
+
+type Reason = Extract<DecodedRecord, { ok: false }>["reason"];
+
+const UNUSABLE: Readonly<Record<Reason, () => UnusableRecord>> = {
+  env: () => new UnusableRecord("FORBIDDEN", "the stored ring is of another environment"),
+  signature: () => new UnusableRecord("FORBIDDEN", "the stored ring is not signed by this keyring"),
+  malformed: () => new UnusableRecord("INTERNAL", "the stored record is no ring"),
+};
