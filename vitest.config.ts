@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** Tests of the whole system, with many processes each: one file at a time, after all others. */
+/** Tests of the whole system, with many processes each: one file at a time, and none beside the others. */
 const SYSTEM = "tests/**/*.test.ts";
 
 export default defineConfig({

@@ -180,7 +180,7 @@ describe("a listener with every right, during `npm start -- --once`,", () => {
 
   test("has heard everything: the ring being made, the grants, every example", () => {
     expect(JSON.parse(launcher.npm.stdout)).toMatchObject({ ok: true });
-    expect(ringHeard(tap)).toContain('"active"');
+    expect(JSON.parse(ringHeard(tap)).ring).toContain('"active"');
     // Each gateway asks for its provider; the envelope service and the orchestrator for all of them.
     expect(countOn(SUBJECTS.grant, tap)).toBeGreaterThanOrEqual(3 * PROVIDER_NAMES.length);
     expect(countOn(SUBJECTS.request, tap)).toBeGreaterThanOrEqual(examples.length);
