@@ -1,10 +1,12 @@
 import { isScbeError } from "@scbe/contracts";
 import {
+  aborted,
   type ConfigOf,
   type ConfigSpec,
   EXIT_CODES,
   exitCodeOf,
   readConfig,
+  stopSignal,
   type Variables,
 } from "@scbe/service-kit";
 
@@ -39,23 +41,9 @@ export async function runProgram<V extends Variables>({ name, config, start }: P
   }
 }
 
-/** Aborts at the first request to stop; further ones change nothing, so that no shutdown is cut short by a second. */
-export function stopSignal(): AbortSignal {
-  const controller = new AbortController();
-  const stop = (): void => controller.abort();
-  for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(name, stop);
-  process.on("disconnect", stop);
-  return controller.signal;
-}
-
 /** Tells people on standard error. */
 export function complain(what: string, problems: readonly string[]): void {
   process.stderr.write(`${what}\n${problems.map((problem) => `  ${problem}\n`).join("")}`);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
 /** What was foreseen in one line; a defect with its stack. */

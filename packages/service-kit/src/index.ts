@@ -20,4 +20,5 @@ export * from "./nats/provision.ts";
 export * from "./ops-server.ts";
 export * from "./readiness.ts";
 export * from "./run-service.ts";
+export * from "./stop-signal.ts";
 export * from "./transport.ts";

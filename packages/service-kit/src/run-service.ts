@@ -11,6 +11,7 @@ import { createLogger, type Logger } from "./logger.ts";
 import { loadIdentity } from "./nats/load-identity.ts";
 import { startOpsServer } from "./ops-server.ts";
 import { createReadiness } from "./readiness.ts";
+import { aborted, stopSignal } from "./stop-signal.ts";
 
 /** The variables that every service reads. */
 export type HostVariables = Variables & typeof transportVariables & ReturnType<typeof opsVariables>;
@@ -103,20 +104,6 @@ const CLOSE_MARGIN_MS = 5000;
 function misconfigured(name: string, problems: readonly string[]): string {
   const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
   return `${name} cannot start: ${count} in its configuration\n${problems.map((line) => `  ${line}\n`).join("")}`;
-}
-
-/** Aborts at the first request to stop; further ones change nothing, so that no shutdown is cut short by a second. */
-function stopSignal(): AbortSignal {
-  const controller = new AbortController();
-  const stop = (): void => controller.abort();
-  for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(name, stop);
-  process.on("disconnect", stop);
-  return controller.signal;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
 /** A defect that nobody caught leaves a state that nobody knows: the process ends, and its supervisor starts another. */
