@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { eventually } from "./eventually.ts";
 import { findExecutable } from "./find-server.ts";
 
@@ -28,7 +29,7 @@ export interface RunningProcess extends AsyncDisposable {
   signal(name: NodeJS.Signals): void;
   /** SIGKILL, and wait for the end. */
   kill(): Promise<void>;
-  /** SIGSTOP: it holds its sockets and answers nothing. */
+  /** SIGSTOP, and wait until it took effect: it holds its sockets and answers nothing. */
   pause(): void;
   /** SIGCONT. */
   resume(): void;
@@ -52,6 +53,24 @@ export function startProcess(
     ...(options.cwd !== undefined && { cwd: options.cwd }),
   });
   return new Running(child);
+}
+
+const STOP_TRIES = 1000;
+
+/** The signal is sent at once and obeyed a little later, by one thread after the other; Linux tells when all have. */
+function waitUntilStopped(pid: number): void {
+  if (process.platform !== "linux") return;
+  for (let tries = 0; tries < STOP_TRIES && !isStopped(pid); tries += 1) {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+  }
+}
+
+function isStopped(pid: number): boolean {
+  const threads = `/proc/${pid}/task`;
+  return (
+    !existsSync(threads) ||
+    readdirSync(threads).every((thread) => /\) T/.test(readFileSync(`${threads}/${thread}/stat`, "utf8")))
+  );
 }
 
 function tether(): string[] {
@@ -115,6 +134,7 @@ class Running implements RunningProcess {
 
   pause(): void {
     this.child.kill("SIGSTOP");
+    waitUntilStopped(this.pid);
   }
 
   resume(): void {
