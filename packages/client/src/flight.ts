@@ -112,7 +112,7 @@ class Flight {
 
   readonly #onTimer = (): void => {
     this.#cancel();
-    const isLate = this.#accepted || this.#options.patience.leftMs <= TIMER_SLACK_MS;
+    const isLate = this.#accepted || this.#options.patience.leftMs <= WORTHWHILE_MS;
     if (isLate) this.#fail(late());
     else this.#land({ kind: "silent" });
   };
@@ -151,8 +151,11 @@ class Flight {
   }
 }
 
-/** A timer may fire up to this much early against the monotonic clock. */
-const TIMER_SLACK_MS = 1;
+/**
+ * With no more time than this another envelope could only be opened in vain. Timers may fire a millisecond or two early
+ * against the monotonic clock, so the deadline's own would else be taken for silence.
+ */
+const WORTHWHILE_MS = 5;
 
 function late(): ScbeError {
   return new ScbeError("TIMEOUT", "no answer that opens arrived within the deadline");

@@ -80,6 +80,7 @@ export class Requester implements Disposable {
         }
         case "refused":
           if (hasAskedForEpoch || !(await this.#hasEpochChanged(sealed, patience))) throw refused();
+          if (patience.leftMs <= 0) throw refused();
           hasAskedForEpoch = true;
       }
     }
