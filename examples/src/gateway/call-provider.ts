@@ -1,4 +1,5 @@
 import { ScbeError } from "@scbe/contracts";
+import { type SpanFacts, SpanKind, withSpan } from "@scbe/service-kit";
 import type { Chat, Reply } from "../chat.ts";
 import { providerError } from "./provider-error.ts";
 import { readLimited } from "./read-limited.ts";
@@ -20,19 +21,36 @@ export async function callProvider(
   signal: AbortSignal,
 ): Promise<Reply> {
   const late = AbortSignal.timeout(target.timeoutMs);
-  try {
-    const response = await post(target, chat, model, AbortSignal.any([signal, late]));
-    if (response.status === 200) {
-      return readReply(target, await readLimited(response, target.answerBytesMax));
+  const url = new URL(`${target.baseUrl}${target.shape.path(model)}`);
+  return withSpan("POST", spanFacts(url), async (span) => {
+    try {
+      const response = await post(target, chat, url, model, AbortSignal.any([signal, late]));
+      span.setAttribute("http.response.status_code", response.status);
+      if (response.status === 200) {
+        return readReply(target, await readLimited(response, target.answerBytesMax));
+      }
+      throw providerError(target, response.status, await readError(response));
+    } catch (error) {
+      throw asPublic(error, target, { signal, late });
     }
-    throw providerError(target, response.status, await readError(response));
-  } catch (error) {
-    throw asPublic(error, target, { signal, late });
-  }
+  });
 }
 
-function post({ shape, baseUrl, key }: Target, chat: Chat, model: string, signal: AbortSignal) {
-  return fetch(`${baseUrl}${shape.path(model)}`, {
+/** Neither query nor user info of the address. What the provider gets holds no trace: it is not one of ours. */
+function spanFacts({ hostname, port, pathname }: URL): SpanFacts {
+  return {
+    kind: SpanKind.CLIENT,
+    attributes: {
+      "http.request.method": "POST",
+      "server.address": hostname,
+      ...(port !== "" && { "server.port": Number(port) }),
+      "url.path": pathname,
+    },
+  };
+}
+
+function post({ shape, key }: Target, chat: Chat, url: URL, model: string, signal: AbortSignal) {
+  return fetch(url, {
     method: "POST",
     headers: {
       ...shape.headers(key ?? NO_KEY),

@@ -1,8 +1,17 @@
 import { type Client, connect } from "@scbe/client";
-import { createLogger, createReadiness, type Readiness, Registry, startOpsServer } from "@scbe/service-kit";
+import {
+  createLogger,
+  createReadiness,
+  type Readiness,
+  Registry,
+  startOpsServer,
+  startTracing,
+} from "@scbe/service-kit";
 import { answerChat } from "./answer-chat.ts";
 import type { GatewayConfig } from "./config.ts";
 import { targetOf } from "./target.ts";
+
+const VERSION = "0.1.0";
 
 /** Starts a gateway; resolves when it serves. Disposing of it answers what is at work and leaves. */
 export async function start(config: GatewayConfig, signal: AbortSignal): Promise<AsyncDisposable> {
@@ -11,6 +20,7 @@ export async function start(config: GatewayConfig, signal: AbortSignal): Promise
   const log = createLogger({ name, level: config.LOG_LEVEL });
   const target = targetOf(config);
   await using stack = new AsyncDisposableStack();
+  stack.use(await startTracing({ name, version: VERSION, log }));
   const metrics = new Registry();
   const own = createReadiness();
   own.declare("serving");

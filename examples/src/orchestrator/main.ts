@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { clientConfig, connect } from "@scbe/client";
 import { isScbeError, ScbeError } from "@scbe/contracts";
-import { EXIT_CODES, exitCodeOf, readConfig, stopSignal } from "@scbe/service-kit";
+import { EXIT_CODES, exitCodeOf, readConfig, startTracing, stopSignal } from "@scbe/service-kit";
 import { decodeRequests, type ExampleRequest } from "../requests/decode-requests.ts";
 import { complain, textOf } from "../run-program.ts";
 import { HELP, type OrchestratorOptions, readOptions } from "./options.ts";
@@ -40,6 +40,7 @@ async function send(
   requests: readonly ExampleRequest[],
   signal: AbortSignal,
 ): Promise<number> {
+  await using _tracing = await startTracing({ name, version: "0.1.0" });
   await using client = await connect({ name, signal });
   const rows: SentRequest[] = [];
   const onProblem = (id: string, error: unknown): void => complain(`${id}:`, [textOf(error)]);

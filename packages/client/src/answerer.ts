@@ -1,7 +1,7 @@
 import { isUint8Array } from "node:util/types";
 import { encodeProblem, HEADERS, isScbeError, PROBLEM_MEDIA_TYPE, ScbeError, STATUS } from "@scbe/contracts";
 import type { OpenedRequest, Sealer } from "@scbe/envelope";
-import type { Bus, EndpointAnswer, Logger } from "@scbe/service-kit";
+import { ATTRIBUTES, type Bus, type EndpointAnswer, type Logger, withSpan } from "@scbe/service-kit";
 import type { Call } from "./call.ts";
 import type { Handler, HandlerAnswer } from "./gateway-options.ts";
 
@@ -16,6 +16,7 @@ export interface AnswererPorts {
 const SEALED = { [HEADERS.status]: STATUS.sealed };
 /** What NATS counts of an answer beside its data: the header block. */
 const HEADER_BLOCK_BYTES = 64;
+const SEAL = { attributes: { [ATTRIBUTES.phase]: "response" } };
 
 /** Has the handler answer an opened request, and seals what it says, or why it says nothing. */
 export class Answerer {
@@ -46,16 +47,18 @@ export class Answerer {
   /** Never rejects. */
   async #run({ header, body }: OpenedRequest, call: Call): Promise<HandlerAnswer> {
     try {
-      const answer = await this.#ports.handler({
-        body,
-        header,
-        remainingMs: call.remainingMs,
-        get signal() {
-          return call.signal;
-        },
+      return await withSpan("scbe.handle", {}, async () => {
+        const answer = await this.#ports.handler({
+          body,
+          header,
+          remainingMs: call.remainingMs,
+          get signal() {
+            return call.signal;
+          },
+        });
+        assertAnswer(answer);
+        return answer;
       });
-      assertAnswer(answer);
-      return answer;
     } catch (error) {
       return problem(this.#publicError(error, header.request_id, call));
     }
@@ -90,7 +93,11 @@ export class Answerer {
       ...(contentType !== undefined && { contentType }),
       ...(schemaHash !== undefined && { schemaHash }),
     };
-    return this.#ports.sealer.sealResponse({ request, body, ...told }).bytes;
+    return withSpan("scbe.seal", SEAL, (span) => {
+      const sealed = this.#ports.sealer.sealResponse({ request, body, ...told });
+      span.setAttribute(ATTRIBUTES.kid, sealed.header.kid);
+      return sealed.bytes;
+    });
   }
 
   #warn(error: unknown, requestId: string): void {

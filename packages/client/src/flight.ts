@@ -1,6 +1,17 @@
 import { type ErrorCode, HEADERS, readServiceError, ScbeError, STATUS, subjectFor } from "@scbe/contracts";
-import type { OpenedResponse, Opener, SealedRequest } from "@scbe/envelope";
-import type { Bus, BusMessage } from "@scbe/service-kit";
+import type { OpenedResponse, Opener, ResponseOpening, SealedRequest } from "@scbe/envelope";
+import {
+  ATTRIBUTES,
+  type Bus,
+  type BusMessage,
+  failSpan,
+  headersOf,
+  inSpan,
+  requestSpan,
+  type Span,
+  setFailure,
+  withSpan,
+} from "@scbe/service-kit";
 import type { Patience } from "./patience.ts";
 
 /** How the journey of one envelope ended, other than by an error. */
@@ -37,6 +48,8 @@ class Flight {
   readonly #options: FlightOptions;
   readonly #resolve: (landing: Landing) => void;
   readonly #reject: (error: Error) => void;
+  readonly #subject: string;
+  readonly #span: Span;
   #exchange: Disposable | undefined;
   #timer: NodeJS.Timeout | undefined;
   #accepted = false;
@@ -46,6 +59,9 @@ class Flight {
     this.#options = options;
     this.#resolve = resolve;
     this.#reject = reject;
+    const { header, bytes } = options.sealed;
+    this.#subject = subjectFor("request", header.provider);
+    this.#span = requestSpan(this.#subject, bytes.length);
   }
 
   start(): void {
@@ -56,8 +72,8 @@ class Flight {
     if (this.#landed) return;
     this.#timer = setTimeout(this.#onTimer, Math.min(leftMs, acceptTimeoutMs));
     try {
-      this.#exchange = bus.exchange(subjectFor("request", sealed.header.provider), sealed.bytes, {
-        headers: { [HEADERS.timeoutMs]: String(Math.ceil(leftMs)) },
+      this.#exchange = bus.exchange(this.#subject, sealed.bytes, {
+        headers: { [HEADERS.timeoutMs]: String(Math.ceil(leftMs)), ...headersOf(this.#span) },
         onAnswer: (message) => this.#onAnswer(message),
         onFailure: (error) => this.#fail(error),
       });
@@ -86,9 +102,13 @@ class Flight {
   }
 
   #onSealed(data: Uint8Array): void {
-    const { opener, sealed } = this.#options;
-    const response = opener.openResponse(data, { hash: sealed.hash, ...sealed.header });
+    const response = inSpan(this.#span, () => withSpan("scbe.open", OPEN, () => this.#open(data)));
     if (response.ok) this.#land({ kind: "answered", response });
+  }
+
+  #open(data: Uint8Array): ResponseOpening {
+    const { opener, sealed } = this.#options;
+    return opener.openResponse(data, { hash: sealed.hash, ...sealed.header });
   }
 
   #onAccepted(): void {
@@ -134,11 +154,19 @@ class Flight {
   }
 
   #land(landing: Landing): void {
-    if (this.#close()) this.#resolve(landing);
+    if (!this.#close()) return;
+    const { kind } = landing;
+    this.#span.setAttribute(ATTRIBUTES.landing, kind);
+    if (kind !== "answered") setFailure(this.#span, kind);
+    this.#span.end();
+    this.#resolve(landing);
   }
 
   #fail(error: Error): void {
-    if (this.#close()) this.#reject(error);
+    if (!this.#close()) return;
+    failSpan(this.#span, error);
+    this.#span.end();
+    this.#reject(error);
   }
 
   #close(): boolean {
@@ -156,6 +184,7 @@ class Flight {
  * against the monotonic clock, so the deadline's own would else be taken for silence.
  */
 const WORTHWHILE_MS = 5;
+const OPEN = { attributes: { [ATTRIBUTES.phase]: "response" } };
 
 function late(): ScbeError {
   return new ScbeError("TIMEOUT", "no answer that opens arrived within the deadline");

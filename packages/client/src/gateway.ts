@@ -1,15 +1,20 @@
 import { HEADERS, isScbeError, QUEUES, STATUS, SUBJECTS, subjectFor } from "@scbe/contracts";
 import type { Opener, Sealer } from "@scbe/envelope";
 import {
+  ATTRIBUTES,
   type Bus,
   type BusService,
   type Clock,
+  describeRequest,
   type EndpointAnswer,
   type EndpointRequest,
   followReadiness,
   type Logger,
   type Readiness,
+  recordedSpan,
   type ServiceDefinition,
+  setFailure,
+  withSpan,
 } from "@scbe/service-kit";
 import { Answerer } from "./answerer.ts";
 import { Call } from "./call.ts";
@@ -41,6 +46,7 @@ const ABORT_GRACE_MS = 500;
 const VERSION = "0.1.0";
 const BUSY = { data: new Uint8Array(0), headers: { [HEADERS.status]: STATUS.busy } };
 const REFUSED = { [HEADERS.status]: STATUS.refused };
+const OPEN = { attributes: { [ATTRIBUTES.phase]: "request" } };
 
 /** Starts a gateway; resolves when it is in the queue group, or waits outside for the process to become ready. */
 export async function startGateway(options: ServeOptions, ports: GatewayPorts): Promise<Gateway> {
@@ -147,8 +153,15 @@ class QueueGateway implements Gateway {
 
   async #answer({ data, arrivedAt }: EndpointRequest, call: Call): Promise<EndpointAnswer> {
     const { opener, clock, skewMsMax } = this.#ports;
-    const opened = await opener.openRequest(data, { provider: this.provider, arrivedAt });
-    if (!opened.ok) return { data: opened.noise, headers: REFUSED };
+    const opened = await withSpan("scbe.open", OPEN, () =>
+      opener.openRequest(data, { provider: this.provider, arrivedAt }),
+    );
+    const span = recordedSpan();
+    if (!opened.ok) {
+      if (span !== undefined) setFailure(span, "refused");
+      return { data: opened.noise, headers: REFUSED };
+    }
+    if (span !== undefined) describeRequest(span, { ...opened.header, requestId: opened.header.request_id });
 
     const { ts, ttl } = opened.header;
     call.endWithin(ts + ttl * 1000 + skewMsMax - clock.now());

@@ -4,7 +4,13 @@ import * as api from "./index.ts";
 import * as verifier from "./verifier/index.ts";
 
 test("the client's exports are these, and nothing else", () => {
-  expect(Object.keys(api).sort()).toEqual(["ScbeError", "clientConfig", "connect", "isScbeError"]);
+  expect(Object.keys(api).sort()).toEqual([
+    "ScbeError",
+    "clientConfig",
+    "connect",
+    "isScbeError",
+    "startTracing",
+  ]);
 });
 
 test("the verifier's exports are these, and nothing else", () => {

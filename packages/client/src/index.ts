@@ -1,6 +1,14 @@
 export { type ErrorCode, isScbeError, ScbeError } from "@scbe/contracts";
 export type { RequestHeader, ResponseHeader } from "@scbe/envelope";
-export type { Clock, Logger, Readiness, Registry, Transport } from "@scbe/service-kit";
+export {
+  type Clock,
+  type Logger,
+  type Readiness,
+  type Registry,
+  startTracing,
+  type TracingOptions,
+  type Transport,
+} from "@scbe/service-kit";
 export { type ClientConfig, type ClientSettings, clientConfig } from "./config.ts";
 export { type Client, type ClientRole, type ConnectOptions, connect } from "./connect.ts";
 export type { Gateway, Handler, HandlerAnswer, OpenedCall, ServeOptions } from "./gateway-options.ts";

@@ -37,4 +37,6 @@ export interface Answer {
   readonly sealMs: number;
   /** Milliseconds from the call to the opened answer. */
   readonly roundTripMs: number;
+  /** The trace of this request, where the process traces and this one is sampled. */
+  readonly traceId?: string;
 }

@@ -2,7 +2,15 @@ import { randomUUID } from "node:crypto";
 import { isUint8Array } from "node:util/types";
 import { decodeProblem, PROBLEM_MEDIA_TYPE, ScbeError } from "@scbe/contracts";
 import type { OpenedResponse, Opener, SealedRequest, Sealer } from "@scbe/envelope";
-import { type Bus, backoffMs } from "@scbe/service-kit";
+import {
+  ATTRIBUTES,
+  type Bus,
+  backoffMs,
+  describeRequest,
+  recordedSpan,
+  traceIdOf,
+  withSpan,
+} from "@scbe/service-kit";
 import { fly } from "./flight.ts";
 import { Patience } from "./patience.ts";
 import type { Answer, RequestOptions } from "./request-options.ts";
@@ -23,6 +31,7 @@ const BUSY_PAUSE = { firstMs: 10, maxMs: 500 };
 const EPOCH_PAUSE_MS = 100;
 /** How long the guards may take to answer for the epoch in force: longer than they need to begin one. */
 const EPOCH_WAIT_MS_MAX = 3000;
+const SEAL = { attributes: { [ATTRIBUTES.phase]: "request" } };
 
 /**
  * Sends requests. An envelope is never sent twice: whatever is tried again is sealed again, under the same request id.
@@ -42,8 +51,15 @@ export class Requester implements Disposable {
     if (this.#closed) throw closed();
     if (!isUint8Array(options.body)) throw new ScbeError("BAD_REQUEST", "body must be a Uint8Array");
     const timeoutMs = timeoutOf(options, this.#ports.timeoutMsMax);
-    using patience = new Patience({ timeoutMs, signal: options.signal, among: this.#open });
-    return await this.#send(options, patience);
+    const requestId = options.requestId ?? randomUUID();
+    return withSpan("scbe.request", {}, async (span) => {
+      using patience = new Patience({ timeoutMs, signal: options.signal, among: this.#open });
+      describeRequest(span, { ...options, requestId });
+      const answer = await this.#send(options, requestId, patience);
+      span.setAttribute(ATTRIBUTES.envelopes, answer.envelopes);
+      const traceId = traceIdOf(span);
+      return traceId === undefined ? answer : { ...answer, traceId };
+    });
   }
 
   [Symbol.dispose](): void {
@@ -51,10 +67,9 @@ export class Requester implements Disposable {
     for (const patience of [...this.#open]) patience.end(closed());
   }
 
-  async #send(options: RequestOptions, patience: Patience): Promise<Answer> {
+  async #send(options: RequestOptions, requestId: string, patience: Patience): Promise<Answer> {
     const { bus, opener, acceptTimeoutMs } = this.#ports;
     const started = performance.now();
-    const requestId = options.requestId ?? randomUUID();
     let sealMs = 0;
     let wasSilent = false;
     let hasAskedForEpoch = false;
@@ -88,6 +103,14 @@ export class Requester implements Disposable {
   }
 
   #seal(options: RequestOptions, requestId: string): SealedRequest {
+    return withSpan("scbe.seal", SEAL, (span) => {
+      const sealed = this.#sealBytes(options, requestId);
+      span.setAttribute(ATTRIBUTES.kid, sealed.header.kid);
+      return sealed;
+    });
+  }
+
+  #sealBytes(options: RequestOptions, requestId: string): SealedRequest {
     const { provider, model, intent, body, contentType, schemaHash } = options;
     return this.#ports.sealer.sealRequest({
       provider,
@@ -103,6 +126,7 @@ export class Requester implements Disposable {
   /** Asks the guards, who may be at beginning an epoch just now, and so may have to be asked again. */
   async #hasEpochChanged(sealed: SealedRequest, patience: Patience): Promise<boolean> {
     const { epochs } = this.#ports;
+    recordedSpan()?.addEvent("the guards are asked for the epoch in force");
     const until = performance.now() + Math.min(patience.leftMs, EPOCH_WAIT_MS_MAX);
     const leftMs = (): number => until - performance.now();
     while (leftMs() > 0 && (await patience.during(leftMs(), epochs.ask())) !== true) {

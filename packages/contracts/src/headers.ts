@@ -16,8 +16,12 @@ export const HEADERS = {
   /** base64url of the SHA-256 of the request's envelope in binary form. */
   inReplyTo: "scbe-in-reply-to",
   kid: "scbe-kid",
+  /** Milliseconds since the Unix epoch by the keyring's clock, on each of its broadcasts of the ring. */
+  timeMs: "scbe-time-ms",
   traceparent: "traceparent",
   tracestate: "tracestate",
+  /** The traces of a batch's items (`admit-traces.ts`). */
+  traceparents: "scbe-traceparents",
   contentTypeOfMessage: "content-type",
 } as const;
 

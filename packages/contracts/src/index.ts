@@ -1,4 +1,5 @@
 export * from "./access/index.ts";
+export * from "./admit-traces.ts";
 export * from "./base32.ts";
 export * from "./errors.ts";
 export * from "./headers.ts";

@@ -16,7 +16,7 @@ export interface Bus extends AsyncDisposable {
   publish(subject: string, data: Uint8Array, headers?: BusHeaders): void;
 
   /**
-   * One question, one answer.
+   * One question, one answer; a span of the active trace, which travels with it.
    * @throws ScbeError NO_RESPONDERS, TIMEOUT, ABORTED, DISCONNECTED, TOO_LARGE, or the code that the other side's
    *   service-error headers carry.
    */
@@ -82,6 +82,8 @@ export interface RequestOptions {
    * design's), because a frozen member swallows what it was given. The first answer wins.
    */
   readonly againAfterMs?: number;
+  /** `false`: this question has no span of its own, as when it is asked for many requests at once. */
+  readonly traced?: boolean;
 }
 
 export interface ExchangeOptions {
@@ -136,6 +138,8 @@ export interface EndpointDefinition {
    */
   readonly concurrency?: number;
   readonly onBusy?: () => EndpointAnswer;
+  /** `false`: a message has no span of its own, as when many requests travel in it. */
+  readonly traced?: boolean;
 }
 
 export interface EndpointRequest extends BusMessage {

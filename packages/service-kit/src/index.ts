@@ -21,4 +21,8 @@ export * from "./ops-server.ts";
 export * from "./readiness.ts";
 export * from "./run-service.ts";
 export * from "./stop-signal.ts";
+export * from "./tracing/attributes.ts";
+export * from "./tracing/propagation.ts";
+export * from "./tracing/spans.ts";
+export * from "./tracing/start-tracing.ts";
 export * from "./transport.ts";

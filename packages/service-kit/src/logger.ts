@@ -1,3 +1,4 @@
+import { isSpanContextValid, trace } from "@opentelemetry/api";
 import { type DestinationStream, type Logger, pino } from "pino";
 
 export type { Logger } from "pino";
@@ -27,7 +28,7 @@ const SECRET_FIELDS = [
   "REDIS_URL",
 ];
 
-/** One JSON line for each event, with known secret fields cut out. */
+/** One JSON line for each event, with known secret fields cut out and, inside a request, its `trace_id` and `span_id`. */
 export function createLogger({ name, level, destination }: LoggerOptions): Logger {
   const options = {
     name,
@@ -38,7 +39,14 @@ export function createLogger({ name, level, destination }: LoggerOptions): Logge
       censor: "[redacted]",
     },
     timestamp: pino.stdTimeFunctions.isoTime,
+    mixin: traceFields,
     formatters: { level: (label: string) => ({ level: label }) },
   };
   return destination === undefined ? pino(options) : pino(options, destination);
+}
+
+function traceFields(): object {
+  const context = trace.getActiveSpan()?.spanContext();
+  if (context === undefined || !isSpanContextValid(context)) return {};
+  return { trace_id: context.traceId, span_id: context.spanId };
 }

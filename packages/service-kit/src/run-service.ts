@@ -12,6 +12,7 @@ import { loadIdentity } from "./nats/load-identity.ts";
 import { startOpsServer } from "./ops-server.ts";
 import { createReadiness } from "./readiness.ts";
 import { aborted, stopSignal } from "./stop-signal.ts";
+import { startTracing } from "./tracing/start-tracing.ts";
 
 /** The variables that every service reads. */
 export type HostVariables = Variables & typeof transportVariables & ReturnType<typeof opsVariables>;
@@ -28,7 +29,7 @@ export interface ServiceProgram<V extends HostVariables> {
 }
 
 /**
- * Runs one service as this process: configuration, log, ops port, bus, service; then waits for TERM, INT, HUP or the
+ * Runs one service as this process: configuration, log, tracing, ops port, bus, service; then waits for TERM, INT, HUP or the
  * parent's end (IPC `disconnect`), and takes all of it down in reverse order. Ends the process: 0 stopped, 1 failed,
  * 78 misconfigured, also by what is in a file that a variable names.
  *
@@ -76,6 +77,7 @@ async function runUntilStopped<V extends HostVariables>(
   await using stack = new AsyncDisposableStack();
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
+  stack.use(await startTracing({ name, version, log }));
   const readiness = createReadiness();
   readiness.declare("service");
   const ops = stack.use(

@@ -8,6 +8,7 @@ export * from "./find-server.ts";
 export * from "./free-port.ts";
 export * from "./moto.ts";
 export * from "./nats-versions.ts";
+export * from "./receive-spans.ts";
 export * from "./start-nats.ts";
 export * from "./start-process.ts";
 export * from "./start-redis.ts";

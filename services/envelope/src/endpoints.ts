@@ -1,11 +1,18 @@
 import { ENVELOPE_MEDIA_TYPE, HEADERS, QUEUES, STATUS, SUBJECTS } from "@scbe/contracts";
 import type { Opener, RequestHeader, ResponseHeader, Sealer } from "@scbe/envelope";
-import type {
-  BusHeaders,
-  EndpointAnswer,
-  EndpointDefinition,
-  EndpointRequest,
-  ServiceDefinition,
+import {
+  ATTRIBUTES,
+  type BusHeaders,
+  describeRequest,
+  type EndpointAnswer,
+  type EndpointDefinition,
+  type EndpointRequest,
+  injectTrace,
+  type RequestFacts,
+  recordedSpan,
+  type ServiceDefinition,
+  setFailure,
+  withSpan,
 } from "@scbe/service-kit";
 import { type Common, type Content, Parameters } from "./domain/parameters.ts";
 
@@ -26,12 +33,17 @@ export function envelopeEndpoints(options: EndpointsOptions): ServiceDefinition 
     const parameters = read(asked);
     const requestId = parameters.optional("requestId") ?? crypto.randomUUID();
     const names = { ...parameters.names(), requestId };
-    const { bytes, hash } = sealer.sealRequest({ ...names, ...parameters.content(), body: asked.data });
+    describe(names);
+    const { bytes, hash } = sealing("request", () =>
+      sealer.sealRequest({ ...names, ...parameters.content(), body: asked.data }),
+    );
     return sealed(bytes, { [HEADERS.requestId]: requestId, [HEADERS.inReplyTo]: base64Url(hash) });
   };
 
   const openRequest = async ({ data, provider, arrivedAt }: Asked): Promise<EndpointAnswer> => {
-    const opening = await opener.openRequest(data, { provider, arrivedAt });
+    const opening = await withSpan("scbe.open", REQUEST, () =>
+      opener.openRequest(data, { provider, arrivedAt }),
+    );
     if (!opening.ok) return refused(opening.noise);
     return opened(opening.body, opening.header, base64Url(opening.hash));
   };
@@ -39,14 +51,18 @@ export function envelopeEndpoints(options: EndpointsOptions): ServiceDefinition 
   const sealResponse = (asked: Asked): EndpointAnswer => {
     const parameters = read(asked);
     const { hash, ...header } = parameters.binding();
+    describe({ ...header, requestId: header.request_id });
     const content: Content = parameters.content();
-    const { bytes } = sealer.sealResponse({ request: { header, hash }, ...content, body: asked.data });
+    const { bytes } = sealing("response", () =>
+      sealer.sealResponse({ request: { header, hash }, ...content, body: asked.data }),
+    );
     return sealed(bytes, { [HEADERS.requestId]: header.request_id });
   };
 
   const openResponse = async (asked: Asked): Promise<EndpointAnswer> => {
     const binding = read(asked).binding();
-    const opening = opener.openResponse(asked.data, binding);
+    describe({ ...binding, requestId: binding.request_id });
+    const opening = withSpan("scbe.open", RESPONSE, () => opener.openResponse(asked.data, binding));
     if (!opening.ok) return refused(await opener.refuse(asked.data, asked.arrivedAt));
     return opened(opening.body, opening.header, opening.header.in_reply_to);
   };
@@ -87,13 +103,34 @@ function asAsked(request: EndpointRequest): Asked {
   return { data, provider, arrivedAt, header: (name) => request.header(name) };
 }
 
+/** What the caller's trace is told of its request; who has none may go on with this service's, which the answer names. */
+function describe(facts: RequestFacts): void {
+  const span = recordedSpan();
+  if (span !== undefined) describeRequest(span, facts);
+}
+
+const REQUEST = { attributes: { [ATTRIBUTES.phase]: "request" } };
+const RESPONSE = { attributes: { [ATTRIBUTES.phase]: "response" } };
+
+function sealing<T extends { readonly header: { readonly kid: string } }>(
+  phase: "request" | "response",
+  seal: () => T,
+): T {
+  return withSpan("scbe.seal", phase === "request" ? REQUEST : RESPONSE, (span) => {
+    const result = seal();
+    span.setAttribute(ATTRIBUTES.kid, result.header.kid);
+    return result;
+  });
+}
+
 function sealed(data: Uint8Array, headers: BusHeaders): EndpointAnswer {
   const status = { [HEADERS.status]: STATUS.sealed, [HEADERS.contentTypeOfMessage]: ENVELOPE_MEDIA_TYPE };
-  return { data, headers: { ...status, ...headers } };
+  return { data, headers: { ...status, ...headers, ...injectTrace() } };
 }
 
 /** Everything that the header says of the body has been authenticated. */
 function opened(body: Uint8Array, header: RequestHeader | ResponseHeader, inReplyTo: string): EndpointAnswer {
+  describe({ ...header, requestId: header.request_id });
   return {
     data: body,
     headers: {
@@ -104,11 +141,14 @@ function opened(body: Uint8Array, header: RequestHeader | ResponseHeader, inRepl
       [HEADERS.contentType]: header.content_type,
       [HEADERS.schemaHash]: header.schema_hash,
       [HEADERS.inReplyTo]: inReplyTo,
+      ...injectTrace(),
     },
   };
 }
 
 function refused(noise: Uint8Array): EndpointAnswer {
+  const span = recordedSpan();
+  if (span !== undefined) setFailure(span, "refused");
   return { data: noise, headers: { [HEADERS.status]: STATUS.refused } };
 }
 

@@ -1,5 +1,6 @@
 import { decodeAdmitBatch, encodeVerdicts, QUEUES, ScbeError, SUBJECTS } from "@scbe/contracts";
 import type { EndpointAnswer, EndpointRequest, ServiceDefinition } from "@scbe/service-kit";
+import { startAdmitSpans } from "./admit-spans.ts";
 import type { Admits } from "./admits.ts";
 import { encodeRecord } from "./domain/decode-record.ts";
 import type { EpochKeeper } from "./epoch-keeper.ts";
@@ -21,9 +22,19 @@ export function replayEndpoints(options: EndpointsOptions): ServiceDefinition {
   const { admits, keeper, turns, version } = options;
   const providers = new Set(options.providers);
 
-  const admit = async ({ data, provider }: EndpointRequest): Promise<EndpointAnswer> => {
+  const admit = async (request: EndpointRequest): Promise<EndpointAnswer> => {
+    const { data, provider } = request;
     if (!providers.has(provider)) throw new ScbeError("BAD_REQUEST", "this provider is not served");
-    return { data: encodeVerdicts(await admits.decide(decodeAdmitBatch(data), provider)) };
+    const items = decodeAdmitBatch(data);
+    const spans = startAdmitSpans(request, QUEUES.replayGuard, items.length);
+    try {
+      const verdicts = await admits.decide(items, provider);
+      spans.decided(verdicts);
+      return { data: encodeVerdicts(verdicts) };
+    } catch (error) {
+      spans.failed(error);
+      throw error;
+    }
   };
   const epochGet = async (): Promise<EndpointAnswer> => {
     await turns.next();
@@ -36,8 +47,8 @@ export function replayEndpoints(options: EndpointsOptions): ServiceDefinition {
     description: "Admits an envelope once, and tells the replay epoch to seal for",
     queue: QUEUES.replayGuard,
     endpoints: [
-      { name: "admit", subject: `${SUBJECTS.admit}.*`, handler: admit },
-      { name: "epoch-get", subject: SUBJECTS.epochGet, handler: epochGet },
+      { name: "admit", subject: `${SUBJECTS.admit}.*`, handler: admit, traced: false },
+      { name: "epoch-get", subject: SUBJECTS.epochGet, handler: epochGet, traced: false },
     ],
   };
 }

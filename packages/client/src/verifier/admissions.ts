@@ -1,14 +1,28 @@
 import {
   ADMIT_BATCH_MAX,
+  ADMIT_ITEM_BYTES,
   type AdmitItem,
   type AdmitVerdict,
   decodeVerdicts,
   encodeAdmitBatch,
+  encodeAdmitTraces,
+  HEADERS,
   isScbeError,
   subjectFor,
 } from "@scbe/contracts";
 import type { Admission } from "@scbe/envelope";
-import { type Bus, backoffMs, type Clock, type Logger } from "@scbe/service-kit";
+import {
+  ATTRIBUTES,
+  type Bus,
+  type BusHeaders,
+  backoffMs,
+  type Clock,
+  headersOf,
+  type Logger,
+  requestSpan,
+  type Span,
+  setFailure,
+} from "@scbe/service-kit";
 
 export interface AdmissionsOptions {
   readonly bus: Bus;
@@ -21,6 +35,8 @@ export interface AdmissionsOptions {
 interface Waiting {
   readonly item: AdmitItem;
   readonly decide: (verdict: AdmitVerdict) => void;
+  /** Of its own request's trace, whatever others it travels with. */
+  readonly span: Span;
 }
 
 /**
@@ -47,9 +63,10 @@ export class Admissions implements Admission {
   admit(item: AdmitItem, provider: string): Promise<AdmitVerdict> {
     return new Promise((decide) => {
       if (this.#turn.size === 0) setImmediate(() => this.#endTurn());
+      const span = requestSpan(subjectFor("admit", provider), ADMIT_ITEM_BYTES);
       const waiting = this.#turn.get(provider);
-      if (waiting === undefined) this.#turn.set(provider, [{ item, decide }]);
-      else waiting.push({ item, decide });
+      if (waiting === undefined) this.#turn.set(provider, [{ item, decide, span }]);
+      else waiting.push({ item, decide, span });
     });
   }
 
@@ -64,33 +81,50 @@ export class Admissions implements Admission {
   }
 
   async #decide(provider: string, batch: readonly Waiting[]): Promise<void> {
-    const verdicts = await this.#ask(
-      provider,
-      batch.map(({ item }) => item),
-    );
-    for (const [index, { decide }] of batch.entries()) decide(verdicts[index] ?? "refused");
+    const verdicts = await this.#ask(provider, batch);
+    for (const [index, { decide, span }] of batch.entries()) {
+      const verdict = verdicts[index] ?? "refused";
+      endAdmit(span, verdict);
+      decide(verdict);
+    }
   }
 
-  async #ask(provider: string, items: readonly AdmitItem[]): Promise<readonly AdmitVerdict[]> {
+  async #ask(provider: string, batch: readonly Waiting[]): Promise<readonly AdmitVerdict[]> {
     const { bus, clock, timeoutMs, log } = this.#options;
-    const data = encodeAdmitBatch(items);
+    const data = encodeAdmitBatch(batch.map(({ item }) => item));
+    const headers = headersOfBatch(batch);
     const deadline = clock.monotonic() + timeoutMs;
     for (let tries = 1; ; tries += 1) {
       const leftMs = deadline - clock.monotonic();
       try {
-        const options = { timeoutMs: leftMs, againAfterMs: ASK_AGAIN_AFTER_MS };
+        const options = { timeoutMs: leftMs, againAfterMs: ASK_AGAIN_AFTER_MS, traced: false, ...headers };
         const answer = await bus.request(subjectFor("admit", provider), data, options);
-        return decodeVerdicts(answer.data, items.length);
+        return decodeVerdicts(answer.data, batch.length);
       } catch (error) {
         const pauseMs = backoffMs(tries, Math.random(), RETRY);
         if (!mayPass(error) || clock.monotonic() + pauseMs >= deadline) {
-          log.warn({ provider, count: items.length, code: codeOf(error) }, "the replay guard did not decide");
+          log.warn({ provider, count: batch.length, code: codeOf(error) }, "the replay guard did not decide");
           return [];
         }
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
     }
   }
+}
+
+/** The traces of those items that are recorded. */
+function headersOfBatch(batch: readonly Waiting[]): { readonly headers?: BusHeaders } {
+  const traceparents = batch.map(({ span }) =>
+    span.isRecording() ? headersOf(span)[HEADERS.traceparent] : undefined,
+  );
+  const header = encodeAdmitTraces(traceparents);
+  return header === undefined ? {} : { headers: { [HEADERS.traceparents]: header } };
+}
+
+function endAdmit(span: Span, verdict: AdmitVerdict): void {
+  span.setAttribute(ATTRIBUTES.verdict, verdict);
+  if (verdict !== "fresh") setFailure(span, verdict);
+  span.end();
 }
 
 /** Failures that may be over before the time is up. */

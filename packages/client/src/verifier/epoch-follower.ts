@@ -78,6 +78,7 @@ export class EpochFollower implements Epochs, AsyncDisposable {
       const { data } = await bus.request(SUBJECTS.epochGet, new Uint8Array(0), {
         timeoutMs: ASK_TIMEOUT_MS,
         againAfterMs: ASK_AGAIN_AFTER_MS,
+        traced: false,
       });
       const record = this.#decode(data);
       if (record !== undefined) this.#take(record);

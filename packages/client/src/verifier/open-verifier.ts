@@ -6,6 +6,7 @@ import { EpochFollower } from "./epoch-follower.ts";
 import { KeyKeeper } from "./key-keeper.ts";
 import { observeOpening } from "./observe-opening.ts";
 import { SubkeyStore } from "./subkey-store.ts";
+import { traceOpening } from "./trace-opening.ts";
 import type { verifierVariables } from "./variables.ts";
 
 /** What a verifier needs of its process. */
@@ -68,7 +69,7 @@ export function openVerifier(
     ? stack.use(new EpochFollower({ bus, env, clock, log, readiness }))
     : undefined;
   const admission = new Admissions({ bus, clock, log, timeoutMs: config.SCBE_ADMIT_TIMEOUT_MS });
-  const observer = observeOpening(host.metrics, config.SCBE_PROVIDERS);
+  const observer = traceOpening(observeOpening(host.metrics, config.SCBE_PROVIDERS));
   const limits = {
     windowSeconds: config.SCBE_REPLAY_WINDOW_SECONDS,
     skewSeconds: config.SCBE_MAX_CLOCK_SKEW_SECONDS,

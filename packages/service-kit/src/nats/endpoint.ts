@@ -3,11 +3,15 @@ import { isName, isScbeError, ScbeError, serviceErrorHeaders } from "@scbe/contr
 import type { Msg } from "nats";
 import type { BusHeaders, EndpointAnswer, EndpointDefinition, EndpointRequest } from "../bus.ts";
 import type { Logger } from "../logger.ts";
+import { extractTrace } from "../tracing/propagation.ts";
+import { failSpan, inSpan, processSpan, type Span } from "../tracing/spans.ts";
 import { Received } from "./received.ts";
 
 /** What an endpoint needs of its surroundings. */
 export interface EndpointPorts {
   readonly log: Logger;
+  /** The queue group that it serves in. */
+  readonly queue: string;
   /** Aborts when draining takes too long. */
   readonly signal: AbortSignal;
   respond(reply: string, data: Uint8Array, headers: BusHeaders | undefined): void;
@@ -61,7 +65,19 @@ export class Endpoint {
       return;
     }
     if ((this.#atWork.get(provider) ?? 0) >= this.#concurrency) this.#turnAway(reply);
-    else this.#handle(new Request(message, reply, provider, arrivedAt, this.#ports));
+    else this.#trace(new Request(message, reply, provider, arrivedAt, this.#ports));
+  }
+
+  /** Whatever the handler does and logs belongs to the asker's trace. */
+  #trace(request: Request): void {
+    if (this.definition.traced === false) {
+      this.#handle(request);
+      return;
+    }
+    const parent = extractTrace((name) => request.header(name));
+    const facts = { queue: this.#ports.queue, bytes: request.data.length };
+    const span = processSpan(request.subject, facts, parent);
+    inSpan(span, () => this.#handle(request, span), parent);
   }
 
   #turnAway(reply: string): void {
@@ -71,7 +87,7 @@ export class Endpoint {
     else this.#answer(reply, onBusy());
   }
 
-  #handle(request: Request): void {
+  #handle(request: Request, span?: Span): void {
     const { provider } = request;
     this.#inFlight += 1;
     this.#atWork.set(provider, (this.#atWork.get(provider) ?? 0) + 1);
@@ -79,22 +95,25 @@ export class Endpoint {
       const answer = this.definition.handler(request);
       if (answer instanceof Promise) {
         answer.then(
-          (value) => this.#finish(request, value),
-          (error) => this.#finishBadly(request, error),
+          (value) => this.#finish(request, value, span),
+          (error) => this.#finishBadly(request, error, span),
         );
-      } else this.#finish(request, answer);
+      } else this.#finish(request, answer, span);
     } catch (error) {
-      this.#finishBadly(request, error);
+      this.#finishBadly(request, error, span);
     }
   }
 
-  #finish({ replyTo, provider }: Request, answer: EndpointAnswer): void {
+  #finish({ replyTo, provider }: Request, answer: EndpointAnswer, span: Span | undefined): void {
     this.#answer(replyTo, answer);
+    span?.end();
     this.#done(provider);
   }
 
-  #finishBadly({ replyTo, provider }: Request, error: unknown): void {
+  #finishBadly({ replyTo, provider }: Request, error: unknown, span: Span | undefined): void {
+    if (span !== undefined) failSpan(span, error);
     this.#fail(replyTo, error);
+    span?.end();
     this.#done(provider);
   }
 

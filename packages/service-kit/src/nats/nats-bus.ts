@@ -13,6 +13,8 @@ import type {
   Subscription,
 } from "../bus.ts";
 import type { Logger } from "../logger.ts";
+import { injectTrace } from "../tracing/propagation.ts";
+import { requestSpan, whileIn } from "../tracing/spans.ts";
 import { disconnected, tooLarge, toScbeError } from "./errors.ts";
 import { Exchanges } from "./exchanges.ts";
 import { encodeHeaders } from "./headers.ts";
@@ -81,9 +83,20 @@ export class NatsBus implements Bus {
   }
 
   async request(subject: string, data: Uint8Array, options: RequestOptions): Promise<BusMessage> {
-    return request(this.#exchanges, subject, options, (reply) =>
-      this.#send(subject, data, options.headers, reply),
+    if (options.traced === false) return this.#request(subject, data, options, options.headers);
+    const span = requestSpan(subject, data.length);
+    return whileIn(span, () =>
+      this.#request(subject, data, options, { ...options.headers, ...injectTrace() }),
     );
+  }
+
+  #request(
+    subject: string,
+    data: Uint8Array,
+    options: RequestOptions,
+    headers: BusHeaders | undefined,
+  ): Promise<BusMessage> {
+    return request(this.#exchanges, subject, options, (reply) => this.#send(subject, data, headers, reply));
   }
 
   exchange(subject: string, data: Uint8Array, options: ExchangeOptions): Disposable {

@@ -30,7 +30,7 @@ export class NatsService implements BusService {
     this.#definition = definition;
     this.#ports = ports;
     const { log, respond } = ports;
-    const endpointPorts = { log, signal: this.#tooLate.signal, respond };
+    const endpointPorts = { log, queue: definition.queue, signal: this.#tooLate.signal, respond };
     this.#endpoints = definition.endpoints.map((endpoint) => new Endpoint(endpoint, endpointPorts));
   }
 
