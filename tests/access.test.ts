@@ -39,7 +39,12 @@ const MAY: Readonly<Record<string, Rights>> = {
       "$JS.API.CONSUMER.DELETE.KV_SCBE_KEYRING.*",
       "$JS.FC.KV_SCBE_KEYRING.>",
     ],
-    subscribe: [inbox("keyring"), "scbe.v1.keyring.grant.* keyring", ...announces("keyring")],
+    subscribe: [
+      inbox("keyring"),
+      "scbe.v1.keyring.ring",
+      "scbe.v1.keyring.grant.* keyring",
+      ...announces("keyring"),
+    ],
   },
   envelope: {
     publish: [
@@ -73,6 +78,7 @@ const MAY: Readonly<Record<string, Rights>> = {
     ],
     subscribe: [
       inbox("replay-guard"),
+      "scbe.v1.keyring.ring",
       "scbe.v1.replay.epoch",
       "scbe.v1.replay.admit.* replay-guard",
       "scbe.v1.replay.epoch.get replay-guard",

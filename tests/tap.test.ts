@@ -3,13 +3,14 @@ import { join } from "node:path";
 import { BUCKETS, KV_KEYS, SUBJECTS, subjectFor } from "@scbe/contracts";
 import { decodeRequests } from "@scbe/examples/decode-requests";
 import { PROVIDER_NAMES } from "@scbe/examples/providers";
-import { createTempDir, eventually, findServer, type SecuredNats, type TempDir } from "@scbe/testkit";
+import { createTempDir, eventually, findServer, type TempDir } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Finder, type Needle, needlesOfBody, needlesOfSecret } from "./kit/find-bytes.ts";
 import { atEnvelopeService, heard, needlesOfKeys, sessionsHeard } from "./kit/heard-on-bus.ts";
 import { type KnownKeys, keysOf } from "./kit/known-keys.ts";
 import { logsIn } from "./kit/logs-in.ts";
 import { type Spine, startSpine } from "./kit/spine.ts";
+import { startTap } from "./kit/start-tap.ts";
 import { sendRequest } from "./plain-nats/caller.ts";
 import { connectUser, type PlainConnection } from "./plain-nats/connect-user.ts";
 import { servePlain } from "./plain-nats/gateway.ts";
@@ -141,15 +142,6 @@ describe("a listener with every right, while plain callers have the envelope ser
     subject !== "leak" && !data.includes("no envelope: ");
 });
 
-/** Adds the tap's user to the server's configuration, before anybody else is there. */
-async function startTap({ server, url, credentials: { configFile } }: SecuredNats): Promise<Tap> {
-  const user = createFullUser();
-  const config = readFileSync(configFile, "utf8");
-  writeFileSync(configFile, config.replace(USERS_LINE, `${USERS_LINE}\n${fullUserLine(user)}`));
-  await server.restart();
-  return connectTap(url, user);
-}
-
 describe("a listener with every right, during `npm start -- --once`,", () => {
   let folder: TempDir;
   let tap: Tap;
@@ -191,8 +183,10 @@ describe("a listener with every right, during `npm start -- --once`,", () => {
     ...needlesOfBody("an answer", Buffer.from("stand-in for ")),
   ];
 
-  test("hears no body of an example, and no answer", () => {
-    expect(heard(tap.messages, bodies)).toEqual([]);
+  test("hears bodies and answers where the envelope service is asked, and nowhere else", () => {
+    const { inside, outside } = atEnvelopeService(tap.messages);
+    expect(heard(inside, bodies)).not.toEqual([]);
+    expect(heard(outside, bodies)).toEqual([]);
   });
 
   test("hears no key, and a reader of all logs at the most talkative level no key, seed, password or body", async () => {

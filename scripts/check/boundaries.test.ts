@@ -32,6 +32,12 @@ describe("the boundaries check finds what is planted", () => {
     ["an import of a computed name", KEYRING, `await import(name);`],
     ["AWS outside the keyring", "services/envelope/src/service.ts", `import "@aws-sdk/client-kms";`],
     ["Redis outside the replay guard", KEYRING, `import { Redis } from "ioredis";`],
+    ["metrics past the table", KEYRING, `import { Counter } from "prom-client";`],
+    [
+      "metrics past the table in the package that makes them",
+      "packages/service-kit/src/ops-server.ts",
+      `import { Gauge } from "prom-client";`,
+    ],
     ["the testkit in a service", KEYRING, `import { startNats } from "@scbe/testkit";`],
     ["a file of the system in a domain", DOMAIN, `import { readFileSync } from "node:fs";`],
     ["a module under its old name in a domain", DOMAIN, `import { connect } from "net";`],

@@ -35,6 +35,11 @@ const ONLY_FROM: readonly { readonly module: RegExp; readonly from: RegExp; read
     says: "only the replay guard talks to Redis",
   },
   {
+    module: /^prom-client$/,
+    from: /^(packages\/service-kit\/src\/metrics|tests)\//,
+    says: "metrics are those of the table in contracts, made by service-kit's counter, gauge, histogram",
+  },
+  {
     module: /^packages\/testkit$/,
     from: /^(packages\/testkit\/|tests\/|.*\.test\.ts$|.*\/test\/)/,
     says: "the testkit is for tests",

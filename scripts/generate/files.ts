@@ -1,7 +1,9 @@
 import { makeRequests } from "@scbe/examples/make-requests";
+import { monitoringFiles } from "../monitoring/monitoring-files.ts";
 import { vectorFiles } from "../vectors/vector-files.ts";
 import { accessPage } from "./access-page.ts";
 import { configurationPage } from "./configuration-page.ts";
+import { metricsPage } from "./metrics-page.ts";
 import { natsConfig } from "./nats-config.ts";
 
 /** A file that is made from the code: its path from the root, and all of its text. */
@@ -15,8 +17,10 @@ export async function generateFiles(): Promise<readonly GeneratedFile[]> {
   return [
     { path: "docs/access.md", text: accessPage() },
     { path: "docs/configuration.md", text: configurationPage() },
+    { path: "docs/metrics.md", text: metricsPage() },
     { path: "infra/nats/nats.conf", text: natsConfig() },
     { path: "examples/requests.jsonl", text: makeRequests() },
+    ...monitoringFiles(),
     ...(await vectorFiles()),
   ];
 }

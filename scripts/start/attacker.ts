@@ -59,7 +59,7 @@ export async function connectAttacker(options: AttackerOptions): Promise<Attacke
       readiness: ready,
       metrics: new Registry(),
     };
-    const verifier = stack.use(openVerifier(host, config, { sealsRequests: true }));
+    const verifier = stack.use(openVerifier(host, config, { as: "orchestrator" }));
     await untilReady(ready, signal);
     return verifier.sealer;
   };

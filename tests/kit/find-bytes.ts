@@ -43,6 +43,11 @@ export function needlesOfSecret(is: string, secret: Buffer): Needle[] {
   );
 }
 
+/** The needles of what is too short for halves, as a nonce is: all of it, in the same forms. */
+export function needlesOfWhole(is: string, bytes: Buffer): Needle[] {
+  return formsOf(bytes).map((form) => ({ is, bytes: form }));
+}
+
 /** A body's needles: a piece of its start, its middle and its end, raw and as base64. */
 export function needlesOfBody(is: string, body: Buffer): Needle[] {
   const length = Math.min(PIECE_BYTES, body.length);
@@ -57,7 +62,8 @@ const PIECE_BYTES = 48;
 
 function formsOf(bytes: Buffer): Buffer[] {
   const hex = bytes.toString("hex");
-  return [bytes, Buffer.from(hex), Buffer.from(hex.toUpperCase()), ...base64FormsOf(bytes)];
+  const decimals = Buffer.from(bytes.join(","));
+  return [bytes, Buffer.from(hex), Buffer.from(hex.toUpperCase()), decimals, ...base64FormsOf(bytes)];
 }
 
 /**

@@ -1,8 +1,10 @@
-import { connect } from "@scbe/client";
+import { connect, startTracing } from "@scbe/client";
 
 /** A gateway that echoes, as a process that can be frozen and killed; says `serving` when it is in its queue group. */
 const provider = process.env.GATEWAY_PROVIDER ?? "openai";
-const client = await connect({ name: `gateway-${provider}`, role: "gateway", providers: [provider] });
+const name = `gateway-${provider}`;
+await startTracing({ name, version: "0.0.0" });
+const client = await connect({ name, role: "gateway", providers: [provider] });
 await client.serve({
   provider,
   handler: ({ body, header }) => ({ body, contentType: header.content_type }),

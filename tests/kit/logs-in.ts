@@ -10,10 +10,14 @@ export interface ReadLog {
 /** The logs of a folder. */
 export function logsIn(folder: string): ReadLog[] {
   return readdirSync(folder).map((name) => {
-    const text = readFileSync(join(folder, name), "utf8");
-    const lines = text.split("\n").flatMap((line) => (line.startsWith("{") ? textsIn(parse(line)) : []));
-    return { name, bytes: Buffer.from([text, ...lines].join("\n")) };
+    return { name, bytes: withTexts(readFileSync(join(folder, name), "utf8")) };
   });
+}
+
+/** A text as it stands, and once more every text and list of bytes in those of its lines that are JSON. */
+export function withTexts(text: string): Buffer {
+  const lines = text.split("\n").flatMap((line) => (line.startsWith("{") ? textsIn(parse(line)) : []));
+  return Buffer.from([text, ...lines].join("\n"));
 }
 
 function parse(line: string): unknown {
@@ -26,5 +30,8 @@ function parse(line: string): unknown {
 
 function textsIn(value: unknown): string[] {
   if (typeof value === "string") return [value];
-  return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
+  if (typeof value !== "object" || value === null) return [];
+  const values: unknown[] = Object.values(value);
+  if (values.length > 1 && values.every(Number.isInteger)) return [values.join()];
+  return values.flatMap(textsIn);
 }

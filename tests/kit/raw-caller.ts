@@ -1,7 +1,7 @@
 import { clientConfig } from "@scbe/client";
 import { openVerifier, type Verifier } from "@scbe/client/verifier";
 import { HEADERS, STATUS, subjectFor } from "@scbe/contracts";
-import { type Bus, type BusMessage, type Clock, readConfig } from "@scbe/service-kit";
+import { type Bus, type BusHeaders, type BusMessage, type Clock, readConfig } from "@scbe/service-kit";
 import { createTestHost, eventually } from "@scbe/testkit";
 import type { Spine } from "./spine.ts";
 
@@ -17,7 +17,7 @@ export interface RawCaller extends AsyncDisposable {
   readonly bus: Bus;
   readonly verifier: Verifier;
   /** Sends any bytes as a request; the first answer that is not `accepted`. */
-  send(provider: string, bytes: Uint8Array): Promise<RawAnswer>;
+  send(provider: string, bytes: Uint8Array, headers?: BusHeaders): Promise<RawAnswer>;
 }
 
 export async function rawCaller(spine: Spine, clock?: Clock): Promise<RawCaller> {
@@ -26,23 +26,24 @@ export async function rawCaller(spine: Spine, clock?: Clock): Promise<RawCaller>
   const host = stack.use(await createTestHost({ transport, name: "orchestrator", ...(clock && { clock }) }));
   const reading = readConfig(clientConfig, spine.variables);
   if (!reading.ok) throw new Error(reading.problems.join("\n"));
-  const verifier = stack.use(openVerifier(host, reading.config, { sealsRequests: true }));
+  const verifier = stack.use(openVerifier(host, reading.config, { as: "orchestrator" }));
   await eventually(() => host.readiness.ready);
   const held = stack.move();
   return {
     bus: host.bus,
     verifier,
-    send: (provider, bytes) => sendRaw(host.bus, provider, bytes),
+    send: (provider, bytes, headers = {}) => sendRaw(host.bus, provider, bytes, headers),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }
 
 const TIMEOUT_MS = 5000;
 
-function sendRaw(bus: Bus, provider: string, bytes: Uint8Array): Promise<RawAnswer> {
+function sendRaw(bus: Bus, provider: string, bytes: Uint8Array, headers: BusHeaders): Promise<RawAnswer> {
   const started = performance.now();
   return new Promise((resolve, reject) => {
     const exchange = bus.exchange(subjectFor("request", provider), bytes, {
+      headers,
       onAnswer: (message: BusMessage) => {
         const status = message.header(HEADERS.status);
         if (status === STATUS.accepted) return;

@@ -20,6 +20,8 @@ export interface SpineOptions {
   readonly intents?: readonly string[];
   /** Default true: a real Redis; else the guard's in-memory store. */
   readonly redis?: boolean;
+  /** What Redis asks of those who connect; nothing unless told. */
+  readonly redisPassword?: string;
   /** Default 1. */
   readonly guards?: number;
   /** Default true: the envelope service runs too. */
@@ -57,13 +59,18 @@ export interface Spine extends AsyncDisposable {
 
 export async function startSpine(options: SpineOptions = {}): Promise<Spine> {
   const { providers = ["openai", "anthropic"], intents = ["chat"], redis: withRedis = true } = options;
+  const { redisPassword: password } = options;
   await using stack = new AsyncDisposableStack();
   const dir = stack.use(createTempDir());
   const [nats, redis] = await Promise.all([
     startSecuredNats({ providers, ...(options.users && { users: options.users }) }).then((it) =>
       stack.use(it),
     ),
-    withRedis ? startRedis().then((it) => stack.use(it)) : undefined,
+    withRedis
+      ? startRedis(password === undefined ? {} : { args: ["--requirepass", password] }).then((it) =>
+          stack.use(it),
+        )
+      : undefined,
   ]);
   await options.onNats?.(nats);
   const { keyringPublicKey, askersFile } = nats.credentials;
@@ -90,7 +97,11 @@ export async function startSpine(options: SpineOptions = {}): Promise<Spine> {
     }),
     options.envelope === false ? undefined : start("envelope", "services/envelope/src/main.ts"),
     ...Array.from({ length: options.guards ?? 1 }, () =>
-      start("replay-guard", "services/replay-guard/src/main.ts", redis && { REDIS_URL: redis.url }),
+      start(
+        "replay-guard",
+        "services/replay-guard/src/main.ts",
+        redis && { REDIS_URL: withPassword(redis.url, password) },
+      ),
     ),
   ]);
   await Promise.all([keyring.ready(), envelope?.ready(), ...guards.map((guard) => guard.ready())]);
@@ -120,6 +131,10 @@ export function transportVariablesOf({ servers, nkeySeedFile }: Transport): Reco
     NATS_URL: servers.join(","),
     ...(nkeySeedFile !== undefined && { NATS_NKEY_SEED_FILE: nkeySeedFile }),
   };
+}
+
+function withPassword(url: string, password: string | undefined): string {
+  return password === undefined ? url : url.replace("//", `//:${password}@`);
 }
 
 /** A key of the local KMS. */

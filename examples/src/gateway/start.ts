@@ -1,9 +1,10 @@
 import { type Client, connect } from "@scbe/client";
 import {
+  countExportFailures,
   createLogger,
   createReadiness,
+  createRegistry,
   type Readiness,
-  Registry,
   startOpsServer,
   startTracing,
 } from "@scbe/service-kit";
@@ -20,8 +21,9 @@ export async function start(config: GatewayConfig, signal: AbortSignal): Promise
   const log = createLogger({ name, level: config.LOG_LEVEL });
   const target = targetOf(config);
   await using stack = new AsyncDisposableStack();
-  stack.use(await startTracing({ name, version: VERSION, log }));
-  const metrics = new Registry();
+  const metrics = createRegistry();
+  const onExportFailure = countExportFailures(metrics);
+  stack.use(await startTracing({ name, version: VERSION, log, onExportFailure }));
   const own = createReadiness();
   own.declare("serving");
   let client: Client | undefined;

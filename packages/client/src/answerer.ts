@@ -4,6 +4,7 @@ import type { OpenedRequest, Sealer } from "@scbe/envelope";
 import { ATTRIBUTES, type Bus, type EndpointAnswer, type Logger, withSpan } from "@scbe/service-kit";
 import type { Call } from "./call.ts";
 import type { Handler, HandlerAnswer } from "./gateway-options.ts";
+import type { ShownCalls } from "./show-calls.ts";
 
 export interface AnswererPorts {
   readonly provider: string;
@@ -11,6 +12,7 @@ export interface AnswererPorts {
   readonly bus: Bus;
   readonly sealer: Sealer;
   readonly log: Logger;
+  readonly shown: ShownCalls | undefined;
 }
 
 const SEALED = { [HEADERS.status]: STATUS.sealed };
@@ -45,23 +47,34 @@ export class Answerer {
   }
 
   /** Never rejects. */
-  async #run({ header, body }: OpenedRequest, call: Call): Promise<HandlerAnswer> {
+  async #run(opened: OpenedRequest, call: Call): Promise<HandlerAnswer> {
+    const startedAt = performance.now();
+    const { provider, shown } = this.#ports;
+    const tell = (result: "ok" | "failed"): void =>
+      shown?.handled(provider, result, performance.now() - startedAt);
     try {
-      return await withSpan("scbe.handle", {}, async () => {
-        const answer = await this.#ports.handler({
-          body,
-          header,
-          remainingMs: call.remainingMs,
-          get signal() {
-            return call.signal;
-          },
-        });
-        assertAnswer(answer);
-        return answer;
-      });
+      const answer = await this.#callHandler(opened, call);
+      tell("ok");
+      return answer;
     } catch (error) {
-      return problem(this.#publicError(error, header.request_id, call));
+      tell("failed");
+      return problem(this.#publicError(error, opened.header.request_id, call));
     }
+  }
+
+  #callHandler({ header, body }: OpenedRequest, call: Call): Promise<HandlerAnswer> {
+    return withSpan("scbe.handle", {}, async () => {
+      const answer = await this.#ports.handler({
+        body,
+        header,
+        remainingMs: call.remainingMs,
+        get signal() {
+          return call.signal;
+        },
+      });
+      assertAnswer(answer);
+      return answer;
+    });
   }
 
   #publicError(error: unknown, requestId: string, call: Call): ScbeError {

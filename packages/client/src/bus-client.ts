@@ -7,6 +7,7 @@ import { startGateway } from "./gateway.ts";
 import type { Gateway, ServeOptions } from "./gateway-options.ts";
 import type { Answer, RequestOptions } from "./request-options.ts";
 import { Requester } from "./requester.ts";
+import { type ShownCalls, showCalls } from "./show-calls.ts";
 import type { Verifier, VerifierHost } from "./verifier/index.ts";
 
 export interface ClientHost extends VerifierHost {
@@ -20,6 +21,8 @@ export class BusClient implements Client {
   readonly #verifier: Verifier;
   readonly #stack: AsyncDisposableStack;
   readonly #requester: Requester | undefined;
+  /** A gateway's alone. */
+  readonly #calls: ShownCalls | undefined;
   readonly #gateways = new Set<Gateway>();
   #disposing: Promise<void> | undefined;
 
@@ -32,8 +35,11 @@ export class BusClient implements Client {
     const opener = verifier.opener({ providers: config.SCBE_PROVIDERS, intents: config.SCBE_INTENTS });
     const acceptTimeoutMs = config.SCBE_ACCEPT_TIMEOUT_MS;
     const timeoutMsMax = config.SCBE_REQUEST_TIMEOUT_MAX_MS;
-    this.#requester =
-      epochs && new Requester({ bus: host.bus, sealer, opener, epochs, acceptTimeoutMs, timeoutMsMax });
+    const { bus, metrics } = host;
+    const providers = config.SCBE_PROVIDERS;
+    const ports = { bus, sealer, opener, metrics, providers, acceptTimeoutMs, timeoutMsMax };
+    this.#requester = epochs && new Requester({ ...ports, epochs });
+    this.#calls = epochs === undefined ? showCalls(metrics, providers) : undefined;
   }
 
   get readiness(): Readiness {
@@ -57,6 +63,7 @@ export class BusClient implements Client {
       opener: this.#verifier.opener({ providers: [provider], intents, ...(models && { models }) }),
       skewMsMax: config.SCBE_MAX_CLOCK_SKEW_SECONDS * 1000,
       timeoutMsMax: config.SCBE_REQUEST_TIMEOUT_MAX_MS,
+      shown: this.#calls,
       onStart: (starting) => this.#gateways.add(starting),
       onEnd: (ended) => this.#gateways.delete(ended),
     });

@@ -8,6 +8,7 @@ import {
   loadIdentity,
   type Readiness,
   Registry,
+  showProcess,
   systemClock,
   transportOf,
 } from "@scbe/service-kit";
@@ -17,6 +18,7 @@ import type { Gateway, ServeOptions } from "./gateway-options.ts";
 import type { Answer, RequestOptions } from "./request-options.ts";
 import { untilReady } from "./until-ready.ts";
 import { openVerifier } from "./verifier/index.ts";
+import { VERSION } from "./version.ts";
 
 /** An orchestrator sends requests, a gateway serves them. They are different users of the bus, with different rights. */
 export type ClientRole = "orchestrator" | "gateway";
@@ -29,7 +31,10 @@ export interface ConnectOptions extends ClientSettings {
   readonly role?: ClientRole;
   /** Warnings to standard error unless told. */
   readonly log?: Logger;
-  /** Where metrics are registered; a registry of its own unless told. Clients of one process may share one. */
+  /**
+   * Where the client's metrics are shown, in Prometheus's own text format; a registry of its own unless told. Clients of one
+   * process may share one.
+   */
   readonly metrics?: Registry;
   /** The machine's clocks unless told. */
   readonly clock?: Clock;
@@ -94,8 +99,8 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 /**
  * Connects to NATS, fetches keys and replay epoch, and resolves when all of it is here. What the arguments leave open is
  * read from the environment's variables.
- * @throws ScbeError BAD_REQUEST naming everything that is wrong with the configuration; TIMEOUT naming what is missing;
- *   ABORTED; FORBIDDEN when the server refuses this user, or its seed cannot be read
+ * @throws ScbeError BAD_REQUEST naming everything that is wrong with the configuration, or for a registry that serves
+ *   OpenMetrics; CONFLICT for one with another's metric of a name of ours; TIMEOUT naming what is missing; ABORTED; FORBIDDEN when the server refuses this user, or its seed cannot be read
  * @example
  * await using client = await connect({ name: "orchestrator" });
  * @example
@@ -109,12 +114,13 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   await using stack = new AsyncDisposableStack();
   const readiness = createReadiness(clock);
   const transport = transportOf(config);
-  const bus = stack.use(
-    await connectHostBus({ ...transport, name, log, readiness, timeoutMs, ...(signal && { signal }) }),
-  );
   const metrics = options.metrics ?? new Registry();
+  const shown = stack.use(showProcess({ metrics, name, version: VERSION, readiness, clock }));
+  const dealings = { name, log, readiness, metrics, timeoutMs, ...(signal && { signal }) };
+  const bus = stack.use(await connectHostBus({ ...transport, ...dealings }));
+  shown.follow(bus);
   const host = { name, bus, identity: loadIdentity(transport), clock, log, readiness, metrics };
-  const verifier = stack.use(openVerifier(host, config, { sealsRequests: role === "orchestrator" }));
+  const verifier = stack.use(openVerifier(host, config, { as: role }));
   await untilReady(readiness, deadline - performance.now(), signal);
   return new BusClient(host, config, verifier, stack.move());
 }

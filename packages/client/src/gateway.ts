@@ -22,6 +22,8 @@ import { Cancellations, cancelId } from "./cancellations.ts";
 import type { Gateway, ServeOptions } from "./gateway-options.ts";
 import { readTimeout } from "./read-timeout.ts";
 import { settles } from "./settles.ts";
+import type { ShownCalls } from "./show-calls.ts";
+import { VERSION } from "./version.ts";
 
 export interface GatewayPorts {
   /** The user's name on the bus, and so the service's. */
@@ -34,6 +36,7 @@ export interface GatewayPorts {
   readonly readiness: Readiness;
   readonly skewMsMax: number;
   readonly timeoutMsMax: number;
+  readonly shown: ShownCalls | undefined;
   /** From when on it is to be disposed of, until it has been. */
   onStart(gateway: Gateway): void;
   onEnd(gateway: Gateway): void;
@@ -43,7 +46,6 @@ const CONCURRENCY = 256;
 const DRAIN_MS = 25_000;
 /** After the time to drain: for handlers that mind their signal. The others are left behind, their callers answered. */
 const ABORT_GRACE_MS = 500;
-const VERSION = "0.1.0";
 const BUSY = { data: new Uint8Array(0), headers: { [HEADERS.status]: STATUS.busy } };
 const REFUSED = { [HEADERS.status]: STATUS.refused };
 const OPEN = { attributes: { [ATTRIBUTES.phase]: "request" } };
@@ -77,12 +79,13 @@ class QueueGateway implements Gateway {
 
   constructor(options: ServeOptions, ports: GatewayPorts) {
     const { provider, handler } = options;
-    const { bus, sealer, log } = ports;
+    const { bus, sealer, log, shown } = ports;
     this.provider = provider;
     this.#options = options;
     this.#ports = ports;
-    this.#answerer = new Answerer({ provider, handler, bus, sealer, log });
+    this.#answerer = new Answerer({ provider, handler, bus, sealer, log, shown });
     this.#service = this.#stack.use(bus.service(this.#definition()));
+    this.#stack.use(shown?.serve(provider, () => this.inFlight));
   }
 
   get joined(): boolean {

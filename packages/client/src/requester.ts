@@ -7,13 +7,15 @@ import {
   type Bus,
   backoffMs,
   describeRequest,
+  type Registry,
   recordedSpan,
   traceIdOf,
   withSpan,
 } from "@scbe/service-kit";
-import { fly } from "./flight.ts";
+import { type FlightOptions, fly, type Landing } from "./flight.ts";
 import { Patience } from "./patience.ts";
 import type { Answer, RequestOptions } from "./request-options.ts";
+import { type ShownRequests, showRequests } from "./show-requests.ts";
 import type { EpochFollower } from "./verifier/index.ts";
 
 export interface RequesterPorts {
@@ -21,6 +23,8 @@ export interface RequesterPorts {
   readonly sealer: Sealer;
   readonly opener: Opener;
   readonly epochs: EpochFollower;
+  readonly metrics: Registry;
+  readonly providers: readonly string[];
   readonly acceptTimeoutMs: number;
   readonly timeoutMsMax: number;
 }
@@ -40,14 +44,28 @@ const SEAL = { attributes: { [ATTRIBUTES.phase]: "request" } };
 export class Requester implements Disposable {
   readonly #ports: RequesterPorts;
   readonly #open = new Set<Patience>();
+  readonly #shown: ShownRequests;
   #closed = false;
 
   constructor(ports: RequesterPorts) {
     this.#ports = ports;
+    this.#shown = showRequests(ports.metrics, ports.providers, () => this.#open.size);
   }
 
   /** See `Client.request`. */
   async request(options: RequestOptions): Promise<Answer> {
+    const startedAt = performance.now();
+    try {
+      const answer = await this.#request(options);
+      this.#shown.ended(options.provider, performance.now() - startedAt);
+      return answer;
+    } catch (error) {
+      this.#shown.ended(options.provider, performance.now() - startedAt, error);
+      throw error;
+    }
+  }
+
+  async #request(options: RequestOptions): Promise<Answer> {
     if (this.#closed) throw closed();
     if (!isUint8Array(options.body)) throw new ScbeError("BAD_REQUEST", "body must be a Uint8Array");
     const timeoutMs = timeoutOf(options, this.#ports.timeoutMsMax);
@@ -65,6 +83,7 @@ export class Requester implements Disposable {
   [Symbol.dispose](): void {
     this.#closed = true;
     for (const patience of [...this.#open]) patience.end(closed());
+    this.#shown[Symbol.dispose]();
   }
 
   async #send(options: RequestOptions, requestId: string, patience: Patience): Promise<Answer> {
@@ -78,7 +97,7 @@ export class Requester implements Disposable {
       const sealing = performance.now();
       const sealed = this.#seal(options, requestId);
       sealMs += performance.now() - sealing;
-      const landing = await fly({ bus, opener, sealed, patience, acceptTimeoutMs });
+      const landing = await this.#fly({ bus, opener, sealed, patience, acceptTimeoutMs });
       switch (landing.kind) {
         case "answered": {
           const roundTripMs = performance.now() - started;
@@ -100,6 +119,18 @@ export class Requester implements Disposable {
       }
     }
     throw notTaken(options.provider, wasSilent);
+  }
+
+  async #fly(options: FlightOptions): Promise<Landing> {
+    const { provider } = options.sealed.header;
+    try {
+      const landing = await fly(options);
+      this.#shown.landed(provider, landing.kind);
+      return landing;
+    } catch (error) {
+      this.#shown.landed(provider, "failed");
+      throw error;
+    }
   }
 
   #seal(options: RequestOptions, requestId: string): SealedRequest {

@@ -3,7 +3,25 @@ import { ScbeError } from "./errors.ts";
 import { ENVIRONMENTS } from "./names.ts";
 
 /** What the replay guard says of one item; anything but `fresh` is a refusal. */
-export type AdmitVerdict = "fresh" | "replay" | "reuse" | "refused";
+export const ADMIT_VERDICTS = ["fresh", "replay", "reuse", "refused"] as const;
+export type AdmitVerdict = (typeof ADMIT_VERDICTS)[number];
+
+/** Why a replay epoch ends, and another one starts. */
+export const EPOCH_ENDS = [
+  /** there is no record: nothing was stored yet, or it was lost */
+  "no-record",
+  /** the record is older than one that was seen */
+  "record-behind",
+  /** the server is not the record's store: restarted, promoted, another one */
+  "other-store",
+  /** what is sealed now has no bucket in the record: a clock was set, or no guard ran for long */
+  "out-of-range",
+  /** a bucket that must be there is gone */
+  "bucket-missing",
+  /** a bucket is there that the record does not know of: the record has gone back */
+  "bucket-beyond",
+] as const;
+export type EpochEnd = (typeof EPOCH_ENDS)[number];
 
 /**
  * One question to the replay guard. The bucket's minute is the first four bytes of `sessionId`; `attempt` is drawn by

@@ -16,7 +16,17 @@ export {
   type ResponseBinding,
   type ResponseOpening,
 } from "./opener.ts";
-export type { Admission, Clock, Epochs, OpeningKeys, OpeningObserver, SealingKeys, Serves } from "./ports.ts";
+export type {
+  Admission,
+  Clock,
+  Epochs,
+  OpeningKeys,
+  OpeningObserver,
+  SealingKeys,
+  SealingObserver,
+  Serves,
+  TagCheck,
+} from "./ports.ts";
 export { REFUSALS, type Refusal } from "./refusals.ts";
 export {
   type RequestFacts,
@@ -27,5 +37,6 @@ export {
   Sealer,
   type SealerLimits,
   type SealerPorts,
+  type SessionUse,
 } from "./sealer.ts";
 export { ENVELOPE_HEADER_BYTES_MAX, type EnvelopeParts, splitEnvelope, TAG_BYTES } from "./wire.ts";

@@ -200,6 +200,20 @@ describe("nobody is told of facts in a header that did not verify", () => {
     await openOne(parts, craft(SESSION, { header: { ts: NOW_MS - 1234 } }));
     expect(parts.told.verifiedFacts).toEqual([{ phase: "request", provider: "openai", ms: 0, skewMs: 1234 }]);
   });
+
+  test("is told of each tag that is checked, and under which key; of what comes to no check, nothing", async () => {
+    const parts = newOpener();
+    const envelope = craft(SESSION);
+    const forged = Buffer.from(envelope);
+    forged.writeUInt8(forged.readUInt8(forged.length - 1) ^ 1, forged.length - 1);
+    await openAll(parts, [envelope, forged, envelope.subarray(0, 40)]);
+    const key = { phase: "request", provider: "openai", intent: "chat", kid: "k1" };
+    expect(parts.told.tags).toEqual([
+      { ...key, verified: true },
+      { ...key, verified: false },
+    ]);
+    expect(parts.told.reasons).toEqual(["tag", "malformed"]);
+  });
 });
 
 describe("the noise", () => {

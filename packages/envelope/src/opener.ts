@@ -141,6 +141,8 @@ export class Opener {
     const nonce = Buffer.from(header.nonce, "base64url");
     if (!isOfSession(nonce, session)) return no("nonce");
     const body = decrypt(session.key, nonce, parts); // 7
+    const { kid, intent } = subkeys;
+    observer?.tagChecked?.({ phase, provider, intent, kid, verified: body !== undefined });
     if (body === undefined) return no("tag");
     if (known === undefined) this.#sessions.keep(subkeys, header, session);
     if (learned === undefined) this.#headers.learn(header);

@@ -1,4 +1,4 @@
-import type { AdmitItem, AdmitVerdict } from "@scbe/contracts";
+import type { AdmitItem, AdmitVerdict, SessionStart } from "@scbe/contracts";
 import type { Phase } from "./header/header.ts";
 import type { Subkeys } from "./keys/subkeys.ts";
 import type { Refusal } from "./refusals.ts";
@@ -37,11 +37,28 @@ export interface Serves {
   readonly models?: readonly string[];
 }
 
+/** Told of every sealing. */
+export interface SealingObserver {
+  /** `ms` is the time of all of it, the start of a session included; `bytes` are the envelope's. */
+  sealed(facts: { readonly phase: Phase; readonly provider: string; ms: number; bytes: number }): void;
+  started(facts: { readonly phase: Phase; readonly provider: string; readonly why: SessionStart }): void;
+}
+
 /** Told of every opening; the reason of a refusal goes here and nowhere else. */
 export interface OpeningObserver {
+  /** Of an envelope under a key that is held, whether or not its tag verified. */
+  tagChecked?(facts: TagCheck): void;
   /** Authentic: its tag verified. `ms` is the time of verifying alone; `skewMs` is our time less the sealer's. */
   verified?(facts: { readonly phase: Phase; readonly provider: string; ms: number; skewMs: number }): void;
   released(facts: { readonly phase: Phase; readonly provider: string }): void;
   /** `provider` is what the asker's subject or request says, never what an unverified header says. */
   refused(facts: { readonly phase: Phase; readonly provider: string; readonly reason: Refusal }): void;
+}
+
+export interface TagCheck {
+  readonly phase: Phase;
+  readonly provider: string;
+  readonly intent: string;
+  readonly kid: string;
+  readonly verified: boolean;
 }

@@ -1,3 +1,5 @@
+import type { RefusalReason } from "@scbe/contracts";
+
 /**
  * Why an envelope is not opened, and the step that says so (docs/spec/envelope-v1.md, "Opening"). For metrics, the audit
  * log and traces; the asker is told none of it.
@@ -18,6 +20,6 @@ export const REFUSALS = {
   not_admitted: 8,
   binding: 8,
   withdrawn: 9,
-} as const;
+} as const satisfies Record<RefusalReason, number>;
 
 export type Refusal = keyof typeof REFUSALS;

@@ -1,16 +1,30 @@
 import { hash } from "node:crypto";
-import { ScbeError } from "@scbe/contracts";
+import { ScbeError, type SessionBudget, type SessionStart } from "@scbe/contracts";
 import { encodeBase64Url } from "./base64url.ts";
 import type { Phase, RequestHeader, ResponseHeader } from "./header/header.ts";
 import type { Subkeys } from "./keys/subkeys.ts";
-import type { Clock, Epochs, SealingKeys } from "./ports.ts";
-import { type Kind, SealingSession, type SessionLimits, type SessionScope } from "./sealing-session.ts";
+import type { Clock, Epochs, SealingKeys, SealingObserver } from "./ports.ts";
+import {
+  type Kind,
+  SealingSession,
+  type SessionEnd,
+  type SessionLimits,
+  type SessionScope,
+} from "./sealing-session.ts";
 
 export interface SealerPorts {
   readonly keys: SealingKeys;
   /** Asked for requests alone. */
   readonly epochs: Epochs;
   readonly clock: Clock;
+  readonly observer?: SealingObserver;
+}
+
+/** How full a session is that is in use: parts of its budgets, from 0 to 1. */
+export interface SessionUse {
+  readonly phase: Phase;
+  readonly provider: string;
+  readonly used: Readonly<Record<SessionBudget, number>>;
 }
 
 export type SealerLimits = Omit<SessionLimits, "byteBudget"> & Partial<SessionLimits>;
@@ -71,6 +85,8 @@ export class Sealer {
   readonly #limits: SessionLimits;
   /** At most one for each phase of the subkeys in use. They hang on those, and go with them when a key is withdrawn. */
   readonly #sessions = new WeakMap<Subkeys, Partial<Record<Phase, SealingSession>>>();
+  /** The last session of each phase, provider and intent: to tell how full those in use are, and hold no key longer. */
+  readonly #last = new Map<string, WeakRef<SealingSession>>();
 
   constructor(ports: SealerPorts, limits: SealerLimits) {
     this.#ports = ports;
@@ -79,17 +95,21 @@ export class Sealer {
 
   /** @throws ScbeError NO_KEYS, NO_EPOCH, or BAD_REQUEST naming what cannot stand in a header */
   sealRequest(request: RequestToSeal): SealedRequest {
+    const startedAt = this.#ports.clock.monotonic();
     const { provider, intent, model, requestId, body } = request;
     const subkeys = this.#subkeys(provider, intent);
     const epoch = this.#ports.epochs.current();
     if (epoch === undefined) throw new ScbeError("NO_EPOCH", "no replay epoch is known yet");
     const session = this.#session({ subkeys, phase: "request", epoch });
     const { bytes, header } = session.seal(this.#kind(model, request), { request_id: requestId }, body);
-    return { bytes, header: header as RequestHeader, hash: hash("sha256", bytes, "buffer") };
+    const digest = hash("sha256", bytes, "buffer");
+    this.#tell(session.scope, startedAt, bytes.length);
+    return { bytes, header: header as RequestHeader, hash: digest };
   }
 
   /** @throws ScbeError NO_KEYS, or BAD_REQUEST naming what cannot stand in a header */
   sealResponse(response: ResponseToSeal): SealedResponse {
+    const startedAt = this.#ports.clock.monotonic();
     const { request, stream, body } = response;
     const { provider, intent, model, request_id } = request.header;
     const subkeys = this.#subkeys(provider, intent);
@@ -97,7 +117,29 @@ export class Sealer {
     const chunk = stream && { seq: stream.seq, final: stream.final };
     const members = { request_id, in_reply_to: encodeBase64Url(request.hash), ...chunk };
     const { bytes, header } = session.seal(this.#kind(model, response), members, body);
+    this.#tell(session.scope, startedAt, bytes.length);
     return { bytes, header: header as ResponseHeader };
+  }
+
+  /** Every session that could seal the next message. */
+  sessionsInUse(): SessionUse[] {
+    const uses: SessionUse[] = [];
+    for (const last of this.#last.values()) {
+      const session = last.deref();
+      if (session === undefined) continue;
+      const { subkeys, phase } = session.scope;
+      const { provider, intent } = subkeys;
+      const epoch = phase === "request" ? this.#ports.epochs.current() : undefined;
+      const isActive = this.#ports.keys.active(provider, intent) === subkeys;
+      if (!isActive || session.endFor({ subkeys, phase, epoch }) !== undefined) continue;
+      uses.push({ phase, provider, used: session.used() });
+    }
+    return uses;
+  }
+
+  #tell({ phase, subkeys }: SessionScope, startedAt: number, bytes: number): void {
+    const { observer, clock } = this.#ports;
+    observer?.sealed({ phase, provider: subkeys.provider, ms: clock.monotonic() - startedAt, bytes });
   }
 
   /** @throws ScbeError NO_KEYS */
@@ -111,10 +153,21 @@ export class Sealer {
   #session(scope: SessionScope): SealingSession {
     const held = this.#sessions.get(scope.subkeys) ?? {};
     const current = held[scope.phase];
-    if (current?.mayGoOn(scope) === true) return current;
+    const end = current?.endFor(scope);
+    if (current !== undefined && end === undefined) return current;
     const fresh = new SealingSession(scope, this.#ports.clock, this.#limits);
     this.#sessions.set(scope.subkeys, { ...held, [scope.phase]: fresh });
+    this.#started(fresh, end);
     return fresh;
+  }
+
+  #started(session: SealingSession, end: SessionEnd | undefined): void {
+    const { phase, subkeys } = session.scope;
+    const { provider, intent } = subkeys;
+    const id = `${phase} ${provider} ${intent}`;
+    const why: SessionStart = end ?? (this.#last.has(id) ? "key" : "first");
+    this.#last.set(id, new WeakRef(session));
+    this.#ports.observer?.started({ phase, provider, why });
   }
 
   #kind(model: string, content: Content): Kind {

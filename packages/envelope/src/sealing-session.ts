@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { ScbeError } from "@scbe/contracts";
+import { ScbeError, type SessionBudget, type SessionStart } from "@scbe/contracts";
 import { encodeBase64Url } from "./base64url.ts";
 import { encrypt } from "./encrypt.ts";
 import { assertLegal } from "./header/assert-legal.ts";
@@ -34,6 +34,9 @@ export interface SessionScope {
   /** 16 bytes; requests only. */
   readonly epoch: Uint8Array | undefined;
 }
+
+/** What ends a session. */
+export type SessionEnd = Exclude<SessionStart, "first">;
 
 /** Members of a header that neither the session nor the single message decides. */
 export type Kind = Pick<Header, "model" | "ttl" | "content_type" | "schema_hash">;
@@ -77,20 +80,28 @@ export class SealingSession {
     this.#fixed = fixedMembers(scope, sessionId);
   }
 
-  /** True while it may seal one more message for this scope. */
-  mayGoOn({ subkeys, phase, epoch }: SessionScope): boolean {
+  /** Why it may not seal one more message for this scope; `undefined`: it may. */
+  endFor({ subkeys, phase, epoch }: SessionScope): SessionEnd | undefined {
     const { windowSeconds, counterLimit, byteBudget } = this.#limits;
-    const wallMs = this.#clock.now() - this.#startedAt.now;
-    const monotonicMs = this.#clock.monotonic() - this.#startedAt.monotonic;
-    return (
-      subkeys === this.scope.subkeys &&
-      phase === this.scope.phase &&
-      epoch === this.scope.epoch &&
-      this.#counter < counterLimit &&
-      this.#bytes < byteBudget &&
-      Math.max(wallMs, monotonicMs) < windowSeconds * 1000 &&
-      Math.abs(wallMs - monotonicMs) <= CLOCK_DRIFT_MS_MAX
-    );
+    const { wallMs, monotonicMs } = this.#ages();
+    if (subkeys !== this.scope.subkeys || phase !== this.scope.phase) return "key";
+    if (epoch !== this.scope.epoch) return "epoch";
+    if (this.#counter >= counterLimit) return "counter";
+    if (this.#bytes >= byteBudget) return "bytes";
+    if (Math.abs(wallMs - monotonicMs) > CLOCK_DRIFT_MS_MAX) return "clock";
+    return Math.max(wallMs, monotonicMs) < windowSeconds * 1000 ? undefined : "age";
+  }
+
+  /** What it has used up of each budget, from 0 to 1. */
+  used(): Readonly<Record<SessionBudget, number>> {
+    const { windowSeconds, counterLimit, byteBudget } = this.#limits;
+    const { wallMs, monotonicMs } = this.#ages();
+    const ageMs = Math.max(wallMs, monotonicMs, 0);
+    return {
+      messages: Math.min(this.#counter / counterLimit, 1),
+      bytes: Math.min(this.#bytes / byteBudget, 1),
+      age: Math.min(ageMs / (windowSeconds * 1000), 1),
+    };
   }
 
   /**
@@ -114,6 +125,11 @@ export class SealingSession {
     const { bytes } = started;
     this.#bytes += bytes.length;
     return { bytes, header: { ...template.fixed, ...slots } as Header };
+  }
+
+  #ages(): { wallMs: number; monotonicMs: number } {
+    const wallMs = this.#clock.now() - this.#startedAt.now;
+    return { wallMs, monotonicMs: this.#clock.monotonic() - this.#startedAt.monotonic };
   }
 
   /** No legal value holds a line's end, so nothing illegal has the id of something legal. */

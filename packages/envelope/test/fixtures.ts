@@ -15,6 +15,7 @@ import {
   type SealingKeys,
   type Serves,
   type Subkeys,
+  type TagCheck,
 } from "../src/index.ts";
 import {
   CONTEXT,
@@ -75,7 +76,12 @@ export class TestKeys implements SealingKeys, OpeningKeys {
 export class Told implements OpeningObserver {
   readonly events: string[] = [];
   readonly reasons: Refusal[] = [];
+  readonly tags: TagCheck[] = [];
   readonly verifiedFacts: { phase: Phase; provider: string; ms: number; skewMs: number }[] = [];
+
+  tagChecked(check: TagCheck): void {
+    this.tags.push(check);
+  }
 
   verified(facts: { phase: Phase; provider: string; ms: number; skewMs: number }): void {
     this.events.push("verified");

@@ -59,6 +59,12 @@ export interface Bus extends AsyncDisposable {
 
   /** Waits until everything written so far has reached the server. */
   flush(): Promise<void>;
+
+  /**
+   * Milliseconds to the server and back; `undefined` once the link is known to be down, which takes some seconds where the
+   * server just stops to answer. Whoever asks meanwhile shares the question.
+   */
+  roundTripMs(): Promise<number | undefined>;
 }
 
 /** Header names are written as given; NATS headers are case-sensitive. */

@@ -1,8 +1,8 @@
 import type { Logger } from "pino";
-import type { Registry } from "prom-client";
 import type { Bus } from "./bus.ts";
 import type { Clock } from "./clock.ts";
 import type { Identity } from "./identity.ts";
+import type { Registry } from "./metrics/registry.ts";
 import type { Readiness } from "./readiness.ts";
 
 /** What a running process hands to its service: everything it needs of the world, and nothing global. */
@@ -11,7 +11,7 @@ export interface Host {
   readonly version: string;
   readonly log: Logger;
   readonly clock: Clock;
-  /** Shown on `/metrics`; register the service's own here, not in prom-client's default registry. */
+  /** Shown on `/metrics`; the metrics of the table register themselves here (`counter`, `histogram`, `gauge`). */
   readonly metrics: Registry;
   /** Shown on `/readyz`. The bus's connection is declared already, as `nats`. */
   readonly readiness: Readiness;

@@ -12,7 +12,7 @@ export * from "./follow-readiness.ts";
 export * from "./host.ts";
 export * from "./identity.ts";
 export * from "./logger.ts";
-export * from "./metrics.ts";
+export * from "./metrics/index.ts";
 export * from "./nats/connect-bus.ts";
 export * from "./nats/issue-credentials.ts";
 export * from "./nats/load-identity.ts";

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import { Counter, Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { counter } from "./metrics/counter.ts";
+import { Registry } from "./metrics/registry.ts";
 import { type OpsServer, startOpsServer } from "./ops-server.ts";
 import { createReadiness, type Readiness } from "./readiness.ts";
 
@@ -46,10 +47,10 @@ describe("the ops port", () => {
   });
 
   it("shows on /metrics what is registered, in Prometheus's own format", async () => {
-    new Counter({ name: "scbe_tested_total", help: "Tests.", registers: [metrics] }).inc(3);
+    counter(metrics, "scbe_nats_reconnects_total").inc({}, 3);
     const answer = await get("/metrics");
     expect(answer.headers.get("content-type")).toMatch(/^text\/plain; version=0\.0\.4/);
-    expect(await answer.text()).toContain("scbe_tested_total 3");
+    expect(await answer.text()).toContain("\nscbe_nats_reconnects_total 3\n");
   });
 
   it("has nothing else", async () => {

@@ -1,6 +1,6 @@
 import { isScbeError, ScbeError } from "@scbe/contracts";
 import { type FastifyInstance, fastify } from "fastify";
-import type { Registry } from "prom-client";
+import type { Registry } from "./metrics/registry.ts";
 import type { Readiness } from "./readiness.ts";
 
 export interface OpsServerOptions {

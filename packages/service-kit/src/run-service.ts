@@ -1,5 +1,4 @@
 import { isScbeError } from "@scbe/contracts";
-import { collectDefaultMetrics, Registry } from "prom-client";
 import { systemClock } from "./clock.ts";
 import { type opsVariables, transportOf, type transportVariables } from "./config/groups.ts";
 import { readConfig } from "./config/read-config.ts";
@@ -8,6 +7,8 @@ import { connectHostBus } from "./connect-host-bus.ts";
 import { EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
 import type { Host } from "./host.ts";
 import { createLogger, type Logger } from "./logger.ts";
+import { createRegistry } from "./metrics/registry.ts";
+import { countExportFailures, showProcess } from "./metrics/show-process.ts";
 import { loadIdentity } from "./nats/load-identity.ts";
 import { startOpsServer } from "./ops-server.ts";
 import { createReadiness } from "./readiness.ts";
@@ -75,11 +76,13 @@ async function runUntilStopped<V extends HostVariables>(
 ): Promise<void> {
   const { name, version } = program;
   await using stack = new AsyncDisposableStack();
-  const metrics = new Registry();
-  collectDefaultMetrics({ register: metrics });
-  stack.use(await startTracing({ name, version, log }));
+  const metrics = createRegistry();
+  const onExportFailure = countExportFailures(metrics);
+  stack.use(await startTracing({ name, version, log, onExportFailure }));
   const readiness = createReadiness();
   readiness.declare("service");
+  const clock = systemClock;
+  const shown = stack.use(showProcess({ metrics, name, version, readiness, clock }));
   const ops = stack.use(
     await startOpsServer({ host: config.SCBE_OPS_HOST, port: config.SCBE_OPS_PORT, metrics, readiness }),
   );
@@ -87,9 +90,11 @@ async function runUntilStopped<V extends HostVariables>(
 
   const transport = transportOf(config);
   const drainTimeoutMs = config.SCBE_DRAIN_TIMEOUT_MS;
-  const bus = stack.use(await connectHostBus({ ...transport, name, log, signal, drainTimeoutMs, readiness }));
+  const dealings = { name, log, signal, drainTimeoutMs, readiness, metrics };
+  const bus = stack.use(await connectHostBus({ ...transport, ...dealings }));
+  shown.follow(bus);
   const identity = loadIdentity(transport);
-  const host: Host = { name, version, log, clock: systemClock, metrics, readiness, bus, identity, signal };
+  const host: Host = { name, version, log, clock, metrics, readiness, bus, identity, signal };
   stack.use(await program.start(config, host));
   readiness.set("service", { ok: true });
   log.info("started");

@@ -5,6 +5,7 @@ import {
   type Host,
   loadIdentity,
   Registry,
+  showProcess,
   systemClock,
   type Transport,
 } from "@scbe/service-kit";
@@ -32,14 +33,17 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
   const logs = collectLogs({ name });
   const readiness = createReadiness(clock);
   const stopping = new AbortController();
-  const bus = await connectHostBus({ ...transport, name, log: logs.log, drainTimeoutMs, readiness });
+  const metrics = new Registry();
+  const shown = showProcess({ metrics, name, version, readiness, clock });
+  const bus = await connectHostBus({ ...transport, name, log: logs.log, drainTimeoutMs, readiness, metrics });
+  shown.follow(bus);
   return {
     name,
     version,
     log: logs.log,
     logs,
     clock,
-    metrics: new Registry(),
+    metrics,
     readiness,
     bus,
     identity: loadIdentity(transport),
@@ -48,6 +52,7 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
       await bus[Symbol.asyncDispose]();
+      await shown[Symbol.asyncDispose]();
     },
   };
 }

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { findServer, isExecutable } from "./find-server.ts";
+import { findServer } from "./find-server.ts";
+import { isExecutable } from "./find-tool.ts";
 
 /** One of the nats-servers that tests of the bus run on. */
 export interface NatsVersion {

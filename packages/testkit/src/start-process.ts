@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { eventually } from "./eventually.ts";
-import { findExecutable } from "./find-server.ts";
+import { findExecutable } from "./find-tool.ts";
 
 export interface ProcessOptions {
   readonly cwd?: string;

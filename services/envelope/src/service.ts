@@ -21,7 +21,7 @@ export async function start(config: EnvelopeConfig, host: Host): Promise<AsyncDi
   const concurrency = config.SCBE_ENVELOPE_CONCURRENCY;
 
   await using stack = new AsyncDisposableStack();
-  const verifier = stack.use(openVerifier(host, config, { sealsRequests: true }));
+  const verifier = stack.use(openVerifier(host, config, { as: "envelope" }));
   const { sealer } = verifier;
   const opener = verifier.opener(common);
   const service = stack.use(bus.service(envelopeEndpoints({ sealer, opener, common, concurrency, version })));

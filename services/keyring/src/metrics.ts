@@ -1,45 +1,39 @@
-import { type ErrorCode, KEY_STATES } from "@scbe/contracts";
-import { Counter, Gauge, type Registry } from "@scbe/service-kit";
+import { type ErrorCode, KEY_STATES, type KmsCall, type KmsResult } from "@scbe/contracts";
+import { type Clock, counter, gauge, histogram, type Registry, watchGauge } from "@scbe/service-kit";
 import type { Ring } from "./domain/ring.ts";
 
-/** What the keyring counts. No label holds a kid, an nkey or anything else that grows. */
+/** What the keyring counts. The keys of the ring are a label, as there are at most 64; no nkey is one. */
 export interface KeyringMetrics {
   granted(): void;
   refused(code: ErrorCode): void;
+  /** KMS was asked. */
+  asked(call: KmsCall, result: KmsResult, seconds: number): void;
   kms(ok: boolean): void;
   ring(ring: Ring | undefined): void;
 }
 
-export function keyringMetrics(registry: Registry): KeyringMetrics {
-  const registers = [registry];
-  const grants = new Counter({
-    name: "scbe_keyring_grants_total",
-    help: "Questions for subkeys, by result: granted, or the code of the refusal",
-    labelNames: ["result"],
-    registers,
-  });
-  const kmsUp = new Gauge({
-    name: "scbe_keyring_kms_up",
-    help: "1 while KMS answered the last time it was asked, else 0",
-    registers,
-  });
-  const generation = new Gauge({
-    name: "scbe_keyring_ring_generation",
-    help: "Generation of the ring in memory; 0 without one",
-    registers,
-  });
-  const keys = new Gauge({
-    name: "scbe_keyring_keys",
-    help: "Keys of the ring in memory, by state",
-    labelNames: ["state"],
-    registers,
-  });
+export function keyringMetrics(registry: Registry, clock: Clock): KeyringMetrics {
+  const grants = counter(registry, "scbe_keyring_grants_total");
+  const kmsUp = gauge(registry, "scbe_keyring_kms_up");
+  const calls = counter(registry, "scbe_keyring_kms_calls_total");
+  const seconds = histogram(registry, "scbe_keyring_kms_seconds");
+  const generation = gauge(registry, "scbe_keyring_ring_generation");
+  const keys = gauge(registry, "scbe_keyring_keys");
+  let shown: Ring | undefined;
+  watchGauge(registry, "scbe_keyring_key_age_seconds", () =>
+    (shown?.keys ?? []).map(({ kid, state, since }) => [{ kid, state }, (clock.now() - since) / 1000]),
+  );
   return {
     granted: () => grants.inc({ result: "granted" }),
     refused: (code) => grants.inc({ result: code }),
-    kms: (ok) => kmsUp.set(ok ? 1 : 0),
+    asked: (call, result, took) => {
+      calls.inc({ call, result });
+      seconds.observe({ call }, took);
+    },
+    kms: (ok) => kmsUp.set({}, ok ? 1 : 0),
     ring: (ring) => {
-      generation.set(ring?.generation ?? 0);
+      shown = ring;
+      generation.set({}, ring?.generation ?? 0);
       for (const state of KEY_STATES) {
         keys.set({ state }, ring?.keys.filter((key) => key.state === state).length ?? 0);
       }

@@ -1,11 +1,12 @@
-import { isScbeError, SUBJECTS } from "@scbe/contracts";
+import { HEADERS, isScbeError, SUBJECTS } from "@scbe/contracts";
 import { type Identity, signRing } from "@scbe/envelope/grant";
-import type { Bus } from "@scbe/service-kit";
+import type { Bus, Clock } from "@scbe/service-kit";
 import type { Ring } from "./domain/ring.ts";
 import { ringState } from "./domain/ring-state.ts";
 
 export interface RingBroadcastOptions {
   readonly bus: Bus;
+  readonly clock: Clock;
   readonly identity: Identity;
   readonly decryptOnlyMaxMs: number;
 }
@@ -38,8 +39,10 @@ export class RingBroadcast implements Disposable {
 
   /** Publishes; silent while the connection is down, since the next time is never far. */
   send(ring: Ring): void {
+    const { bus, clock } = this.#options;
     try {
-      this.#options.bus.publish(SUBJECTS.ring, this.#dataOf(ring));
+      // For clocks to be compared. Nobody decides anything by it, so it stands outside of the signature.
+      bus.publish(SUBJECTS.ring, this.#dataOf(ring), { [HEADERS.timeMs]: String(clock.now()) });
     } catch (error) {
       if (!isScbeError(error, "DISCONNECTED")) throw error;
     }

@@ -11,6 +11,7 @@ import { keepRing } from "./keep-ring.ts";
 import { keyringMetrics } from "./metrics.ts";
 import { RingBroadcast } from "./ring-broadcast.ts";
 import { RingKeeper } from "./ring-keeper.ts";
+import { timedKms } from "./timed-kms.ts";
 import { watchKms } from "./watched-kms.ts";
 
 /**
@@ -31,7 +32,8 @@ export async function start(config: KeyringConfig, host: Host): Promise<AsyncDis
   const askers = await readAskersFile(config.SCBE_KEYRING_ASKERS_FILE);
 
   await using stack = new AsyncDisposableStack();
-  const kms = stack.use(watchKms(await chooseKms(config), clock));
+  const metrics = keyringMetrics(host.metrics, clock);
+  const kms = stack.use(watchKms(timedKms(await chooseKms(config), clock, metrics), clock));
   const bucket = await bus.bucket(BUCKETS.keyring, { signal: host.signal });
   const formerPublicKey = config.SCBE_KEYRING_FORMER_PUBLIC_KEY;
   const store = kvRingStore(bucket, { env, identity, formerPublicKey });
@@ -41,8 +43,7 @@ export async function start(config: KeyringConfig, host: Host): Promise<AsyncDis
 
   const served = { env, providers: config.SCBE_PROVIDERS, intents: config.SCBE_INTENTS, askers };
   const grants = new Grants({ keeper, served, identity, clock, decryptOnlyMaxMs });
-  const metrics = keyringMetrics(host.metrics);
-  const broadcast = stack.use(new RingBroadcast({ bus, identity, decryptOnlyMaxMs }));
+  const broadcast = stack.use(new RingBroadcast({ bus, clock, identity, decryptOnlyMaxMs }));
   stack.use(await keepRing({ keeper, store, kms, broadcast, bus, readiness, metrics, log }));
 
   const onGrant = (): void => broadcast.sendSoon(() => keeper.ring);

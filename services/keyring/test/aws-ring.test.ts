@@ -146,6 +146,9 @@ describe.skipIf(!moto.ok)("a keyring with AWS KMS, as moto's server speaks it", 
         await eventually(async () => (await one.metric("scbe_keyring_kms_up")) === 0, { timeoutMs: 15_000 });
         const expected = { name, up: 0, ready: true, note: expect.stringMatching(note) };
         expect(await shows(name, one)).toEqual(expected);
+        const result = name === "denies access" ? "refused" : "failed";
+        const line = `scbe_keyring_kms_calls_total{call="unwrap",result="${result}"}`;
+        expect(await one.metric(line), name).toBeGreaterThan(0);
       }
       const grants = await Promise.all(Array.from({ length: 16 }, () => orchestrator.grant()));
       expect(new Set(grants.map(({ material }) => material.toString("hex")))).toEqual(

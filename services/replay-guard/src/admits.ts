@@ -20,9 +20,15 @@ const LOOK_AGAIN_MS = 250;
 /** Decides batches of admits. */
 export class Admits {
   readonly #options: AdmitsOptions;
+  #inFlight = 0;
 
   constructor(options: AdmitsOptions) {
     this.#options = options;
+  }
+
+  /** Items that are being judged. */
+  get inFlight(): number {
+    return this.#inFlight;
   }
 
   /**
@@ -31,12 +37,21 @@ export class Admits {
    */
   async decide(items: readonly AdmitItem[], provider: string): Promise<AdmitVerdict[]> {
     const { metrics, reports } = this.#options;
-    const verdicts = await this.#judge(items, await this.#epochFor(items));
+    const verdicts = await this.#counted(items);
     metrics.admitted(provider, verdicts);
     for (const [index, item] of items.entries()) {
       if (verdicts[index] === "reuse") reports.add(item, provider);
     }
     return verdicts;
+  }
+
+  async #counted(items: readonly AdmitItem[]): Promise<AdmitVerdict[]> {
+    this.#inFlight += items.length;
+    try {
+      return await this.#judge(items, await this.#epochFor(items));
+    } finally {
+      this.#inFlight -= items.length;
+    }
   }
 
   async #judge(items: readonly AdmitItem[], { record, bytes }: EpochInForce): Promise<AdmitVerdict[]> {

@@ -16,8 +16,18 @@ export interface ReplayStore extends AsyncDisposable {
   make(buckets: Buckets, store: string | undefined): Promise<MakeAnswer>;
   /** Which server this is, and which of the buckets are there. @throws ScbeError NOT_READY */
   look(epoch: string, minutes: readonly number[]): Promise<StoreSight>;
+  /** How full it is, as to these buckets and as a whole. @throws ScbeError NOT_READY */
+  measure(epoch: string, minutes: readonly number[]): Promise<Occupancy>;
   /** Runs when the server may have become another one. */
   onChange(listener: () => void): Disposable;
+}
+
+export interface Occupancy {
+  /** Envelopes remembered in the buckets. */
+  readonly entries: number;
+  readonly usedBytes: number;
+  /** 0: without a limit. */
+  readonly maxBytes: number;
 }
 
 /** `isStore: false`: the server is no primary, or not the record's store; nothing was judged. */

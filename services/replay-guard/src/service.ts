@@ -1,5 +1,5 @@
 import { BUCKETS } from "@scbe/contracts";
-import { followReadiness, type Host } from "@scbe/service-kit";
+import { followReadiness, type Host, watchGauge } from "@scbe/service-kit";
 import { Admits } from "./admits.ts";
 import type { ReplayGuardConfig } from "./config.ts";
 import { chooseStore } from "./edge/choose-store.ts";
@@ -9,6 +9,7 @@ import { EpochKeeper } from "./epoch-keeper.ts";
 import { keepEpoch } from "./keep-epoch.ts";
 import { replayMetrics } from "./metrics.ts";
 import { ReuseReports } from "./reuse-reports.ts";
+import { showOccupancy } from "./show-occupancy.ts";
 import { timedStore } from "./timed-store.ts";
 
 /**
@@ -33,7 +34,11 @@ export async function start(config: ReplayGuardConfig, host: Host): Promise<Asyn
   const { turns } = stack.use(keeping);
   const reports = stack.use(new ReuseReports({ bus, clock, log, metrics, env }));
 
+  const now = (): number => clock.now();
+  stack.use(showOccupancy({ metrics: host.metrics, keeper, store, times, now }));
+
   const admits = new Admits({ keeper, store, turns, reports, metrics });
+  stack.use(watchGauge(host.metrics, "scbe_replay_items_in_flight", () => [[{}, admits.inFlight]]));
   const service = stack.use(bus.service(replayEndpoints({ admits, keeper, turns, providers, version })));
   stack.use(followReadiness(service, readiness));
   return stack.move();

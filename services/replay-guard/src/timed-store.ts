@@ -1,5 +1,6 @@
+import type { StoreCall } from "@scbe/contracts";
 import type { Clock } from "@scbe/service-kit";
-import type { ReplayMetrics, StoreCall } from "./metrics.ts";
+import type { ReplayMetrics } from "./metrics.ts";
 import type { ReplayStore } from "./ports.ts";
 
 /** A store whose calls are timed, the failed ones too. */
@@ -17,6 +18,7 @@ export function timedStore(store: ReplayStore, clock: Clock, metrics: ReplayMetr
     admit: (record, items) => timed("admit", store.admit(record, items)),
     make: (buckets, id) => timed("make", store.make(buckets, id)),
     look: (epoch, minutes) => timed("look", store.look(epoch, minutes)),
+    measure: (epoch, minutes) => timed("measure", store.measure(epoch, minutes)),
     onChange: (listener) => store.onChange(listener),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };

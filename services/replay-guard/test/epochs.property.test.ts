@@ -1,5 +1,5 @@
+import { EPOCH_ENDS } from "@scbe/contracts";
 import { expect, test } from "vitest";
-import { EPOCH_ENDS } from "../src/domain/next-step.ts";
 import { ALL_RULES, type Rules, run } from "./model.ts";
 
 const EVENTS = 400;

@@ -1,6 +1,5 @@
-import type { AdmitItem, EpochRecord } from "@scbe/contracts";
+import type { AdmitItem, EpochEnd, EpochRecord } from "@scbe/contracts";
 import { EpochMemory } from "../src/domain/epoch-memory.ts";
-import type { EpochEnd } from "../src/domain/next-step.ts";
 import { ReplayTable } from "../src/domain/replay-table.ts";
 import { sortBatch } from "../src/domain/sort-batch.ts";
 import { type Answers, type Effect, type Turn, type TurnOutcome, takeTurn } from "../src/domain/take-turn.ts";

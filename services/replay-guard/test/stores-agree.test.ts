@@ -25,7 +25,7 @@ function someItem(random: Random): AdmitItem {
   };
 }
 
-test("the script in Redis and the table in memory judge alike", async () => {
+test("the script in Redis and the table in memory judge alike, and have the same entries in the end", async () => {
   await using redis = await startRedis();
   const { log } = collectLogs();
   const stores: readonly ReplayStore[] = [
@@ -37,6 +37,7 @@ test("the script in Redis and the table in memory judge alike", async () => {
     Array.from({ length: 1 + random.below(30) }, () => someItem(random)),
   );
   const verdicts: string[][] = [];
+  const entries: number[] = [];
   for (const store of stores) {
     await using _held = store;
     const buckets = [MINUTE, MINUTE + 1, MINUTE + 2].map((minute) => ({ minute, lifeMs: 60_000 }));
@@ -55,7 +56,13 @@ test("the script in Redis and the table in memory judge alike", async () => {
       judged.push(...(answer.isStore ? answer.verdicts : []));
     }
     verdicts.push(judged);
+    const all = await store.measure(EPOCH, [MINUTE, MINUTE + 1, MINUTE + 2, MINUTE + 3]);
+    const some = await store.measure(EPOCH, [MINUTE, MINUTE + 3]);
+    expect([all.usedBytes > 0, some.entries > 0, some.entries < all.entries]).toEqual([true, true, true]);
+    expect((await store.measure("other", [MINUTE])).entries).toBe(0);
+    entries.push(all.entries, some.entries);
   }
   expect(verdicts[1]).toEqual(verdicts[0]);
+  expect(entries.slice(2)).toEqual(entries.slice(0, 2));
   expect(new Set(verdicts[0])).toEqual(new Set(["fresh", "replay", "reuse", "refused"]));
 });

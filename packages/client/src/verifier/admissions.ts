@@ -32,8 +32,15 @@ export interface AdmissionsOptions {
   readonly timeoutMs: number;
 }
 
+export interface AdmissionsObserver {
+  /** A verdict is here, `ms` after its question, or was given up: then it is a refusal. */
+  decided(provider: string, ms: number): void;
+}
+
 interface Waiting {
   readonly item: AdmitItem;
+  /** Monotonic ms. */
+  readonly askedAt: number;
   readonly decide: (verdict: AdmitVerdict) => void;
   /** Of its own request's trace, whatever others it travels with. */
   readonly span: Span;
@@ -55,18 +62,32 @@ const RETRY = { firstMs: 25, maxMs: 150 };
 export class Admissions implements Admission {
   readonly #options: AdmissionsOptions;
   #turn = new Map<string, Waiting[]>();
+  #waiting = 0;
+  #observer: AdmissionsObserver | undefined;
 
   constructor(options: AdmissionsOptions) {
     this.#options = options;
   }
 
+  /** Questions without a verdict yet. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Has `observer` told of every verdict from now on. */
+  observe(observer: AdmissionsObserver): void {
+    this.#observer = observer;
+  }
+
   admit(item: AdmitItem, provider: string): Promise<AdmitVerdict> {
+    const askedAt = this.#options.clock.monotonic();
+    this.#waiting += 1;
     return new Promise((decide) => {
       if (this.#turn.size === 0) setImmediate(() => this.#endTurn());
       const span = requestSpan(subjectFor("admit", provider), ADMIT_ITEM_BYTES);
       const waiting = this.#turn.get(provider);
-      if (waiting === undefined) this.#turn.set(provider, [{ item, decide, span }]);
-      else waiting.push({ item, decide, span });
+      if (waiting === undefined) this.#turn.set(provider, [{ item, askedAt, decide, span }]);
+      else waiting.push({ item, askedAt, decide, span });
     });
   }
 
@@ -82,8 +103,11 @@ export class Admissions implements Admission {
 
   async #decide(provider: string, batch: readonly Waiting[]): Promise<void> {
     const verdicts = await this.#ask(provider, batch);
-    for (const [index, { decide, span }] of batch.entries()) {
+    const now = this.#options.clock.monotonic();
+    for (const [index, { askedAt, decide, span }] of batch.entries()) {
       const verdict = verdicts[index] ?? "refused";
+      this.#waiting -= 1;
+      this.#observer?.decided(provider, now - askedAt);
       endAdmit(span, verdict);
       decide(verdict);
     }

@@ -1,10 +1,13 @@
-import { ScbeError } from "@scbe/contracts";
+import { PHASES_OF, ScbeError } from "@scbe/contracts";
 import { Opener, Sealer } from "@scbe/envelope";
 import type { ConfigOf, environmentVariables, Host, windowVariables } from "@scbe/service-kit";
 import { Admissions } from "./admissions.ts";
 import { EpochFollower } from "./epoch-follower.ts";
 import { KeyKeeper } from "./key-keeper.ts";
+import { observeKeys } from "./observe-keys.ts";
 import { observeOpening } from "./observe-opening.ts";
+import { observeSealing, showSessions } from "./observe-sealing.ts";
+import { showAdmissions } from "./show-admissions.ts";
 import { SubkeyStore } from "./subkey-store.ts";
 import { traceOpening } from "./trace-opening.ts";
 import type { verifierVariables } from "./variables.ts";
@@ -18,8 +21,11 @@ export type VerifierConfig = ConfigOf<
 >;
 
 export interface VerifierOptions {
-  /** Follows the replay epoch, without which no request can be sealed. Openers of requests have no right to. */
-  readonly sealsRequests: boolean;
+  /**
+   * What it seals and opens. Whoever seals requests follows the replay epoch, without which none can be; gateways have no
+   * right to.
+   */
+  readonly as: keyof typeof PHASES_OF;
 }
 
 /** What an opener takes; everything else it refuses. */
@@ -44,15 +50,11 @@ export interface Verifier extends AsyncDisposable {
  * ring and the replay epoch. It comes back at once; readiness says what is still missing (`keys`, `epoch`).
  * @throws ScbeError BAD_REQUEST without an nkey, since grants are asked for under signature
  * @example
- * await using verifier = openVerifier(host, config, { sealsRequests: true });
+ * await using verifier = openVerifier(host, config, { as: "orchestrator" });
  * const { bytes, hash } = verifier.sealer.sealRequest({ provider: "openai", model: "gpt-5", intent: "chat", requestId, body });
  */
-export function openVerifier(
-  host: VerifierHost,
-  config: VerifierConfig,
-  { sealsRequests }: VerifierOptions,
-): Verifier {
-  const { bus, identity, clock, log, readiness } = host;
+export function openVerifier(host: VerifierHost, config: VerifierConfig, options: VerifierOptions): Verifier {
+  const { bus, identity, clock, log, readiness, metrics } = host;
   if (identity === undefined) {
     throw new ScbeError(
       "BAD_REQUEST",
@@ -65,19 +67,27 @@ export function openVerifier(
   const source = { bus, identity, env, keyringPublicKey: config.SCBE_KEYRING_PUBLIC_KEY };
   const names = { providers: config.SCBE_PROVIDERS, intents: config.SCBE_INTENTS };
   stack.use(new KeyKeeper({ store, source, ...names, clock, log, readiness }));
-  const epochs = sealsRequests
+  const part = { ...PHASES_OF[options.as], providers: config.SCBE_PROVIDERS };
+  const epochs = part.seals.some((phase) => phase === "request")
     ? stack.use(new EpochFollower({ bus, env, clock, log, readiness }))
     : undefined;
   const admission = new Admissions({ bus, clock, log, timeoutMs: config.SCBE_ADMIT_TIMEOUT_MS });
-  const observer = traceOpening(observeOpening(host.metrics, config.SCBE_PROVIDERS));
+  if (part.opens.some((phase) => phase === "request")) {
+    admission.observe(stack.use(showAdmissions(metrics, part, () => admission.waiting)));
+  }
+  const keys = stack.use(observeKeys(metrics, store, part));
+  const observer = traceOpening(observeOpening(metrics, part, (check) => keys.tagChecked(check)));
   const limits = {
     windowSeconds: config.SCBE_REPLAY_WINDOW_SECONDS,
     skewSeconds: config.SCBE_MAX_CLOCK_SKEW_SECONDS,
     counterLimit: config.SCBE_NONCE_COUNTER_LIMIT,
     noiseFloorMs: config.SCBE_NOISE_FLOOR_MS,
   };
+  const sealing = observeSealing(metrics, part);
+  const sealer = new Sealer({ keys: store, epochs: epochs ?? NO_EPOCHS, clock, observer: sealing }, limits);
+  stack.use(showSessions(metrics, sealer, part));
   return {
-    sealer: new Sealer({ keys: store, epochs: epochs ?? NO_EPOCHS, clock }, limits),
+    sealer,
     epochs,
     opener: (serves) => new Opener({ keys: store, admission, clock, env, serves, observer }, limits),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

@@ -27,6 +27,13 @@ export class SubkeyStore implements SealingKeys, OpeningKeys {
     return this.#held.size;
   }
 
+  /** Keys held of one provider. */
+  countOf(provider: string): number {
+    let count = 0;
+    for (const subkeys of this.#held.values()) if (subkeys.provider === provider) count += 1;
+    return count;
+  }
+
   /**
    * Takes what a grant brought; `meta` as it is now, not as it was when the grant was made. The newest active key of a
    * provider and intent seals, and goes on sealing until the next one is here or it may not open any more itself.

@@ -1,10 +1,13 @@
 import type { Bus } from "../bus.ts";
+import type { Registry } from "../metrics/registry.ts";
 import { connectNats, type LinkOptions } from "./connect-nats.ts";
 import { NatsBus } from "./nats-bus.ts";
 
 export interface ConnectOptions extends LinkOptions {
   /** How long a service may take to answer what is in flight when it is disposed of; default 5,000. */
   readonly drainTimeoutMs?: number;
+  /** Where the endpoints of its services are shown; nowhere unless told. */
+  readonly metrics?: Registry;
   /** The server refused a subscription: this process cannot do its work until its permissions are right. */
   readonly onSubscriptionRefused?: (subject: string) => void;
 }
@@ -20,6 +23,7 @@ export async function connectBus(options: ConnectOptions): Promise<Bus> {
     inboxPrefix,
     log: options.log,
     drainTimeoutMs: options.drainTimeoutMs ?? 5000,
+    metrics: options.metrics,
     isAcceptable,
     isEncrypted,
     ...(options.onSubscriptionRefused && { onSubscriptionRefused: options.onSubscriptionRefused }),

@@ -15,6 +15,8 @@ export interface EndpointPorts {
   /** Aborts when draining takes too long. */
   readonly signal: AbortSignal;
   respond(reply: string, data: Uint8Array, headers: BusHeaders | undefined): void;
+  /** A request found it full. */
+  turnedAway(endpoint: string): void;
 }
 
 const CONCURRENCY_DEFAULT = 1024;
@@ -82,6 +84,7 @@ export class Endpoint {
 
   #turnAway(reply: string): void {
     const { onBusy, name } = this.definition;
+    this.#ports.turnedAway(name);
     if (onBusy === undefined)
       this.#fail(reply, new ScbeError("BUSY", `${name} has all the work it can take`));
     else this.#answer(reply, onBusy());

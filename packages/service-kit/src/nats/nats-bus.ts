@@ -13,6 +13,7 @@ import type {
   Subscription,
 } from "../bus.ts";
 import type { Logger } from "../logger.ts";
+import type { Registry } from "../metrics/registry.ts";
 import { injectTrace } from "../tracing/propagation.ts";
 import { requestSpan, whileIn } from "../tracing/spans.ts";
 import { disconnected, tooLarge, toScbeError } from "./errors.ts";
@@ -29,6 +30,8 @@ export interface NatsBusOptions {
   readonly inboxPrefix: string;
   readonly log: Logger;
   readonly drainTimeoutMs: number;
+  /** Where the endpoints of its services are shown. */
+  readonly metrics?: Registry | undefined;
   /** True when the link satisfies what the transport demands; asked after every reconnect. */
   isAcceptable(): boolean;
   isEncrypted(): boolean;
@@ -47,6 +50,7 @@ export class NatsBus implements Bus {
   #connected = true;
   #maxPayload: number;
   #disposing: Promise<void> | undefined;
+  #roundTrip: Promise<number | undefined> | undefined;
 
   constructor(connection: NatsConnection, options: NatsBusOptions) {
     this.#connection = connection;
@@ -170,10 +174,11 @@ export class NatsBus implements Bus {
   }
 
   service(definition: ServiceDefinition): BusService {
-    const { log, drainTimeoutMs } = this.#options;
+    const { log, drainTimeoutMs, metrics } = this.#options;
     const service = new NatsService(this.#connection, definition, {
       log,
       drainTimeoutMs,
+      metrics,
       respond: (reply, data, headers) => this.#send(reply, data, headers, undefined),
       onDisposed: () => this.#owned.delete(service),
     });
@@ -186,6 +191,23 @@ export class NatsBus implements Bus {
     await this.#connection.flush().catch((error: unknown) => {
       throw toScbeError(error, "flush");
     });
+  }
+
+  roundTripMs(): Promise<number | undefined> {
+    // One at a time: while the server does not answer, questions would pile up.
+    this.#roundTrip ??= this.#measureRoundTrip().finally(() => {
+      this.#roundTrip = undefined;
+    });
+    return this.#roundTrip;
+  }
+
+  async #measureRoundTrip(): Promise<number | undefined> {
+    if (!this.#connected) return undefined;
+    const startedAt = performance.now();
+    return this.#connection.flush().then(
+      () => performance.now() - startedAt,
+      () => undefined,
+    );
   }
 
   /** Subscriptions end, handlers finish, what was written leaves, the connection closes; each within its deadline. */

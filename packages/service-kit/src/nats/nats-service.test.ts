@@ -264,7 +264,13 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
               return undefined;
             },
           },
-          { log: logs.log, queue: "test", signal: AbortSignal.abort(), respond: () => undefined },
+          {
+            log: logs.log,
+            queue: "test",
+            signal: AbortSignal.abort(),
+            respond: () => undefined,
+            turnedAway: () => undefined,
+          },
         );
         const message = (to: string) => ({ subject: to, reply: "_INBOX_a.b.c", data: NOTHING }) as Msg;
         endpoint.receive(message(subject));

@@ -2,11 +2,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { NatsConnection, Service } from "nats";
 import type { BusService, ServiceDefinition } from "../bus.ts";
 import type { Logger } from "../logger.ts";
+import type { Registry } from "../metrics/registry.ts";
+import { type ShownEndpoints, showEndpoints } from "../metrics/show-endpoints.ts";
 import { Endpoint, type EndpointPorts } from "./endpoint.ts";
 
 export interface NatsServicePorts {
   readonly log: Logger;
   readonly drainTimeoutMs: number;
+  readonly metrics?: Registry | undefined;
   readonly respond: EndpointPorts["respond"];
   /** It has ended: nobody needs to dispose of it any more. */
   onDisposed(): void;
@@ -18,6 +21,7 @@ export class NatsService implements BusService {
   readonly #definition: ServiceDefinition;
   readonly #ports: NatsServicePorts;
   readonly #endpoints: readonly Endpoint[];
+  readonly #shown: ShownEndpoints | undefined;
   readonly #tooLate = new AbortController();
   #wanted = false;
   #disposing: Promise<void> | undefined;
@@ -29,8 +33,12 @@ export class NatsService implements BusService {
     this.#connection = connection;
     this.#definition = definition;
     this.#ports = ports;
-    const { log, respond } = ports;
-    const endpointPorts = { log, queue: definition.queue, signal: this.#tooLate.signal, respond };
+    const { log, respond, metrics } = ports;
+    const names = definition.endpoints.map(({ name }) => name);
+    this.#shown = metrics && showEndpoints(metrics, names, () => this.#atWork());
+    const turnedAway = (endpoint: string): void => this.#shown?.turnedAway(endpoint);
+    const { signal } = this.#tooLate;
+    const endpointPorts = { log, queue: definition.queue, signal, respond, turnedAway };
     this.#endpoints = definition.endpoints.map((endpoint) => new Endpoint(endpoint, endpointPorts));
   }
 
@@ -59,7 +67,16 @@ export class NatsService implements BusService {
     return this.#disposing;
   }
 
+  #atWork(): [string, number][] {
+    return this.#endpoints.map(({ definition, inFlight }) => [definition.name, inFlight]);
+  }
+
   async #dispose(): Promise<void> {
+    await this.#drain();
+    this.#shown?.[Symbol.dispose]();
+  }
+
+  async #drain(): Promise<void> {
     const { log, drainTimeoutMs } = this.#ports;
     const answered = this.leave().then(() => Promise.all(this.#endpoints.map((endpoint) => endpoint.idle())));
     if (await settles(answered, drainTimeoutMs)) return;

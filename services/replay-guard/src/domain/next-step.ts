@@ -1,24 +1,7 @@
-import type { EpochRecord } from "@scbe/contracts";
+import type { EpochEnd, EpochRecord } from "@scbe/contracts";
 import type { StoreSight } from "../ports.ts";
 import { isBehind, type Seen } from "./epoch-memory.ts";
 import { coversNow, eachMinute, minutesToCheck, minutesToMake, type Times } from "./times.ts";
-
-/** Why an epoch ends, and another one starts. */
-export const EPOCH_ENDS = [
-  /** there is no record: nothing was stored yet, or it was lost */
-  "no-record",
-  /** the record is older than one that was seen */
-  "record-behind",
-  /** the server is not the record's store: restarted, promoted, another one */
-  "other-store",
-  /** what is sealed now has no bucket in the record: a clock was set, or no guard ran for long */
-  "out-of-range",
-  /** a bucket that must be there is gone */
-  "bucket-missing",
-  /** a bucket is there that the record does not know of: the record has gone back */
-  "bucket-beyond",
-] as const;
-export type EpochEnd = (typeof EPOCH_ENDS)[number];
 
 /** What a guard does next about the epoch. */
 export type Step =

@@ -1,6 +1,9 @@
 import type { AdmitItem, AdmitVerdict, EpochRecord } from "@scbe/contracts";
-import type { AdmitAnswer, Buckets, MakeAnswer, StoreSight } from "../ports.ts";
+import type { AdmitAnswer, Buckets, MakeAnswer, Occupancy, StoreSight } from "../ports.ts";
 import { FIELD_BYTES, judge, sessionMinute, VALUE_BYTES, writeItem } from "./judge.ts";
+
+/** Of field and value; what the data structure takes beside them is not counted. */
+const ENTRY_BYTES = FIELD_BYTES + VALUE_BYTES;
 
 interface Bucket {
   readonly endsAtMs: number;
@@ -47,6 +50,17 @@ export class ReplayTable {
     this.#sweep(nowMs);
     const present = minutes.filter((minute) => this.#buckets.has(nameOf(epoch, minute)));
     return { usable: true, store: this.id, present: new Set(present) };
+  }
+
+  /** How full it is: as to entries in these buckets, as to bytes as a whole. */
+  measure(epoch: string, minutes: readonly number[], nowMs: number): Occupancy {
+    this.#sweep(nowMs);
+    const sizes = minutes.map((minute) => this.#buckets.get(nameOf(epoch, minute))?.values.size ?? 0);
+    return {
+      entries: sizes.reduce((sum, size) => sum + size, 0),
+      usedBytes: this.#entries * ENTRY_BYTES,
+      maxBytes: this.#entriesMax * ENTRY_BYTES,
+    };
   }
 
   /** Drops every bucket that `isDropped` says, as whoever deletes keys does. */

@@ -1,8 +1,8 @@
-import type { Environment, EpochRecord } from "@scbe/contracts";
+import type { Environment, EpochEnd, EpochRecord } from "@scbe/contracts";
 import type { Buckets, MakeAnswer, StoredRecord, StoreSight } from "../ports.ts";
 import type { EpochMemory } from "./epoch-memory.ts";
 import { nextGeneration } from "./next-generation.ts";
-import { type EpochEnd, minutesToLookAt, nextStep, type Step } from "./next-step.ts";
+import { minutesToLookAt, nextStep, type Step } from "./next-step.ts";
 import { bucketLifeMs, eachMinute, type Minutes, minutesToMake, type Times } from "./times.ts";
 
 /** What a turn asks of the world, one at a time. Where it fails, or its outcome is not known, the turn is over. */

@@ -40,6 +40,11 @@ export function minutesToCheck(record: Minutes, nowMs: number, { windowMs, limit
   };
 }
 
+/** The minutes of a record whose buckets may still live. */
+export function minutesHeld(record: Minutes, nowMs: number, { windowMs, limitMs }: Times): Minutes {
+  return { from: Math.max(record.from, minuteOf(nowMs - limitMs - 2 * windowMs) - 1), to: record.to };
+}
+
 /** Whether a record has a bucket for what is sealed at this moment. */
 export function coversNow({ from, to }: Pick<EpochRecord, "from" | "to">, nowMs: number): boolean {
   const minute = minuteOf(nowMs);

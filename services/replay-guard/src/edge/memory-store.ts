@@ -18,6 +18,7 @@ export function memoryStore({ clock, entriesMax, id }: MemoryStoreOptions): Repl
     admit: async (record, items) => table.admit(record, items, clock.monotonic()),
     make: async (buckets, store) => table.make(buckets, store, clock.monotonic()),
     look: async (epoch, minutes) => table.look(epoch, minutes, clock.monotonic()),
+    measure: async (epoch, minutes) => table.measure(epoch, minutes, clock.monotonic()),
     onChange: () => ({ [Symbol.dispose]: () => undefined }),
     [Symbol.asyncDispose]: async () => table.drop(() => true),
   };

@@ -68,3 +68,16 @@ local present = {}
 for i, key in ipairs(KEYS) do present[i] = redis.call('HEXISTS', key, '~') end
 return {is_primary and 'primary' or 'replica', id, policy, table.concat(present)}
 `);
+
+/** KEYS: buckets. Answers how many entries they have together, and the memory used and allowed. */
+export const MEASURE = script(`
+local entries = 0
+for i, key in ipairs(KEYS) do
+  local fields = redis.call('HLEN', key)
+  if fields > 0 then entries = entries + fields - 1 end
+end
+local info = redis.call('INFO', 'memory')
+local used = string.match(info, 'used_memory:(%d+)') or '0'
+local max = string.match(info, 'maxmemory:(%d+)') or '0'
+return {tostring(entries), used, max}
+`);

@@ -2,9 +2,9 @@ import { type AdmitItem, decodeVerdicts, type EpochRecord } from "@scbe/contract
 import type { Clock, Logger } from "@scbe/service-kit";
 import type { Redis } from "ioredis";
 import { FIELD_BYTES, sessionMinute, VALUE_BYTES, writeItem } from "../domain/judge.ts";
-import type { AdmitAnswer, Buckets, MakeAnswer, ReplayStore, StoreSight } from "../ports.ts";
+import type { AdmitAnswer, Buckets, MakeAnswer, Occupancy, ReplayStore, StoreSight } from "../ports.ts";
 import { type RedisConnection, redisFailure } from "./redis-connection.ts";
-import { ADMIT, LOOK, MAKE, type RedisScript } from "./redis-scripts.ts";
+import { ADMIT, LOOK, MAKE, MEASURE, type RedisScript } from "./redis-scripts.ts";
 
 export interface RedisStoreOptions {
   readonly connection: RedisConnection;
@@ -74,6 +74,12 @@ export class RedisStore implements ReplayStore {
       return { usable: false, reason: `maxmemory-policy is ${policy}; it must be noeviction` };
     }
     return { usable: true, store, present: new Set(minutes.filter((_, index) => present[index] === "1")) };
+  }
+
+  async measure(epoch: string, minutes: readonly number[]): Promise<Occupancy> {
+    const answer = (await this.#run(MEASURE, keysOf(epoch, minutes), [])) as readonly Buffer[];
+    const [entries = Number.NaN, usedBytes = Number.NaN, maxBytes = Number.NaN] = answer.map(Number);
+    return { entries, usedBytes, maxBytes };
   }
 
   onChange(listener: () => void): Disposable {

@@ -1,0 +1,34 @@
+import { isScbeError, type LandingResult } from "@scbe/contracts";
+import { counter, histogram, type Registry, watchGauge } from "@scbe/service-kit";
+
+/** What is shown of a client's requests; disposing ends the gauge. */
+export interface ShownRequests extends Disposable {
+  /** An envelope's journey is over. */
+  landed(provider: string, landing: LandingResult): void;
+  /** A request is over; with what it failed, if it did. */
+  ended(provider: string, ms: number, error?: unknown): void;
+}
+
+/** @param inFlight how many there are now */
+export function showRequests(
+  metrics: Registry,
+  providers: readonly string[],
+  inFlight: () => number,
+): ShownRequests {
+  const requests = counter(metrics, "scbe_requests_total", { provider: providers });
+  const requestMs = histogram(metrics, "scbe_request_ms", { provider: providers });
+  const envelopes = counter(metrics, "scbe_request_envelopes_total", { provider: providers });
+  const watching = watchGauge(metrics, "scbe_requests_in_flight", () => [[{}, inFlight()]]);
+  return {
+    landed: (provider, landing) => envelopes.inc({ provider, landing }),
+    ended: (provider, ms, error) => {
+      requests.inc({ provider, result: error === undefined ? "ok" : codeOf(error) });
+      requestMs.observe({ provider }, ms);
+    },
+    [Symbol.dispose]: () => watching[Symbol.dispose](),
+  };
+}
+
+function codeOf(error: unknown) {
+  return isScbeError(error) ? error.code : "INTERNAL";
+}

@@ -1,0 +1,31 @@
+import type { TagCheck } from "@scbe/envelope";
+import { type Registry, watchGauge } from "@scbe/service-kit";
+import { FailedOpens } from "./failed-opens.ts";
+import type { Part } from "./part.ts";
+import type { SubkeyStore } from "./subkey-store.ts";
+
+/** Shows the keys held, and the most failed opens of one of them; disposing ends that. */
+export interface ObservedKeys extends Disposable {
+  tagChecked(check: TagCheck): void;
+}
+
+export function observeKeys(metrics: Registry, store: SubkeyStore, { providers, opens }: Part): ObservedKeys {
+  const stack = new DisposableStack();
+  const failed = new FailedOpens(store);
+  stack.use(
+    watchGauge(metrics, "scbe_envelope_keys_held", () =>
+      providers.map((provider) => [{ provider }, store.countOf(provider)]),
+    ),
+  );
+  stack.use(
+    watchGauge(metrics, "scbe_envelope_failed_opens", () =>
+      opens.flatMap((phase) =>
+        providers.map((provider) => [{ phase, provider }, failed.most(phase, provider)] as const),
+      ),
+    ),
+  );
+  return {
+    tagChecked: (check) => failed.note(check),
+    [Symbol.dispose]: () => stack.dispose(),
+  };
+}

@@ -1,0 +1,21 @@
+import { histogram, type Registry, watchGauge } from "@scbe/service-kit";
+import type { Part } from "./part.ts";
+
+/** Shows how long verdicts take, and how many requests wait for one; disposing ends the second. */
+export interface ShownAdmissions extends Disposable {
+  decided(provider: string, ms: number): void;
+}
+
+/** @param waiting how many there are now */
+export function showAdmissions(
+  metrics: Registry,
+  { providers }: Part,
+  waiting: () => number,
+): ShownAdmissions {
+  const admitMs = histogram(metrics, "scbe_admit_ms", { provider: providers });
+  const watching = watchGauge(metrics, "scbe_admits_waiting", () => [[{}, waiting()]]);
+  return {
+    decided: (provider, ms) => admitMs.observe({ provider }, ms),
+    [Symbol.dispose]: () => watching[Symbol.dispose](),
+  };
+}

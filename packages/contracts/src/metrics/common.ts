@@ -1,0 +1,75 @@
+import { type MetricRows, PROCESS_KINDS } from "./metric-row.ts";
+
+/** What every process shows, a user's own with a client too. */
+export const COMMON = {
+  scbe_build_info: {
+    kind: "gauge",
+    of: PROCESS_KINDS,
+    help: "Always 1; its labels say which service of which version this is",
+    unit: "flag",
+    labels: { service: "name", version: "version" },
+    together: "max",
+  },
+  scbe_clock_offset_ms: {
+    kind: "gauge",
+    of: PROCESS_KINDS,
+    help: "This process's wall clock less the keyring's, signed: the median of its last 15 broadcasts, their way included",
+    unit: "ms",
+    labels: {},
+    from: "known",
+    together: "max",
+  },
+  scbe_dependency_up: {
+    kind: "gauge",
+    of: PROCESS_KINDS,
+    help: "1 while that dependency is there, else 0; /readyz says why",
+    unit: "flag",
+    labels: { dependency: "dependencies" },
+    together: "min",
+  },
+  scbe_nats_connected: {
+    kind: "gauge",
+    of: PROCESS_KINDS,
+    help: "1 while the connection to NATS stands, else 0",
+    unit: "flag",
+    labels: {},
+    together: "min",
+  },
+  scbe_nats_reconnects_total: {
+    kind: "counter",
+    of: PROCESS_KINDS,
+    help: "Times that the connection to NATS came back",
+    unit: "count",
+    labels: {},
+  },
+  scbe_nats_rtt_ms: {
+    kind: "gauge",
+    of: PROCESS_KINDS,
+    help: "Time to the NATS server and back, taken at the scrape; absent without an answer in 500 ms",
+    unit: "ms",
+    labels: {},
+    from: "known",
+    together: "max",
+  },
+  scbe_endpoint_in_flight: {
+    kind: "gauge",
+    of: ["gateway", "envelope", "replay-guard", "keyring"],
+    help: "Requests that the endpoint has let in and not answered yet",
+    unit: "count",
+    labels: { endpoint: "endpoints" },
+  },
+  scbe_endpoint_busy_total: {
+    kind: "counter",
+    of: ["gateway", "envelope", "replay-guard", "keyring"],
+    help: "Requests that the endpoint turned away because it was full",
+    unit: "count",
+    labels: { endpoint: "endpoints" },
+  },
+  scbe_trace_export_failures_total: {
+    kind: "counter",
+    of: PROCESS_KINDS,
+    help: "Batches of spans that the collector did not take",
+    unit: "count",
+    labels: {},
+  },
+} as const satisfies MetricRows;

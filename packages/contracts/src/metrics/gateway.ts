@@ -1,0 +1,24 @@
+import { ANSWER_MS } from "./bounds.ts";
+import { HANDLER_RESULTS } from "./label-sets.ts";
+import type { MetricRows } from "./metric-row.ts";
+
+const OF = ["gateway"] as const;
+
+/** What a client that serves shows. */
+export const GATEWAY = {
+  scbe_gateway_calls_in_flight: {
+    kind: "gauge",
+    of: OF,
+    help: "Requests at work, those included that are only being opened or refused",
+    unit: "count",
+    labels: { provider: "providers" },
+  },
+  scbe_gateway_handler_ms: {
+    kind: "histogram",
+    of: OF,
+    help: "Time of the handler, the provider's included",
+    unit: "ms",
+    labels: { provider: "providers", result: HANDLER_RESULTS },
+    bounds: ANSWER_MS,
+  },
+} as const satisfies MetricRows;

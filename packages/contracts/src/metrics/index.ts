@@ -1,0 +1,3 @@
+export * from "./label-sets.ts";
+export * from "./metric-row.ts";
+export * from "./table.ts";

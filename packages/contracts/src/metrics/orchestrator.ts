@@ -1,0 +1,38 @@
+import { ANSWER_MS } from "./bounds.ts";
+import { LANDINGS, REQUEST_RESULTS } from "./label-sets.ts";
+import type { MetricRows } from "./metric-row.ts";
+
+const OF = ["orchestrator"] as const;
+
+/** What a client that sends requests shows. A request that names none of its providers is counted nowhere. */
+export const ORCHESTRATOR = {
+  scbe_requests_total: {
+    kind: "counter",
+    of: OF,
+    help: "Requests that ended, by result: ok, or the code of the error",
+    unit: "count",
+    labels: { provider: "providers", result: REQUEST_RESULTS },
+  },
+  scbe_request_ms: {
+    kind: "histogram",
+    of: OF,
+    help: "Time of a request from the call to its end, whatever that was",
+    unit: "ms",
+    labels: { provider: "providers" },
+    bounds: ANSWER_MS,
+  },
+  scbe_request_envelopes_total: {
+    kind: "counter",
+    of: OF,
+    help: "Envelopes sent, by how their journey ended; more than one for a request after busy, silence or a new epoch",
+    unit: "count",
+    labels: { provider: "providers", landing: LANDINGS },
+  },
+  scbe_requests_in_flight: {
+    kind: "gauge",
+    of: OF,
+    help: "Requests that have not ended",
+    unit: "count",
+    labels: {},
+  },
+} as const satisfies MetricRows;

@@ -1,0 +1,116 @@
+import { ENVELOPE_MS, SKEW_MS } from "./bounds.ts";
+import { OPENING_RESULTS, PHASES, SESSION_BUDGETS, SESSION_STARTS } from "./label-sets.ts";
+import type { MetricRows } from "./metric-row.ts";
+
+const VERIFIERS = ["orchestrator", "gateway", "envelope"] as const;
+const OPENERS_OF_REQUESTS = ["gateway", "envelope"] as const;
+const OF_PHASE = { phase: PHASES, provider: "providers" } as const;
+const OF_PROVIDER = { provider: "providers" } as const;
+
+/** What whoever seals and opens shows. An orchestrator seals requests and opens responses, a gateway the other way round. */
+export const VERIFIER = {
+  scbe_envelope_create_ms: {
+    kind: "histogram",
+    of: VERIFIERS,
+    help: "Time to seal an envelope, a new session included where it takes one",
+    unit: "ms",
+    labels: OF_PHASE,
+    bounds: ENVELOPE_MS,
+  },
+  scbe_envelope_verify_ms: {
+    kind: "histogram",
+    of: VERIFIERS,
+    help: "Time to verify an envelope and decrypt it, without the replay guard; only of those whose tag verified",
+    unit: "ms",
+    labels: OF_PHASE,
+    bounds: ENVELOPE_MS,
+  },
+  scbe_phase_skew_ms: {
+    kind: "histogram",
+    of: VERIFIERS,
+    help: "Opener's wall clock less the time in the header, without its sign; only of those whose tag verified",
+    unit: "ms",
+    labels: OF_PHASE,
+    bounds: SKEW_MS,
+  },
+  scbe_envelope_openings_total: {
+    kind: "counter",
+    of: VERIFIERS,
+    help: "Envelopes that were opened, or refused and why",
+    unit: "count",
+    labels: { ...OF_PHASE, result: OPENING_RESULTS },
+  },
+  scbe_gcm_attempts_total: {
+    kind: "counter",
+    of: VERIFIERS,
+    help: "Authentication tags that were checked",
+    unit: "count",
+    labels: OF_PROVIDER,
+  },
+  scbe_gcm_failures_total: {
+    kind: "counter",
+    of: VERIFIERS,
+    help: "Authentication tags that did not verify",
+    unit: "count",
+    labels: OF_PROVIDER,
+  },
+  scbe_fail_to_noise_count: {
+    kind: "counter",
+    of: OPENERS_OF_REQUESTS,
+    help: "Requests that were answered with noise",
+    unit: "count",
+    labels: OF_PROVIDER,
+  },
+  scbe_envelope_sessions_started_total: {
+    kind: "counter",
+    of: VERIFIERS,
+    help: "Sealing sessions started, by what ended the one before",
+    unit: "count",
+    labels: { ...OF_PHASE, why: SESSION_STARTS },
+  },
+  scbe_envelope_session_used_ratio: {
+    kind: "gauge",
+    of: VERIFIERS,
+    help: "How much the fullest sealing session in use has used up of that budget, from 0 to 1",
+    unit: "ratio",
+    labels: { ...OF_PHASE, budget: SESSION_BUDGETS },
+    together: "max",
+  },
+  scbe_envelope_sealed_bytes_total: {
+    kind: "counter",
+    of: VERIFIERS,
+    help: "Bytes of the envelopes that were sealed",
+    unit: "bytes",
+    labels: OF_PHASE,
+  },
+  scbe_envelope_failed_opens: {
+    kind: "gauge",
+    of: VERIFIERS,
+    help: "The most tags that did not verify under one key that is held",
+    unit: "count",
+    labels: OF_PHASE,
+    together: "max",
+  },
+  scbe_envelope_keys_held: {
+    kind: "gauge",
+    of: VERIFIERS,
+    help: "Keys held that may seal or open, one for each kid and intent",
+    unit: "count",
+    labels: OF_PROVIDER,
+  },
+  scbe_admit_ms: {
+    kind: "histogram",
+    of: OPENERS_OF_REQUESTS,
+    help: "Time from the question to the replay guard to its verdict, questions asked again included",
+    unit: "ms",
+    labels: OF_PROVIDER,
+    bounds: ENVELOPE_MS,
+  },
+  scbe_admits_waiting: {
+    kind: "gauge",
+    of: OPENERS_OF_REQUESTS,
+    help: "Requests that wait for the replay guard's verdict",
+    unit: "count",
+    labels: {},
+  },
+} as const satisfies MetricRows;

@@ -1,0 +1,19 @@
+/** Every reason for which an envelope is not opened. What each means, and the step that finds it: docs/spec/envelope-v1.md. */
+export const REFUSAL_REASONS = [
+  "malformed",
+  "not_canonical",
+  "version",
+  "members",
+  "not_served",
+  "time",
+  "unknown_key",
+  "nonce",
+  "commitment",
+  "tag",
+  "replay",
+  "nonce_reuse",
+  "not_admitted",
+  "binding",
+  "withdrawn",
+] as const;
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];

@@ -1,1 +1,0 @@
-export { Counter, Gauge, Histogram, Registry } from "prom-client";

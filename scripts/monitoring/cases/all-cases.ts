@@ -1,0 +1,23 @@
+import type { AlertCases } from "./alert-case.ts";
+import { HIGH_LATENCY, PHASE_SKEW } from "./envelope-histograms.ts";
+import { GCM_FAILURE_RATE } from "./gcm-failure-rate.ts";
+import { NONCE_REUSE } from "./nonce-reuse.ts";
+import { ALL_OPENS_REFUSED, CLOCK_OFFSET, EPOCH_CHANGED } from "./parts-at-fault.ts";
+import { KMS_UNREACHABLE, REPLAY_STORE_AWAY, TARGET_ABSENT, WATCHDOG } from "./parts-away.ts";
+import { TRUST_DEGRADED } from "./trust-degraded.ts";
+
+/** Every case of every alert: what the tests run, and what an operator can. */
+export const ALL_CASES: AlertCases = {
+  ...GCM_FAILURE_RATE,
+  ...NONCE_REUSE,
+  ...HIGH_LATENCY,
+  ...PHASE_SKEW,
+  ...TRUST_DEGRADED,
+  ...WATCHDOG,
+  ...TARGET_ABSENT,
+  ...REPLAY_STORE_AWAY,
+  ...EPOCH_CHANGED,
+  ...KMS_UNREACHABLE,
+  ...ALL_OPENS_REFUSED,
+  ...CLOCK_OFFSET,
+};

@@ -1,0 +1,105 @@
+import { parse } from "yaml";
+import { renderRules } from "../render-rules.ts";
+import type { AlertRule, Rule } from "../rules/rule.ts";
+import { toYaml } from "../to-yaml.ts";
+import type { AlertCase, AlertCases, CaseSeries, Firing } from "./alert-case.ts";
+import { type Labels, SCRAPE_S } from "./series.ts";
+
+/** What `promtool test rules` reads: these cases, against those rule files. */
+export function renderPromtoolTest(cases: AlertCases, ruleFiles: readonly string[], head: string): string {
+  return toYaml(
+    {
+      rule_files: ruleFiles,
+      evaluation_interval: `${SCRAPE_S}s`,
+      tests: Object.entries(cases).map(([name, one]) => promtoolCase(name, one)),
+    },
+    head,
+  );
+}
+
+function promtoolCase(name: string, { alert, series, minutes, fires }: AlertCase): object {
+  return {
+    name,
+    interval: `${SCRAPE_S}s`,
+    input_series: series,
+    promql_expr_test: fires === "never" ? [never(alert, minutes)] : firing(alert, minutes, fires),
+    ...(fires !== "never" && fires.says !== undefined && { alert_rule_test: [said(alert, minutes, fires)] }),
+  };
+}
+
+/** An end of the time at which nothing has fired since its start. */
+function never(alert: string, minutes: number): object {
+  return { expr: hasFired(alert, minutes, []), eval_time: time(minutes), exp_samples: [] };
+}
+
+function firing(alert: string, minutes: number, { who, also = [], notBefore }: Firing): readonly object[] {
+  const all = [who, ...also];
+  const expr = hasFired(alert, minutes, [...new Set(all.flatMap(Object.keys))]);
+  const exp_samples = all.map((labels) => ({ labels: selector(labels), value: 1 }));
+  return [
+    ...(notBefore === undefined ? [] : [never(alert, notBefore)]),
+    { expr, eval_time: time(minutes), exp_samples },
+  ];
+}
+
+function selector(labels: Labels): string {
+  return `{${Object.entries(labels)
+    .map(([name, value]) => `${name}="${value}"`)
+    .join(",")}}`;
+}
+
+function hasFired(alert: string, minutes: number, by: readonly string[]): string {
+  const fired = `ALERTS{alertname="${alert}",alertstate="firing"}[${time(minutes)}]`;
+  return `group by (${by.join(",")}) (count_over_time(${fired}))`;
+}
+
+/** The alert as Alertmanager gets it. */
+function said(alert: string, minutes: number, { who, says }: Firing): object {
+  const rule = ourAlerts().find(
+    (one) =>
+      one.alert === alert &&
+      Object.entries(one.labels).every(([name, value]) => who[name] === undefined || who[name] === value),
+  );
+  const exp_labels = { ...rule?.labels, ...who };
+  const exp_annotations = { ...rule?.annotations, description: says };
+  return { alertname: alert, eval_time: time(minutes), exp_alerts: [{ exp_labels, exp_annotations }] };
+}
+
+function ourAlerts(): readonly AlertRule[] {
+  const groups = renderRules().flatMap(({ text }) => (parse(text) as { groups: { rules: Rule[] }[] }).groups);
+  return groups.flatMap(({ rules }) => rules).filter((rule): rule is AlertRule => "alert" in rule);
+}
+
+function time(minutes: number): string {
+  return `${minutes * 60}s`;
+}
+
+/** The same case as the runbook's rule sees it. @throws Error for a case that the runbook gets right */
+export function asTheRunbookSees(one: AlertCase): AlertCase {
+  if (one.runbookIsWrong === undefined) throw new Error("the runbook's rule is not said to be wrong");
+  const series: readonly CaseSeries[] = one.runbookIsWrong === true ? one.series : one.runbookIsWrong;
+  return { ...one, series };
+}
+
+/** An expression, and the values that it must have at that time, each without labels. */
+export interface PromtoolQuery {
+  readonly expr: string;
+  readonly minutes: number;
+  readonly values: readonly number[];
+}
+
+/** What `promtool test rules` reads: these questions about that data, recorded by those rule files. */
+export function renderPromtoolQueries(
+  name: string,
+  series: readonly CaseSeries[],
+  queries: readonly PromtoolQuery[],
+  ruleFiles: readonly string[],
+): string {
+  const asked = queries.map(({ expr, minutes, values }) => ({
+    expr,
+    eval_time: time(minutes),
+    exp_samples: values.map((value) => ({ labels: "{}", value })),
+  }));
+  const test = { name, interval: `${SCRAPE_S}s`, input_series: series, promql_expr_test: asked };
+  return toYaml({ rule_files: ruleFiles, evaluation_interval: `${SCRAPE_S}s`, tests: [test] }, name);
+}

@@ -1,0 +1,75 @@
+import { promDuration } from "../prom-duration.ts";
+import type { Thresholds } from "../thresholds.ts";
+import { CHOSEN, chosenRate, type DashboardRow, type Panel } from "./panel.ts";
+
+/** What must be 0, and what says why it is not. */
+export function cryptoHealth(thresholds: Thresholds): DashboardRow {
+  return { title: "Crypto health", panels: [share(thresholds), ...COUNTS] };
+}
+
+function share({ limits, durations }: Thresholds): Panel {
+  const window = promDuration(durations.gcmWindowMs);
+  const rate = (metric: string) => chosenRate(metric, "provider", window);
+  return {
+    title: "GCM failures, share of the tags checked",
+    says: "What SCBEGCMFailureRate looks at: above the red line for five minutes rolls back, above the yellow one holds a canary. No line: no traffic. Check the kill switch, then deployments and key rotations.",
+    unit: "percentunit",
+    queries: [
+      {
+        expr: `${rate("scbe_gcm_failures_total")} / ${rate("scbe_gcm_attempts_total")}`,
+        legend: "{{provider}}",
+      },
+    ],
+    limits: { yellow: limits.canaryGcmFailureShareMax, red: limits.gcmFailureShareMax },
+  };
+}
+
+const COUNTS: readonly Panel[] = [
+  {
+    title: "GCM failures a second",
+    says: "Should be 0. Which instance says whether it is one process's keys, or everybody's.",
+    unit: "ops",
+    queries: [{ expr: "rate(scbe_gcm_failures_total[5m])", legend: "{{job}} {{instance}} {{provider}}" }],
+  },
+  {
+    title: "Nonce reuse",
+    says: "Must be 0. One is enough to roll back: assume that a session key is in two places, and revoke its key.",
+    unit: "short",
+    queries: [{ expr: "increase(scbe_nonce_reuse_count[5m])", legend: "{{instance}} {{provider}}" }],
+    limits: { red: 0.5 },
+  },
+  {
+    title: "Replay rejects a second",
+    says: "Envelopes that came again. Some are the bus's own; many are somebody who plays back. None was opened.",
+    unit: "ops",
+    queries: [{ expr: "rate(scbe_replay_rejects_count[5m])", legend: "{{instance}} {{provider}}" }],
+  },
+  {
+    title: "Openings by result",
+    says: "The reason of a refusal, which the asker never learns. time: clocks. unknown_key: the keyring. not_admitted: the replay guards. tag, commitment: wrong keys or forgeries.",
+    unit: "ops",
+    queries: [
+      {
+        expr: chosenRate("scbe_envelope_openings_total", "phase, result", "5m"),
+        legend: "{{phase}} {{result}}",
+      },
+    ],
+  },
+  {
+    title: "Reports of nonce reuse",
+    says: "What became of the reports to the security stream. failed ones are tried again; a dropped one is lost: read the guard's log.",
+    unit: "short",
+    queries: [{ expr: "sum by (result) (scbe_replay_reuse_reports_total)", legend: "{{result}}" }],
+  },
+  {
+    title: "Failed opens under one key",
+    says: "The most tags that did not verify under one key that is held. A key that collects them is being guessed at: rotate it.",
+    unit: "short",
+    queries: [
+      {
+        expr: `max by (phase, provider) (scbe_envelope_failed_opens{${CHOSEN}})`,
+        legend: "{{phase}} {{provider}}",
+      },
+    ],
+  },
+];

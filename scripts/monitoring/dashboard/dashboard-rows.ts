@@ -1,0 +1,20 @@
+import type { Thresholds } from "../thresholds.ts";
+import { BUS_AND_STORE } from "./bus-and-store.ts";
+import { cryptoHealth } from "./crypto-health.ts";
+import { envelopePerformance } from "./envelope-performance.ts";
+import { KEYS_AND_KMS } from "./keys-and-kms.ts";
+import type { DashboardRow } from "./panel.ts";
+import { REQUESTS } from "./requests.ts";
+import { scbeSignals } from "./scbe-signals.ts";
+
+/** All that the dashboard shows, from above. */
+export function dashboardRows(thresholds: Thresholds): readonly DashboardRow[] {
+  return [
+    envelopePerformance(thresholds),
+    cryptoHealth(thresholds),
+    scbeSignals(thresholds),
+    REQUESTS,
+    BUS_AND_STORE,
+    KEYS_AND_KMS,
+  ];
+}

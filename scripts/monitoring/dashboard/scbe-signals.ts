@@ -1,0 +1,86 @@
+import { promDuration } from "../prom-duration.ts";
+import type { Thresholds } from "../thresholds.ts";
+import { chosenQuantile, type DashboardRow, type Panel } from "./panel.ts";
+
+/** Clocks, trust and noise. */
+export function scbeSignals(thresholds: Thresholds): DashboardRow {
+  const { limits } = thresholds;
+  return {
+    title: "SCBE signals",
+    panels: [
+      {
+        title: "Alerts that fire",
+        says: "The Watchdog is always among them; where it is missing, no alert would arrive.",
+        unit: "none",
+        queries: [
+          {
+            expr: 'count by (alertname, severity) (ALERTS{alertstate="firing"})',
+            legend: "{{severity}} {{alertname}}",
+          },
+        ],
+        now: true,
+      },
+      ...phaseSkew(thresholds),
+      {
+        title: "Clock offset",
+        says: "Each instance's clock less the keyring's. Look at NTP where a line leaves 0; if all do alike, at the keyring's.",
+        unit: "ms",
+        queries: [{ expr: "scbe_clock_offset_ms", legend: "{{job}} {{instance}}" }],
+        limits: { red: limits.clockOffsetMaxMs },
+      },
+      {
+        title: "Fail-to-noise",
+        says: "Requests a second that were answered with noise. Openings by result, above, says why.",
+        unit: "ops",
+        queries: [
+          { expr: "rate(scbe_fail_to_noise_count[5m])", legend: "{{job}} {{instance}} {{provider}}" },
+        ],
+      },
+      {
+        title: "Trust",
+        says: "Average and by provider. Below the line for five minutes: isolate the provider, then look at its recent answers.",
+        unit: "percentunit",
+        queries: [
+          { expr: "scbe_trust_score_avg", legend: "average" },
+          { expr: 'scbe_trust_score{provider="openai"}', legend: "{{provider}}" },
+          {
+            expr: 'scbe_trust_score{provider=~"$provider",provider!="openai"}',
+            legend: "{{provider}}",
+          },
+        ],
+        limits: { redBelow: limits.trustAverageMin },
+        awaits: "trust-scorer",
+      },
+    ],
+  };
+}
+
+function phaseSkew({ limits, durations }: Thresholds): readonly Panel[] {
+  const skewLines = { yellow: limits.canarySkewP99MaxMs, red: limits.skewP99MaxMs };
+  return [
+    {
+      title: "Phase skew p99, each instance",
+      says: "Between the clock of who sealed and of who opened. One instance: its clock. All: the keyring's, or a slow way.",
+      unit: "ms",
+      queries: [
+        {
+          expr: "histogram_quantile(0.99, rate(scbe_phase_skew_ms_bucket[10m]))",
+          legend: "{{job}} {{instance}} {{phase}} {{provider}}",
+        },
+      ],
+      limits: skewLines,
+    },
+    {
+      title: "Phase skew p99, all instances",
+      says: "What SCBEPhaseSkew looks at: above the red line for ten minutes rolls back, above the yellow one holds a canary.",
+      unit: "ms",
+      queries: [
+        {
+          expr: chosenQuantile(0.99, "scbe_phase_skew_ms", "provider", promDuration(durations.skewWindowMs)),
+          legend: "{{provider}}",
+        },
+      ],
+      limits: skewLines,
+    },
+  ];
+}

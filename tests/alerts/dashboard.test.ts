@@ -1,0 +1,98 @@
+import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { dashboardQueries } from "#monitoring/dashboard/dashboard-queries.ts";
+import { dashboardRows } from "#monitoring/dashboard/dashboard-rows.ts";
+import { renderDashboard } from "#monitoring/render-dashboard.ts";
+import { renderDashboardProvider, renderDatasources } from "#monitoring/render-grafana-provisioning.ts";
+import { THRESHOLDS } from "#monitoring/thresholds.ts";
+
+interface GrafanaPanel {
+  readonly id: number;
+  readonly type: string;
+  readonly title: string;
+  readonly description?: string;
+  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
+  readonly targets?: readonly { readonly refId: string; readonly expr: string }[];
+}
+const dashboard = JSON.parse(renderDashboard()) as { uid: string; panels: readonly GrafanaPanel[] };
+const panels = dashboard.panels.filter(({ type }) => type !== "row");
+
+/** "Grafana Dashboard Queries" of the runbook, to the letter. */
+const RUNBOOK_QUERIES = [
+  "histogram_quantile(0.95, rate(scbe_envelope_create_ms_bucket[5m]))",
+  "histogram_quantile(0.99, rate(scbe_envelope_create_ms_bucket[5m]))",
+  "histogram_quantile(0.95, rate(scbe_envelope_verify_ms_bucket[5m]))",
+  "histogram_quantile(0.99, rate(scbe_envelope_verify_ms_bucket[5m]))",
+  "rate(scbe_gcm_failures_total[5m])",
+  "increase(scbe_nonce_reuse_count[5m])",
+  "rate(scbe_replay_rejects_count[5m])",
+  "histogram_quantile(0.99, rate(scbe_phase_skew_ms_bucket[10m]))",
+  "scbe_trust_score_avg",
+  'scbe_trust_score{provider="openai"}',
+  "rate(scbe_fail_to_noise_count[5m])",
+];
+
+describe("the dashboard", () => {
+  it("has the runbook's address", () => {
+    expect(dashboard.uid).toBe("scbe-security");
+  });
+
+  it("has every query of the runbook, as it is written there", () => {
+    const all = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+    expect(RUNBOOK_QUERIES.filter((query) => !all.includes(query))).toEqual([]);
+  });
+
+  it("has a row for each part of the runbook, and for what it runs on", () => {
+    expect(dashboardRows(THRESHOLDS).map(({ title }) => title)).toEqual([
+      "Envelope performance",
+      "Crypto health",
+      "SCBE signals",
+      "Requests",
+      "NATS and Redis health",
+      "Keys and KMS",
+    ]);
+  });
+
+  it("says of every panel what to do", () => {
+    expect(panels.length).toBeGreaterThan(30);
+    expect(panels.filter(({ description = "" }) => description.length < 40)).toEqual([]);
+  });
+
+  it("puts no panel over another one, and gives each its own id and title", () => {
+    const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+      Array.from({ length: w * h }, (_, at) => `${x + (at % w)},${y + Math.floor(at / w)}`),
+    );
+    expect(new Set(cells).size).toBe(cells.length);
+    expect(new Set(dashboard.panels.map(({ id }) => id)).size).toBe(dashboard.panels.length);
+    expect(new Set(panels.map(({ title }) => title)).size).toBe(panels.length);
+  });
+
+  it("tells its queries with every variable filled in", () => {
+    const queries = dashboardQueries();
+    const shown = panels.flatMap(({ targets = [] }) => targets);
+    expect(queries).toHaveLength(shown.length);
+    expect(queries.filter(({ expr }) => expr.includes("$"))).toEqual([]);
+    expect(
+      queries.filter(({ awaits }) => awaits !== undefined).every(({ expr }) => expr.includes("trust")),
+    ).toBe(true);
+  });
+});
+
+describe("Grafana's provisioning", () => {
+  const options = { prometheusUrl: "http://p:9090", jaegerUrl: "http://j:16686", dashboardsPath: "/d" };
+
+  it("has Prometheus as the default, and Jaeger", () => {
+    expect(parse(renderDatasources(options))).toMatchObject({
+      datasources: [
+        { type: "prometheus", url: "http://p:9090", isDefault: true },
+        { type: "jaeger", url: "http://j:16686" },
+      ],
+    });
+  });
+
+  it("reads dashboards from the folder that is given, and lets nobody change them in place", () => {
+    expect(parse(renderDashboardProvider(options))).toMatchObject({
+      providers: [{ type: "file", allowUiUpdates: false, options: { path: "/d" } }],
+    });
+  });
+});

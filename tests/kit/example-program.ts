@@ -1,0 +1,43 @@
+import { fileURLToPath } from "node:url";
+import { type RunningProcess, startProcess } from "@scbe/testkit";
+import { type Spine, transportVariablesOf } from "./spine.ts";
+
+export interface ExampleOptions {
+  /** Who it is on the bus; nobody unless told. */
+  readonly user?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly args?: readonly string[];
+}
+
+/** Starts a program of the examples, with nothing in its environment but the spine's variables and `env`. */
+export function startExample(
+  spine: Pick<Spine, "variables" | "transport">,
+  program: "gateway" | "orchestrator" | "stand-in",
+  { user, env = {}, args = [] }: ExampleOptions = {},
+): RunningProcess {
+  const file = fileURLToPath(new URL(`../../examples/src/${program}/main.ts`, import.meta.url));
+  const transport = user === undefined ? {} : transportVariablesOf(spine.transport(user));
+  const variables = { PATH: process.env.PATH ?? "", ...spine.variables, ...transport, ...env };
+  return startProcess(process.execPath, [file, ...args], { bareEnv: true, ipc: true, env: variables });
+}
+
+/** The example gateway of a provider, once it serves. */
+export async function startExampleGateway(
+  spine: Pick<Spine, "variables" | "transport">,
+  provider: string,
+  env: Readonly<Record<string, string>>,
+): Promise<RunningProcess> {
+  const own = { SCBE_GATEWAY_PROVIDER: provider, ...env };
+  const gateway = startExample(spine, "gateway", { user: `gateway-${provider}`, env: own });
+  await gateway.output(/"msg":"serving"/, { timeoutMs: 30_000 });
+  return gateway;
+}
+
+/** The stand-in for all providers, and where it is. */
+export async function startExampleStandIn(
+  spine: Pick<Spine, "variables" | "transport">,
+): Promise<{ running: RunningProcess; url: string }> {
+  const running = startExample(spine, "stand-in", { env: { SCBE_STAND_IN_PORT: "0" } });
+  const [, url = ""] = await running.output(/"url":"([^"]+)"/, { timeoutMs: 20_000 });
+  return { running, url };
+}

@@ -1,0 +1,27 @@
+import { connect, startTracing } from "@scbe/client";
+import { createLogger } from "@scbe/service-kit";
+
+/**
+ * A traced gateway as a process that can be frozen, for a provider that is none: it serves `chat` alone, echoes, and fails where it
+ * is asked to. Says `serving` when it is in its queue group.
+ */
+const provider = process.env.GATEWAY_PROVIDER ?? "workshop";
+const name = `gateway-${provider}`;
+const log = createLogger({ name, level: "info" });
+const tracing = await startTracing({ name, version: "0.0.0", log });
+const client = await connect({ name, role: "gateway", providers: [provider], log });
+await client.serve({
+  provider,
+  intents: ["chat"],
+  handler: ({ body, header }) => {
+    if (Buffer.from(body).equals(Buffer.from("fail"))) throw new Error("the workshop is on fire");
+    return { body, contentType: header.content_type };
+  },
+});
+log.info("serving");
+process.once("SIGTERM", async () => {
+  await client[Symbol.asyncDispose]();
+  await tracing[Symbol.asyncDispose]();
+  process.exit(0);
+});
+process.once("disconnect", () => process.exit(0));

@@ -1,0 +1,75 @@
+import type { Msg } from "nats";
+import { asHeaders, ask, header } from "./ask.ts";
+import type { PlainConnection } from "./connect-user.ts";
+
+/** Header names as they are on the wire. */
+type Headers = Readonly<Record<string, string>>;
+
+const WHOM = { "scbe-model": "gpt-5", "scbe-intent": "chat" };
+const TIMEOUT_MS = 10_000;
+
+/** A request that the envelope service has sealed. */
+export interface TracedRequest {
+  readonly requestId: string;
+  readonly envelope: Uint8Array;
+  /** What the answer says of its trace. */
+  readonly told: Headers;
+  readonly binding: Headers;
+}
+
+/** Has the envelope service seal a body, within `trace` where it says one. */
+export async function sealTraced(
+  connection: PlainConnection,
+  provider: string,
+  body: Uint8Array,
+  trace: Headers = {},
+): Promise<TracedRequest> {
+  const subject = `scbe.v1.envelope.seal.request.${provider}`;
+  const sealed = await ask(connection, subject, body, { ...WHOM, ...trace });
+  const requestId = header(sealed, "scbe-request-id");
+  const binding = {
+    ...WHOM,
+    "scbe-request-id": requestId,
+    "scbe-in-reply-to": header(sealed, "scbe-in-reply-to"),
+  };
+  return { requestId, envelope: sealed.data, told: traceOf(sealed), binding };
+}
+
+/** Sends it to a gateway within `trace`, and has the answer opened, within it too; the answer's body. */
+export async function sendTraced(
+  connection: PlainConnection,
+  provider: string,
+  { envelope, binding }: TracedRequest,
+  trace: Headers,
+): Promise<Uint8Array> {
+  const answer = await answerTo(connection, `scbe.v1.request.${provider}`, envelope, trace);
+  const subject = `scbe.v1.envelope.open.response.${provider}`;
+  const opened = await ask(connection, subject, answer.data, { ...binding, ...trace });
+  if (header(opened, "scbe-status") !== "opened") throw new Error(`it is ${header(opened, "scbe-status")}`);
+  return opened.data;
+}
+
+/** What a message says of the trace that it belongs to. */
+export function traceOf(message: Msg): Headers {
+  const names = ["traceparent", "tracestate"].filter((name) => header(message, name) !== "");
+  return Object.fromEntries(names.map((name) => [name, header(message, name)]));
+}
+
+/** The first answer that is not `accepted`. */
+async function answerTo(
+  { nats, newInbox }: PlainConnection,
+  subject: string,
+  data: Uint8Array,
+  headers: Headers,
+): Promise<Msg> {
+  const inbox = newInbox();
+  const answers = nats.subscribe(inbox, { timeout: TIMEOUT_MS });
+  nats.publish(subject, data, { reply: inbox, headers: asHeaders(headers) });
+  for await (const answer of answers) {
+    const status = header(answer, "scbe-status");
+    if (status === "accepted") continue;
+    if (status === "sealed") return answer;
+    throw new Error(`the gateway answers: ${status}`);
+  }
+  throw new Error(`nobody answers on ${subject}`);
+}
