@@ -9,8 +9,9 @@ import { npmFlags, withoutNpm } from "./bootstrap/environment.mjs";
 import { installPackages, packagesAreInstalled } from "./bootstrap/packages.mjs";
 import { endLike, runChild, stopWithNpm } from "./bootstrap/run-child.mjs";
 import { ignoreClosedTerminal, say } from "./bootstrap/say.mjs";
-import { findServers, installServers, serverAdvice } from "./bootstrap/servers.mjs";
+import { installServers, missingServers, serverAdvice } from "./bootstrap/servers.mjs";
 import { findNode, installToolchain } from "./bootstrap/toolchain.mjs";
+import { toolEnvironment } from "./bootstrap/tools.mjs";
 import { withLock } from "./bootstrap/with-lock.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -25,6 +26,7 @@ const COMMANDS = {
   check: { program: ["scripts/check.ts"], servers: false, flags: [] },
   fix: { program: [BIOME, "check", "--write", "."], servers: false, flags: [] },
   generate: { program: ["scripts/generate.ts"], servers: false, flags: [] },
+  get: { program: ["scripts/get.ts"], servers: false, flags: [] },
   bench: { program: ["tests/bench/main.ts"], servers: true, flags: [] },
 };
 
@@ -40,10 +42,10 @@ async function main(name, args) {
   if (command === undefined)
     throw new Error(`usage: node scripts/run.mjs ${Object.keys(COMMANDS).join(" | ")}`);
   const flags = npmFlags(command.flags).filter((flag) => !args.includes(flag));
-  const { node, servers } = await prepare(command.servers);
+  const node = await prepare(command.servers);
   const ended = await runChild(node, [...command.program, ...flags, ...args], {
     cwd: ROOT,
-    env: programEnvironment(node, servers),
+    env: programEnvironment(node),
     stdio: "inherit",
   });
   endLike(ended);
@@ -52,13 +54,12 @@ async function main(name, args) {
 /** Nothing but a few look-ups when all is there; else everything under one lock, so that two first starts both pass. */
 async function prepare(needsServers) {
   const node = findNode(ROOT);
-  const missing = needsServers ? findServers(ROOT).missing : [];
+  const missing = needsServers ? missingServers(ROOT) : [];
   if (node === undefined || !packagesAreInstalled(ROOT) || missing.length > 0) {
     await withLock(ROOT, () => bring(missing.length > 0));
   }
-  const servers = findServers(ROOT);
-  if (needsServers) for (const line of serverAdvice(servers.missing)) say(line);
-  return { node: findNode(ROOT), servers };
+  if (needsServers) for (const line of serverAdvice(missingServers(ROOT))) say(line);
+  return findNode(ROOT);
 }
 
 async function bring(needsServers) {
@@ -69,7 +70,7 @@ async function bring(needsServers) {
   if (needsServers) await installServers(ROOT);
 }
 
-function programEnvironment(node, servers) {
+function programEnvironment(node) {
   const environment = withoutNpm(process.env);
   const quiet = process.stdout.isTTY ? {} : { NO_COLOR: "1" };
   return {
@@ -77,7 +78,7 @@ function programEnvironment(node, servers) {
     // What Node has compiled is kept, also for the processes that the program starts: a dozen of them start at once.
     NODE_COMPILE_CACHE: join(ROOT, ".cache", "compile"),
     ...environment,
-    ...servers.environment,
+    ...toolEnvironment(ROOT),
     PATH: [dirname(node), BIN, environment.PATH ?? ""].join(":"),
   };
 }

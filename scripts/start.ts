@@ -1,19 +1,28 @@
-import { createWriteStream } from "node:fs";
-import { createLogger, EXIT_CODES, readConfig } from "@scbe/service-kit";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { decodeRequests } from "@scbe/examples/decode-requests";
+import { PROVIDER_NAMES } from "@scbe/examples/providers";
+import { EXIT_CODES, readConfig } from "@scbe/service-kit";
 import { ROOT } from "./check/sources.ts";
 import { type StartConfig, startConfig } from "./start/config.ts";
-import { type Demonstration, demonstrate } from "./start/demonstration.ts";
+import { demonstrate, NOTHING_SHOWN } from "./start/demonstration.ts";
 import { type LocalFolder, makeFolder, openFolder } from "./start/local-folder.ts";
 import { takeLock } from "./start/lock.ts";
+import { NO_MONITORING } from "./start/monitoring/monitoring.ts";
 import { takenPorts, withAutoPorts } from "./start/ops-ports.ts";
 import { helpText, readArguments, type StartOptions } from "./start/options.ts";
-import { allWentWell, jsonReport, textReport } from "./start/report.ts";
-import { type Stack, startStack } from "./start/stack.ts";
+import { openOrchestrator } from "./start/orchestrator.ts";
+import { connectPlainPrograms } from "./start/plain-requests.ts";
+import { allWentWell, firstTrace, jsonReport, textReport } from "./start/report.ts";
+import { startStack } from "./start/stack.ts";
+import { stayUp } from "./start/stay-up.ts";
 import { listenForStop, type StopSignal } from "./start/stop-signal.ts";
 import { paint, print, say, warn } from "./start/terminal.ts";
+import { keepTraffic } from "./start/traffic.ts";
 
 const WRONG_ARGUMENTS = 2;
-const NOTHING: Demonstration = { requests: [], attacks: [] };
+const NOTHING = jsonReport(NOTHING_SHOWN, NO_MONITORING);
+const REQUESTS_FILE = "examples/requests.jsonl";
 
 /** `npm start`: all of SCBE on loopback, a demonstration, and then it stays up. See `npm start -- --help`. */
 process.exit(await main(process.argv.slice(2)));
@@ -29,14 +38,14 @@ async function main(args: readonly string[]): Promise<number> {
   const { options } = read;
   const reading = readConfig(startConfig, process.env);
   if (!reading.ok) {
-    if (options.json) await print(jsonReport(NOTHING));
+    if (options.json) await print(NOTHING);
     return complain(`cannot start:\n  ${reading.problems.join("\n  ")}`, EXIT_CODES.misconfigured);
   }
   const config = options.autoPorts ? withAutoPorts(reading.config) : reading.config;
   try {
     return await lockAndRun(options, config, stop);
   } catch (error) {
-    if (options.json) await print(jsonReport(NOTHING));
+    if (options.json) await print(NOTHING);
     if (stop.signal.aborted) {
       say("stopped");
       return stop.exitCode;
@@ -63,27 +72,35 @@ async function run(
   folder: LocalFolder,
   { signal }: StopSignal,
 ): Promise<boolean> {
-  await using stack = await startStack({ root: ROOT, folder, config, own: process.env, signal });
-  const destination = createWriteStream(folder.logFile("orchestrator"), { flags: "a", mode: 0o600 });
-  const log = createLogger({ name: "orchestrator", level: config.LOG_LEVEL, destination });
-  const shown = await demonstrate({ root: ROOT, stack, log, signal });
+  const requests = decodeRequests(readFileSync(join(ROOT, REQUESTS_FILE)));
+  await using orchestrator = await openOrchestrator(config.LOG_LEVEL, folder.logFile("orchestrator"));
+  const { log, opsUrl: orchestratorUrl } = orchestrator;
+  await using stack = await startStack({
+    root: ROOT,
+    folder,
+    config,
+    own: process.env,
+    orchestratorUrl,
+    signal,
+  });
+  await using connected = await orchestrator.connect(stack, signal);
+  const { client } = connected;
+  const { transport } = stack;
+  await using plain = await connectPlainPrograms(PROVIDER_NAMES, { transport, log, signal });
+  const shown = await demonstrate({ requests, stack, client, plain, log, signal });
   signal.throwIfAborted();
   const isGood = allWentWell(shown);
-  await print(json ? jsonReport(shown) : textReport(shown));
+  const trace = firstTrace(shown, stack.monitoring);
+  await print(json ? jsonReport(shown, stack.monitoring) : textReport(shown));
   if (isGood) say(paint("green", "all went as it must", process.stderr));
   else warn("not all went as it must");
-  if (!once) await stayUp(stack, json, signal);
+  if (once) return isGood;
+  // Whoever looks at Prometheus now is to see what was shown.
+  await stack.untilWatched();
+  const traffic = keepTraffic({ client, plain, requests, signal });
+  await stayUp({ stack, orchestratorUrl, traceUrl: trace?.url, quiet: json, signal });
+  await traffic;
   return isGood;
-}
-
-async function stayUp({ natsUrl, parts }: Stack, json: boolean, signal: AbortSignal): Promise<void> {
-  const width = Math.max(...parts.map(({ name }) => name.length));
-  const lines = parts.map(({ name, opsUrl }) => `  ${name.padEnd(width)}  ${opsUrl}\n`);
-  if (!json) await print(`/healthz, /readyz and /metrics are at\n${lines.join("")}\nNATS is at ${natsUrl}\n`);
-  say("up; Ctrl-C stops everything");
-  if (!signal.aborted)
-    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-  say("stopping");
 }
 
 function complain(text: string, exitCode: number): number {

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { createTempDir, eventually, freePort, type TempDir } from "@scbe/testkit";
+import { createTempDir, eventually, freePort, requireTool, type TempDir } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { askPrometheus, RUNBOOK_QUERIES } from "./start/ask-prometheus.ts";
 import { type FoundProcess, type Launcher, startLauncher } from "./start/launcher.ts";
 
 const START_MS = 60_000;
@@ -16,13 +17,21 @@ beforeAll(() => {
 });
 afterAll(() => folder[Symbol.dispose]());
 
-/** npm, the bootstrap, the launcher, two servers, the stand-in, three services, six gateways. */
-const ALL_PROCESSES = 15;
+/** Those that the local stack can do without. */
+const [prometheus, alertmanager, jaeger] = (["prometheus", "alertmanager", "jaeger"] as const).map(
+  (name) => requireTool(name).ok,
+);
+const monitors = [prometheus, alertmanager, jaeger].filter((isThere) => isThere).length;
+
+/** npm, the bootstrap, the launcher, two servers, the stand-in, three services, six gateways, and those who watch. */
+const ALL_PROCESSES = 15 + monitors;
 
 interface Report {
   readonly ok: boolean;
   readonly requests: readonly Readonly<Record<string, unknown>>[];
   readonly attacks: readonly { name: string; refused: boolean; answer_bytes: number }[];
+  readonly trace: { readonly id: string; readonly url: string } | null;
+  readonly monitoring: Readonly<Record<"prometheus" | "alertmanager" | "jaeger", string | null>>;
 }
 
 describe("while it is up", () => {
@@ -34,15 +43,58 @@ describe("while it is up", () => {
   afterAll(() => launcher[Symbol.asyncDispose]());
 
   test("it tells people what became of every request and attack, and where health and metrics are", async () => {
-    const { stdout } = launcher.npm;
+    const { stdout, stderr } = launcher.npm;
     expect(stdout).toMatch(/^request +provider +bytes +seal +round trip +verdict$/m);
-    expect(stdout.match(/ ok$/gm)).toHaveLength(25);
+    expect(stdout.match(/ ok$/gm) ?? [], stderr).toHaveLength(25);
     expect(stdout.match(/ 512 +\d+ ms +refused$/gm)).toHaveLength(5);
     for (const part of ["keyring", "replay-guard", "envelope", "gateway-xai"]) {
       const url = new RegExp(`^  ${part} +(http://127\\.0\\.0\\.1:\\d+)$`, "m").exec(stdout)?.[1];
       expect((await fetch(`${url}/healthz`)).status).toBe(200);
       expect(await (await fetch(`${url}/metrics`)).text()).toContain("# HELP");
     }
+  });
+
+  test("plain programs are answered, too, each provider's through its gateway and without", () => {
+    expect(launcher.npm.stdout).toContain("12 of 12 requests of plain programs were answered");
+  });
+
+  test.skipIf(!prometheus)("every expression of the runbook is a number, for every series", async () => {
+    const url = urlAfter("Prometheus is at");
+    for (const query of RUNBOOK_QUERIES) {
+      const values = await askPrometheus(url, query);
+      expect(values, query).not.toEqual([]);
+      expect(values.filter(Number.isNaN), query).toEqual([]);
+    }
+    expect(await askPrometheus(url, "count(up == 1)")).toEqual([11]);
+  });
+
+  test.skipIf(!prometheus)("what the demonstration did is seen to rise, and requests go on", async () => {
+    const url = urlAfter("Prometheus is at");
+    const envelopes = 'sum(increase(scbe_envelope_openings_total{job="gateway",result="opened"}[5m]))';
+    expect((await askPrometheus(url, envelopes))[0]).toBeGreaterThanOrEqual(25);
+    const asked = 'sum(scbe_envelope_openings_total{job="envelope"})';
+    const [before = 0] = await askPrometheus(url, asked);
+    const isMore = async () => ((await askPrometheus(url, asked))[0] ?? 0) > before + 2;
+    await eventually(isMore, { timeoutMs: 20_000, everyMs: 200 });
+  });
+
+  test.skipIf(!prometheus || !alertmanager)("alerts reach Alertmanager: the Watchdog is there", async () => {
+    const url = `${urlAfter("Alertmanager is at")}/api/v2/alerts`;
+    const alerts = async () => JSON.stringify(await (await fetch(url)).json());
+    await eventually(async () => (await alerts()).includes('"Watchdog"'), {
+      timeoutMs: 30_000,
+      everyMs: 200,
+    });
+  });
+
+  test.skipIf(!jaeger)("the link to the first request's trace leads to all of it", async () => {
+    const link = urlAfter("the first request's trace is at");
+    expect((await fetch(link)).status).toBe(200);
+    const trace = await (await fetch(link.replace("/trace/", "/api/traces/"))).text();
+    for (const service of ["orchestrator", "gateway-openai", "replay-guard"]) {
+      expect(trace).toContain(`"serviceName":"${service}"`);
+    }
+    expect(trace).toContain('"operationName":"POST"');
   });
 
   test("every part is a process of its own that connects as itself", () => {
@@ -74,7 +126,7 @@ describe("while it is up", () => {
       await launcher.npm.output(new RegExp(`${name} is back`), { timeoutMs: START_MS });
     }
     const urls = [...launcher.npm.stdout.matchAll(/^ {2}\S+ +(http:\S+)$/gm)].map(([, url]) => url);
-    expect(urls).toHaveLength(9);
+    expect(urls).toHaveLength(10);
     const areReady = async (): Promise<boolean> => {
       const answers = await Promise.all(urls.map((url) => fetch(`${url}/readyz`)));
       return answers.every(({ ok }) => ok);
@@ -89,6 +141,10 @@ describe("while it is up", () => {
     expect(launcher.npm.stderr).toMatch(/stopping\n.*stopped\n/);
     expect(launcher.npm.stderr).not.toContain("was killed");
   });
+
+  function urlAfter(words: string): string {
+    return new RegExp(`^${words} (http://127\\.0\\.0\\.1:\\S+)$`, "m").exec(launcher.npm.stdout)?.[1] ?? "";
+  }
 });
 
 describe("nothing is left behind", () => {
@@ -160,6 +216,15 @@ describe("npm start --silent -- --once --json", () => {
         "response sent as a request",
       ].map((name) => ({ name, refused: true, answer_bytes: 512 })),
     );
+    const url = expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/);
+    expect(report.monitoring).toEqual({
+      prometheus: prometheus ? url : null,
+      alertmanager: alertmanager ? url : null,
+      jaeger: jaeger ? url : null,
+    });
+    const id = report.trace?.id ?? "";
+    expect(report.trace).toEqual(jaeger ? { id, url: `${report.monitoring.jaeger}/trace/${id}` } : null);
+    expect(id).toMatch(jaeger ? /^[0-9a-f]{32}$/ : /^$/);
     await nothingLeft(launcher);
     firstAnswerSeconds.push(secondsToFirstAnswer(launcher));
   });
@@ -185,7 +250,13 @@ describe("npm start --silent -- --once --json", () => {
     const wrong = { SCBE_REPLAY_WINDOW_SECONDS: "soon" };
     await using launcher = startLauncher(folder.path, ["--once", "--json", ...AUTO], wrong);
     expect(await launcher.npm.exited).toMatchObject({ code: 1 });
-    expect(readReport(launcher)).toEqual({ ok: false, requests: [], attacks: [] });
+    expect(readReport(launcher)).toEqual({
+      ok: false,
+      requests: [],
+      attacks: [],
+      trace: null,
+      monitoring: { prometheus: null, alertmanager: null, jaeger: null },
+    });
     expect(launcher.npm.stderr).toContain('SCBE_REPLAY_WINDOW_SECONDS: "soon" is not a decimal integer');
     await nothingLeft(launcher);
   });

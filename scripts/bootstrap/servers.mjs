@@ -1,33 +1,14 @@
-import { delimiter, join } from "node:path";
 import { withoutNpm } from "./environment.mjs";
-import { isExecutable } from "./is-executable.mjs";
 import { runTool } from "./run-child.mjs";
 import { say } from "./say.mjs";
+import { binFolder, findExecutable, findTool, TOOLS } from "./tools.mjs";
 
-const SERVERS = [
-  { name: "nats-server", variable: "SCBE_NATS_SERVER" },
-  { name: "redis-server", variable: "SCBE_REDIS_SERVER" },
-];
+const SERVERS = ["nats-server", "redis-server"];
 const NATS_MODULE = "github.com/nats-io/nats-server/v2@v2.15.2";
-/** Debian puts nats-server where a user's PATH does not look. */
-const MORE_FOLDERS = ["/usr/sbin", "/usr/local/bin"];
 
-/**
- * The real servers that this machine has: by their variable, on the PATH, where packages put them, in .cache/bin.
- * @returns `{ environment, missing }`: their variables set to paths; the names of those that are not there
- * @throws Error when a variable names a file that cannot be run
- */
-export function findServers(root) {
-  const found = SERVERS.map(({ name, variable }) => ({
-    name,
-    variable,
-    path: findServer(root, name, variable),
-  }));
-  const there = found.filter(({ path }) => path !== undefined);
-  return {
-    environment: Object.fromEntries(there.map(({ variable, path }) => [variable, path])),
-    missing: found.filter(({ path }) => path === undefined).map(({ name }) => name),
-  };
+/** The names of the servers that nothing goes without, as far as this machine lacks them. @throws Error as findTool */
+export function missingServers(root) {
+  return SERVERS.filter((name) => findTool(root, name) === undefined);
 }
 
 /**
@@ -36,14 +17,14 @@ export function findServers(root) {
  */
 export async function installServers(root) {
   if (process.env.SCBE_BOOTSTRAP_INSTALL === "0") return;
-  await tryTo(() => installWithApt(findServers(root).missing));
-  if (findServers(root).missing.includes("nats-server")) await tryTo(() => installWithGo(root));
+  await tryTo(() => installWithApt(missingServers(root)));
+  if (missingServers(root).includes("nats-server")) await tryTo(() => installWithGo(root));
 }
 
 /** What to tell somebody who lacks these servers. */
 export function serverAdvice(missing) {
   return missing.map((name) => {
-    const { variable } = SERVERS.find((server) => server.name === name);
+    const { variable } = TOOLS[name];
     const go = name === "nats-server" ? `, or: go install ${NATS_MODULE}` : "";
     return `${name} was not found. Install it (apt-get update && apt-get install ${name}${go}), or set ${variable} to its path`;
   });
@@ -72,20 +53,4 @@ async function tryTo(work) {
   } catch (error) {
     say(error.message);
   }
-}
-
-function findServer(root, name, variable) {
-  const given = process.env[variable] ?? "";
-  if (given === "") return findExecutable(name, [...MORE_FOLDERS, binFolder(root)]);
-  if (isExecutable(given)) return given;
-  throw new Error(`${variable} names ${given}, which cannot be run`);
-}
-
-function binFolder(root) {
-  return join(root, ".cache", "bin");
-}
-
-function findExecutable(name, moreFolders = []) {
-  const path = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
-  return [...path, ...moreFolders].map((folder) => join(folder, name)).find(isExecutable);
 }

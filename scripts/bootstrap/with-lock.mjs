@@ -25,7 +25,7 @@ async function take(name) {
   for (let tries = 0; ; tries += 1) {
     const lock = await tryToTake(name);
     if (lock !== undefined) return lock;
-    if (tries === 0) say("waiting for another start that is installing");
+    if (tries === 0) say("waiting for another process that is installing");
     await holderGone(name);
   }
 }

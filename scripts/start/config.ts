@@ -14,6 +14,13 @@ export const startConfig = defineConfig({
     optional: true,
     doc: "The program, found like nats-server; without it the replay guard keeps everything in its memory.",
   }),
+  SCBE_PROMETHEUS: optionalProgram("npm run get prometheus"),
+  SCBE_PROMETHEUS_PORT: usualPort(9090, "Prometheus"),
+  SCBE_ALERTMANAGER: optionalProgram("npm run get alertmanager"),
+  SCBE_ALERTMANAGER_PORT: usualPort(9093, "Alertmanager"),
+  SCBE_JAEGER: optionalProgram("npm run get jaeger"),
+  SCBE_JAEGER_PORT: usualPort(16_686, "Jaeger's pages and query API"),
+  SCBE_JAEGER_OTLP_PORT: usualPort(4318, "Jaeger's receiver of traces, OTLP over HTTP"),
   LOG_LEVEL: choice(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
     default: "info",
     doc: "The least severe level that the parts write into their logs.",
@@ -28,5 +35,23 @@ function opsPort(number: number, of: string) {
     max: 65_535,
     unit: "TCP port",
     doc: `Health and metrics of the ${of}, on 127.0.0.1; 0 picks a free port.`,
+  });
+}
+
+function optionalProgram(bring: string) {
+  return path({
+    optional: true,
+    doc: `The program, found by npm start itself; without it there is none (\`${bring}\` brings it).`,
+  });
+}
+
+/** Unlike a part's, it is not needed: where it is taken another one will do. */
+function usualPort(number: number, of: string) {
+  return integer({
+    default: number,
+    min: 0,
+    max: 65_535,
+    unit: "TCP port",
+    doc: `${of}, on 127.0.0.1; a free port where it is taken, and for 0.`,
   });
 }

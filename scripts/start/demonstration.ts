@@ -1,19 +1,19 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { connect } from "@scbe/client";
+import type { Client } from "@scbe/client";
 import { isScbeError } from "@scbe/contracts";
-import { decodeRequests, type ExampleRequest } from "@scbe/examples/decode-requests";
+import type { ExampleRequest } from "@scbe/examples/decode-requests";
 import { type SentRequest, sendRequests } from "@scbe/examples/send-requests";
 import type { Logger } from "@scbe/service-kit";
 import { connectAttacker } from "./attacker.ts";
 import { type AttackReport, attack } from "./attacks.ts";
+import type { PlainPrograms } from "./plain-requests.ts";
 import type { Stack } from "./stack.ts";
 import { say, warn } from "./terminal.ts";
 
 export interface DemonstrationOptions {
-  /** Of the checkout. */
-  readonly root: string;
+  readonly requests: readonly ExampleRequest[];
   readonly stack: Stack;
+  readonly client: Client;
+  readonly plain: PlainPrograms;
   readonly log: Logger;
   /** Gives up. */
   readonly signal: AbortSignal;
@@ -23,37 +23,48 @@ export interface DemonstrationOptions {
 export interface Demonstration {
   readonly requests: readonly SentRequest[];
   readonly attacks: readonly AttackReport[];
+  /** Requests of plain programs, through the envelope service, and how many of them were answered. */
+  readonly plain: { readonly sent: number; readonly answered: number };
+  /** Of the first request; absent where there is none. */
+  readonly traceId?: string;
 }
 
-const REQUESTS_FILE = "examples/requests.jsonl";
+export const NOTHING_SHOWN: Demonstration = { requests: [], attacks: [], plain: { sent: 0, answered: 0 } };
+
 const REQUEST_TIMEOUT_MS = 60_000;
 
-/** Sends the example requests through, then attacks. @throws ScbeError and AbortError */
+/** Sends the example requests through, then attacks, and has plain programs send a few. @throws ScbeError and AbortError */
 export async function demonstrate(options: DemonstrationOptions): Promise<Demonstration> {
-  const requests = decodeRequests(readFileSync(join(options.root, REQUESTS_FILE)));
-  const sent = await sendAll(requests, options);
+  await options.stack.untilWatched();
+  const { sent, traceId } = await sendAll(options);
   options.signal.throwIfAborted();
   say("attacking");
-  const attacks = await attackAll(requests, options);
-  return { requests: sent, attacks };
+  const [attacks, plain] = await Promise.all([attackAll(options), sendPlain(options)]);
+  return { requests: sent, attacks, plain, ...(traceId !== undefined && { traceId }) };
 }
 
-async function sendAll(
-  requests: readonly ExampleRequest[],
-  { stack, log, signal }: DemonstrationOptions,
-): Promise<SentRequest[]> {
-  const transport = stack.transport("orchestrator");
-  const { variables } = stack;
-  await using client = await connect({ name: "orchestrator", transport, variables, log, signal });
-  say(`sending the ${requests.length} requests of ${REQUESTS_FILE}`);
+async function sendAll({
+  requests,
+  client,
+  signal,
+}: DemonstrationOptions): Promise<{ sent: SentRequest[]; traceId: string | undefined }> {
+  say(`sending the ${requests.length} example requests`);
   const sent: SentRequest[] = [];
+  let traceId: string | undefined;
+  const traced: Pick<Client, "request"> = {
+    request: async (request) => {
+      const answer = await client.request(request);
+      if (request.body === requests[0]?.body) traceId = answer.traceId;
+      return answer;
+    },
+  };
   const options = { timeoutMs: REQUEST_TIMEOUT_MS, signal, onProblem: tell };
-  for await (const one of sendRequests(client, requests, options)) {
+  for await (const one of sendRequests(traced, requests, options)) {
     sent.push(one);
     if (sent.length === 1)
       say(`the first answer is here ${(performance.now() / 1000).toFixed(1)} s after the start`);
   }
-  return sent;
+  return { sent, traceId };
 }
 
 function tell(id: string, error: unknown): void {
@@ -61,15 +72,29 @@ function tell(id: string, error: unknown): void {
   warn(`${id}: ${code}${error instanceof Error ? error.message : String(error)}`);
 }
 
-async function attackAll(
-  requests: readonly ExampleRequest[],
-  { stack, log, signal }: DemonstrationOptions,
-): Promise<AttackReport[]> {
+async function attackAll({
+  requests,
+  stack,
+  log,
+  signal,
+}: DemonstrationOptions): Promise<readonly AttackReport[]> {
   const [request] = requests;
   const other = requests.find(({ provider }) => provider !== request?.provider);
-  if (request === undefined || other === undefined)
-    throw new Error(`${REQUESTS_FILE} names no two providers`);
+  if (request === undefined || other === undefined) throw new Error("the examples name no two providers");
   const transport = stack.transport("orchestrator");
   await using attacker = await connectAttacker({ transport, variables: stack.variables, log, signal });
   return await attack(attacker, request, other.provider);
+}
+
+/** Two for each provider: one to its gateway, and one that both ends leave to the envelope service. */
+async function sendPlain({ requests, plain }: DemonstrationOptions): Promise<Demonstration["plain"]> {
+  const firsts = [...Map.groupBy(requests, ({ provider }) => provider).values()].flatMap(
+    ([first]) => first ?? [],
+  );
+  const outcomes = await Promise.allSettled(
+    firsts.flatMap((request) => [plain.askGateway(request), plain.askEachOther(request)]),
+  );
+  for (const outcome of outcomes) if (outcome.status === "rejected") tell("envelope service", outcome.reason);
+  const answered = outcomes.filter(({ status }) => status === "fulfilled").length;
+  return { sent: outcomes.length, answered };
 }

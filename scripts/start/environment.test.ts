@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { baseEnvironment, pick, WAY_TO_PROVIDERS } from "./environment.ts";
+import {
+  baseEnvironment,
+  pick,
+  tracesGoElsewhere,
+  tracingEnvironment,
+  WAY_TO_PROVIDERS,
+} from "./environment.ts";
 
 const OWN = {
   PATH: "/bin",
@@ -44,4 +50,39 @@ describe("a gateway's key", () => {
   test("is not there when it is empty", () => {
     expect(pick({ GROQ_API_KEY: "" }, ["GROQ_API_KEY"])).toEqual({});
   });
+});
+
+describe("traces", () => {
+  const JAEGER = "http://127.0.0.1:4318";
+
+  test("go to the local Jaeger, soon after the request, and nowhere where there is none", () => {
+    expect(tracingEnvironment({}, JAEGER)).toEqual({
+      OTEL_EXPORTER_OTLP_ENDPOINT: JAEGER,
+      OTEL_BSP_SCHEDULE_DELAY: "500",
+    });
+    expect(tracingEnvironment({}, undefined)).toEqual({});
+  });
+
+  test("are as the user's own OTEL_* variables say, under each part's own name", () => {
+    const own = {
+      OTEL_SERVICE_NAME: "mine",
+      OTEL_TRACES_SAMPLER: "traceidratio",
+      OTEL_BSP_SCHEDULE_DELAY: "9",
+    };
+    expect(tracingEnvironment({ ...own, PATH: "/bin" }, JAEGER)).toEqual({
+      OTEL_EXPORTER_OTLP_ENDPOINT: JAEGER,
+      OTEL_TRACES_SAMPLER: "traceidratio",
+      OTEL_BSP_SCHEDULE_DELAY: "9",
+    });
+  });
+
+  test.each(["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])(
+    "go where the user's %s says, and not to the local Jaeger",
+    (name) => {
+      const own = { [name]: "http://collector:4318" };
+      expect(tracesGoElsewhere(own)).toBe(true);
+      expect(tracingEnvironment(own, JAEGER)).toEqual(own);
+      expect(tracesGoElsewhere({ [name]: "" })).toBe(false);
+    },
+  );
 });

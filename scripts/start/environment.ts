@@ -32,6 +32,32 @@ function isPassedOn(name: string): boolean {
   return name.startsWith("SCBE_") && !name.startsWith("SCBE_KMS_") && !name.startsWith("SCBE_OPS_");
 }
 
+/**
+ * What programs of ours get of the standard `OTEL_*` variables. Each of them goes by its own name, so `OTEL_SERVICE_NAME` is
+ * left out.
+ * @param jaeger where the local Jaeger takes traces; what the user says goes before it
+ */
+export function tracingEnvironment(
+  own: NodeJS.ProcessEnv,
+  jaeger: string | undefined,
+): Record<string, string> {
+  const given = Object.entries(own).filter(
+    (entry): entry is [string, string] =>
+      entry[1] !== undefined && entry[0].startsWith("OTEL_") && entry[0] !== "OTEL_SERVICE_NAME",
+  );
+  if (jaeger === undefined || tracesGoElsewhere(own)) return Object.fromEntries(given);
+  return { ...LOCAL_TRACES, ...Object.fromEntries(given), OTEL_EXPORTER_OTLP_ENDPOINT: jaeger };
+}
+
+/** Spans are looked for right after the request that made them. */
+const LOCAL_TRACES = { OTEL_BSP_SCHEDULE_DELAY: "500" };
+
+/** True when the user has named a collector. */
+export function tracesGoElsewhere(own: NodeJS.ProcessEnv): boolean {
+  const names = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
+  return names.some((name) => (own[name] ?? "").trim() !== "");
+}
+
 /** The variables of `names` that are set, directly or by a file. */
 export function pick(own: NodeJS.ProcessEnv, names: readonly string[]): Record<string, string> {
   const wanted = names.flatMap((name) => [name, `${name}_FILE`]);

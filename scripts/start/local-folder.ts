@@ -10,6 +10,8 @@ export interface LocalFolder {
   /** JetStream's files: the ring, the record of the replay epoch, security events. */
   readonly natsStore: string;
   readonly redisStore: string;
+  /** Configurations and data of Prometheus, Alertmanager and Jaeger, of this start. */
+  readonly monitoring: string;
   /** Of this start. */
   logFile(name: string): string;
 }
@@ -38,19 +40,20 @@ const MARK = ".scbe-local";
 /** The key is what earlier versions have left. */
 const MARKS: readonly string[] = [MARK, "kms.key"];
 
-/** Opens a folder that is ours alone; the logs of the start before are dropped. */
+/** Opens a folder that is ours alone; logs, metrics and alerts of the start before are dropped. */
 export function openFolder(path: string): LocalFolder {
   const inside = (name: string): string => {
     mkdirSync(join(path, name), { recursive: true, mode: 0o700 });
     return join(path, name);
   };
-  rmSync(join(path, "logs"), { recursive: true, force: true });
+  for (const name of ["logs", "monitoring"]) rmSync(join(path, name), { recursive: true, force: true });
   const logs = inside("logs");
   return {
     credentials: inside("credentials"),
     kmsKeyFile: join(path, "kms.key"),
     natsStore: inside("nats"),
     redisStore: inside("redis"),
+    monitoring: inside("monitoring"),
     logFile: (name) => join(logs, `${name}.log`),
   };
 }

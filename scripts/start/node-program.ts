@@ -21,6 +21,8 @@ export interface NodeProgram {
   readonly program: Program;
   /** Where `/healthz`, `/readyz` and `/metrics` are. */
   readonly opsUrl: string;
+  /** Has its port picked before it starts; see {@link Port.pick}. */
+  pickPort(): Promise<void>;
 }
 
 /** A program that runs on Node and says on its ops port whether it is ready. */
@@ -48,6 +50,7 @@ export function nodeProgram({ name, main, root, folder, env, opsPort }: NodeProg
     get opsUrl() {
       return opsUrl();
     },
+    pickPort: () => port.pick(),
   };
 }
 

@@ -7,9 +7,18 @@ const VARIABLES = [
   "SCBE_REPLAY_GUARD_OPS_PORT",
 ] as const satisfies (keyof StartConfig)[];
 
-/** The same configuration with free ops ports. */
+/** Those of what can be done without: where they are taken, others are picked. */
+const OF_MONITORING = [
+  "SCBE_PROMETHEUS_PORT",
+  "SCBE_ALERTMANAGER_PORT",
+  "SCBE_JAEGER_PORT",
+  "SCBE_JAEGER_OTLP_PORT",
+] as const satisfies (keyof StartConfig)[];
+
+/** The same configuration with free ports. */
 export function withAutoPorts(config: StartConfig): StartConfig {
-  return { ...config, ...Object.fromEntries(VARIABLES.map((name) => [name, 0])) };
+  const all = [...VARIABLES, ...OF_MONITORING];
+  return { ...config, ...Object.fromEntries(all.map((name) => [name, 0])) };
 }
 
 /** One sentence for each ops port that somebody else listens on. */

@@ -45,17 +45,19 @@ export function helpText(): string {
     return `  ${name}${value === "" ? "" : ` (${value})`}\n      ${doc}\n`;
   });
   return `Brings up all of SCBE on loopback, sends the example requests through it, shows attacks being refused, and stays up
-until Ctrl-C. A part that dies is started again.
+until Ctrl-C, with an example request a second. A part that dies is started again. Prometheus, Alertmanager and Jaeger
+watch it where they are found; npm run get brings them.
 
   npm start
   npm start -- --once                   ends after the demonstration: exit code 0 if and only if all went as it must
   npm start --silent -- --once --json   one JSON document on standard output, and nothing else
-  npm start -- --ports auto             free ports for health and metrics, whatever the variables say
+  npm start -- --ports auto             free ports for everything, whatever the variables say
 
 Variables:
 ${variables.join("")}
   With a provider's key set (OPENAI_API_KEY, ...), its gateway calls the real API; else a local stand-in answers.
-  SCBE_PROVIDER_URL_<NAME> sends a gateway to another address.
+  SCBE_PROVIDER_URL_<NAME> sends a gateway to another address. OTEL_* variables pass through: with
+  OTEL_EXPORTER_OTLP_ENDPOINT, traces go there and not to the local Jaeger.
 
 Exit codes: 0 all went as it must, 1 not all did, 2 wrong arguments, 78 misconfigured.
 `;

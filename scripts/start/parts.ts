@@ -4,7 +4,7 @@ import type { StartConfig } from "./config.ts";
 import { pick, WAY_TO_PROVIDERS } from "./environment.ts";
 import type { LocalFolder } from "./local-folder.ts";
 import { type NodeProgram, nodeProgram } from "./node-program.ts";
-import { accepts, Port } from "./port.ts";
+import { Port } from "./port.ts";
 import type { Program } from "./supervised.ts";
 
 /** What our own programs are made from. */
@@ -49,7 +49,7 @@ function service(
 }
 
 /** One gateway for each provider, with that provider's key where there is one. */
-export function gateways({ root, folder, own, env }: Surroundings, standInUrl: string): NodeProgram[] {
+export function gateways({ root, folder, own, env }: Surroundings, standInUrl: () => string): NodeProgram[] {
   return PROVIDER_NAMES.map((provider) => {
     const name = `gateway-${provider}`;
     return nodeProgram({
@@ -62,7 +62,7 @@ export function gateways({ root, folder, own, env }: Surroundings, standInUrl: s
         ...env(name),
         ...pick(own, [...WAY_TO_PROVIDERS, ...PROVIDER_APIS[provider].keyVariables]),
         SCBE_GATEWAY_PROVIDER: provider,
-        SCBE_STAND_IN_URL: standInUrl,
+        SCBE_STAND_IN_URL: standInUrl(),
       }),
     });
   });
@@ -86,11 +86,19 @@ export function standIn({ root, folder }: Surroundings, env: Readonly<Record<str
         ipc: true,
         logFile: folder.logFile("stand-in"),
       }),
-      isReady: () => accepts(port.number),
+      isReady: () => isStandIn(`http://127.0.0.1:${port.number}`),
       onReady: () => port.keep(),
     },
     get url() {
       return `http://127.0.0.1:${port.number}`;
     },
   };
+}
+
+const ANSWER_MS_MAX = 2000;
+
+/** Somebody else may have taken the port in the meantime: ours says that it has no such page. */
+async function isStandIn(url: string): Promise<boolean> {
+  const response = await fetch(`${url}/openai/ready`, { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+  return (await response.text()).includes("GET:/openai/ready not found");
 }

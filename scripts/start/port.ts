@@ -6,6 +6,7 @@ export class Port {
   #number: number;
   readonly #isGiven: boolean;
   #kept = false;
+  #isPicked = false;
 
   /** @param wanted 0: any free one */
   constructor(wanted = 0) {
@@ -17,9 +18,17 @@ export class Port {
     return this.#number;
   }
 
+  /** Picks it before its time, so that others can be told of it; it may still turn out to be another one. */
+  async pick(): Promise<void> {
+    await this.take();
+    this.#isPicked = true;
+  }
+
   /** The port to listen on. Between the picking and the listening somebody else can take it. */
   async take(): Promise<number> {
-    if (!this.#isGiven && !this.#kept) this.#number = await freePort();
+    const isFixed = this.#isGiven || this.#kept || this.#isPicked;
+    if (!isFixed) this.#number = await freePort();
+    this.#isPicked = false;
     return this.#number;
   }
 

@@ -13,9 +13,11 @@ const request: SentRequest = {
 };
 const attack: AttackReport = { name: "flipped bit", refused: true, answer_bytes: 512, after_ms: 701 };
 
+const plain = { sent: 12, answered: 12 };
+
 describe("all went as it must", () => {
   test("when every request was answered and every attack refused", () => {
-    expect(allWentWell({ requests: [request, request], attacks: [attack, attack] })).toBe(true);
+    expect(allWentWell({ requests: [request, request], attacks: [attack, attack], plain })).toBe(true);
   });
 
   test.each([
@@ -25,23 +27,50 @@ describe("all went as it must", () => {
     ["no request was sent", [], [attack]],
     ["no attack was tried", [request], []],
   ])("not when %s", (_case, requests, attacks) => {
-    expect(allWentWell({ requests, attacks })).toBe(false);
+    expect(allWentWell({ requests, attacks, plain })).toBe(false);
+  });
+
+  test("not when a plain program had no answer", () => {
+    const one = { sent: 12, answered: 11 };
+    expect(allWentWell({ requests: [request], attacks: [attack], plain: one })).toBe(false);
   });
 });
 
-test("the JSON document has exactly the agreed members", () => {
-  expect(JSON.parse(jsonReport({ requests: [request], attacks: [attack] }))).toEqual({
-    ok: true,
-    requests: [{ ...request, seal_ms: 0.123, round_trip_ms: 12.346 }],
-    attacks: [{ name: "flipped bit", refused: true, answer_bytes: 512 }],
+describe("the JSON document", () => {
+  const monitoring = { prometheus: null, alertmanager: null, jaeger: "http://127.0.0.1:16686" };
+  const shown = {
+    requests: [request],
+    attacks: [attack],
+    plain,
+    traceId: "0af7651916cd43dd8448eb211c80319c",
+  };
+
+  test("has exactly the agreed members", () => {
+    expect(JSON.parse(jsonReport(shown, monitoring))).toEqual({
+      ok: true,
+      requests: [{ ...request, seal_ms: 0.123, round_trip_ms: 12.346 }],
+      attacks: [{ name: "flipped bit", refused: true, answer_bytes: 512 }],
+      trace: {
+        id: "0af7651916cd43dd8448eb211c80319c",
+        url: "http://127.0.0.1:16686/trace/0af7651916cd43dd8448eb211c80319c",
+      },
+      monitoring,
+    });
+  });
+
+  test("names no trace where no Jaeger has it, or where there is none", () => {
+    const { traceId: _, ...untraced } = shown;
+    expect(JSON.parse(jsonReport(untraced, monitoring)).trace).toBeNull();
+    expect(JSON.parse(jsonReport(shown, { ...monitoring, jaeger: null })).trace).toBeNull();
   });
 });
 
 test("the tables say what failed, and why", () => {
   const failed = { ...request, id: "xai-2", seal_ms: null, verdict: "TIMEOUT" };
   const passed = { ...attack, refused: false, instead: "the answer is sealed" };
-  const text = textReport({ requests: [request, failed], attacks: [passed] });
+  const text = textReport({ requests: [request, failed], attacks: [passed], plain });
   expect(text).toMatch(/openai-1 +openai +200 +0\.12 ms +12 ms +ok/);
   expect(text).toMatch(/xai-2 +openai +200 +- +12 ms +TIMEOUT/);
   expect(text).toMatch(/flipped bit +512 +701 ms +NOT REFUSED: the answer is sealed/);
+  expect(text).toContain("12 of 12 requests of plain programs were answered");
 });

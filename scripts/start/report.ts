@@ -1,10 +1,12 @@
 import type { Demonstration } from "./demonstration.ts";
+import type { MonitoringUrls } from "./monitoring/monitoring.ts";
 import { renderTable } from "./table.ts";
 import { paint } from "./terminal.ts";
 
 /** True if and only if every request was answered as it must be, and every attack was refused, all of them alike. */
-export function allWentWell({ requests, attacks }: Demonstration): boolean {
+export function allWentWell({ requests, attacks, plain }: Demonstration): boolean {
   return (
+    plain.answered === plain.sent &&
     requests.length > 0 &&
     attacks.length > 0 &&
     requests.every(({ verdict }) => verdict === "ok") &&
@@ -14,7 +16,7 @@ export function allWentWell({ requests, attacks }: Demonstration): boolean {
 }
 
 /** The document of `--json`. */
-export function jsonReport(demonstration: Demonstration): string {
+export function jsonReport(demonstration: Demonstration, monitoring: MonitoringUrls): string {
   const document = {
     ok: allWentWell(demonstration),
     requests: demonstration.requests,
@@ -23,12 +25,23 @@ export function jsonReport(demonstration: Demonstration): string {
       refused,
       answer_bytes,
     })),
+    trace: firstTrace(demonstration, monitoring),
+    monitoring,
   };
   return `${JSON.stringify(document)}\n`;
 }
 
+/** The first request's trace, and where its page is; null without a Jaeger that has it. */
+export function firstTrace(
+  { traceId }: Demonstration,
+  { jaeger }: MonitoringUrls,
+): { readonly id: string; readonly url: string } | null {
+  if (traceId === undefined || jaeger === null) return null;
+  return { id: traceId, url: `${jaeger}/trace/${traceId}` };
+}
+
 /** The same for people. */
-export function textReport({ requests, attacks }: Demonstration): string {
+export function textReport({ requests, attacks, plain }: Demonstration): string {
   const requestTable = renderTable(
     ["request", "provider", "bytes", "seal", "round trip", "verdict"],
     requests.map((one) => [
@@ -51,7 +64,8 @@ export function textReport({ requests, attacks }: Demonstration): string {
     ]),
     RIGHT,
   );
-  return `\n${requestTable}\n\n${attackTable}\n\n`;
+  const viaService = `${plain.answered} of ${plain.sent} requests of plain programs were answered, through the envelope service`;
+  return `\n${requestTable}\n\n${attackTable}\n\n${viaService}\n\n`;
 }
 
 /** Columns of figures. */

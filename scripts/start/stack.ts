@@ -7,9 +7,11 @@ import {
   type Transport,
 } from "@scbe/service-kit";
 import type { StartConfig } from "./config.ts";
-import { baseEnvironment } from "./environment.ts";
+import { baseEnvironment, tracingEnvironment } from "./environment.ts";
 import { Fleet } from "./fleet.ts";
 import { keepOrCreateKmsKey, type LocalFolder } from "./local-folder.ts";
+import { Monitoring, type MonitoringUrls } from "./monitoring/monitoring.ts";
+import { scrapeJobs } from "./monitoring/scrape-jobs.ts";
 import type { NodeProgram } from "./node-program.ts";
 import { gateways, type Surroundings, services, standIn } from "./parts.ts";
 import { natsServer, redisServer, type Server } from "./servers.ts";
@@ -23,19 +25,26 @@ export interface StackOptions {
   readonly config: StartConfig;
   /** The launcher's own environment. */
   readonly own: NodeJS.ProcessEnv;
+  /** The ops port of the launcher's own orchestrator. */
+  readonly orchestratorUrl: string;
   /** Gives up starting. */
   readonly signal: AbortSignal;
 }
 
-/** All of SCBE on loopback. Disposing stops it in reverse order: gateways, services, servers. */
+/** All of SCBE on loopback. Disposing stops it in reverse order: gateways, services, servers, those who watch. */
 export interface Stack extends AsyncDisposable {
   readonly natsUrl: string;
   /** How a user of the bus reaches it. */
   transport(user: string): Transport;
   /** The variables that all parts have in common. */
   readonly variables: Readonly<Record<string, string>>;
+  /** Those by which programs of ours find the collector of traces. */
+  readonly tracing: Readonly<Record<string, string>>;
   /** Parts with an ops port. */
   readonly parts: readonly { readonly name: string; readonly opsUrl: string }[];
+  readonly monitoring: MonitoringUrls;
+  /** Resolves when the metrics of all parts have been read, as they are now, if there is somebody to read them. */
+  untilWatched(): Promise<void>;
 }
 
 const ENVIRONMENT = "dev";
@@ -43,50 +52,63 @@ const READY_TIMEOUT_MS = 60_000;
 
 /** Brings everything up. @throws Error that says what does not start, and why; AbortError when given up */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { folder, config, own, signal } = options;
+  const { folder, config, own, orchestratorUrl, signal } = options;
   await using stack = new AsyncDisposableStack();
   const base = baseEnvironment(own);
   const credentials = issueCredentials(folder.credentials, { env: ENVIRONMENT, providers: PROVIDER_NAMES });
   await keepOrCreateKmsKey(folder);
 
-  say("starting the servers, and the stand-in for the providers");
-  const servers = stack.use(new Fleet());
   const nats = natsServer(config.SCBE_NATS_SERVER, credentials.configFile, folder, base);
   const redis = redisOf(options, base);
   const transport = (user: string): Transport => credentials.transport(user, [nats.url]);
   const variables = { ...base, ...sharedVariables(credentials) };
+  let tracing: Readonly<Record<string, string>> = {};
   const from: Surroundings = {
     ...options,
-    env: (user) => ({ ...variables, NATS_URL: nats.url, NATS_NKEY_SEED_FILE: credentials.seedFile(user) }),
+    env: (user) => ({
+      ...variables,
+      ...tracing,
+      NATS_URL: nats.url,
+      NATS_NKEY_SEED_FILE: credentials.seedFile(user),
+    }),
   };
   const provider = standIn(from, base);
+  const redisUrl = redis && (() => redis.url);
+  const ourServices = services(from, { askersFile: credentials.askersFile, redisUrl });
+  const ourGateways = gateways(from, () => provider.url);
+  // Prometheus looks for its targets every five seconds: it has to know their ports when it starts.
+  await Promise.all([...ourServices, ...ourGateways].map((part) => part.pickPort()));
+  const jobs = () => scrapeJobs({ services: ourServices, gateways: ourGateways, orchestratorUrl });
+  const monitoring = stack.use(await Monitoring.begin({ config, folder, own, env: base, jobs }, signal));
+
+  say("starting the servers, and the stand-in for the providers");
+  const servers = stack.use(new Fleet());
   const standInReady = servers.start([provider.program], READY_TIMEOUT_MS, signal);
   standInReady.catch(() => undefined);
   await servers.start([nats.program, ...(redis ? [redis.program] : [])], READY_TIMEOUT_MS, signal);
   await makeStores(transport("provision"), folder, signal);
+  tracing = tracingEnvironment(own, await monitoring.otlpUrl());
 
   say(`starting keyring, replay guard, envelope service and ${PROVIDER_NAMES.length} gateways`);
   say(whoAnswers(own));
-  const redisUrl = redis && (() => redis.url);
-  const ourServices = services(from, { askersFile: credentials.askersFile, redisUrl });
   const serviceFleet = stack.use(new Fleet());
   const gatewayFleet = stack.use(new Fleet());
-  const startGateways = async () => {
+  const startGateways = async (): Promise<void> => {
     await standInReady;
-    const ours = gateways(from, provider.url);
-    await gatewayFleet.start(programsOf(ours), READY_TIMEOUT_MS, signal);
-    return ours;
+    await gatewayFleet.start(programsOf(ourGateways), READY_TIMEOUT_MS, signal);
   };
-  const [ourGateways] = await Promise.all([
-    startGateways(),
-    serviceFleet.start(programsOf(ourServices), READY_TIMEOUT_MS, signal),
-  ]);
+  await Promise.all([startGateways(), serviceFleet.start(programsOf(ourServices), READY_TIMEOUT_MS, signal)]);
   const held = stack.move();
   return {
     natsUrl: nats.url,
     transport,
     variables,
+    tracing,
     parts: [...ourServices, ...ourGateways].map(({ program: { name }, opsUrl }) => ({ name, opsUrl })),
+    get monitoring() {
+      return monitoring.urls;
+    },
+    untilWatched: () => monitoring.untilScraped(),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }

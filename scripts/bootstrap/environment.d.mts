@@ -1,0 +1,1 @@
+export function withoutNpm(environment: NodeJS.ProcessEnv): Record<string, string | undefined>;

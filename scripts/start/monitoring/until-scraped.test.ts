@@ -1,0 +1,36 @@
+import { createServer } from "node:http";
+import { freePort, requireTool, startPrometheus } from "@scbe/testkit";
+import { expect, test } from "vitest";
+import { untilScraped } from "./until-scraped.ts";
+
+const prometheus = requireTool("prometheus");
+const { signal } = new AbortController();
+
+test.skipIf(!prometheus.ok)(
+  "waits until every target was scraped, and tells which were not in time",
+  async () => {
+    const port = await freePort();
+    const config = `global: { scrape_interval: 100ms }
+scrape_configs: [{ job_name: part, static_configs: [{ targets: ["127.0.0.1:${port}"] }] }]`;
+    await using server = await startPrometheus({ config });
+    const { url } = server;
+    const [late] = await untilScraped({ url, targets: 1, timeoutMs: 7000, signal });
+    expect(late).toMatch(new RegExp(`^part \\(127\\.0\\.0\\.1:${port}\\): .*connection refused`));
+    const part = createServer((_request, response) => void response.end("up_to_here 1\n"));
+    await new Promise<void>((resolve) => part.listen(port, "127.0.0.1", resolve));
+    expect(await untilScraped({ url, targets: 1, timeoutMs: 10_000, signal })).toEqual([]);
+    expect(await server.query("up_to_here")).toHaveLength(1);
+    expect(await untilScraped({ url, targets: 2, timeoutMs: 0, signal })).toEqual([
+      "it knows 1 of 2 targets",
+    ]);
+    part.closeAllConnections();
+    part.close();
+  },
+);
+
+test("a Prometheus that is gone is told, and does not fail it", async () => {
+  const url = `http://127.0.0.1:${await freePort()}`;
+  expect(await untilScraped({ url, targets: 1, timeoutMs: 0, signal })).toEqual([
+    expect.stringMatching(/^Prometheus: /),
+  ]);
+});

@@ -1,0 +1,72 @@
+import { createWriteStream } from "node:fs";
+import { type Client, connect } from "@scbe/client";
+import {
+  countExportFailures,
+  createLogger,
+  createReadiness,
+  createRegistry,
+  type Logger,
+  type Readiness,
+  startOpsServer,
+  startTracing,
+} from "@scbe/service-kit";
+import type { Stack } from "./stack.ts";
+
+/** What this process itself is on the bus: an orchestrator with an ops port and traces, as any other one would be. */
+export interface Orchestrator extends AsyncDisposable {
+  /** Where `/healthz`, `/readyz` and `/metrics` are. */
+  readonly opsUrl: string;
+  readonly log: Logger;
+  /** Connects it; disposing of what comes back disconnects it. @throws ScbeError */
+  connect(stack: Stack, signal: AbortSignal): Promise<ConnectedOrchestrator>;
+}
+
+export interface ConnectedOrchestrator extends AsyncDisposable {
+  readonly client: Client;
+}
+
+const NAME = "orchestrator";
+const VERSION = "0.1.0";
+
+/** Opens its ops port, which a watcher may ask from now on. */
+export async function openOrchestrator(level: string, logFile: string): Promise<Orchestrator> {
+  const destination = createWriteStream(logFile, { flags: "a", mode: 0o600 });
+  const log = createLogger({ name: NAME, level, destination });
+  const metrics = createRegistry();
+  const own = createReadiness();
+  own.declare("client");
+  let client: Client | undefined;
+  const readiness: Readiness = {
+    ...own,
+    get ready() {
+      return client?.readiness.ready === true;
+    },
+    report: () => client?.readiness.report() ?? own.report(),
+  };
+  const ops = await startOpsServer({ host: "127.0.0.1", port: 0, metrics, readiness });
+  return {
+    opsUrl: `http://127.0.0.1:${ops.port}`,
+    log,
+    connect: async (stack, signal) => {
+      await using held = new AsyncDisposableStack();
+      const onExportFailure = countExportFailures(metrics);
+      useEnvironment(stack.tracing);
+      held.use(await startTracing({ name: NAME, version: VERSION, log, onExportFailure }));
+      const { variables } = stack;
+      const transport = stack.transport(NAME);
+      client = held.use(await connect({ name: NAME, transport, variables, log, metrics, signal }));
+      held.defer(() => {
+        client = undefined;
+      });
+      const connected = held.move();
+      return { client, [Symbol.asyncDispose]: () => connected.disposeAsync() };
+    },
+    [Symbol.asyncDispose]: () => ops[Symbol.asyncDispose](),
+  };
+}
+
+/** The SDK reads its variables from this process's environment, and from nowhere else. */
+function useEnvironment(tracing: Readonly<Record<string, string>>): void {
+  delete process.env.OTEL_SERVICE_NAME;
+  Object.assign(process.env, tracing);
+}

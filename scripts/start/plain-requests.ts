@@ -1,0 +1,145 @@
+import { HEADERS, PROBLEM_MEDIA_TYPE, STATUS, subjectFor } from "@scbe/contracts";
+import type { ExampleRequest } from "@scbe/examples/decode-requests";
+import {
+  type Bus,
+  type BusMessage,
+  connectHostBus,
+  createReadiness,
+  injectTrace,
+  type Logger,
+  requestSpan,
+  type Transport,
+  whileIn,
+  withSpan,
+} from "@scbe/service-kit";
+
+export interface PlainOptions {
+  /** How a user of the bus reaches it. */
+  transport(user: string): Transport;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** Programs that know NATS and nothing of envelopes: the envelope service seals and opens for them (docs/callers.md). */
+export interface PlainPrograms extends AsyncDisposable {
+  /** A plain orchestrator asks the provider's gateway. @throws Error that says what went wrong */
+  askGateway(request: ExampleRequest): Promise<void>;
+  /** A plain orchestrator and a plain gateway, which answers with what it was asked. @throws Error */
+  askEachOther(request: ExampleRequest): Promise<void>;
+}
+
+/** Connects as the orchestrator, and as the gateways of `providers`. */
+export async function connectPlainPrograms(
+  providers: readonly string[],
+  { transport, log, signal }: PlainOptions,
+): Promise<PlainPrograms> {
+  await using stack = new AsyncDisposableStack();
+  const join = async (name: string): Promise<Bus> => {
+    const readiness = createReadiness();
+    return stack.use(await connectHostBus({ ...transport(name), name, log, readiness, signal }));
+  };
+  const orchestrator = await join("orchestrator");
+  const joined = providers.map(async (name) => [name, await join(`gateway-${name}`)] as const);
+  const gateways = new Map(await Promise.all(joined));
+  const held = stack.move();
+  return {
+    askGateway: (request) =>
+      withSpan("plain request", {}, async () => {
+        const sealed = await seal(orchestrator, request);
+        await open(orchestrator, request, sealed, await exchange(orchestrator, request, sealed.data));
+      }),
+    askEachOther: (request) =>
+      withSpan("plain request", {}, async () => {
+        const gateway = gateways.get(request.provider);
+        if (gateway === undefined) throw new Error(`there is no plain gateway for ${request.provider}`);
+        const sealed = await seal(orchestrator, request);
+        const answer = await answerPlainly(gateway, request.provider, sealed.data);
+        await open(orchestrator, request, sealed, answer);
+      }),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+/** Longer than a refusal takes, which is never answered at once. */
+const ASK_MS_MAX = 5000;
+const ANSWER_MS_MAX = 30_000;
+
+async function ask(
+  bus: Bus,
+  subject: string,
+  data: Uint8Array,
+  headers: Readonly<Record<string, string>>,
+): Promise<BusMessage> {
+  return bus.request(subject, data, { headers, timeoutMs: ASK_MS_MAX });
+}
+
+function seal(bus: Bus, request: ExampleRequest): Promise<BusMessage> {
+  return ask(bus, subjectFor("sealRequest", request.provider), request.body, {
+    [HEADERS.model]: request.model,
+    [HEADERS.intent]: request.intent,
+    [HEADERS.contentType]: request.contentType,
+  });
+}
+
+/** The first answer that is more than a sign of life. */
+function exchange(bus: Bus, { provider }: ExampleRequest, envelope: Uint8Array): Promise<Uint8Array> {
+  const subject = subjectFor("request", provider);
+  return whileIn(requestSpan(subject, envelope.length), async () => {
+    const answer = Promise.withResolvers<BusMessage>();
+    const giveUp = () => answer.reject(new Error(`no answer within ${ANSWER_MS_MAX} ms`));
+    const open = bus.exchange(subject, envelope, {
+      headers: { [HEADERS.timeoutMs]: String(ANSWER_MS_MAX), ...injectTrace() },
+      onAnswer: (message) => {
+        if (message.header(HEADERS.status) !== STATUS.accepted) answer.resolve(message);
+      },
+      onFailure: answer.reject,
+    });
+    const late = setTimeout(giveUp, ANSWER_MS_MAX);
+    try {
+      return expectStatus(await answer.promise, STATUS.sealed).data;
+    } finally {
+      clearTimeout(late);
+      open[Symbol.dispose]();
+    }
+  });
+}
+
+async function answerPlainly(bus: Bus, provider: string, envelope: Uint8Array): Promise<Uint8Array> {
+  const opened = await ask(bus, subjectFor("openRequest", provider), envelope, {});
+  const names = [HEADERS.model, HEADERS.intent, HEADERS.requestId, HEADERS.inReplyTo, HEADERS.contentType];
+  const headers = names.map((name) => [name, expectStatus(opened, STATUS.opened).header(name) ?? ""]);
+  const sealed = await ask(
+    bus,
+    subjectFor("sealResponse", provider),
+    opened.data,
+    Object.fromEntries(headers),
+  );
+  return sealed.data;
+}
+
+async function open(
+  bus: Bus,
+  { provider, model, intent }: ExampleRequest,
+  sealed: BusMessage,
+  answer: Uint8Array,
+): Promise<void> {
+  const opened = await ask(bus, subjectFor("openResponse", provider), answer, {
+    [HEADERS.model]: model,
+    [HEADERS.intent]: intent,
+    [HEADERS.requestId]: sealed.header(HEADERS.requestId) ?? "",
+    [HEADERS.inReplyTo]: sealed.header(HEADERS.inReplyTo) ?? "",
+  });
+  const contentType = expectStatus(opened, STATUS.opened).header(HEADERS.contentType);
+  if (contentType === PROBLEM_MEDIA_TYPE) throw new Error(`the gateway has failed: ${textIn(opened)}`);
+}
+
+/** Of a problem: the start of it is enough for people. */
+function textIn({ data }: BusMessage): string {
+  return Buffer.from(data).toString("utf8").slice(0, 200);
+}
+
+function expectStatus(message: BusMessage, expected: string): BusMessage {
+  const status = message.header(HEADERS.status);
+  if (status === expected) return message;
+  throw new Error(`the answer is ${status ?? "an error"}, not ${expected}`);
+}

@@ -1,0 +1,60 @@
+import type { MonitoringUrls } from "./monitoring/monitoring.ts";
+import type { Stack } from "./stack.ts";
+import { print, say } from "./terminal.ts";
+
+export interface StayUpOptions {
+  readonly stack: Stack;
+  /** Of the launcher's own orchestrator. */
+  readonly orchestratorUrl: string;
+  /** The page of the first request's trace. */
+  readonly traceUrl: string | undefined;
+  /** Nothing on standard output. */
+  readonly quiet: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Says where everything is, and resolves when it is to stop. */
+export async function stayUp({
+  stack,
+  orchestratorUrl,
+  traceUrl,
+  quiet,
+  signal,
+}: StayUpOptions): Promise<void> {
+  const parts = [...stack.parts, { name: "orchestrator", opsUrl: orchestratorUrl }];
+  const width = Math.max(...parts.map(({ name }) => name.length));
+  const lines = parts.map(({ name, opsUrl }) => `  ${name.padEnd(width)}  ${opsUrl}\n`);
+  const where = [
+    `/healthz, /readyz and /metrics are at\n${lines.join("")}`,
+    `NATS is at ${stack.natsUrl}\n`,
+    ...monitors(stack.monitoring),
+    ...(traceUrl === undefined ? [] : await traceLines(traceUrl)),
+  ];
+  if (!quiet) await print(where.join(""));
+  say("up; Ctrl-C stops everything");
+  if (!signal.aborted)
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  say("stopping");
+}
+
+function monitors({ prometheus, alertmanager, jaeger }: MonitoringUrls): string[] {
+  const all = { Prometheus: prometheus, Alertmanager: alertmanager, Jaeger: jaeger };
+  return Object.entries(all).flatMap(([name, url]) => (url === null ? [] : [`${name} is at ${url}\n`]));
+}
+
+/** A Jaeger that was built without its pages shows one that says so, and nothing else. */
+async function traceLines(url: string): Promise<string[]> {
+  const line = `the first request's trace is at ${url}\n`;
+  if (await hasPages(url)) return [line];
+  const json = `${url.replace("/trace/", "/api/traces/")}?prettyPrint=true`;
+  return [line, `  (this Jaeger was built without web pages; as JSON: ${json})\n`];
+}
+
+async function hasPages(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
+    return !(await response.text()).includes("placeholder");
+  } catch {
+    return false;
+  }
+}
