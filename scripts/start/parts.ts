@@ -97,8 +97,8 @@ export function standIn({ root, folder }: Surroundings, env: Readonly<Record<str
 
 const ANSWER_MS_MAX = 2000;
 
-/** Somebody else may have taken the port in the meantime: ours says that it has no such page. */
+/** Somebody else may have taken the port in the meantime. */
 async function isStandIn(url: string): Promise<boolean> {
-  const response = await fetch(`${url}/openai/ready`, { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
-  return (await response.text()).includes("GET:/openai/ready not found");
+  const response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+  return (await response.text()).includes("scbe stand-in");
 }

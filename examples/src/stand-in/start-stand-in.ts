@@ -24,6 +24,9 @@ const DIALECTS: Readonly<Record<ProviderName, Dialect>> = {
   xai: openaiDialect(["max_tokens", "max_completion_tokens"]),
 };
 
+/** By which it is known from whatever else may listen on a port. */
+const STAND_IN = "scbe stand-in";
+
 /**
  * Starts the local stand-in for all providers on 127.0.0.1: each one's API below `/<provider>`, as strict as the real one
  * about headers and form, and always with the same answer to the same question. It has no model, and every answer says so.
@@ -32,6 +35,7 @@ const DIALECTS: Readonly<Record<ProviderName, Dialect>> = {
  */
 export async function startStandIn(port: number): Promise<StandIn> {
   const server = fastify({ logger: false, bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true });
+  server.get("/healthz", () => ({ name: STAND_IN, status: "ok" }));
   for (const provider of PROVIDER_NAMES) addProvider(server, provider);
   const url = await server.listen({ host: "127.0.0.1", port });
   return { url, port: Number(new URL(url).port), [Symbol.asyncDispose]: () => server.close() };

@@ -27,6 +27,16 @@ describe("a log line", () => {
     expect(logs.lines.map(({ msg }) => msg)).toEqual(["this"]);
   });
 
+  it("tells of bytes only how many there are, however deep they stand, and never fails for them", () => {
+    const logs = collectLogs();
+    const bytes = Buffer.from(SECRET);
+    logs.log.info({ bytes, inner: { bytes: new Uint8Array(bytes), deeper: { bytes } } }, "bytes");
+    const size = `[${SECRET.length} bytes]`;
+    expect(logs.lines).toEqual([
+      expect.objectContaining({ bytes: size, inner: { bytes: size, deeper: { bytes: size } } }),
+    ]);
+  });
+
   it.each([
     "seed",
     "secret",

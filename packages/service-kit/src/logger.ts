@@ -40,9 +40,27 @@ export function createLogger({ name, level, destination }: LoggerOptions): Logge
     },
     timestamp: pino.stdTimeFunctions.isoTime,
     mixin: traceFields,
-    formatters: { level: (label: string) => ({ level: label }) },
+    formatters: { level: (label: string) => ({ level: label }), log: withoutBytes },
   };
   return destination === undefined ? pino(options) : pino(options, destination);
+}
+
+/** Bytes are nothing to read in a log, and may be a body or a key; redaction by path throws on them. */
+function withoutBytes(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, readable(value, DEPTH)]));
+}
+
+/** As deep as redaction looks. */
+const DEPTH = 2;
+
+function readable(value: unknown, depth: number): unknown {
+  if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
+  if (depth === 0 || !isPlain(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, readable(inner, depth - 1)]));
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
 function traceFields(): object {
