@@ -36,17 +36,22 @@ const TAIL = `## Read by libraries
 
 The keyring reaches AWS KMS by the AWS SDK's standard configuration: \`AWS_REGION\`, \`AWS_ENDPOINT_URL_KMS\` and its chain of credentials.
 
+Services, the example programs and whoever calls \`startTracing\` read OpenTelemetry's standard \`OTEL_*\` variables.
+[observability.md](observability.md#switching-it-on) has those that matter. None is needed: without \`OTEL_EXPORTER_OTLP_ENDPOINT\`
+there are no traces.
+
 ## Read by the repository's own commands
 
 | variable | meaning |
 |---|---|
 | \`SCBE_NATS_SERVER\`, \`SCBE_REDIS_SERVER\` | The programs that the tests run, as \`npm start\` does; unset, they are looked for. |
 | \`SCBE_BOOTSTRAP_INSTALL\` | \`0\`: what is missing is not installed, only told. |
+| \`SCBE_PROMETHEUS\`, \`SCBE_PROMTOOL\`, \`SCBE_ALERTMANAGER\`, \`SCBE_AMTOOL\`, \`SCBE_JAEGER\` | The programs that tests of metrics, alerts and traces run; unset, they are looked for. \`npm run get\` lists and brings them. |
 | \`SCBE_NATS_SERVER_NEXT\` | A newer nats-server, on which the tests of the bus run too. |
 | \`SCBE_REQUIRE_ALL\` | \`1\`: a test whose real part is missing fails; otherwise it is skipped, with the reason. |
 
 ## Not read yet
 
-\`GRAFANA_DASHBOARD_URL\`, \`PAGERDUTY_INTEGRATION_KEY\` and \`SLACK_WEBHOOK_URL\` are names kept for monitoring and notices; no process reads
-them yet.
+\`GRAFANA_DASHBOARD_URL\`, \`PAGERDUTY_INTEGRATION_KEY\` and \`SLACK_WEBHOOK_URL\` are names kept for notices; no process reads them yet.
+Alertmanager takes the last two from files ([infra/alertmanager](../infra/alertmanager/README.md)).
 `;
