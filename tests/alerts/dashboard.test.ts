@@ -5,6 +5,7 @@ import { dashboardRows } from "#monitoring/dashboard/dashboard-rows.ts";
 import { renderDashboard } from "#monitoring/render-dashboard.ts";
 import { renderDashboardProvider, renderDatasources } from "#monitoring/render-grafana-provisioning.ts";
 import { THRESHOLDS } from "#monitoring/thresholds.ts";
+import { RUNBOOK_QUERIES } from "../kit/runbook-queries.ts";
 
 interface GrafanaPanel {
   readonly id: number;
@@ -16,21 +17,6 @@ interface GrafanaPanel {
 }
 const dashboard = JSON.parse(renderDashboard()) as { uid: string; panels: readonly GrafanaPanel[] };
 const panels = dashboard.panels.filter(({ type }) => type !== "row");
-
-/** "Grafana Dashboard Queries" of the runbook, to the letter. */
-const RUNBOOK_QUERIES = [
-  "histogram_quantile(0.95, rate(scbe_envelope_create_ms_bucket[5m]))",
-  "histogram_quantile(0.99, rate(scbe_envelope_create_ms_bucket[5m]))",
-  "histogram_quantile(0.95, rate(scbe_envelope_verify_ms_bucket[5m]))",
-  "histogram_quantile(0.99, rate(scbe_envelope_verify_ms_bucket[5m]))",
-  "rate(scbe_gcm_failures_total[5m])",
-  "increase(scbe_nonce_reuse_count[5m])",
-  "rate(scbe_replay_rejects_count[5m])",
-  "histogram_quantile(0.99, rate(scbe_phase_skew_ms_bucket[10m]))",
-  "scbe_trust_score_avg",
-  'scbe_trust_score{provider="openai"}',
-  "rate(scbe_fail_to_noise_count[5m])",
-];
 
 describe("the dashboard", () => {
   it("has the runbook's address", () => {

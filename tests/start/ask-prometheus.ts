@@ -9,15 +9,30 @@ export async function askPrometheus(url: string, expression: string): Promise<nu
   return data.result.map(({ value: [, text] }) => Number(text));
 }
 
-/** Every expression of the runbook's dashboard and alerts, as it stands there, but for trust, which nobody measures yet. */
-export const RUNBOOK_QUERIES: readonly string[] = [
-  "histogram_quantile(0.95, rate(scbe_envelope_create_ms_bucket[5m]))",
-  "histogram_quantile(0.99, rate(scbe_envelope_create_ms_bucket[5m]))",
-  "histogram_quantile(0.95, rate(scbe_envelope_verify_ms_bucket[5m]))",
-  "histogram_quantile(0.99, rate(scbe_envelope_verify_ms_bucket[5m]))",
-  "rate(scbe_gcm_failures_total[5m])",
-  "increase(scbe_nonce_reuse_count[5m])",
-  "rate(scbe_replay_rejects_count[5m])",
-  "histogram_quantile(0.99, rate(scbe_phase_skew_ms_bucket[10m]))",
-  "rate(scbe_fail_to_noise_count[5m])",
-];
+/** Those expressions that are not answered with numbers, each with what it is answered with. */
+export async function withoutNumbers(
+  url: string,
+  expressions: readonly string[],
+  areNumbers: (values: readonly number[]) => boolean,
+): Promise<string[]> {
+  const left: string[] = [];
+  for (const expression of expressions) {
+    try {
+      const values = await askPrometheus(url, expression);
+      if (!areNumbers(values)) left.push(`${expression}: ${values.join(" ") || "nothing"}`);
+    } catch (error) {
+      left.push(String(error));
+    }
+  }
+  return left;
+}
+
+/** There is one, and each is a number. */
+export function allAreNumbers(values: readonly number[]): boolean {
+  return values.length > 0 && !values.some(Number.isNaN);
+}
+
+/** There is one that is a number; another one may have nothing to say, as the time of calls that nobody has made. */
+export function someAreNumbers(values: readonly number[]): boolean {
+  return values.some((value) => !Number.isNaN(value));
+}
