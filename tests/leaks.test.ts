@@ -4,7 +4,7 @@ import type { Client } from "@scbe/client";
 import { decodeRequests } from "@scbe/examples/decode-requests";
 import { PROVIDER_NAMES } from "@scbe/examples/providers";
 import { sendRequests } from "@scbe/examples/send-requests";
-import { Registry, withSpan } from "@scbe/service-kit";
+import { Registry, withTrace } from "@scbe/service-kit";
 import { collectLogs, eventually, type RunningProcess, requireTool } from "@scbe/testkit";
 import { Gauge } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -230,7 +230,7 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
     "the scan would find %s in an attribute, in a label and in a line",
     async (what, write) => {
       const value = write();
-      const traceId = withSpan(
+      const traceId = withTrace(
         "planted",
         { attributes: { planted: value } },
         (span) => span.spanContext().traceId,

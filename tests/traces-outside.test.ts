@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Client } from "@scbe/client";
 import { ADMIT_ITEM_BYTES, encodeAdmitBatch, HEADERS, subjectFor } from "@scbe/contracts";
 import { decodeRequests } from "@scbe/examples/decode-requests";
-import { headersOf, withSpan } from "@scbe/service-kit";
+import { headersOf, withTrace } from "@scbe/service-kit";
 import { type JaegerTrace, requireTool } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Asker, connectAsker } from "./kit/asker.ts";
@@ -195,7 +195,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
     beforeAll(async () => {
       raw = await rawCaller(traced.spine);
       asker = await connectAsker(traced.spine, `gateway-${PROVIDER}`);
-      victim = withSpan("victim", {}, (span) => ({
+      victim = withTrace("victim", {}, (span) => ({
         id: span.spanContext().traceId,
         traceparent: headersOf(span).traceparent ?? "",
       }));
@@ -234,13 +234,12 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       },
     );
 
-    test("and no state that is longer than the standard's 512 characters is passed on", async () => {
+    test("and gets none of its own words back in an answer", async () => {
       const { traceparent } = fresh();
-      const tracestate = `a=${"b".repeat(65_536)}`;
+      const tracestate = "a=b";
       const { told } = await sealTraced(caller, PROVIDER, chat.body, { traceparent, tracestate });
-      expect(told.tracestate ?? "").toHaveLength(0);
-      const short = await sealTraced(caller, PROVIDER, chat.body, { traceparent, tracestate: "a=b" });
-      expect(short.told.tracestate).toBe("a=b");
+      expect(told.traceparent).toContain(traceparent.slice(3, 35));
+      expect(told.tracestate).toBeUndefined();
     });
 
     const batches: [string, () => string][] = [

@@ -4,7 +4,7 @@ import { subjectFor } from "@scbe/contracts";
 import { decodeRequests } from "@scbe/examples/decode-requests";
 import { PROVIDER_NAMES } from "@scbe/examples/providers";
 import { sendRequests } from "@scbe/examples/send-requests";
-import { type Clock, headersOf, systemClock, withSpan } from "@scbe/service-kit";
+import { type Clock, headersOf, systemClock, withTrace } from "@scbe/service-kit";
 import { eventually, type JaegerTrace, type RunningProcess, requireTool } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startExample } from "./kit/example-program.ts";
@@ -215,7 +215,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
 
     /** Sends it within a trace of the sender's own. */
     function attack(bytes: Uint8Array): Promise<{ answer: RawAnswer; traceId: string }> {
-      return withSpan("attack", {}, async (span) => ({
+      return withTrace("attack", {}, async (span) => ({
         answer: await caller.send("workshop", bytes, headersOf(span)),
         traceId: span.spanContext().traceId,
       }));

@@ -33,7 +33,7 @@ Only Prometheus's classic text format is served (\`text/plain; version=0.0.4\`),
 OpenMetrics ends the name of every counter in \`_total\`; \`scbe_nonce_reuse_count\`, \`scbe_replay_rejects_count\` and
 \`scbe_fail_to_noise_count\` are counters, and would have other names there than dashboards and alerts ask for.
 
-\`scbe_envelope_verify_ms\` and \`scbe_phase_skew_ms\` observe only what verified, and never the wait before noise: nobody who cannot seal can
+\`scbe_envelope_verify_ms\` and \`scbe_phase_skew_ms\` observe only what verified and came once, and never the wait before noise: nobody who cannot seal can
 move them.
 `;
 

@@ -10,7 +10,7 @@ import {
   requestSpan,
   type Transport,
   whileIn,
-  withSpan,
+  withTrace,
 } from "@scbe/service-kit";
 
 export interface PlainOptions {
@@ -44,12 +44,12 @@ export async function connectPlainPrograms(
   const held = stack.move();
   return {
     askGateway: (request) =>
-      withSpan("plain request", {}, async () => {
+      withTrace("plain request", {}, async () => {
         const sealed = await seal(orchestrator, request);
         await open(orchestrator, request, sealed, await exchange(orchestrator, request, sealed.data));
       }),
     askEachOther: (request) =>
-      withSpan("plain request", {}, async () => {
+      withTrace("plain request", {}, async () => {
         const gateway = gateways.get(request.provider);
         if (gateway === undefined) throw new Error(`there is no plain gateway for ${request.provider}`);
         const sealed = await seal(orchestrator, request);

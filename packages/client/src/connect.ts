@@ -6,6 +6,7 @@ import {
   createReadiness,
   type Logger,
   loadIdentity,
+  outsideTraces,
   type Readiness,
   Registry,
   showProcess,
@@ -106,7 +107,11 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
  * @example
  * await using client = await connect({ name: "gateway-openai", role: "gateway", providers: ["openai"] });
  */
-export async function connect(options: ConnectOptions): Promise<Client> {
+export function connect(options: ConnectOptions): Promise<Client> {
+  return outsideTraces(() => connectClient(options));
+}
+
+async function connectClient(options: ConnectOptions): Promise<Client> {
   const { name, role = "orchestrator", clock = systemClock, timeoutMs = 30_000, signal } = options;
   const config = readClientConfig(options, wrongIn(name, timeoutMs));
   const log = options.log ?? createLogger({ name, level: "warn", destination: process.stderr });

@@ -1,8 +1,17 @@
-import { type ErrorCode, HEADERS, readServiceError, ScbeError, STATUS, subjectFor } from "@scbe/contracts";
+import {
+  type ErrorCode,
+  HEADERS,
+  isScbeError,
+  readServiceError,
+  ScbeError,
+  STATUS,
+  subjectFor,
+} from "@scbe/contracts";
 import type { OpenedResponse, Opener, ResponseOpening, SealedRequest } from "@scbe/envelope";
 import {
   ATTRIBUTES,
   type Bus,
+  type BusHeaders,
   type BusMessage,
   failSpan,
   headersOf,
@@ -65,21 +74,36 @@ class Flight {
   }
 
   start(): void {
-    const { bus, sealed, patience, acceptTimeoutMs } = this.#options;
+    const { patience, acceptTimeoutMs } = this.#options;
     const { leftMs } = patience;
     patience.onEnd(this.#onEnd);
     if (leftMs <= 0) this.#fail(late());
     if (this.#landed) return;
     this.#timer = setTimeout(this.#onTimer, Math.min(leftMs, acceptTimeoutMs));
     try {
-      this.#exchange = bus.exchange(this.#subject, sealed.bytes, {
-        headers: { [HEADERS.timeoutMs]: String(Math.ceil(leftMs)), ...headersOf(this.#span) },
-        onAnswer: (message) => this.#onAnswer(message),
-        onFailure: (error) => this.#fail(error),
-      });
+      this.#exchange = this.#send({ [HEADERS.timeoutMs]: String(Math.ceil(leftMs)) });
     } catch (error) {
       this.#fail(error as Error);
     }
+  }
+
+  /** What just fits the bus goes without its trace rather than not at all. */
+  #send(headers: BusHeaders): Disposable {
+    try {
+      return this.#exchangeWith({ ...headers, ...headersOf(this.#span) });
+    } catch (error) {
+      if (!isScbeError(error, "TOO_LARGE")) throw error;
+      return this.#exchangeWith(headers);
+    }
+  }
+
+  #exchangeWith(headers: BusHeaders): Disposable {
+    const { bus, sealed } = this.#options;
+    return bus.exchange(this.#subject, sealed.bytes, {
+      headers,
+      onAnswer: (message) => this.#onAnswer(message),
+      onFailure: (error) => this.#fail(error),
+    });
   }
 
   #onAnswer(message: BusMessage): void {

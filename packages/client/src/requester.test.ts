@@ -270,6 +270,18 @@ describe("a request that nobody takes", () => {
     expectFresh(gateway.arrived);
   });
 
+  test("tells its request's id in the error too, one that was drawn as well as one that was given", async () => {
+    deployment.guard.tells = false;
+    const requestId = "0b5f8f6e-6c1e-4a8f-9d53-2f1f3a1c7d10";
+    const failed = (change: Partial<RequestOptions>): Promise<unknown> =>
+      request({ intent: "none", ...change }).catch((error: unknown) => error);
+    expect(await failed({ requestId })).toMatchObject({ code: "NO_KEYS", requestId });
+    expect(await failed({})).toMatchObject({
+      code: "NO_KEYS",
+      requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    });
+  });
+
   test("is REFUSED, within its deadline, where the guards do not tell the epoch", async () => {
     deployment.guard.tells = false;
     gateway.reset(({ say }) => say(STATUS.refused));

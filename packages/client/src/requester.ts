@@ -1,14 +1,18 @@
 import { randomUUID } from "node:crypto";
 import { isUint8Array } from "node:util/types";
-import { decodeProblem, PROBLEM_MEDIA_TYPE, ScbeError } from "@scbe/contracts";
+import { decodeProblem, isScbeError, PROBLEM_MEDIA_TYPE, ScbeError } from "@scbe/contracts";
 import type { OpenedResponse, Opener, SealedRequest, Sealer } from "@scbe/envelope";
 import {
   ATTRIBUTES,
   type Bus,
   backoffMs,
+  beginSpan,
   describeRequest,
+  failSpan,
+  inSpan,
   type Registry,
   recordedSpan,
+  type Span,
   traceIdOf,
   withSpan,
 } from "@scbe/service-kit";
@@ -54,30 +58,32 @@ export class Requester implements Disposable {
 
   /** See `Client.request`. */
   async request(options: RequestOptions): Promise<Answer> {
+    const { provider, requestId = randomUUID() } = options;
     const startedAt = performance.now();
+    const span = beginSpan("scbe.request");
     try {
-      const answer = await this.#request(options);
-      this.#shown.ended(options.provider, performance.now() - startedAt);
+      const answer = await inSpan(span, () => this.#request(options, requestId, span));
+      this.#shown.ended(provider, performance.now() - startedAt);
       return answer;
     } catch (error) {
-      this.#shown.ended(options.provider, performance.now() - startedAt, error);
-      throw error;
+      failSpan(span, error);
+      this.#shown.ended(provider, performance.now() - startedAt, error);
+      throw withRequestId(error, requestId);
+    } finally {
+      span.end();
     }
   }
 
-  async #request(options: RequestOptions): Promise<Answer> {
+  async #request(options: RequestOptions, requestId: string, span: Span): Promise<Answer> {
     if (this.#closed) throw closed();
     if (!isUint8Array(options.body)) throw new ScbeError("BAD_REQUEST", "body must be a Uint8Array");
     const timeoutMs = timeoutOf(options, this.#ports.timeoutMsMax);
-    const requestId = options.requestId ?? randomUUID();
-    return withSpan("scbe.request", {}, async (span) => {
-      using patience = new Patience({ timeoutMs, signal: options.signal, among: this.#open });
-      describeRequest(span, { ...options, requestId });
-      const answer = await this.#send(options, requestId, patience);
-      span.setAttribute(ATTRIBUTES.envelopes, answer.envelopes);
-      const traceId = traceIdOf(span);
-      return traceId === undefined ? answer : { ...answer, traceId };
-    });
+    describeRequest(span, { ...options, requestId });
+    using patience = new Patience({ timeoutMs, signal: options.signal, among: this.#open });
+    const answer = await this.#send(options, requestId, patience);
+    span.setAttribute(ATTRIBUTES.envelopes, answer.envelopes);
+    const traceId = traceIdOf(span);
+    return traceId === undefined ? answer : { ...answer, traceId };
   }
 
   [Symbol.dispose](): void {
@@ -165,6 +171,13 @@ export class Requester implements Disposable {
     }
     return !isSame(epochs.current(), sealed.header.epoch);
   }
+}
+
+/** Another error of the same code and text: the bus has one for all that were waiting when its connection was lost. */
+function withRequestId(error: unknown, requestId: string): unknown {
+  if (!isScbeError(error)) return error;
+  const { code, message, cause } = error;
+  return new ScbeError(code, message, { requestId, ...(cause !== undefined && { cause }) });
 }
 
 function isSame(epoch: Uint8Array | undefined, text: string): boolean {

@@ -30,11 +30,19 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 export class ScbeError extends Error {
   override readonly name = "ScbeError";
   readonly code: ErrorCode;
+  /** Of the request that failed, where it is one: by it the request's trace is found. */
+  readonly requestId?: string;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+  constructor(code: ErrorCode, message: string, options?: ScbeErrorOptions) {
     super(message, options);
     this.code = code;
+    if (options?.requestId !== undefined) this.requestId = options.requestId;
   }
+}
+
+export interface ScbeErrorOptions {
+  readonly cause?: unknown;
+  readonly requestId?: string;
 }
 
 /** Narrows a caught value to an {@link ScbeError}, optionally of one code. */

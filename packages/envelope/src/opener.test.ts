@@ -86,7 +86,7 @@ describe("the guard", () => {
     const opening = await openOne(parts, craft(SESSION, { body: BODY }));
     expect(opening.ok).toBe(reason === undefined);
     expect(parts.told.reasons).toEqual(reason === undefined ? [] : [reason]);
-    expect(parts.told.events).toEqual(["verified", reason === undefined ? "released" : "refused"]);
+    expect(parts.told.events).toEqual(reason === undefined ? ["verified", "released"] : ["refused"]);
     if (reason !== undefined) expect(REFUSALS[reason]).toBe(8);
     expect(seen).toEqual([reason === undefined ? BODY : Buffer.alloc(BODY.length)]);
   });
@@ -201,6 +201,15 @@ describe("nobody is told of facts in a header that did not verify", () => {
     expect(parts.told.verifiedFacts).toEqual([{ phase: "request", provider: "openai", ms: 0, skewMs: 1234 }]);
   });
 
+  test("and of a copy nothing, however late whoever has recorded it sends it again", async () => {
+    const guard = new TestGuard(() => (guard.asked.length === 1 ? "fresh" : "replay"));
+    const parts = newOpener({ guard });
+    const envelope = craft(SESSION, { header: { ts: NOW_MS - 1234 } });
+    await openAll(parts, [envelope, envelope, envelope]);
+    expect(parts.told.reasons).toEqual(["replay", "replay"]);
+    expect(parts.told.verifiedFacts).toHaveLength(1);
+  });
+
   test("is told of each tag that is checked, and under which key; of what comes to no check, nothing", async () => {
     const parts = newOpener();
     const envelope = craft(SESSION);
@@ -295,7 +304,7 @@ describe("a response is taken only as the answer to its request", () => {
     const { opening, told } = openResponse(envelope, { ...BINDING, ...change });
     expect(opening).toEqual({ ok: false });
     expect(told.reasons).toEqual(["binding"]);
-    expect(told.events).toEqual(["verified", "refused"]);
+    expect(told.events).toEqual(["refused"]);
     expect(seen).toEqual([Buffer.alloc(BODY.length)]);
   });
 

@@ -89,6 +89,7 @@ export class Opener {
     const verified = this.#verify(received, "request", provider); // 1 to 7
     if (!verified.ok) return refused(verified.reason);
     const verdict = await ask(this.#ports.admission, admitItem(verified), provider); // 8
+    if (verdict === "fresh") this.#tellVerified(verified);
     const reason = this.#noise.isOverdue(arrivedAt) ? "not_admitted" : refusalOf(verdict);
     if (reason !== undefined) return refused(wiped(verified, reason));
     if (!this.#isStillAllowed(verified)) return refused(wiped(verified, "withdrawn")); // 9
@@ -108,6 +109,7 @@ export class Opener {
     if (!verified.ok) return refused(verified.reason);
     const header = verified.header as ResponseHeader;
     if (!isBound(header, binding)) return refused(wiped(verified, "binding")); // 8
+    this.#tellVerified(verified);
     if (!this.#isStillAllowed(verified)) return refused(wiped(verified, "withdrawn")); // 9
     this.#ports.observer?.released({ phase: "response", provider }); // 10
     return { ok: true, header, body: verified.body };
@@ -146,8 +148,13 @@ export class Opener {
     if (body === undefined) return no("tag");
     if (known === undefined) this.#sessions.keep(subkeys, header, session);
     if (learned === undefined) this.#headers.learn(header);
-    observer?.verified?.({ phase, provider, ms: clock.monotonic() - startedAt, skewMs: nowMs - header.ts });
-    return { ok: true, header, body, parts, subkeys, sessionId, nonce };
+    const measured = { ms: clock.monotonic() - startedAt, skewMs: nowMs - header.ts };
+    return { ok: true, header, body, parts, subkeys, sessionId, nonce, measured };
+  }
+
+  /** Not before step 8: a copy has a true tag, and is as late as whoever has recorded it likes. */
+  #tellVerified({ header: { phase, provider }, measured }: Verified): void {
+    this.#ports.observer?.verified?.({ phase, provider, ...measured });
   }
 
   #isServed({ env, provider, intent, model }: Header): boolean {
@@ -175,6 +182,7 @@ interface Verified {
   readonly subkeys: Subkeys;
   readonly sessionId: Buffer;
   readonly nonce: Buffer;
+  readonly measured: { readonly ms: number; readonly skewMs: number };
 }
 type Verification = Verified | { readonly ok: false; readonly reason: Refusal };
 

@@ -48,7 +48,10 @@ export interface SealingObserver {
 export interface OpeningObserver {
   /** Of an envelope under a key that is held, whether or not its tag verified. */
   tagChecked?(facts: TagCheck): void;
-  /** Authentic: its tag verified. `ms` is the time of verifying alone; `skewMs` is our time less the sealer's. */
+  /**
+   * Authentic, and no copy: its tag verified, and the guard called it fresh, or it answers the request that waits. `ms` is
+   * the time of verifying alone; `skewMs` is our time less the sealer's.
+   */
   verified?(facts: { readonly phase: Phase; readonly provider: string; ms: number; skewMs: number }): void;
   released(facts: { readonly phase: Phase; readonly provider: string }): void;
   /** `provider` is what the asker's subject or request says, never what an unverified header says. */

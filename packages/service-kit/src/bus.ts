@@ -33,7 +33,7 @@ export interface Bus extends AsyncDisposable {
   subscribe(
     subject: string,
     handler: (message: BusMessage) => void,
-    options?: { queue?: string },
+    options?: SubscribeOptions,
   ): Subscription;
 
   /** Runs after every re-established connection: re-read what a watch may have lost. */
@@ -98,6 +98,12 @@ export interface ExchangeOptions {
   onFailure(error: Error): void;
 }
 
+export interface SubscribeOptions {
+  readonly queue?: string;
+  /** The process does without it where the server refuses it. */
+  readonly optional?: boolean;
+}
+
 export interface Subscription extends AsyncDisposable {
   readonly subject: string;
 }
@@ -144,8 +150,11 @@ export interface EndpointDefinition {
    */
   readonly concurrency?: number;
   readonly onBusy?: () => EndpointAnswer;
-  /** `false`: a message has no span of its own, as when many requests travel in it. */
-  readonly traced?: boolean;
+  /**
+   * Which messages have a span: those that name a trace (`join`, the default), all of them (`begin`: a trace may begin here),
+   * or none, as when many requests travel in one.
+   */
+  readonly trace?: "join" | "begin" | "none";
 }
 
 export interface EndpointRequest extends BusMessage {

@@ -79,6 +79,23 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       });
     });
 
+    it("goes on without a subscription that it can do without", async () => {
+      host.bus.subscribe("scbe.v1.optional", () => undefined, { optional: true });
+      host.bus.subscribe("scbe.v1.verdict.openai", () => undefined);
+      await eventually(() => !host.readiness.ready);
+      await host.bus.flush();
+      expect(stateOf("nats permissions")).toMatchObject({
+        reason: "may not subscribe to scbe.v1.verdict.openai",
+      });
+    });
+
+    it("is not ready without one that some part can do without and another cannot", async () => {
+      host.bus.subscribe("scbe.v1.both", () => undefined, { optional: true });
+      host.bus.subscribe("scbe.v1.both", () => undefined);
+      await eventually(() => !host.readiness.ready);
+      expect(stateOf("nats permissions")).toMatchObject({ reason: "may not subscribe to scbe.v1.both" });
+    });
+
     it("does not count as serving when the server refuses its endpoint", async () => {
       const service = host.bus.service({
         name: "gateway-openai",

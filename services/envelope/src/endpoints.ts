@@ -75,6 +75,7 @@ export function envelopeEndpoints(options: EndpointsOptions): ServiceDefinition 
     name,
     subject: `${SUBJECTS[kind]}.*`,
     concurrency,
+    trace: "begin",
     handler: (request) => handler(asAsked(request)),
   });
   return {
@@ -103,10 +104,16 @@ function asAsked(request: EndpointRequest): Asked {
   return { data, provider, arrivedAt, header: (name) => request.header(name) };
 }
 
-/** What the caller's trace is told of its request; who has none may go on with this service's, which the answer names. */
+/** What the caller's trace is told of its request. */
 function describe(facts: RequestFacts): void {
   const span = recordedSpan();
   if (span !== undefined) describeRequest(span, facts);
+}
+
+/** For a caller that has no trace of its own. A `tracestate` would be the asker's own words, as long as it likes. */
+function traceToGoOn(): BusHeaders {
+  const traceparent = injectTrace()[HEADERS.traceparent];
+  return traceparent === undefined ? {} : { [HEADERS.traceparent]: traceparent };
 }
 
 const REQUEST = { attributes: { [ATTRIBUTES.phase]: "request" } };
@@ -125,7 +132,7 @@ function sealing<T extends { readonly header: { readonly kid: string } }>(
 
 function sealed(data: Uint8Array, headers: BusHeaders): EndpointAnswer {
   const status = { [HEADERS.status]: STATUS.sealed, [HEADERS.contentTypeOfMessage]: ENVELOPE_MEDIA_TYPE };
-  return { data, headers: { ...status, ...headers, ...injectTrace() } };
+  return { data, headers: { ...status, ...headers, ...traceToGoOn() } };
 }
 
 /** Everything that the header says of the body has been authenticated. */
@@ -141,7 +148,7 @@ function opened(body: Uint8Array, header: RequestHeader | ResponseHeader, inRepl
       [HEADERS.contentType]: header.content_type,
       [HEADERS.schemaHash]: header.schema_hash,
       [HEADERS.inReplyTo]: inReplyTo,
-      ...injectTrace(),
+      ...traceToGoOn(),
     },
   };
 }

@@ -47,8 +47,8 @@ export function replayEndpoints(options: EndpointsOptions): ServiceDefinition {
     description: "Admits an envelope once, and tells the replay epoch to seal for",
     queue: QUEUES.replayGuard,
     endpoints: [
-      { name: "admit", subject: `${SUBJECTS.admit}.*`, handler: admit, traced: false },
-      { name: "epoch-get", subject: SUBJECTS.epochGet, handler: epochGet, traced: false },
+      { name: "admit", subject: `${SUBJECTS.admit}.*`, handler: admit, trace: "none" },
+      { name: "epoch-get", subject: SUBJECTS.epochGet, handler: epochGet, trace: "none" },
     ],
   };
 }

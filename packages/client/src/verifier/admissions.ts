@@ -19,6 +19,7 @@ import {
   type Clock,
   headersOf,
   type Logger,
+  outsideTraces,
   requestSpan,
   type Span,
   setFailure,
@@ -83,7 +84,7 @@ export class Admissions implements Admission {
     const askedAt = this.#options.clock.monotonic();
     this.#waiting += 1;
     return new Promise((decide) => {
-      if (this.#turn.size === 0) setImmediate(() => this.#endTurn());
+      if (this.#turn.size === 0) outsideTraces(() => setImmediate(() => this.#endTurn()));
       const span = requestSpan(subjectFor("admit", provider), ADMIT_ITEM_BYTES);
       const waiting = this.#turn.get(provider);
       if (waiting === undefined) this.#turn.set(provider, [{ item, askedAt, decide, span }]);
@@ -138,6 +139,7 @@ export class Admissions implements Admission {
 
 /** The traces of those items that are recorded. */
 function headersOfBatch(batch: readonly Waiting[]): { readonly headers?: BusHeaders } {
+  if (!batch.some(({ span }) => span.isRecording())) return {};
   const traceparents = batch.map(({ span }) =>
     span.isRecording() ? headersOf(span)[HEADERS.traceparent] : undefined,
   );

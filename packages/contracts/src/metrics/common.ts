@@ -68,7 +68,7 @@ export const COMMON = {
   scbe_trace_export_failures_total: {
     kind: "counter",
     of: PROCESS_KINDS,
-    help: "Batches of spans that the collector did not take",
+    help: "Batches of spans that the collector did not take, and times that the queue was full before them",
     unit: "count",
     labels: {},
   },

@@ -20,7 +20,7 @@ export const VERIFIER = {
   scbe_envelope_verify_ms: {
     kind: "histogram",
     of: VERIFIERS,
-    help: "Time to verify an envelope and decrypt it, without the replay guard; only of those whose tag verified",
+    help: "Time to verify an envelope and decrypt it, without the replay guard; only of those that verified and are no copies",
     unit: "ms",
     labels: OF_PHASE,
     bounds: ENVELOPE_MS,
@@ -28,7 +28,7 @@ export const VERIFIER = {
   scbe_phase_skew_ms: {
     kind: "histogram",
     of: VERIFIERS,
-    help: "Opener's wall clock less the time in the header, without its sign; only of those whose tag verified",
+    help: "Opener's wall clock less the time in the header, without its sign; only of those that verified and are no copies",
     unit: "ms",
     labels: OF_PHASE,
     bounds: SKEW_MS,

@@ -41,7 +41,7 @@ export function showProcess({ metrics, name, version, readiness, clock }: ShowPr
     follow(connected) {
       bus = connected;
       stack.use(bus.onReconnect(() => reconnects.inc({})));
-      stack.use(bus.subscribe(SUBJECTS.ring, (message) => offset.hear(message)));
+      stack.use(bus.subscribe(SUBJECTS.ring, (message) => offset.hear(message), { optional: true }));
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

@@ -1,10 +1,11 @@
 import { performance } from "node:perf_hooks";
-import { isName, isScbeError, ScbeError, serviceErrorHeaders } from "@scbe/contracts";
+import type { Context } from "@opentelemetry/api";
+import { HEADERS, isName, isScbeError, ScbeError, serviceErrorHeaders } from "@scbe/contracts";
 import type { Msg } from "nats";
 import type { BusHeaders, EndpointAnswer, EndpointDefinition, EndpointRequest } from "../bus.ts";
 import type { Logger } from "../logger.ts";
 import { extractTrace } from "../tracing/propagation.ts";
-import { failSpan, inSpan, processSpan, type Span } from "../tracing/spans.ts";
+import { failSpan, inSpan, isTracing, processSpan, type Span } from "../tracing/spans.ts";
 import { Received } from "./received.ts";
 
 /** What an endpoint needs of its surroundings. */
@@ -72,14 +73,22 @@ export class Endpoint {
 
   /** Whatever the handler does and logs belongs to the asker's trace. */
   #trace(request: Request): void {
-    if (this.definition.traced === false) {
+    const parent = this.#traceOf(request);
+    if (parent === undefined) {
       this.#handle(request);
       return;
     }
-    const parent = extractTrace((name) => request.header(name));
     const facts = { queue: this.#ports.queue, bytes: request.data.length };
     const span = processSpan(request.subject, facts, parent);
     inSpan(span, () => this.#handle(request, span), parent);
+  }
+
+  /** What a span of the request is to be below; undefined: it has none. */
+  #traceOf(request: Request): Context | undefined {
+    const { trace = "join" } = this.definition;
+    if (trace === "none" || !isTracing()) return undefined;
+    if (trace === "join" && request.header(HEADERS.traceparent) === undefined) return undefined;
+    return extractTrace((name) => request.header(name));
   }
 
   #turnAway(reply: string): void {
@@ -108,7 +117,7 @@ export class Endpoint {
   }
 
   #finish({ replyTo, provider }: Request, answer: EndpointAnswer, span: Span | undefined): void {
-    this.#answer(replyTo, answer);
+    this.#answer(replyTo, answer, span);
     span?.end();
     this.#done(provider);
   }
@@ -120,11 +129,12 @@ export class Endpoint {
     this.#done(provider);
   }
 
-  #answer(reply: string, answer: EndpointAnswer): void {
+  #answer(reply: string, answer: EndpointAnswer, span?: Span): void {
     if (answer === undefined) return;
     try {
       this.#ports.respond(reply, answer.data, answer.headers);
     } catch (error) {
+      if (span !== undefined) failSpan(span, error);
       if (isScbeError(error, "DISCONNECTED")) this.#lost(error);
       else this.#fail(reply, error);
     }

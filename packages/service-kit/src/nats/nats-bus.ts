@@ -10,12 +10,13 @@ import type {
   ExchangeOptions,
   RequestOptions,
   ServiceDefinition,
+  SubscribeOptions,
   Subscription,
 } from "../bus.ts";
 import type { Logger } from "../logger.ts";
 import type { Registry } from "../metrics/registry.ts";
 import { injectTrace } from "../tracing/propagation.ts";
-import { requestSpan, whileIn } from "../tracing/spans.ts";
+import { beginSpan, requestSpan, whileIn } from "../tracing/spans.ts";
 import { disconnected, tooLarge, toScbeError } from "./errors.ts";
 import { Exchanges } from "./exchanges.ts";
 import { encodeHeaders } from "./headers.ts";
@@ -47,6 +48,9 @@ export class NatsBus implements Bus {
   readonly #onConnection = new Set<(connected: boolean) => void>();
   readonly #onReconnect = new Set<() => void>();
   readonly #owned = new Set<AsyncDisposable>();
+  /** Subjects of subscriptions: those that some part cannot do without, and those that all can. */
+  readonly #needed = new Set<string>();
+  readonly #optional = new Set<string>();
   #connected = true;
   #maxPayload: number;
   #disposing: Promise<void> | undefined;
@@ -88,7 +92,7 @@ export class NatsBus implements Bus {
 
   async request(subject: string, data: Uint8Array, options: RequestOptions): Promise<BusMessage> {
     if (options.traced === false) return this.#request(subject, data, options, options.headers);
-    const span = requestSpan(subject, data.length);
+    const span = requestSpan(subject, data.length, beginSpan);
     return whileIn(span, () =>
       this.#request(subject, data, options, { ...options.headers, ...injectTrace() }),
     );
@@ -123,10 +127,12 @@ export class NatsBus implements Bus {
   subscribe(
     subject: string,
     handler: (message: BusMessage) => void,
-    options: { queue?: string } = {},
+    { queue, optional = false }: SubscribeOptions = {},
   ): Subscription {
+    if (optional) this.#optional.add(subject);
+    else this.#needed.add(subject);
     const subscription = this.#connection.subscribe(subject, {
-      ...options,
+      ...(queue !== undefined && { queue }),
       callback: (error, message) => {
         if (error === null) this.#guarded(subject, () => handler(new Received(message)));
       },
@@ -317,8 +323,10 @@ export class NatsBus implements Bus {
   }
 
   #refused(operation: "publish" | "subscription", subject: string): void {
-    if (operation === "subscription") this.#options.onSubscriptionRefused?.(subject);
-    else
+    if (operation === "subscription") {
+      if (this.#optional.has(subject) && !this.#needed.has(subject)) return;
+      this.#options.onSubscriptionRefused?.(subject);
+    } else
       this.#exchanges.failAll(
         toScbeError(new NatsError("", NatsCode.PermissionsViolation), `publish to ${subject}`),
         subject,

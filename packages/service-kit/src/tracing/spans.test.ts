@@ -4,13 +4,16 @@ import { collectLogs, receiveSpans, type SpanReceiver } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { extractTrace, injectTrace } from "./propagation.ts";
 import {
+  beginSpan,
   failSpan,
   headersOf,
   inSpan,
   processSpan,
   recordedSpan,
+  requestSpan,
   startSpan,
   traceIdOf,
+  whileIn,
   withSpan,
 } from "./spans.ts";
 import { startTracing } from "./start-tracing.ts";
@@ -34,7 +37,7 @@ afterAll(async () => {
 
 describe("a span", () => {
   test("is below the one that is active when it starts, also after an await", async () => {
-    await withSpan("outer", {}, async () => {
+    await whileIn(beginSpan("outer"), async () => {
       await Promise.resolve();
       withSpan("inner", {}, () => undefined);
     });
@@ -45,8 +48,17 @@ describe("a span", () => {
     expect(outer.service).toBe("spans");
   });
 
+  test("is below one that has ended already, and ends for itself, as work does that goes on after an answer", async () => {
+    const outer = beginSpan("answered already");
+    outer.end();
+    inSpan(outer, () => withSpan("goes on", {}, () => requestSpan("scbe.v1.later", 1).end()));
+    const [above, inner] = [await collector.span("goes on"), await collector.span("request scbe.v1.later")];
+    expect(above.parentSpanId).toBe(outer.spanContext().spanId);
+    expect(inner.parentSpanId).toBe(above.spanId);
+  });
+
   test("that is handed to a callback is the parent of what starts there", async () => {
-    const span = startSpan("handed on");
+    const span = beginSpan("handed on");
     await new Promise<void>((resolve) =>
       setImmediate(() => {
         inSpan(span, () => withSpan("in the callback", {}, () => undefined));
@@ -61,10 +73,10 @@ describe("a span", () => {
 
   test("ends as failed, with the code of what was thrown and not a word of its text", async () => {
     const secret = "the body that a handler quotes";
-    const failing = withSpan("rejects", {}, () => Promise.reject(new ScbeError("BUSY", secret)));
+    const failing = whileIn(beginSpan("rejects"), () => Promise.reject(new ScbeError("BUSY", secret)));
     await expect(failing).rejects.toThrow(secret);
     expect(() =>
-      withSpan("throws", {}, () => {
+      whileIn(beginSpan("throws"), () => {
         throw new Error(secret);
       }),
     ).toThrow(secret);
@@ -77,10 +89,17 @@ describe("a span", () => {
 
   test("is found by what it says of itself while it is recorded", () => {
     expect(recordedSpan()).toBeUndefined();
-    withSpan("found", {}, (span) => {
-      expect(recordedSpan()).toBe(span);
-      expect(traceIdOf(span)).toMatch(/^[0-9a-f]{32}$/);
-    });
+    const span = beginSpan("found");
+    whileIn(span, () => expect(recordedSpan()).toBe(span));
+    expect(span.spanContext().traceId).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  test("that nobody has begun a trace for is none, and what it would hold is done all the same", () => {
+    expect(withSpan("of no trace", {}, (span) => [span.isRecording(), recordedSpan()])).toEqual([
+      false,
+      undefined,
+    ]);
+    expect(startSpan("of no trace")).toBe(requestSpan("scbe.v1.request.openai", 1));
   });
 });
 
@@ -130,16 +149,16 @@ describe("a trace on the bus", () => {
     expect(injectTrace(parent)).toEqual({});
   });
 
-  test("is not sampled by us when its sender says that it is not, and says so to the next one", () => {
+  test("that its sender does not sample costs nothing from here on: no span, no header", () => {
     const parent = extractTrace((name) => (name === "traceparent" ? REMOTE.replace(/01$/, "00") : undefined));
     const span = processSpan("scbe.v1.request.openai", { queue: "gateways", bytes: 1 }, parent);
     expect(span.isRecording()).toBe(false);
     inSpan(
       span,
       () => {
-        expect(startSpan("below what is not recorded")).toBe(span);
-        expect(injectTrace().traceparent).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-00$/);
-        expect(headersOf(span)).toEqual(injectTrace());
+        expect(startSpan("below what is not sampled")).toBe(span);
+        expect(injectTrace()).toEqual({});
+        expect(headersOf(span)).toEqual({});
         expect(traceIdOf(span)).toBeUndefined();
       },
       parent,
@@ -150,16 +169,15 @@ describe("a trace on the bus", () => {
 test("a log line that is written inside of a request has its trace's id, and none outside", () => {
   const logs = collectLogs();
   logs.log.info("outside");
-  const traceId = withSpan("logs", {}, (span) => {
-    logs.log.info("inside");
-    return span.spanContext().traceId;
-  });
+  const span = beginSpan("logs");
+  const { traceId } = span.spanContext();
+  whileIn(span, () => logs.log.info("inside"));
   expect(logs.lines[0]).not.toHaveProperty("trace_id");
   expect(logs.lines[1]).toMatchObject({ msg: "inside", trace_id: traceId });
 });
 
 test("what is exported tells the service, its version and OTEL_RESOURCE_ATTRIBUTES, and nothing of the process", async () => {
-  withSpan("resource", {}, () => undefined);
+  beginSpan("resource").end();
   await collector.span("resource");
   expect(collector.text).toContain("1.2.3");
   expect(collector.text).toContain("deployment.environment.name");

@@ -9,10 +9,8 @@ export interface TracingOptions {
   readonly version: string;
   /** Hears that spans are lost: the first time, and then once a minute. */
   readonly log?: Logger;
-  /** Runs for every batch of spans that was not delivered. */
+  /** Runs for every batch of spans that was not delivered, and whenever spans found the queue full. */
   readonly onExportFailure?: () => void;
-  /** Default `process.env`. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /** Time to deliver what is left when a process stops: a collector that hangs may not keep it. */
@@ -28,7 +26,8 @@ const SAY_AGAIN_MS = 60_000;
  * await using tracing = await startTracing({ name: "orchestrator", version: "1.0.0" });
  */
 export async function startTracing(options: TracingOptions): Promise<AsyncDisposable> {
-  const { name, version, env = process.env } = options;
+  const { name, version } = options;
+  const { env } = process;
   if (!hasEndpoint(env)) return { [Symbol.asyncDispose]: async () => undefined };
   const [{ NodeSDK }, resources] = await Promise.all([
     import("@opentelemetry/sdk-node"),
@@ -83,9 +82,11 @@ function hearFailures({ log, onExportFailure }: TracingOptions): { hasStarted():
     saidAt = performance.now();
     log?.warn("spans could not be delivered, and are lost; is OTEL_EXPORTER_OTLP_ENDPOINT the right one?");
   };
+  // What a full queue did not take was sent to nobody, so the SDK takes it for no error.
+  const onWarning = (text: string): void => (text.startsWith("Dropped ") ? onError : onProblem)(text);
   const ignore = (): void => undefined;
   diag.setLogger(
-    { error: onError, warn: onProblem, info: ignore, debug: ignore, verbose: ignore },
+    { error: onError, warn: onWarning, info: ignore, debug: ignore, verbose: ignore },
     { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
   );
   return {
