@@ -1,15 +1,16 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Client } from "@scbe/client";
+import { type Client, startTracing } from "@scbe/client";
 import {
   createTempDir,
   eventually,
   freePort,
   type RunningProcess,
   receiveSpans,
+  type SpanReceiver,
   type TempDir,
 } from "@scbe/testkit";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startExample, startExampleGateway, startExampleStandIn } from "./kit/example-program.ts";
 import { type ServiceProcess, startServiceProcess } from "./kit/service-process.ts";
 import { type Spine, startSpine, transportVariablesOf } from "./kit/spine.ts";
@@ -25,12 +26,23 @@ let standInUrl: string;
 let standIn: RunningProcess;
 let folder: TempDir;
 
+/** Takes what the orchestrator here traces: a gateway has spans of those requests alone whose sender traces. */
+let ownCollector: SpanReceiver;
+let tracing: AsyncDisposable;
+
 beforeAll(async () => {
+  ownCollector = await receiveSpans();
+  vi.stubEnv("OTEL_EXPORTER_OTLP_ENDPOINT", ownCollector.url);
+  vi.stubEnv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json");
+  tracing = await startTracing({ name: "orchestrator", version: "0.0.0" });
+  vi.unstubAllEnvs();
   folder = createTempDir();
   spine = await startSpine({ providers: [PROVIDER], envelope: false });
   ({ running: standIn, url: standInUrl } = await startExampleStandIn(spine));
 });
 afterAll(async () => {
+  await tracing?.[Symbol.asyncDispose]();
+  await ownCollector?.[Symbol.asyncDispose]();
   await standIn?.kill();
   await spine?.[Symbol.asyncDispose]();
   folder?.[Symbol.dispose]();

@@ -34,7 +34,7 @@ describe("a row", () => {
       ours: 20,
       against: 2,
       ratio: 10,
-      spread: [7.5, 10],
+      spread: { ours: [15, 25], against: [2, 2.5], ratio: [7.5, 10] },
     });
   });
 
@@ -69,14 +69,20 @@ describe("npm run bench", () => {
   test("shows a table whose columns stand under their titles", () => {
     const common = { unit: "us", better: "lower" } as const;
     const lines = renderTable([
-      { ...common, name: "seal", ours: 8.04, against: 1234.5, ratio: 0.5, spread: [0.4, 0.6] },
-      { ...common, name: "a-longer-name", ours: 150, against: 9, ratio: 12, spread: [11, 13] },
+      {
+        ...{ ...common, name: "seal", ours: 8.04, against: 1234.5, ratio: 0.5 },
+        spread: { ours: [8, 9.126], against: [1200, 1300], ratio: [0.4, 0.6] },
+      },
+      {
+        ...{ ...common, name: "a-longer-name", ours: 150, against: 12.34, ratio: 12 },
+        spread: { ours: [140, 150], against: [9, 13], ratio: [11, 13] },
+      },
     ]).split("\n");
     expect(lines).toEqual([
-      "row            ours  against  unit  ratio  spread          better",
-      "-------------  ----  -------  ----  -----  --------------  ------",
-      "seal           8.0   1235     us    0.50   0.40 to 0.60    lower",
-      "a-longer-name  150   9.0      us    12.00  11.00 to 13.00  lower",
+      "row            ours  spread        against  spread        unit  ratio  spread          better",
+      "-------------  ----  ------------  -------  ------------  ----  -----  --------------  ------",
+      "seal           8.04  8.00 to 9.13  1235     1200 to 1300  us    0.50   0.40 to 0.60    lower",
+      "a-longer-name  150   140 to 150    12.3     9.00 to 13.0  us    12.00  11.00 to 13.00  lower",
     ]);
   });
 
@@ -84,7 +90,16 @@ describe("npm run bench", () => {
     const main = fileURLToPath(new URL("main.ts", import.meta.url));
     await using help = startProcess(process.execPath, [main, "--help"]);
     expect(await help.exited).toMatchObject({ code: 0 });
-    for (const name of ["seal-1KiB-vs-raw", "open-1KiB-vs-jose", "e2e-64-vs-bare", "e2e-64-vs-hollow"]) {
+    for (const name of [
+      "seal-1KiB-vs-raw",
+      "open-1KiB-vs-jose",
+      "e2e-64-vs-bare",
+      "e2e-64-vs-hollow",
+      "e2e-64-traced-1pct",
+      "e2e-64-traced-100pct",
+      "e2e-1-hanging-collector",
+      "e2e-1-hanging-vs-taking",
+    ]) {
       expect(help.stdout).toMatch(new RegExp(`^  ${name} +\\S`, "m"));
     }
     await using wrong = startProcess(process.execPath, [main, "--only", "nothing"]);
@@ -101,10 +116,12 @@ describe("npm run bench", () => {
     expect(await bench.exited).toMatchObject({ code: 0 });
     expect(bench.stdout).toContain(name);
     const figure = expect.any(Number);
+    const range = [figure, figure];
+    const spread = { ours: range, against: range, ratio: range };
     expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({
       machine: expect.stringContaining(process.arch),
       node: process.versions.node,
-      rows: [{ name, unit: "us", better: "lower", ours: figure, against: figure, ratio: figure }],
+      rows: [{ name, unit: "us", better: "lower", ours: figure, against: figure, ratio: figure, spread }],
     });
   });
 });

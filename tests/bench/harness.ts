@@ -24,9 +24,16 @@ export interface Result {
   readonly ours: number;
   readonly against: number;
   readonly ratio: number;
-  /** First and third quartile of the rounds' ratios. */
-  readonly spread: readonly [number, number];
+  /** Between which half of the rounds lie: their figures of each side, and their ratios. */
+  readonly spread: {
+    readonly ours: Quartiles;
+    readonly against: Quartiles;
+    readonly ratio: Quartiles;
+  };
 }
+
+/** The first and the third. */
+export type Quartiles = readonly [number, number];
 
 /** Runs a row: unmeasured rounds of each side, then `rounds` interleaved ones, the order swapped each time. */
 export async function runRow(row: Row, onRound: (round: number) => void = () => {}): Promise<Result> {
@@ -43,22 +50,28 @@ export async function runRow(row: Row, onRound: (round: number) => void = () => 
     const [ours, against] = round % 2 === 0 ? [first, second] : [second, first];
     rounds.push({ ours, against, ratio: ratio(ours, against) });
   }
-  const ratios = rounds.map((round) => round.ratio);
+  const figures = {
+    ours: rounds.map((round) => round.ours),
+    against: rounds.map((round) => round.against),
+    ratio: rounds.map((round) => round.ratio),
+  };
   return {
     name: row.name,
     unit: row.unit,
     better: row.better,
-    ours: quantile(
-      rounds.map((round) => round.ours),
-      0.5,
-    ),
-    against: quantile(
-      rounds.map((round) => round.against),
-      0.5,
-    ),
-    ratio: quantile(ratios, 0.5),
-    spread: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
+    ours: quantile(figures.ours, 0.5),
+    against: quantile(figures.against, 0.5),
+    ratio: quantile(figures.ratio, 0.5),
+    spread: {
+      ours: quartiles(figures.ours),
+      against: quartiles(figures.against),
+      ratio: quartiles(figures.ratio),
+    },
   };
+}
+
+function quartiles(values: readonly number[]): Quartiles {
+  return [quantile(values, 0.25), quantile(values, 0.75)];
 }
 
 /** The `q`-quantile by linear interpolation; `values` is not empty. */
@@ -85,22 +98,4 @@ export async function microsecondsPerCall(work: () => unknown, forMs = 20): Prom
     elapsed = performance.now() - start;
   }
   return (elapsed * 1000) / calls;
-}
-
-/** Completed calls a second, with `inFlight` of them always under way, for `forMs` milliseconds. */
-export async function callsPerSecond(
-  call: () => Promise<unknown>,
-  inFlight: number,
-  forMs: number,
-): Promise<number> {
-  const start = performance.now();
-  let done = 0;
-  const lane = async () => {
-    while (performance.now() - start < forMs) {
-      await call();
-      done++;
-    }
-  };
-  await Promise.all(Array.from({ length: inFlight }, lane));
-  return (done * 1000) / (performance.now() - start);
 }

@@ -6,12 +6,24 @@ import { readOptions } from "./options.ts";
 import { benchReport, machine } from "./report.ts";
 import { e2eVsBare, e2eVsHollow } from "./rows/end-to-end.ts";
 import type { RowSource } from "./rows/row-source.ts";
+import { hangingCollector, hangingVsTaking, tracedAt1Percent, tracedAt100Percent } from "./rows/tracing.ts";
 import { openVsJose, sealVsJose } from "./rows/vs-jose.ts";
 import { openVsRaw, sealVsRaw } from "./rows/vs-raw.ts";
 import { renderTable } from "./table.ts";
 
 /** `npm run bench`: every row compares two things in turns, and what counts is the median of their ratios. */
-const ROWS: readonly RowSource[] = [sealVsRaw, openVsRaw, sealVsJose, openVsJose, e2eVsBare, e2eVsHollow];
+const ROWS: readonly RowSource[] = [
+  sealVsRaw,
+  openVsRaw,
+  sealVsJose,
+  openVsJose,
+  e2eVsBare,
+  e2eVsHollow,
+  tracedAt1Percent,
+  tracedAt100Percent,
+  hangingCollector,
+  hangingVsTaking,
+];
 const WRONG_ARGUMENTS = 2;
 
 process.exit(await main(process.argv.slice(2)).catch(failed));
@@ -69,14 +81,15 @@ function print(text: string, exitCode: number): number {
 
 function helpText(): string {
   return `Measures, in turns, ours and what it is compared with. Absolute times on a shared machine say little; what counts is the
-ratio: the median of the rounds', with the first and the third quartile as its spread.
+ratio: the median of the rounds'. Each figure's spread is its rounds' first and third quartile.
 
   npm run bench
   npm run bench -- --only ROW     this row alone; may be given more than once
-  npm run bench -- --json FILE    writes {"machine", "node", "rows": [{"name", "unit", "better", "ours", "against", "ratio"}]} too
+  npm run bench -- --json FILE    writes {"machine", "node", "rows": [{"name", "unit", "better", "ours", "against", "ratio",
+                                  "spread": {"ours", "against", "ratio"}}]} too
 
 Rows:
-${ROWS.map(({ name, says }) => `  ${name.padEnd(20)} ${says}\n`).join("")}
+${ROWS.map(({ name, says }) => `  ${name.padEnd(24)} ${says}\n`).join("")}
 Exit codes: 0 measured, 1 failed, 2 wrong arguments.
 `;
 }

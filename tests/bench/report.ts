@@ -5,14 +5,14 @@ import type { Result } from "./harness.ts";
 export interface BenchReport {
   readonly machine: string;
   readonly node: string;
-  readonly rows: readonly Omit<Result, "spread">[];
+  readonly rows: readonly Result[];
 }
 
 export function benchReport(results: readonly Result[]): BenchReport {
   return {
     machine: machine(),
     node: process.versions.node,
-    rows: results.map(({ spread: _, ...row }) => row),
+    rows: results,
   };
 }
 

@@ -1,16 +1,18 @@
-import type { Result } from "./harness.ts";
+import type { Quartiles, Result } from "./harness.ts";
 
-const COLUMNS = ["row", "ours", "against", "unit", "ratio", "spread", "better"] as const;
+const COLUMNS = ["row", "ours", "spread", "against", "spread", "unit", "ratio", "spread", "better"] as const;
 
 /** The results as an aligned table, for people. */
 export function renderTable(results: readonly Result[]): string {
   const lines = results.map((result) => [
     result.name,
     figure(result.ours),
+    range(result.spread.ours, figure),
     figure(result.against),
+    range(result.spread.against, figure),
     result.unit,
-    result.ratio.toFixed(2),
-    `${result.spread[0].toFixed(2)} to ${result.spread[1].toFixed(2)}`,
+    ratio(result.ratio),
+    range(result.spread.ratio, ratio),
     result.better,
   ]);
   const widths = COLUMNS.map((title, column) =>
@@ -23,7 +25,15 @@ export function renderTable(results: readonly Result[]): string {
     .join("\n");
 }
 
+function range([first, third]: Quartiles, show: (value: number) => string): string {
+  return `${show(first)} to ${show(third)}`;
+}
+
+function ratio(value: number): string {
+  return value.toFixed(2);
+}
+
 function figure(value: number): string {
-  if (value >= 1000) return Math.round(value).toString();
-  return value >= 100 ? value.toFixed(0) : value.toFixed(1);
+  if (value >= 100) return value.toFixed(0);
+  return value.toFixed(value >= 10 ? 1 : 2);
 }

@@ -17,6 +17,11 @@ export interface PrometheusOptions {
   readonly files?: readonly ConfigFile[];
 }
 
+export interface PrometheusStartOptions extends PrometheusOptions {
+  /** Until an alert that goes on firing is told again, to an Alertmanager that has not heard of it as well; default 1 minute. */
+  readonly alertResendDelayMs?: number;
+}
+
 /** One series' value at one time. */
 export interface Sample {
   /** With `__name__`, where the expression has kept it. */
@@ -55,7 +60,7 @@ export interface PrometheusServer extends AsyncDisposable {
 }
 
 /** Starts one; its temporary folder goes with it. @throws Error with the server's output when it does not start */
-export async function startPrometheus(options: PrometheusOptions): Promise<PrometheusServer> {
+export async function startPrometheus(options: PrometheusStartOptions): Promise<PrometheusServer> {
   const program = findServer("prometheus");
   const dir = createTempDir();
   try {
@@ -68,6 +73,7 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
         `--storage.tsdb.path=${join(dir.path, "data")}`,
         `--web.listen-address=127.0.0.1:${port}`,
         "--web.enable-lifecycle",
+        `--rules.alert.resend-delay=${options.alertResendDelayMs ?? RESEND_DELAY_MS}ms`,
       ],
       readyUrl: ([port]) => `http://127.0.0.1:${port}/-/ready`,
     });
@@ -101,6 +107,8 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
 }
 
 const CONFIG_FILE = "prometheus.yml";
+/** Prometheus's own default. */
+const RESEND_DELAY_MS = 60_000;
 
 function writeFiles(dir: string, { config, files = [] }: PrometheusOptions): void {
   for (const { path, text } of [{ path: CONFIG_FILE, text: config }, ...files]) {

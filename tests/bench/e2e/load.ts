@@ -1,20 +1,17 @@
-import { callsPerSecond } from "../harness.ts";
+import { type Load, measureLoad } from "./measure-load.ts";
 
 /** What a caller's process is told to do, and what it says of it. */
 export interface LoadOrder {
   readonly inFlight: number;
   readonly forMs: number;
 }
-export type LoadReport = { readonly perSecond: number } | { readonly failed: string };
+export type LoadReport = Load | { readonly failed: string };
 
 /** The caller's side: makes calls when it is told to, and lives as long as its parent. */
 export function takeLoadOrders(call: () => Promise<unknown>): void {
   process.on("message", ({ inFlight, forMs }: LoadOrder) => {
     const report = (it: LoadReport): void => void process.send?.(it);
-    callsPerSecond(call, inFlight, forMs).then(
-      (perSecond) => report({ perSecond }),
-      (error) => report({ failed: String(error) }),
-    );
+    measureLoad(call, inFlight, forMs).then(report, (error) => report({ failed: String(error) }));
   });
   process.once("disconnect", () => process.exit(0));
   process.send?.("ready");

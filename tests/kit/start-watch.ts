@@ -1,0 +1,87 @@
+import {
+  type AlertmanagerServer,
+  eventually,
+  type PrometheusServer,
+  receiveWebhooks,
+  startAlertmanager,
+  startPrometheus,
+  type WebhookReceiver,
+} from "@scbe/testkit";
+import type { ScrapeJob } from "#monitoring/jobs.ts";
+import { renderAlertmanagerConfig } from "#monitoring/render-alertmanager-config.ts";
+import { renderPrometheusConfig } from "#monitoring/render-prometheus-config.ts";
+import { renderRules } from "#monitoring/render-rules.ts";
+import type { Thresholds } from "#monitoring/thresholds.ts";
+import type { ServiceProcess } from "./service-process.ts";
+import type { Spine } from "./spine.ts";
+
+/** A real Prometheus with our rules, a real Alertmanager with our routes, and the controller that it tells. */
+export interface Watch extends AsyncDisposable {
+  readonly prometheus: PrometheusServer;
+  readonly alertmanager: AlertmanagerServer;
+  readonly controller: WebhookReceiver;
+}
+
+export const WEBHOOK_PATH = "/webhooks/alertmanager";
+export const WEBHOOK_TOKEN = "a token for the tests";
+const TOKEN_FILE = "token";
+
+export interface WatchOptions {
+  readonly thresholds: Thresholds;
+  readonly targets: readonly ScrapeJob[];
+  /** Until an alert that goes on is told again; a minute unless told. */
+  readonly alertResendDelayMs?: number;
+}
+
+/** Starts all three. Resolves when everything that is counted is seen to rise. */
+export async function startWatch({ thresholds, targets, ...options }: WatchOptions): Promise<Watch> {
+  await using stack = new AsyncDisposableStack();
+  const controller = stack.use(await receiveWebhooks());
+  const alertmanager = stack.use(
+    await startAlertmanager({
+      config: renderAlertmanagerConfig({
+        webhookUrl: `${controller.url}${WEBHOOK_PATH}`,
+        webhookTokenFile: TOKEN_FILE,
+      }),
+      files: [{ path: TOKEN_FILE, text: WEBHOOK_TOKEN }],
+    }),
+  );
+  const { scrapeIntervalMs, evaluationIntervalMs } = thresholds.durations;
+  const config = renderPrometheusConfig({
+    scrapeIntervalS: scrapeIntervalMs / 1000,
+    evaluationIntervalS: evaluationIntervalMs / 1000,
+    ruleFiles: ["rules/*.yml"],
+    targets,
+    alertmanagers: [alertmanager.address],
+  });
+  const prometheus = stack.use(await startPrometheus({ ...options, config, files: renderRules(thresholds) }));
+  await untilAllUp(prometheus, targets.flatMap((job) => job.targets).length);
+  const held = stack.move();
+  return { prometheus, alertmanager, controller, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}
+
+/** What there is to scrape of a spine, and of the clients beside it. */
+export function scrapeJobsOf(
+  { keyring, guards, envelope }: Spine,
+  clients: Readonly<Record<"gateways" | "orchestrators", readonly { readonly target: string }[]>>,
+): ScrapeJob[] {
+  const hostsOf = (services: readonly ServiceProcess[]) => services.map(({ opsUrl }) => new URL(opsUrl).host);
+  return [
+    { job: "keyring", targets: hostsOf([keyring]) },
+    { job: "replay-guard", targets: hostsOf(guards) },
+    { job: "envelope", targets: hostsOf(envelope === undefined ? [] : [envelope]) },
+    { job: "gateway", targets: clients.gateways.map(({ target }) => target) },
+    { job: "orchestrator", targets: clients.orchestrators.map(({ target }) => target) },
+  ];
+}
+
+/** @throws Error with what is the matter with those that are not */
+async function untilAllUp(prometheus: PrometheusServer, count: number): Promise<void> {
+  const check = async (): Promise<true> => {
+    const targets = await prometheus.targets();
+    const up = targets.filter(({ health }) => health === "up");
+    if (up.length === count) return true;
+    throw new Error(`${up.length} of ${count} targets are up: ${JSON.stringify(targets)}`);
+  };
+  await eventually(check, { timeoutMs: 30_000, everyMs: 100 });
+}
