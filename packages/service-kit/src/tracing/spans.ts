@@ -99,7 +99,7 @@ export function inSpan<T>(span: Span, work: () => T, parent: Context = context.a
 
 /** Runs `work` below no span: for what goes on for longer than whatever has begun it. */
 export function outsideTraces<T>(work: () => T): T {
-  return context.with(ROOT_CONTEXT, work);
+  return context.active() === ROOT_CONTEXT ? work() : context.with(ROOT_CONTEXT, work);
 }
 
 /** The status of a span whose work failed: the error's code, never its text, which others may have written. */
