@@ -14,6 +14,8 @@ export type CallEnd = "late" | "cancelled" | "stopping";
  */
 export class Call {
   readonly #request: EndpointRequest;
+  /** Which envelope it has opened, by the id that a cancellation of it has; undefined until it has. */
+  opens: string | undefined;
   #deadline: number;
   #timer: NodeJS.Timeout | undefined;
   #accepted = false;

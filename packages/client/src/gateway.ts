@@ -13,6 +13,7 @@ import {
   type Readiness,
   recordedSpan,
   type ServiceDefinition,
+  Slots,
   setFailure,
   withSpan,
 } from "@scbe/service-kit";
@@ -69,8 +70,7 @@ class QueueGateway implements Gateway {
   readonly #ports: GatewayPorts;
   readonly #answerer: Answerer;
   readonly #service: BusService;
-  readonly #calls = new Set<Call>();
-  readonly #opened = new Map<string, Call>();
+  readonly #calls = new Slots<Call>();
   readonly #cancellations = new Cancellations();
   readonly #stack = new AsyncDisposableStack();
   #following: Disposable | undefined;
@@ -144,12 +144,12 @@ class QueueGateway implements Gateway {
 
   async #take(request: EndpointRequest): Promise<EndpointAnswer> {
     const call = new Call(request, readTimeout(request, this.#ports.timeoutMsMax));
-    this.#calls.add(call);
+    const slot = this.#calls.add(call);
     try {
       return await this.#answer(request, call);
     } finally {
       call.close();
-      this.#calls.delete(call);
+      this.#calls.remove(slot);
       if (this.#calls.size === 0) this.#onIdle?.();
     }
   }
@@ -170,22 +170,19 @@ class QueueGateway implements Gateway {
     call.endWithin(ts + ttl * 1000 + skewMsMax - clock.now());
     const id = cancelId(opened.hash);
     if (this.#cancellations.has(id)) call.abort("cancelled");
-    this.#opened.set(id, call);
-    try {
-      return await this.#answerer.answer(opened, call);
-    } finally {
-      this.#opened.delete(id);
-    }
+    call.opens = id;
+    return this.#answerer.answer(opened, call);
   }
 
   #cancel(data: Uint8Array): void {
     const id = this.#cancellations.note(data);
-    if (id !== undefined) this.#opened.get(id)?.abort("cancelled");
+    if (id === undefined) return;
+    for (const call of this.#calls) if (call.opens === id) call.abort("cancelled");
   }
 
   #abortAll(): void {
     this.#ports.log.warn({ provider: this.provider, inFlight: this.inFlight }, "draining took too long");
-    for (const call of [...this.#calls]) call.abort("stopping");
+    for (const call of this.#calls) call.abort("stopping");
   }
 
   #idle(): Promise<void> {

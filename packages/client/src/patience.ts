@@ -1,11 +1,12 @@
 import { ScbeError } from "@scbe/contracts";
+import type { Slots } from "@scbe/service-kit";
 
 export interface PatienceOptions {
   /** Until the deadline, from now. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
   /** All of one client, while they last. */
-  readonly among: Set<Patience>;
+  readonly among: Slots<Patience>;
 }
 
 /**
@@ -15,7 +16,8 @@ export interface PatienceOptions {
 export class Patience implements Disposable {
   readonly #deadline: number;
   readonly #signal: AbortSignal | undefined;
-  readonly #among: Set<Patience>;
+  readonly #among: Slots<Patience>;
+  readonly #slot: number;
   #end: ScbeError | undefined;
   #listener: ((end: ScbeError) => void) | undefined;
 
@@ -23,7 +25,7 @@ export class Patience implements Disposable {
     this.#deadline = performance.now() + timeoutMs;
     this.#signal = signal;
     this.#among = among;
-    among.add(this);
+    this.#slot = among.add(this);
     if (signal?.aborted === true) this.#onAbort();
     else signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
@@ -69,7 +71,7 @@ export class Patience implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#among.delete(this);
+    this.#among.remove(this.#slot);
     this.#listener = undefined;
     this.#signal?.removeEventListener("abort", this.#onAbort);
   }

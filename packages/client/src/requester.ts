@@ -12,6 +12,7 @@ import {
   inSpan,
   type Registry,
   recordedSpan,
+  Slots,
   type Span,
   traceIdOf,
   withSpan,
@@ -47,7 +48,7 @@ const SEAL = { attributes: { [ATTRIBUTES.phase]: "request" } };
  */
 export class Requester implements Disposable {
   readonly #ports: RequesterPorts;
-  readonly #open = new Set<Patience>();
+  readonly #open = new Slots<Patience>();
   readonly #shown: ShownRequests;
   #closed = false;
 
@@ -88,7 +89,7 @@ export class Requester implements Disposable {
 
   [Symbol.dispose](): void {
     this.#closed = true;
-    for (const patience of [...this.#open]) patience.end(closed());
+    for (const patience of this.#open) patience.end(closed());
     this.#shown[Symbol.dispose]();
   }
 

@@ -20,6 +20,7 @@ export * from "./nats/provision.ts";
 export * from "./ops-server.ts";
 export * from "./readiness.ts";
 export * from "./run-service.ts";
+export * from "./slots.ts";
 export * from "./stop-signal.ts";
 export * from "./tracing/attributes.ts";
 export * from "./tracing/propagation.ts";

@@ -108,7 +108,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
           return NOTHING;
         });
         await (await connect("asker-7")).request("t.inbox", NOTHING, { timeoutMs: 1000 });
-        expect(reply).toMatch(/^_INBOX_asker-7\.\w+\.[\w-]{16}$/);
+        expect(reply).toMatch(/^_INBOX_asker-7\.\w+\.[\w-]{16}\w+$/);
       });
 
       it("asks a queue group again while a frozen member swallows its share, where it is told to", async () => {

@@ -3,6 +3,7 @@ import { ScbeError } from "@scbe/contracts";
 import { createInbox, type Msg, type NatsConnection } from "nats";
 import type { BusMessage } from "../bus.ts";
 import type { Logger } from "../logger.ts";
+import { Slots } from "../slots.ts";
 import { isNoResponders, Received } from "./received.ts";
 
 /** Questions that may be open at once on one connection. */
@@ -17,12 +18,18 @@ export interface Asker {
   onFailure(error: Error): void;
 }
 
+interface Question {
+  readonly token: string;
+  readonly asker: Asker;
+}
+
 /**
  * All open questions of a connection, on one subscription to its private inbox: every question has a token of its own
- * as the last one of its reply subject. Tokens cannot be guessed, so who answers one question cannot answer another.
+ * as the last one of its reply subject: random characters, which cannot be guessed, so that who answers one question cannot
+ * answer another, and then its slot.
  */
 export class Exchanges {
-  readonly #open = new Map<string, Asker>();
+  readonly #open = new Slots<Question>();
   readonly #prefix: string;
   readonly #tokens = new Tokens();
   readonly #log: Logger;
@@ -41,9 +48,10 @@ export class Exchanges {
   /** Opens a question; its answers are to go to {@link replyTo} of the token. @throws ScbeError BUSY */
   open(asker: Asker): string {
     if (this.#open.size >= OPEN_MAX) throw new ScbeError("BUSY", `${OPEN_MAX} questions are open already`);
-    const token = this.#tokens.next();
-    this.#open.set(token, asker);
-    return token;
+    const question = { token: this.#tokens.next(), asker };
+    const slot = this.#open.add(question);
+    question.token += slot.toString(SLOT_RADIX);
+    return question.token;
   }
 
   replyTo(token: string): string {
@@ -52,28 +60,33 @@ export class Exchanges {
 
   /** Answers that come later go nowhere. */
   close(token: string): void {
-    this.#open.delete(token);
+    if (this.#find(token) !== undefined) this.#open.remove(slotOf(token));
   }
 
   /** Ends every open question, or those to one subject. */
   failAll(error: Error, subject?: string): void {
-    for (const [token, asker] of [...this.#open]) {
+    for (const { token, asker } of this.#open) {
       if (subject !== undefined && asker.subject !== subject) continue;
-      this.#open.delete(token);
+      this.close(token);
       this.#guarded(() => asker.onFailure(error));
     }
   }
 
+  #find(token: string): Asker | undefined {
+    const question = this.#open.at(slotOf(token));
+    return question?.token === token ? question.asker : undefined;
+  }
+
   #dispatch(message: Msg): void {
     const token = message.subject.slice(this.#prefix.length);
-    const asker = this.#open.get(token);
+    const asker = this.#find(token);
     if (asker === undefined) return;
     if (!isNoResponders(message)) {
       this.#guarded(() => asker.onAnswer(new Received(message)));
       return;
     }
     if (asker.ignoresNoResponders) return;
-    this.#open.delete(token);
+    this.close(token);
     const error = new ScbeError("NO_RESPONDERS", `nobody serves ${asker.subject} now`);
     this.#guarded(() => asker.onFailure(error));
   }
@@ -89,6 +102,12 @@ export class Exchanges {
 }
 
 const TOKEN_BYTES = 12;
+const TOKEN_LENGTH = 16;
+const SLOT_RADIX = 36;
+
+function slotOf(token: string): number {
+  return Number.parseInt(token.slice(TOKEN_LENGTH), SLOT_RADIX);
+}
 
 /** Random tokens, drawn from the system's generator a pool at a time. */
 class Tokens {
