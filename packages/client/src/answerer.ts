@@ -1,9 +1,9 @@
 import { isUint8Array } from "node:util/types";
 import { encodeProblem, HEADERS, isScbeError, PROBLEM_MEDIA_TYPE, ScbeError, STATUS } from "@scbe/contracts";
-import type { OpenedRequest, Sealer } from "@scbe/envelope";
+import type { OpenedRequest, RequestHeader, Sealer } from "@scbe/envelope";
 import { ATTRIBUTES, type Bus, type EndpointAnswer, type Logger, withSpan } from "@scbe/service-kit";
 import type { Call } from "./call.ts";
-import type { Handler, HandlerAnswer } from "./gateway-options.ts";
+import type { Handler, HandlerAnswer, OpenedCall } from "./gateway-options.ts";
 import type { ShownCalls } from "./show-calls.ts";
 
 export interface AnswererPorts {
@@ -64,14 +64,7 @@ export class Answerer {
 
   #callHandler({ header, body }: OpenedRequest, call: Call): Promise<HandlerAnswer> {
     return withSpan("scbe.handle", {}, async () => {
-      const answer = await this.#ports.handler({
-        body,
-        header,
-        remainingMs: call.remainingMs,
-        get signal() {
-          return call.signal;
-        },
-      });
+      const answer = await this.#ports.handler(new Handled(body, header, call));
       assertAnswer(answer);
       return answer;
     });
@@ -120,6 +113,25 @@ export class Answerer {
 
   #failed(): ScbeError {
     return new ScbeError("HANDLER_FAILED", `the handler of the gateway of ${this.#ports.provider} failed`);
+  }
+}
+
+/** What a handler is given. A class: V8 would give every object with a getter of its own a shape of its own, and keep it. */
+class Handled implements OpenedCall {
+  readonly body: Uint8Array;
+  readonly header: RequestHeader;
+  readonly remainingMs: number;
+  readonly #call: Call;
+
+  constructor(body: Uint8Array, header: RequestHeader, call: Call) {
+    this.body = body;
+    this.header = header;
+    this.remainingMs = call.remainingMs;
+    this.#call = call;
+  }
+
+  get signal(): AbortSignal {
+    return this.#call.signal;
   }
 }
 
