@@ -7,7 +7,8 @@ const OURS = {
   ours: { collecting: "none", sampled: 0 },
   "ours-traced-1pct": { collecting: "takes", sampled: 0.01 },
   "ours-traced-100pct": { collecting: "takes", sampled: 1 },
-  "ours-hanging-collector": { collecting: "hangs", sampled: 1 },
+  "ours-hanging-1pct": { collecting: "hangs", sampled: 0.01 },
+  "ours-hanging-100pct": { collecting: "hangs", sampled: 1 },
 } as const satisfies Record<string, { collecting: Collecting; sampled: number }>;
 
 /** The workers of the others beside their caller, on an open nats-server. */
