@@ -101,6 +101,7 @@ const HOMES: Readonly<Record<string, string>> = {
   "@scbe/examples": "examples",
   "@scbe/keyring": "services/keyring",
   "@scbe/replay-guard": "services/replay-guard",
+  "@scbe/rollback-controller": "services/rollback-controller",
   "@scbe/service-kit": "packages/service-kit",
   "@scbe/testkit": "packages/testkit",
 };

@@ -83,8 +83,10 @@ function stores(): string {
   const names = Object.keys(STORES) as (keyof typeof STORES)[];
   const rows = names.map((name) => {
     const store: Store = STORES[name];
-    const owners = roleList((row) => row.owns === name);
-    const readers = roleList((row) => row.reads?.some((read) => read === name) ?? false);
+    const owners = roleList((row) => row.owns === name || row.puts === name);
+    const readers = roleList(
+      (row) => row.looksUp === name || (row.reads?.some((read) => read === name) ?? false),
+    );
     return [`\`${store.stream}\``, store.is, contentOf(store), limitsOf(store), owners, readers];
   });
   const makers = roleList((row) => row.provisions === true);
@@ -97,15 +99,16 @@ ${table(["stream", "holds", "of", "limits", "read and written by", "read by"], r
 
 function contentOf(store: Store): string {
   return store.kind === "bucket"
-    ? `bucket \`${store.bucket}\`, key \`${store.key}\``
+    ? `bucket \`${store.bucket}\`, ${store.keys.length === 1 ? "key" : "keys"} ${store.keys.map((key) => `\`${key}\``).join(", ")}`
     : `subject \`${store.subject}\``;
 }
 
 function limitsOf(store: Store): string {
   const total = `${store.maxBytes / KIB} KiB`;
   if (store.kind === "bucket") return `${total}, a value ${store.maxValueBytes / KIB} KiB`;
-  const each = `${store.messagesPerProviderMax} of each provider`;
-  return `${total}, a message ${store.maxMessageBytes / KIB} KiB, ${each}, ${store.maxAgeMs / DAY_MS} days`;
+  const each = store.messagesPerSubjectMax === -1 ? "" : `, ${store.messagesPerSubjectMax} of each subject`;
+  const age = store.maxAgeMs === 0 ? "" : `, ${store.maxAgeMs / DAY_MS} days`;
+  return `${total}, a message ${store.maxMessageBytes / KIB} KiB${each}${age}`;
 }
 
 const KIB = 1024;

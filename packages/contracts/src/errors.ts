@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   REFUSED: "the other side answered with noise; the reason is not told",
   NO_KEYS: "no usable key for this provider and intent",
   NO_EPOCH: "no replay epoch is known, so nothing that would be accepted can be sealed",
+  SWITCHED_OFF: "the kill switch or a feature flag forbids sealing here, and no fallback is permitted",
   HANDLER_FAILED:
     "the gateway opened the request, and its handler failed; the answer that says so was verified",
   CONFLICT: "a compare-and-set lost: somebody else wrote first",

@@ -1,6 +1,7 @@
 export * from "./access/index.ts";
 export * from "./admit-traces.ts";
 export * from "./base32.ts";
+export * from "./control.ts";
 export * from "./errors.ts";
 export * from "./headers.ts";
 export * from "./keyring.ts";

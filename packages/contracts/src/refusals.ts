@@ -5,6 +5,7 @@ export const REFUSAL_REASONS = [
   "version",
   "members",
   "not_served",
+  "switched_off",
   "time",
   "unknown_key",
   "nonce",

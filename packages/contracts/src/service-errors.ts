@@ -25,6 +25,7 @@ export const SERVICE_ERROR_NUMBERS: Readonly<Record<ErrorCode, number>> = {
   ABORTED: 499,
   INTERNAL: 500,
   HANDLER_FAILED: 502,
+  SWITCHED_OFF: 503,
   NO_KEYS: 503,
   NO_EPOCH: 503,
   NOT_READY: 503,

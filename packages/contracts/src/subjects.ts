@@ -17,10 +17,20 @@ export const SUBJECTS = {
   request: "scbe.v1.request",
   cancel: "scbe.v1.cancel",
   nonceReuse: "scbe.v1.security.nonce_reuse",
+  controlState: "scbe.v1.control.state",
+  controlLease: "scbe.v1.control.lease",
+  audit: "scbe.v1.audit",
 } as const;
 
+const WITHOUT_PROVIDER = ["ring", "epoch", "epochGet", "controlState", "controlLease", "audit"] as const;
+
 /** The subjects that end in a provider. */
-export type ProviderSubject = Exclude<keyof typeof SUBJECTS, "ring" | "epoch" | "epochGet">;
+export type ProviderSubject = Exclude<keyof typeof SUBJECTS, (typeof WITHOUT_PROVIDER)[number]>;
+
+/** True when the subject ends in a provider. */
+export function isOfProvider(kind: keyof typeof SUBJECTS): kind is ProviderSubject {
+  return !(WITHOUT_PROVIDER as readonly string[]).includes(kind);
+}
 
 /** The subject of one provider; throws on a name that could widen it (`*`, `>`, dots). */
 export function subjectFor(kind: ProviderSubject, provider: string): string {
@@ -46,11 +56,19 @@ export const QUEUES = {
   keyring: "keyring",
   replayGuard: "replay-guard",
   gateways: "gateways",
+  controller: "rollback-controller",
 } as const;
 
 /** KV buckets and JetStream streams, all in file storage. */
-export const BUCKETS = { keyring: "SCBE_KEYRING", replay: "SCBE_REPLAY" } as const;
-export const STREAMS = { security: "SCBE_SECURITY" } as const;
+export const BUCKETS = { keyring: "SCBE_KEYRING", replay: "SCBE_REPLAY", control: "SCBE_CONTROL" } as const;
+export const STREAMS = { security: "SCBE_SECURITY", audit: "SCBE_AUDIT" } as const;
 
-/** The one key of each bucket. */
-export const KV_KEYS = { ring: "ring", epoch: "epoch" } as const;
+/** The keys of the buckets. Of the control bucket: the document, who leads, the canary, and what was acted on already. */
+export const KV_KEYS = {
+  ring: "ring",
+  epoch: "epoch",
+  control: "state",
+  leader: "leader",
+  canary: "canary",
+  acted: "acted",
+} as const;

@@ -22,6 +22,7 @@ export type {
   Epochs,
   OpeningKeys,
   OpeningObserver,
+  Permission,
   SealingKeys,
   SealingObserver,
   Serves,

@@ -10,7 +10,7 @@ import type { Subkeys } from "./keys/subkeys.ts";
 import { LearnedHeaders } from "./learned-headers.ts";
 import { Noise } from "./noise.ts";
 import { OpeningSessions } from "./opening-sessions.ts";
-import type { Admission, Clock, OpeningKeys, OpeningObserver, Serves } from "./ports.ts";
+import type { Admission, Clock, OpeningKeys, OpeningObserver, Permission, Serves } from "./ports.ts";
 import type { Refusal } from "./refusals.ts";
 import type { RequestFacts } from "./sealer.ts";
 import { type EnvelopeParts, splitEnvelope } from "./wire.ts";
@@ -21,6 +21,8 @@ export interface OpenerPorts {
   readonly clock: Clock;
   readonly env: Environment;
   readonly serves: Serves;
+  /** Everything is permitted unless told. */
+  readonly permission?: Permission;
   readonly observer?: OpeningObserver;
 }
 
@@ -132,6 +134,7 @@ export class Opener {
     const { header } = read;
     if (header.phase !== phase || header.provider !== provider || !this.#isServed(header))
       return no("not_served"); // 3
+    if (!this.#isPermitted(header)) return no("switched_off"); // 3
     const sessionId = Buffer.from(header.session_id, "base64url");
     const nowMs = clock.now();
     if (!isInTime(header, sessionId.readUInt32BE(0), nowMs, this.#limits)) return no("time"); // 4
@@ -167,10 +170,18 @@ export class Opener {
     );
   }
 
+  #isPermitted({ phase, provider, request_id }: Header): boolean {
+    return this.#ports.permission?.permits(phase, provider, request_id) ?? true;
+  }
+
   /** Asked in the turn of release, since the world may have changed while the guard decided. */
   #isStillAllowed({ header, subkeys }: Verified): boolean {
     const { kid, provider, intent } = header;
-    return this.#isServed(header) && this.#ports.keys.find(kid, provider, intent) === subkeys;
+    return (
+      this.#isServed(header) &&
+      this.#isPermitted(header) &&
+      this.#ports.keys.find(kid, provider, intent) === subkeys
+    );
   }
 }
 

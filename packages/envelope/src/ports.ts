@@ -37,6 +37,15 @@ export interface Serves {
   readonly models?: readonly string[];
 }
 
+/**
+ * The control plane's word, which a kill switch, a flag or a lost lease changes. Like {@link Serves} it is asked before anything
+ * is opened, and again in the turn of release.
+ */
+export interface Permission {
+  /** May an envelope of this phase, for this provider and request, be sealed or opened now? */
+  permits(phase: Phase, provider: string, requestId: string): boolean;
+}
+
 /** Told of every sealing. */
 export interface SealingObserver {
   /** `ms` is the time of all of it, the start of a session included; `bytes` are the envelope's. */

@@ -10,6 +10,7 @@ export const REFUSALS = {
   version: 2,
   members: 2,
   not_served: 3,
+  switched_off: 3,
   time: 4,
   unknown_key: 5,
   nonce: 6,

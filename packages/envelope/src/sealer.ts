@@ -3,7 +3,7 @@ import { ScbeError, type SessionBudget, type SessionStart } from "@scbe/contract
 import { encodeBase64Url } from "./base64url.ts";
 import type { Phase, RequestHeader, ResponseHeader } from "./header/header.ts";
 import type { Subkeys } from "./keys/subkeys.ts";
-import type { Clock, Epochs, SealingKeys, SealingObserver } from "./ports.ts";
+import type { Clock, Epochs, Permission, SealingKeys, SealingObserver } from "./ports.ts";
 import {
   type Kind,
   SealingSession,
@@ -17,6 +17,8 @@ export interface SealerPorts {
   /** Asked for requests alone. */
   readonly epochs: Epochs;
   readonly clock: Clock;
+  /** Everything is permitted unless told. */
+  readonly permission?: Permission;
   readonly observer?: SealingObserver;
 }
 
@@ -93,10 +95,11 @@ export class Sealer {
     this.#limits = { byteBudget: BYTE_BUDGET, ...limits };
   }
 
-  /** @throws ScbeError NO_KEYS, NO_EPOCH, or BAD_REQUEST naming what cannot stand in a header */
+  /** @throws ScbeError SWITCHED_OFF, NO_KEYS, NO_EPOCH, or BAD_REQUEST naming what cannot stand in a header */
   sealRequest(request: RequestToSeal): SealedRequest {
     const startedAt = this.#ports.clock.monotonic();
     const { provider, intent, model, requestId, body } = request;
+    this.#assertPermitted("request", provider, requestId);
     const subkeys = this.#subkeys(provider, intent);
     const epoch = this.#ports.epochs.current();
     if (epoch === undefined) throw new ScbeError("NO_EPOCH", "no replay epoch is known yet");
@@ -107,11 +110,12 @@ export class Sealer {
     return { bytes, header: header as RequestHeader, hash: digest };
   }
 
-  /** @throws ScbeError NO_KEYS, or BAD_REQUEST naming what cannot stand in a header */
+  /** @throws ScbeError SWITCHED_OFF, NO_KEYS, or BAD_REQUEST naming what cannot stand in a header */
   sealResponse(response: ResponseToSeal): SealedResponse {
     const startedAt = this.#ports.clock.monotonic();
     const { request, stream, body } = response;
     const { provider, intent, model, request_id } = request.header;
+    this.#assertPermitted("response", provider, request_id);
     const subkeys = this.#subkeys(provider, intent);
     const session = this.#session({ subkeys, phase: "response", epoch: undefined });
     const chunk = stream && { seq: stream.seq, final: stream.final };
@@ -140,6 +144,12 @@ export class Sealer {
   #tell({ phase, subkeys }: SessionScope, startedAt: number, bytes: number): void {
     const { observer, clock } = this.#ports;
     observer?.sealed({ phase, provider: subkeys.provider, ms: clock.monotonic() - startedAt, bytes });
+  }
+
+  /** @throws ScbeError SWITCHED_OFF */
+  #assertPermitted(phase: Phase, provider: string, requestId: string): void {
+    if (this.#ports.permission?.permits(phase, provider, requestId) ?? true) return;
+    throw new ScbeError("SWITCHED_OFF", `the control plane permits no sealing for ${provider} now`);
   }
 
   /** @throws ScbeError NO_KEYS */

@@ -89,7 +89,7 @@ export async function openRingPlace(nats: SecuredNats, env: Environment = "dev")
     put: (ring) => putBytes(signedRing(ring, identity)),
     putBytes,
     clear: async () => {
-      const subject = `$KV.${STORES.keyring.bucket}.${STORES.keyring.key}`;
+      const subject = `$KV.${STORES.keyring.bucket}.${STORES.keyring.keys[0]}`;
       host.bus.publish(subject, new Uint8Array(0), { "KV-Operation": "DEL" });
       await host.bus.flush();
     },

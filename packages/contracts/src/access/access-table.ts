@@ -5,6 +5,7 @@ export const ROLES = [
   "keyring",
   "envelope",
   "replay-guard",
+  "rollback-controller",
   "orchestrator",
   "gateway",
   "provision",
@@ -31,8 +32,12 @@ export interface AccessRow {
   /** Plain subscriptions, outside any queue group. */
   readonly subscribes: readonly SubjectKind[];
   readonly serves?: ServedCells;
-  /** The KV bucket whose one key it reads, writes and watches. Nobody else has any right on that bucket. */
+  /** The KV bucket whose keys it reads, writes and watches. Nobody else can write there. */
   readonly owns?: keyof typeof BUCKETS;
+  /** A KV bucket whose first key it reads. */
+  readonly looksUp?: keyof typeof BUCKETS;
+  /** A KV bucket whose first key it writes. */
+  readonly puts?: keyof typeof BUCKETS;
   /** Streams whose messages it reads one at a time, without a consumer. */
   readonly reads?: readonly (keyof typeof STREAMS)[];
   /**
@@ -62,8 +67,9 @@ export const ACCESS: AccessTable = {
   envelope: {
     is: "Seals and opens for callers in any language.",
     providers: "every",
-    publishes: ["grant", "admit", "epochGet"],
-    subscribes: ["ring", "epoch"],
+    publishes: ["grant", "admit", "epochGet", "controlLease"],
+    subscribes: ["ring", "epoch", "controlState"],
+    looksUp: "control",
     serves: {
       queue: QUEUES.envelope,
       subjects: ["sealRequest", "openRequest", "sealResponse", "openResponse"],
@@ -77,17 +83,28 @@ export const ACCESS: AccessTable = {
     serves: { queue: QUEUES.replayGuard, subjects: ["admit", "epochGet"] },
     owns: "replay",
   },
+  "rollback-controller": {
+    is: "Flags, kill switch, canary and rollback: signs what every verifier obeys.",
+    providers: "every",
+    publishes: ["controlState", "audit"],
+    subscribes: ["controlState", "nonceReuse"],
+    serves: { queue: QUEUES.controller, subjects: ["controlLease"] },
+    owns: "control",
+    reads: ["security", "audit"],
+  },
   orchestrator: {
     is: "Sends requests to its providers, sealed by itself or by the envelope service.",
     providers: "some",
-    publishes: ["request", "cancel", "grant", "epochGet", "sealRequest", "openResponse"],
-    subscribes: ["ring", "epoch"],
+    publishes: ["request", "cancel", "grant", "epochGet", "sealRequest", "openResponse", "controlLease"],
+    subscribes: ["ring", "epoch", "controlState"],
+    looksUp: "control",
   },
   gateway: {
     is: "Opens the requests to one provider, calls it, and seals its responses.",
     providers: "one",
-    publishes: ["grant", "admit", "openRequest", "sealResponse"],
-    subscribes: ["ring", "cancel"],
+    publishes: ["grant", "admit", "openRequest", "sealResponse", "controlLease"],
+    subscribes: ["ring", "cancel", "controlState"],
+    looksUp: "control",
     serves: { queue: QUEUES.gateways, subjects: ["request"] },
   },
   provision: {
@@ -98,11 +115,13 @@ export const ACCESS: AccessTable = {
     provisions: true,
   },
   operator: {
-    is: "A person with the `nats` CLI.",
+    is: "A person with the `nats` CLI, or with `scbe-kill-switch.sh --offline`.",
     providers: "none",
-    publishes: [],
+    publishes: ["controlState"],
     subscribes: [],
-    reads: ["security"],
+    looksUp: "control",
+    puts: "control",
+    reads: ["security", "audit"],
     inspects: true,
   },
 };

@@ -24,7 +24,10 @@ describe("the access table", () => {
     const heard = (kind: SubjectKind): boolean =>
       ROLES.some(
         (role) => ACCESS[role].subscribes.includes(kind) || ACCESS[role].serves?.subjects.includes(kind),
-      ) || allStores().some((store) => store.kind === "events" && store.subject === `${SUBJECTS[kind]}.*`);
+      ) ||
+      allStores().some(
+        (store) => store.kind === "events" && [SUBJECTS[kind], `${SUBJECTS[kind]}.*`].includes(store.subject),
+      );
     for (const kind of kinds) {
       expect([kind, ROLES.some((role) => ACCESS[role].publishes.includes(kind))]).toEqual([kind, true]);
       expect([kind, heard(kind)]).toEqual([kind, true]);
@@ -42,7 +45,7 @@ describe("the access table", () => {
 
   it("has one owner for each bucket", () => {
     const owned = ROLES.flatMap((role) => ACCESS[role].owns ?? []);
-    expect(owned.sort()).toEqual(["keyring", "replay"]);
+    expect(owned.sort()).toEqual(["control", "keyring", "replay"]);
   });
 });
 
@@ -77,6 +80,7 @@ describe("permissions", () => {
       keyring: ["envelope", "orchestrator", ...gateways, "operator", "narrow"],
       envelope: ["orchestrator", ...gateways, "operator", "narrow"],
       "replay-guard": ["envelope", "orchestrator", ...gateways, "operator", "narrow"],
+      "rollback-controller": ["envelope", "orchestrator", ...gateways, "operator", "narrow"],
       "gateway-openai": ["orchestrator", "operator"],
       "gateway-xai": ["orchestrator", "operator", "narrow"],
       orchestrator: [],
@@ -133,6 +137,7 @@ describe("users", () => {
       "keyring openai xai",
       "envelope openai xai",
       "replay-guard openai xai",
+      "rollback-controller openai xai",
       "web openai xai",
       "batch openai xai",
       "gateway-xai xai",
@@ -147,7 +152,7 @@ describe("askers", () => {
   const users = deploymentUsers({
     providers: ["openai"],
     users: [{ name: "narrow", role: "orchestrator", providers: ["openai"], intents: ["chat"] }],
-  }).map((user, index) => ({ ...user, nkey: nkey("ABCDEFGH"[index] ?? "") }));
+  }).map((user, index) => ({ ...user, nkey: nkey("ABCDEFGHI"[index] ?? "") }));
 
   it("are exactly the users that may publish on the subject of grants, with their limits", () => {
     const askers = askersOf(users);

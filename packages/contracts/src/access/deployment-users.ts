@@ -25,6 +25,7 @@ export function deploymentUsers(deployment: Deployment, table: AccessTable = ACC
     { name: "keyring", role: "keyring", providers },
     { name: "envelope", role: "envelope", providers },
     { name: "replay-guard", role: "replay-guard", providers },
+    { name: "rollback-controller", role: "rollback-controller", providers },
     ...orchestrators.map((name) => ({ name, role: "orchestrator" as const, providers })),
     ...gateways.map((provider) => ({
       name: `gateway-${provider}`,

@@ -1,4 +1,4 @@
-import { type ProviderSubject, SUBJECTS, subjectFor } from "../subjects.ts";
+import { isOfProvider, SUBJECTS, subjectFor } from "../subjects.ts";
 import { ACCESS, type AccessRow, type AccessTable, type Role, type SubjectKind } from "./access-table.ts";
 import { checkScope, type UserScope } from "./access-user.ts";
 import { allStores, type BucketStore, STORES } from "./stores.ts";
@@ -34,6 +34,8 @@ export function permissionsOf(
       ...row.publishes.flatMap((kind) => subjectsOf(kind, user.providers)),
       ...askers.map(inboxOf),
       ...(row.owns === undefined ? [] : publishedByOwner(STORES[row.owns])),
+      ...(row.looksUp === undefined ? [] : publishedByLookup(STORES[row.looksUp])),
+      ...(row.puts === undefined ? [] : [`$KV.${STORES[row.puts].bucket}.${STORES[row.puts].keys[0]}`]),
       ...(row.reads ?? []).flatMap((store) => publishedByReader(STORES[store].stream)),
       ...(row.provisions === true ? allStores().flatMap(({ stream }) => publishedByProvisioner(stream)) : []),
       ...(row.inspects === true ? ["$SRV.>"] : []),
@@ -71,11 +73,6 @@ function subjectsOf(kind: SubjectKind, providers: readonly string[]): string[] {
   return isOfProvider(kind) ? providers.map((provider) => subjectFor(kind, provider)) : [SUBJECTS[kind]];
 }
 
-/** True when the subject ends in a provider. */
-export function isOfProvider(kind: SubjectKind): kind is ProviderSubject {
-  return kind !== "ring" && kind !== "epoch" && kind !== "epochGet";
-}
-
 /** A service for every provider has one subscription for all of them, a gateway one for its own. */
 function servedBy({ serves, providers: scope }: AccessRow, providers: readonly string[]): string[] {
   if (serves === undefined) return [];
@@ -95,17 +92,27 @@ function announcedBy(name: string): string[] {
   ]);
 }
 
-/** Binding, reading, compare-and-set and watching of one key; a watch without `$JS.FC` stalls in silence. */
-function publishedByOwner({ stream, bucket, key }: BucketStore): string[] {
-  const subject = `$KV.${bucket}.${key}`;
+/** Binding, reading, compare-and-set and watching of each key; a watch without `$JS.FC` stalls in silence. */
+function publishedByOwner({ stream, bucket, keys }: BucketStore): string[] {
+  const ofKeys = keys.flatMap((key) => {
+    const subject = `$KV.${bucket}.${key}`;
+    return [
+      subject,
+      `$JS.API.DIRECT.GET.${stream}.${subject}`,
+      `$JS.API.CONSUMER.CREATE.${stream}.*.${subject}`,
+    ];
+  });
   return [
-    subject,
+    ...ofKeys,
     `$JS.API.STREAM.INFO.${stream}`,
-    `$JS.API.DIRECT.GET.${stream}.${subject}`,
-    `$JS.API.CONSUMER.CREATE.${stream}.*.${subject}`,
     `$JS.API.CONSUMER.DELETE.${stream}.*`,
     `$JS.FC.${stream}.>`,
   ];
+}
+
+/** Reading the first key, and no watch: whoever may create a consumer can have JetStream deliver into any subject. */
+function publishedByLookup({ stream, bucket, keys: [key] }: BucketStore): string[] {
+  return [`$JS.API.STREAM.INFO.${stream}`, `$JS.API.DIRECT.GET.${stream}.$KV.${bucket}.${key}`];
 }
 
 /** One message at a time, into the reader's own inbox: a consumer could deliver into any subject. */

@@ -5,15 +5,15 @@ const MIB = 1024 * KIB;
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
-/** A KV bucket: in file storage, one value for its one key. */
+/** A KV bucket: in file storage, one value for each of its keys. */
 export interface BucketStore {
   readonly kind: "bucket";
   readonly is: string;
   readonly bucket: string;
   /** The stream behind the bucket. */
   readonly stream: string;
-  /** Its one key. */
-  readonly key: string;
+  /** Its keys; those who only look something up read the first. */
+  readonly keys: readonly [string, ...string[]];
   readonly maxBytes: number;
   readonly maxValueBytes: number;
 }
@@ -26,8 +26,8 @@ export interface EventStore {
   readonly subject: string;
   readonly maxBytes: number;
   readonly maxMessageBytes: number;
-  /** The newest of each provider that are kept: a flood of one must not push out what is known of another. */
-  readonly messagesPerProviderMax: number;
+  /** The newest of each subject that are kept: a flood of one provider must not push out what is known of another. */
+  readonly messagesPerSubjectMax: number;
   readonly maxAgeMs: number;
   /** The time in which a second message of the same id is dropped. */
   readonly duplicateWindowMs: number;
@@ -42,7 +42,7 @@ export const STORES = {
     is: "the ring of wrapped data keys",
     bucket: BUCKETS.keyring,
     stream: `KV_${BUCKETS.keyring}`,
-    key: KV_KEYS.ring,
+    keys: [KV_KEYS.ring],
     maxBytes: 4 * MIB,
     maxValueBytes: 256 * KIB,
   },
@@ -51,9 +51,18 @@ export const STORES = {
     is: "the record of the replay epoch",
     bucket: BUCKETS.replay,
     stream: `KV_${BUCKETS.replay}`,
-    key: KV_KEYS.epoch,
+    keys: [KV_KEYS.epoch],
     maxBytes: MIB,
     maxValueBytes: 16 * KIB,
+  },
+  control: {
+    kind: "bucket",
+    is: "the control document, who leads, and the canary",
+    bucket: BUCKETS.control,
+    stream: `KV_${BUCKETS.control}`,
+    keys: [KV_KEYS.control, KV_KEYS.leader, KV_KEYS.canary, KV_KEYS.acted],
+    maxBytes: 16 * MIB,
+    maxValueBytes: 512 * KIB,
   },
   security: {
     kind: "events",
@@ -62,8 +71,19 @@ export const STORES = {
     subject: `${SUBJECTS.nonceReuse}.*`,
     maxBytes: 64 * MIB,
     maxMessageBytes: 16 * KIB,
-    messagesPerProviderMax: 2000,
+    messagesPerSubjectMax: 2000,
     maxAgeMs: 90 * DAY_MS,
+    duplicateWindowMs: 10 * MINUTE_MS,
+  },
+  audit: {
+    kind: "events",
+    is: "who changed what of the control plane, when and why, each entry chained to the one before",
+    stream: STREAMS.audit,
+    subject: SUBJECTS.audit,
+    maxBytes: 256 * MIB,
+    maxMessageBytes: 128 * KIB,
+    messagesPerSubjectMax: -1,
+    maxAgeMs: 0,
     duplicateWindowMs: 10 * MINUTE_MS,
   },
 } as const satisfies Record<keyof typeof BUCKETS, BucketStore> & Record<keyof typeof STREAMS, EventStore>;

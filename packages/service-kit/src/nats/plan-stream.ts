@@ -61,7 +61,7 @@ export function wantedStream(store: Store, { env, replicas }: StreamOptions): Wa
   return {
     ...common,
     subjects: [store.subject],
-    max_msgs_per_subject: store.messagesPerProviderMax,
+    max_msgs_per_subject: store.messagesPerSubjectMax,
     max_msg_size: store.maxMessageBytes,
     max_age: store.maxAgeMs * NANOS_PER_MS,
     discard: DiscardPolicy.Old,

@@ -90,7 +90,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
 
     it("keeps so many security events of each provider that none can push out another one's", async () => {
       await run();
-      const { messagesPerProviderMax: max } = STORES.security;
+      const { messagesPerSubjectMax: max } = STORES.security;
       const jetstream = raw.jetstream();
       await jetstream.publish(subjectFor("nonceReuse", "anthropic"), "evidence");
       for (let sent = 0; sent < max + 5; sent += 1) {

@@ -1,0 +1,110 @@
+import { z } from "zod";
+import { ENVIRONMENTS, Name, REQUEST_ID_PATTERN } from "./names.ts";
+
+/** Providers that one document can speak of. */
+export const CONTROL_PROVIDERS_MAX = 64;
+/** Characters of a reason, and of a name of who gave it. */
+export const REASON_MAX = 500;
+export const ACTOR_MAX = 128;
+
+/** Why SCBE is taken out of the path. The cause decides what becomes of the traffic: "off" must not mean "unsealed" to whoever can cause alerts. */
+export const KILL_CAUSES = ["availability", "integrity"] as const;
+export type KillCause = (typeof KILL_CAUSES)[number];
+
+/** What becomes of traffic that is not sealed: `fallback` goes unsealed where the deployment permits it, `disabled` is refused. */
+export const KILL_MODES = ["fallback", "disabled"] as const;
+export type KillMode = (typeof KILL_MODES)[number];
+
+/** The mode that a cause leads to. */
+export const MODE_OF_CAUSE: Readonly<Record<KillCause, KillMode>> = {
+  availability: "fallback",
+  integrity: "disabled",
+};
+
+const Time = z.int().min(0);
+const Generation = z.int().min(1);
+const Base64Url = z.string().regex(/^[A-Za-z0-9_-]*$/);
+const Digest = Base64Url.length(43);
+const Nonce = Base64Url.length(22);
+const Percentage = z.int().min(0).max(100);
+
+/** One kill: of everything, or of one provider. */
+const Kill = z.strictObject({
+  mode: z.enum(KILL_MODES),
+  cause: z.enum(KILL_CAUSES),
+  reason: z.string().max(REASON_MAX),
+  /** Who: a token's name, `alert:<name>`, `security event`. */
+  by: z.string().max(ACTOR_MAX),
+  since: Time,
+});
+export type Kill = z.infer<typeof Kill>;
+
+function byProvider<T extends z.ZodType>(value: T) {
+  return z
+    .record(Name, value)
+    .refine((it) => Object.keys(it).length <= CONTROL_PROVIDERS_MAX, "names too many providers");
+}
+
+/**
+ * The whole control state: one document, signed by the controller. A provider that the flags do not name is sealed and verified.
+ * Times are ms since the Unix epoch.
+ */
+export const ControlState = z.strictObject({
+  v: z.literal(1),
+  env: z.enum(ENVIRONMENTS),
+  /** Higher than that of every document before: at least the one before plus 1, and at least the time in ms. */
+  generation: Generation,
+  issued_at: Time,
+  kill_switch: z.strictObject({
+    /** Of everything; `null`: not engaged. */
+    all: Kill.nullable(),
+    providers: byProvider(Kill),
+  }),
+  scbe_envelope_verification: z.strictObject({
+    enabled: z.boolean(),
+    providers: byProvider(z.strictObject({ enabled: z.boolean(), traffic_percentage: Percentage })),
+  }),
+  /** A wider clock skew, for a time. */
+  skew_window: z
+    .strictObject({ seconds: z.int().min(1).max(600), until: Time, reason: z.string().max(REASON_MAX) })
+    .nullable(),
+});
+export type ControlState = z.infer<typeof ControlState>;
+
+/** On `scbe.v1.control.state` and in KV: `payload` is the RFC 8785 form of a {@link ControlState}, `signature` the controller's. */
+export const SignedControl = z.strictObject({
+  v: z.literal(1),
+  payload: z.string().max(32_768),
+  signature: Base64Url.length(86),
+});
+export type SignedControl = z.infer<typeof SignedControl>;
+
+/** Question to `scbe.v1.control.lease`; also a verifier's acknowledgement of what it holds. */
+export const LeaseQuestion = z.strictObject({
+  v: z.literal(1),
+  /** base64url of 16 bytes, drawn for this question */
+  nonce: Nonce,
+  /** This very process: drawn when it starts. */
+  verifier: z.uuid(),
+  /** Its user's name on the bus. */
+  name: Name,
+  /** What it holds; `null`: nothing yet. */
+  held: z.strictObject({ generation: Generation, digest: Digest }).nullable(),
+});
+export type LeaseQuestion = z.infer<typeof LeaseQuestion>;
+
+/** What a lease says, in RFC 8785 form in {@link LeaseAnswer}. */
+export const Lease = z.strictObject({ nonce: Nonce, generation: Generation, digest: Digest });
+export type Lease = z.infer<typeof Lease>;
+
+/** The answer; it brings the document with it where the asker holds another one. */
+export const LeaseAnswer = z.strictObject({
+  v: z.literal(1),
+  payload: z.string().max(512),
+  signature: Base64Url.length(86),
+  state: SignedControl.optional(),
+});
+export type LeaseAnswer = z.infer<typeof LeaseAnswer>;
+
+/** The id of a request, by which its side of a traffic share is found. */
+export const RequestId = z.string().regex(REQUEST_ID_PATTERN);

@@ -1,0 +1,46 @@
+import { createHash } from "node:crypto";
+import type { ControlState, Kill } from "@scbe/contracts";
+import { lp } from "../lp.ts";
+
+/** What a document says of one request. */
+export type Route =
+  | { readonly way: "sealed" }
+  /** To the same provider unsealed, where the deployment permits that; else nowhere. */
+  | { readonly way: "fallback"; readonly why: "kill_switch" | "flag" }
+  | { readonly way: "refused"; readonly why: "kill_switch" };
+
+const SEALED: Route = { way: "sealed" };
+const BY_FLAG: Route = { way: "fallback", why: "flag" };
+const BY_KILL = {
+  fallback: { way: "fallback", why: "kill_switch" },
+  disabled: { way: "refused", why: "kill_switch" },
+} as const satisfies Record<string, Route>;
+
+/** Where a request goes. The same for all who hold the same document, and for every try of the same request. */
+export function routeOf(state: ControlState, provider: string, requestId: string): Route {
+  const kill = killOf(state, provider);
+  if (kill !== undefined) return BY_KILL[kill.mode];
+  const { enabled, providers } = state.scbe_envelope_verification;
+  if (!enabled) return BY_FLAG;
+  const flag = Object.hasOwn(providers, provider) ? providers[provider] : undefined;
+  if (flag === undefined) return SEALED;
+  return flag.enabled && isInside(provider, requestId, flag.traffic_percentage) ? SEALED : BY_FLAG;
+}
+
+/** The kill that a provider is under: of everything, or its own. */
+export function killOf(
+  { kill_switch: { all, providers } }: ControlState,
+  provider: string,
+): Kill | undefined {
+  return all ?? (Object.hasOwn(providers, provider) ? providers[provider] : undefined);
+}
+
+/**
+ * True when a request is inside of a share of its provider's traffic, 0 to 100 %. Who is inside of one share is inside of every
+ * larger one; the request's id decides, so a second try is on the same side.
+ */
+export function isInside(provider: string, requestId: string, percentage: number): boolean {
+  if (percentage >= 100) return true;
+  const hash = createHash("sha256").update(lp(provider, requestId)).digest();
+  return hash.readUInt32BE(0) / 2 ** 32 < percentage / 100;
+}
