@@ -23,6 +23,25 @@ const announces = (user: string): string[] =>
     `$SRV.${verb}.${user}.*`,
   ]);
 
+/** Whoever obeys the control document: asks for leases, hears it, and looks it up. */
+const OBEYS: Rights = {
+  publish: [
+    "scbe.v1.control.lease",
+    "$JS.API.STREAM.INFO.KV_SCBE_CONTROL",
+    "$JS.API.DIRECT.GET.KV_SCBE_CONTROL.$KV.SCBE_CONTROL.state",
+  ],
+  subscribe: ["scbe.v1.control.state"],
+};
+const STREAMS = [
+  "KV_SCBE_KEYRING",
+  "KV_SCBE_REPLAY",
+  "KV_SCBE_CONTROL",
+  "SCBE_SECURITY",
+  "SCBE_AUDIT",
+  "ANOTHER",
+];
+const CONTROL_KEYS = ["state", "leader", "canary", "acted"];
+
 /**
  * docs/access.md once more, by hand: nothing here is made from the table or from what turns it into permissions, so that a
  * row that says too much, or code that makes too much of a row, shows.
@@ -48,6 +67,7 @@ const MAY: Readonly<Record<string, Rights>> = {
   },
   envelope: {
     publish: [
+      ...OBEYS.publish,
       ...each("scbe.v1.keyring.grant"),
       ...each("scbe.v1.replay.admit"),
       "scbe.v1.replay.epoch.get",
@@ -55,6 +75,7 @@ const MAY: Readonly<Record<string, Rights>> = {
     ],
     subscribe: [
       inbox("envelope"),
+      ...OBEYS.subscribe,
       "scbe.v1.keyring.ring",
       "scbe.v1.replay.epoch",
       "scbe.v1.envelope.seal.request.* envelope",
@@ -85,12 +106,38 @@ const MAY: Readonly<Record<string, Rights>> = {
       ...announces("replay-guard"),
     ],
   },
+  "rollback-controller": {
+    publish: [
+      "scbe.v1.control.state",
+      "scbe.v1.audit",
+      ...inboxes("envelope", ...ORCHESTRATORS, ...GATEWAYS, "operator"),
+      ...CONTROL_KEYS.flatMap((key) => [
+        `$KV.SCBE_CONTROL.${key}`,
+        `$JS.API.DIRECT.GET.KV_SCBE_CONTROL.$KV.SCBE_CONTROL.${key}`,
+        `$JS.API.CONSUMER.CREATE.KV_SCBE_CONTROL.*.$KV.SCBE_CONTROL.${key}`,
+      ]),
+      "$JS.API.STREAM.INFO.KV_SCBE_CONTROL",
+      "$JS.API.CONSUMER.DELETE.KV_SCBE_CONTROL.*",
+      "$JS.FC.KV_SCBE_CONTROL.>",
+      ...["SCBE_SECURITY", "SCBE_AUDIT"].flatMap((stream) => [
+        `$JS.API.STREAM.INFO.${stream}`,
+        `$JS.API.STREAM.MSG.GET.${stream}`,
+      ]),
+    ],
+    subscribe: [
+      inbox("rollback-controller"),
+      "scbe.v1.control.state",
+      ...each("scbe.v1.security.nonce_reuse"),
+      "scbe.v1.control.lease rollback-controller",
+      ...announces("rollback-controller"),
+    ],
+  },
   orchestrator: orchestratorOf("orchestrator", PROVIDERS),
   "narrow-orchestrator": orchestratorOf("narrow-orchestrator", ["anthropic"]),
   "gateway-openai": gatewayOf("openai", ["orchestrator"]),
   "gateway-anthropic": gatewayOf("anthropic", ORCHESTRATORS),
   provision: {
-    publish: ["KV_SCBE_KEYRING", "KV_SCBE_REPLAY", "SCBE_SECURITY"].flatMap((stream) => [
+    publish: STREAMS.filter((name) => name !== "ANOTHER").flatMap((stream) => [
       `$JS.API.STREAM.INFO.${stream}`,
       `$JS.API.STREAM.CREATE.${stream}`,
       `$JS.API.STREAM.UPDATE.${stream}`,
@@ -98,7 +145,17 @@ const MAY: Readonly<Record<string, Rights>> = {
     subscribe: [inbox("provision")],
   },
   operator: {
-    publish: ["$JS.API.STREAM.INFO.SCBE_SECURITY", "$JS.API.STREAM.MSG.GET.SCBE_SECURITY", "$SRV.>"],
+    publish: [
+      "scbe.v1.control.state",
+      "$KV.SCBE_CONTROL.state",
+      "$JS.API.STREAM.INFO.KV_SCBE_CONTROL",
+      "$JS.API.DIRECT.GET.KV_SCBE_CONTROL.$KV.SCBE_CONTROL.state",
+      ...["SCBE_SECURITY", "SCBE_AUDIT"].flatMap((stream) => [
+        `$JS.API.STREAM.INFO.${stream}`,
+        `$JS.API.STREAM.MSG.GET.${stream}`,
+      ]),
+      "$SRV.>",
+    ],
     subscribe: [inbox("operator")],
   },
 };
@@ -106,6 +163,7 @@ const MAY: Readonly<Record<string, Rights>> = {
 function orchestratorOf(name: string, providers: string[]): Rights {
   return {
     publish: [
+      ...OBEYS.publish,
       ...each("scbe.v1.request", providers),
       ...each("scbe.v1.cancel", providers),
       ...each("scbe.v1.keyring.grant", providers),
@@ -113,13 +171,14 @@ function orchestratorOf(name: string, providers: string[]): Rights {
       ...each("scbe.v1.envelope.seal.request", providers),
       ...each("scbe.v1.envelope.open.response", providers),
     ],
-    subscribe: [inbox(name), "scbe.v1.keyring.ring", "scbe.v1.replay.epoch"],
+    subscribe: [inbox(name), ...OBEYS.subscribe, "scbe.v1.keyring.ring", "scbe.v1.replay.epoch"],
   };
 }
 
 function gatewayOf(provider: string, orchestrators: string[]): Rights {
   return {
     publish: [
+      ...OBEYS.publish,
       `scbe.v1.keyring.grant.${provider}`,
       `scbe.v1.replay.admit.${provider}`,
       `scbe.v1.envelope.open.request.${provider}`,
@@ -128,6 +187,7 @@ function gatewayOf(provider: string, orchestrators: string[]): Rights {
     ],
     subscribe: [
       inbox(`gateway-${provider}`),
+      ...OBEYS.subscribe,
       "scbe.v1.keyring.ring",
       `scbe.v1.cancel.${provider}`,
       `scbe.v1.request.${provider} gateways`,
@@ -137,8 +197,8 @@ function gatewayOf(provider: string, orchestrators: string[]): Rights {
 }
 
 const USERS = Object.keys(MAY);
-const STREAMS = ["KV_SCBE_KEYRING", "KV_SCBE_REPLAY", "SCBE_SECURITY", "ANOTHER"];
-const QUEUES = ["envelope", "keyring", "replay-guard", "gateways", "another"];
+const QUEUES = ["envelope", "keyring", "replay-guard", "gateways", "rollback-controller", "another"];
+const KEYS = ["ring", "epoch", ...CONTROL_KEYS, "another"];
 
 /** Every subject that a user is tried on. */
 const PUBLISHED: readonly string[] = [
@@ -149,11 +209,11 @@ const PUBLISHED: readonly string[] = [
   ]),
   // of later versions and of other services: nothing exists there, so nobody has any right
   ...["verdict", "outcome", "fallback"].flatMap((kind) => each(`scbe.v1.${kind}`)),
-  ...["scbe.v1.control.state", "scbe.v1.control.lease", "scbe.v1.trust.set", "scbe.v2.request.openai"],
+  ...["scbe.v1.trust.set", "scbe.v2.request.openai"],
   ...["another", "_INBOX.a.b", ...USERS.map((user) => `_INBOX_${user}.a.b`)],
   ...USERS.flatMap((user) => [`$SRV.PING.${user}`, `$SRV.INFO.${user}.id`, `$SRV.STATS.${user}.id`]),
   ...["$SRV.PING", "$SRV.INFO", "$SRV.STATS"],
-  ...Object.values(BUCKETS).flatMap((bucket) => each(`$KV.${bucket}`, ["ring", "epoch", "another"])),
+  ...Object.values(BUCKETS).flatMap((bucket) => each(`$KV.${bucket}`, KEYS)),
   ...STREAMS.flatMap(jetStreamSubjects),
   ...["$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.ACCOUNT.PURGE.SCBE_DEV"],
   ...["$SYS.REQ.SERVER.PING", "$SYS.REQ.USER.INFO", "$SYS.ACCOUNT.SCBE_DEV.CONNECT"],
@@ -168,10 +228,10 @@ function jetStreamSubjects(stream: string): string[] {
     `$JS.API.STREAM.PEER.REMOVE.${stream}`,
     `$JS.API.STREAM.LEADER.STEPDOWN.${stream}`,
     `$JS.API.DIRECT.GET.${stream}`,
-    ...["ring", "epoch", "another"].map((name) => `$JS.API.DIRECT.GET.${stream}.${key}.${name}`),
+    ...KEYS.map((name) => `$JS.API.DIRECT.GET.${stream}.${key}.${name}`),
     `$JS.API.CONSUMER.CREATE.${stream}`,
     `$JS.API.CONSUMER.CREATE.${stream}.c`,
-    ...["ring", "epoch", "another", ">"].map((name) => `$JS.API.CONSUMER.CREATE.${stream}.c.${key}.${name}`),
+    ...[...KEYS, ">"].map((name) => `$JS.API.CONSUMER.CREATE.${stream}.c.${key}.${name}`),
     `$JS.API.CONSUMER.DURABLE.CREATE.${stream}.c`,
     ...["INFO", "DELETE", "PAUSE", "LEADER.STEPDOWN"].map((verb) => `$JS.API.CONSUMER.${verb}.${stream}.c`),
     `$JS.API.CONSUMER.NAMES.${stream}`,
@@ -293,11 +353,13 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       const owners: Readonly<Record<string, string>> = {
         keyring: "KV_SCBE_KEYRING",
         "replay-guard": "KV_SCBE_REPLAY",
+        "rollback-controller": "KV_SCBE_CONTROL",
       };
-      const creations = ["KV_SCBE_KEYRING", "KV_SCBE_REPLAY", "SCBE_SECURITY"].flatMap((stream) => [
+      const keys: Readonly<Record<string, string>> = { KV_SCBE_REPLAY: "epoch", KV_SCBE_CONTROL: "state" };
+      const creations = STREAMS.flatMap((stream) => [
         `$JS.API.CONSUMER.CREATE.${stream}`,
         `$JS.API.CONSUMER.CREATE.${stream}.thief`,
-        `$JS.API.CONSUMER.CREATE.${stream}.thief.$KV.${stream.slice(3)}.${stream.endsWith("REPLAY") ? "epoch" : "ring"}`,
+        `$JS.API.CONSUMER.CREATE.${stream}.thief.$KV.${stream.slice(3)}.${keys[stream] ?? "ring"}`,
         `$JS.API.CONSUMER.CREATE.${stream}.thief.$KV.${stream.slice(3)}.>`,
         `$JS.API.CONSUMER.DURABLE.CREATE.${stream}.thief`,
       ]);
@@ -307,7 +369,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
         const made = creations.filter((subject) => !refused.has(subject));
         const own = owners[user];
         expect(made, user).toEqual(
-          own === undefined ? [] : [expect.stringMatching(`${own}.thief.*(ring|epoch)$`)],
+          own === undefined ? [] : [expect.stringMatching(`${own}.thief.*(ring|epoch|state)$`)],
         );
       }
     });
