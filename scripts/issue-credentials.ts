@@ -8,7 +8,8 @@ const HELP = `Gives every user of a deployment an nkey of its own, and makes fro
   node scripts/issue-credentials.ts FOLDER [options]
 
 FOLDER then holds <user>.seed for each process (NATS_NKEY_SEED_FILE), nats.conf for nats-server, askers.json for the keyring
-(SCBE_KEYRING_ASKERS_FILE), and users.json, which has every user's public nkey. Seeds that are there already are kept.
+(SCBE_KEYRING_ASKERS_FILE), and users.json, which has every user's public nkey. control.signing.seed signs control documents: it is the controllers'
+(SCBE_CONTROL_SEED_FILE), its public nkey is every verifier's (SCBE_CONTROL_PUBLIC_KEY). Seeds that are there already are kept.
 
   --orchestrators NAMES   users that send requests, separated by commas (orchestrator)
   --gateways PROVIDERS    providers that have a gateway, user gateway-<provider> (all of SCBE_PROVIDERS)
@@ -45,6 +46,7 @@ function main(): number {
       ...fromArguments(options.values),
     });
     process.stdout.write(`${credentials.users.map(({ name, nkey }) => `${nkey} ${name}\n`).join("")}`);
+    process.stdout.write(`${credentials.controlPublicKey} control.signing\n`);
     return EXIT_CODES.stopped;
   } catch (error) {
     if (!isScbeError(error)) throw error;

@@ -36,6 +36,14 @@ describe("issued credentials", () => {
     }
   });
 
+  it("have a key for control documents that is no user's, and is kept", () => {
+    const first = issueCredentials(dir.path, DEPLOYMENT);
+    const pair = nkeys.fromSeed(readFileSync(first.controlSeedFile));
+    expect(pair.getPublicKey()).toBe(first.controlPublicKey);
+    expect(first.users.map(({ nkey }) => nkey)).not.toContain(first.controlPublicKey);
+    expect(issueCredentials(dir.path, DEPLOYMENT).controlPublicKey).toBe(first.controlPublicKey);
+  });
+
   it("leave no seed in what goes to the server, the keyring and readers", () => {
     const { configFile, askersFile, keyringPublicKey } = issueCredentials(dir.path, DEPLOYMENT);
     for (const file of [configFile, askersFile, join(dir.path, "users.json")]) {

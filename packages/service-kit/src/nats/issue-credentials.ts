@@ -35,6 +35,13 @@ export interface Credentials {
   readonly askersFile: string;
   /** The keyring's public nkey, for SCBE_KEYRING_PUBLIC_KEY. */
   readonly keyringPublicKey: string;
+  /**
+   * The key that signs control documents, for SCBE_CONTROL_SEED_FILE: the controllers', and in the hands of whoever has to switch off
+   * without one.
+   */
+  readonly controlSeedFile: string;
+  /** Its public nkey, for SCBE_CONTROL_PUBLIC_KEY of every verifier. */
+  readonly controlPublicKey: string;
   /** The file that holds a user's seed, for NATS_NKEY_SEED_FILE. @throws ScbeError BAD_REQUEST for an unknown name */
   seedFile(name: string): string;
   /** How a user reaches `servers`. @throws ScbeError BAD_REQUEST for an unknown name */
@@ -56,6 +63,8 @@ export function issueCredentials(dir: string, options: CredentialsOptions): Cred
 
   const seedPath = (name: string): string => join(folder, `${name}.seed`);
   const users = unkeyed.map((user) => ({ ...user, nkey: keepOrCreateSeed(seedPath(user.name)) }));
+  const controlSeedFile = seedPath(CONTROL_KEY);
+  const controlPublicKey = keepOrCreateSeed(controlSeedFile);
   const configFile = join(folder, "nats.conf");
   const askersFile = join(folder, "askers.json");
   replaceFile(configFile, renderServerConfig(users, options));
@@ -73,10 +82,15 @@ export function issueCredentials(dir: string, options: CredentialsOptions): Cred
     configFile,
     askersFile,
     keyringPublicKey: find("keyring").nkey,
+    controlSeedFile,
+    controlPublicKey,
     seedFile,
     transport: (name, servers) => ({ servers, nkeySeedFile: seedFile(name) }),
   };
 }
+
+/** No user can have a name with a dot. */
+const CONTROL_KEY = "control.signing";
 
 /** The public nkey of the seed in `path`, which is made where there is none. */
 function keepOrCreateSeed(path: string): string {
