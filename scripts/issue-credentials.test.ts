@@ -34,9 +34,9 @@ describe("issue-credentials", () => {
     });
     expect(status).toBe(0);
     const lines = stdout.trimEnd().split("\n");
-    for (const line of lines) expect(line).toMatch(/^U[A-Z2-7]{55} [a-z-]+$/);
+    for (const line of lines) expect(line).toMatch(/^U[A-Z2-7]{55} [a-z.-]+$/);
     expect(lines.map((line) => line.split(" ")[1])).toEqual(
-      expect.arrayContaining(["keyring", "web", "batch", "gateway-xai", "provision"]),
+      expect.arrayContaining(["keyring", "web", "batch", "gateway-xai", "provision", "control.signing"]),
     );
     const config = join(folder, "nats.conf");
     expect(readFileSync(config, "utf8")).toMatch(/SCBE_STAGING \{/);
