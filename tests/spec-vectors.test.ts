@@ -130,7 +130,12 @@ test("an opener that knows the session decides on every request as one that does
   const alike = others.filter(({ keys, serves }) => same(keys, first.keys) && same(serves, first.serves));
   expect(alike.length).toBeGreaterThan(100);
   for (const vector of alike) {
-    const situation = { ...vector, now: first.now, withdrawn_before_release: false };
+    const situation = {
+      ...vector,
+      now: first.now,
+      withdrawn_before_release: false,
+      permitted: "always" as const,
+    };
     const harness = openerIn(situation);
     await openRequest(harness, first, unhex(first.envelope));
     Object.assign(situation, vector);

@@ -158,6 +158,10 @@ export function notReleased() {
     ]),
     ...requests(WITHDRAWN, [
       ["the key is withdrawn while the guard decides", bytes, { withdrawn_before_release: true }],
+      ["a kill arrives while the guard decides", bytes, { permitted: "until_release" }],
+    ]),
+    ...requests({ step: 3, reason: "switched_off" }, [
+      ["the control document does not permit it", bytes, { permitted: "never" }],
     ]),
   ];
 }

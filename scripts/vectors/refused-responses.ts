@@ -88,6 +88,13 @@ export function refusedResponses() {
     ["a duplicate: chunk 1 where chunk 2 is due", BINDING, chunk, { waiting: { ...waiting, seq: 2 } }],
     ["a last chunk where an earlier one is due", BINDING, last, { waiting: { ...waiting, seq: 0 } }],
     ["the key is withdrawn before release", WITHDRAWN, bytes, { withdrawn_before_release: true }],
+    ["a kill arrives before release", WITHDRAWN, bytes, { permitted: "until_release" }],
+    [
+      "the control document does not permit it",
+      { step: 3, reason: "switched_off" },
+      bytes,
+      { permitted: "never" },
+    ],
   ];
   return cases.map(([name, refusal, envelope, special]) => refused(name, refusal, envelope, usual, special));
 }

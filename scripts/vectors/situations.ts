@@ -28,6 +28,8 @@ interface Situation {
   readonly skew_seconds: number;
   /** Between verifying and release, the key is taken from the opener. */
   readonly withdrawn_before_release: boolean;
+  /** What the control document permits: it, never, or only until the turn of release. */
+  readonly permitted: "always" | "never" | "until_release";
 }
 
 export interface RequestSituation extends Situation {
@@ -59,6 +61,7 @@ const USUAL: Situation = {
   window_seconds: WINDOW_SECONDS,
   skew_seconds: SKEW_SECONDS,
   withdrawn_before_release: false,
+  permitted: "always",
 };
 
 export const USUAL_REQUEST: RequestSituation = {

@@ -22,6 +22,7 @@ interface Situation {
   readonly window_seconds: number;
   readonly skew_seconds: number;
   readonly withdrawn_before_release: boolean;
+  readonly permitted: "always" | "never" | "until_release";
   readonly envelope: string;
 }
 export type Outcome =
@@ -59,6 +60,7 @@ export function openerIn(vector: RequestVector | ResponseVector) {
   const floor = "noise_floor_ms" in vector ? vector.noise_floor_ms : 0;
   const seen = { reasons: [] as Refusal[], admits: [] as AdmitItem[] };
   let elapsed = 0;
+  let isKilled = false;
   const opener = new Opener(
     {
       env: serves.env,
@@ -75,8 +77,10 @@ export function openerIn(vector: RequestVector | ResponseVector) {
           return "guard" in vector ? vector.guard : "refused";
         },
       },
+      permission: { permits: () => vector.permitted !== "never" && !isKilled },
       observer: {
         verified: () => {
+          if (vector.permitted === "until_release") isKilled = true;
           if (vector.withdrawn_before_release) held.length = 0;
         },
         released: () => undefined,
