@@ -126,6 +126,7 @@ const MAY: Readonly<Record<string, Rights>> = {
     ],
     subscribe: [
       inbox("rollback-controller"),
+      "scbe.v1.keyring.ring",
       "scbe.v1.control.state",
       ...each("scbe.v1.security.nonce_reuse"),
       "scbe.v1.control.lease rollback-controller",

@@ -337,6 +337,7 @@ describe("the service as a process", () => {
     const reading = readConfig(config, {
       ...spine.variables,
       SCBE_ENVIRONMENT: "prod",
+      SCBE_CONTROL_PUBLIC_KEY: spine.keyringPublicKey,
       NATS_URL: server.url,
     });
     if (!reading.ok) throw new Error(reading.problems.join("\n"));

@@ -4,6 +4,7 @@ import { config as gateway } from "@scbe/examples/gateway-config";
 import { config as standIn } from "@scbe/examples/stand-in-config";
 import { config as keyring } from "@scbe/keyring/config";
 import { config as replayGuard } from "@scbe/replay-guard/config";
+import { config as rollbackController } from "@scbe/rollback-controller/config";
 import { configMarkdown } from "@scbe/service-kit";
 import { provisionConfig } from "../provision/config.ts";
 import { startConfig } from "../start/config.ts";
@@ -15,6 +16,7 @@ export function configurationPage(): string {
     { title: "keyring", spec: keyring },
     { title: "replay-guard", spec: replayGuard },
     { title: "envelope", spec: envelope },
+    { title: "rollback-controller", spec: rollbackController },
     { title: "provisioning", spec: provisionConfig },
     { title: "example gateway", spec: gateway },
     { title: "stand-in provider", spec: standIn },
@@ -52,6 +54,5 @@ there are no traces.
 
 ## Not read yet
 
-\`GRAFANA_DASHBOARD_URL\`, \`PAGERDUTY_INTEGRATION_KEY\` and \`SLACK_WEBHOOK_URL\` are names kept for notices; no process reads them yet.
-Alertmanager takes the last two from files ([infra/alertmanager](../infra/alertmanager/README.md)).
+\`GRAFANA_DASHBOARD_URL\` is a name kept for notices; no process reads it yet. Alertmanager takes PagerDuty's key and Slack's address from files ([infra/alertmanager](../infra/alertmanager/README.md)).
 `;

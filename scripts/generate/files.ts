@@ -5,6 +5,7 @@ import { accessPage } from "./access-page.ts";
 import { configurationPage } from "./configuration-page.ts";
 import { metricsPage } from "./metrics-page.ts";
 import { natsConfig } from "./nats-config.ts";
+import { openApiFile } from "./openapi-file.ts";
 
 /** A file that is made from the code: its path from the root, and all of its text. */
 export interface GeneratedFile {
@@ -18,6 +19,7 @@ export async function generateFiles(): Promise<readonly GeneratedFile[]> {
     { path: "docs/access.md", text: accessPage() },
     { path: "docs/configuration.md", text: configurationPage() },
     { path: "docs/metrics.md", text: metricsPage() },
+    { path: "docs/openapi.json", text: openApiFile() },
     { path: "infra/nats/nats.conf", text: natsConfig() },
     { path: "examples/requests.jsonl", text: makeRequests() },
     ...monitoringFiles(),

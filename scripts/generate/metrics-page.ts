@@ -43,6 +43,8 @@ const INTRODUCTIONS: Readonly<Record<ProcessKind, string>> = {
   envelope: "The envelope service seals and opens both.",
   "replay-guard": "What was seen before, and the replay epoch.",
   keyring: "Data keys, KMS, and subkeys granted.",
+  "rollback-controller":
+    "The control document and who obeys it, what was taken out of the path and why, canaries, audit and notices.",
 };
 
 function isOf(name: MetricName, kind: ProcessKind): boolean {

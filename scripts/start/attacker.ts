@@ -52,6 +52,7 @@ export async function connectAttacker(options: AttackerOptions): Promise<Attacke
   const sealerAt = async (clock: Clock): Promise<Sealer> => {
     const ready = createReadiness();
     const host = {
+      name: "orchestrator",
       bus,
       identity: loadIdentity(transport),
       clock,

@@ -26,6 +26,8 @@ export interface SpineOptions {
   readonly guards?: number;
   /** Default true: the envelope service runs too. */
   readonly envelope?: boolean;
+  /** Default false: a rollback controller runs, and every verifier obeys it. */
+  readonly controller?: boolean;
   /** Bytes of one message; the deployment's 8 MiB unless told. */
   readonly users?: readonly UnkeyedUser[];
   /** More variables for every process, clients included. */
@@ -45,6 +47,8 @@ export interface Spine extends AsyncDisposable {
   readonly keyring: ServiceProcess;
   readonly guards: readonly ServiceProcess[];
   readonly envelope: ServiceProcess | undefined;
+  /** Present where one was asked for; its tokens are {@link TOKENS}. */
+  readonly controller: ServiceProcess | undefined;
   readonly keyringPublicKey: string;
   /** The local KMS's key, with which a test can compute every other. */
   readonly kmsKeyFile: string;
@@ -56,6 +60,13 @@ export interface Spine extends AsyncDisposable {
   /** Connects as the gateway of a provider, ready to serve. */
   gateway(provider: string, options?: Partial<ConnectOptions>): Promise<Client>;
 }
+
+/** Of the rollback controller's API. */
+export const TOKENS = {
+  ADMIN_TOKEN: "admin-token-of-the-tests",
+  EMERGENCY_TOKEN: "emergency-token-of-the-tests",
+  SCBE_ALERTMANAGER_TOKEN: "alertmanager-token-of-the-tests",
+} as const;
 
 export async function startSpine(options: SpineOptions = {}): Promise<Spine> {
   const { providers = ["openai", "anthropic"], intents = ["chat"], redis: withRedis = true } = options;
@@ -73,13 +84,14 @@ export async function startSpine(options: SpineOptions = {}): Promise<Spine> {
       : undefined,
   ]);
   await options.onNats?.(nats);
-  const { keyringPublicKey, askersFile } = nats.credentials;
+  const { keyringPublicKey, askersFile, controlPublicKey, controlSeedFile } = nats.credentials;
   const kmsKeyFile = writeKeyFile(dir.path);
   const variables = {
     SCBE_ENVIRONMENT: "dev",
     SCBE_PROVIDERS: providers.join(","),
     SCBE_INTENTS: intents.join(","),
     SCBE_KEYRING_PUBLIC_KEY: keyringPublicKey,
+    ...(options.controller === true && { SCBE_CONTROL_PUBLIC_KEY: controlPublicKey }),
     ...options.variables,
   };
   const start = async (
@@ -90,12 +102,18 @@ export async function startSpine(options: SpineOptions = {}): Promise<Spine> {
     const env = { ...variables, ...transportVariablesOf(nats.transport(user)), ...more };
     return stack.use(await startServiceProcess(user, path, env));
   };
-  const [keyring, envelope, ...guards] = await Promise.all([
+  const [keyring, envelope, controller, ...guards] = await Promise.all([
     start("keyring", "services/keyring/src/main.ts", {
       SCBE_KEYRING_ASKERS_FILE: askersFile,
       SCBE_KMS_KEY_FILE: kmsKeyFile,
     }),
     options.envelope === false ? undefined : start("envelope", "services/envelope/src/main.ts"),
+    options.controller === true
+      ? start("rollback-controller", "services/rollback-controller/src/main.ts", {
+          SCBE_CONTROL_SEED_FILE: controlSeedFile,
+          ...TOKENS,
+        })
+      : undefined,
     ...Array.from({ length: options.guards ?? 1 }, () =>
       start(
         "replay-guard",
@@ -104,7 +122,12 @@ export async function startSpine(options: SpineOptions = {}): Promise<Spine> {
       ),
     ),
   ]);
-  await Promise.all([keyring.ready(), envelope?.ready(), ...guards.map((guard) => guard.ready())]);
+  await Promise.all([
+    keyring.ready(),
+    envelope?.ready(),
+    controller?.ready(),
+    ...guards.map((guard) => guard.ready()),
+  ]);
   const client = (name: string, more: Partial<ConnectOptions>): Promise<Client> =>
     connect({ name, transport: nats.transport(name), variables, ...more });
   const held = stack.move();
@@ -114,6 +137,7 @@ export async function startSpine(options: SpineOptions = {}): Promise<Spine> {
     keyring,
     guards,
     envelope,
+    controller,
     keyringPublicKey,
     kmsKeyFile,
     variables,

@@ -57,11 +57,14 @@ export class BusClient implements Client {
     checkServeOptions(options, { providers: config.SCBE_PROVIDERS, intents: config.SCBE_INTENTS });
     this.#assertOpen();
     const { provider, models, intents = config.SCBE_INTENTS } = options;
+    const verifier = this.#verifier;
     const gateway = await startGateway(options, {
       ...this.#host,
-      sealer: this.#verifier.sealer,
-      opener: this.#verifier.opener({ providers: [provider], intents, ...(models && { models }) }),
-      skewMsMax: config.SCBE_MAX_CLOCK_SKEW_SECONDS * 1000,
+      sealer: verifier.sealer,
+      opener: verifier.opener({ providers: [provider], intents, ...(models && { models }) }),
+      get skewMsMax() {
+        return verifier.skewSeconds * 1000;
+      },
       timeoutMsMax: config.SCBE_REQUEST_TIMEOUT_MAX_MS,
       shown: this.#calls,
       onStart: (starting) => this.#gateways.add(starting),

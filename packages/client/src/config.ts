@@ -37,6 +37,8 @@ export interface ClientSettings {
   readonly intents?: readonly string[];
   /** `SCBE_KEYRING_PUBLIC_KEY` */
   readonly keyringPublicKey?: string;
+  /** `SCBE_CONTROL_PUBLIC_KEY` */
+  readonly controlPublicKey?: string;
   /** All other variables; `process.env` unless told. */
   readonly variables?: Readonly<Record<string, string | undefined>>;
 }
@@ -62,7 +64,8 @@ function emptyIn({ transport, providers, intents }: ClientSettings): string[] {
 }
 
 /** As variables, arguments are checked by the same rules. A transport given replaces all of the environment's. */
-function asVariables({ transport, providers, intents, keyringPublicKey }: ClientSettings) {
+function asVariables(settings: ClientSettings) {
+  const { transport, providers, intents, keyringPublicKey, controlPublicKey } = settings;
   return {
     ...(transport && {
       NATS_URL: transport.servers.join(","),
@@ -75,5 +78,6 @@ function asVariables({ transport, providers, intents, keyringPublicKey }: Client
     ...(providers && { SCBE_PROVIDERS: providers.join(",") }),
     ...(intents && { SCBE_INTENTS: intents.join(",") }),
     ...(keyringPublicKey !== undefined && { SCBE_KEYRING_PUBLIC_KEY: keyringPublicKey }),
+    ...(controlPublicKey !== undefined && { SCBE_CONTROL_PUBLIC_KEY: controlPublicKey }),
   };
 }

@@ -51,8 +51,8 @@ export interface ConnectOptions extends ClientSettings {
  */
 export interface Client extends AsyncDisposable {
   /**
-   * What the process depends on, and whether it has it: `nats`, `keys` and, for an orchestrator, `epoch`. For a health
-   * check, and to hear when that changes.
+   * What the process depends on, and whether it has it: `nats`, `keys`, `control` and, for an orchestrator, `epoch`. For a
+   * health check, and to hear when that changes.
    */
   readonly readiness: Readiness;
 
@@ -98,8 +98,8 @@ export interface Client extends AsyncDisposable {
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /**
- * Connects to NATS, fetches keys and replay epoch, and resolves when all of it is here. What the arguments leave open is
- * read from the environment's variables.
+ * Connects to NATS, fetches keys, replay epoch and control document, and resolves when all of it is here. What the
+ * arguments leave open is read from the environment's variables.
  * @throws ScbeError BAD_REQUEST naming everything that is wrong with the configuration, or for a registry that serves
  *   OpenMetrics; CONFLICT for one with another's metric of a name of ours; TIMEOUT naming what is missing; ABORTED; FORBIDDEN when the server refuses this user, or its seed cannot be read
  * @example

@@ -55,6 +55,11 @@ export const ControlState = z.strictObject({
   /** Higher than that of every document before: at least the one before plus 1, and at least the time in ms. */
   generation: Generation,
   issued_at: Time,
+  /**
+   * The generation of the newest stored document that went into this one; absent: all before it did. A kill is sent before it is
+   * stored: by this it shows whether it knew of what was stored meanwhile.
+   */
+  after: z.int().min(0).optional(),
   kill_switch: z.strictObject({
     /** Of everything; `null`: not engaged. */
     all: Kill.nullable(),
@@ -90,6 +95,11 @@ export const LeaseQuestion = z.strictObject({
   name: Name,
   /** What it holds; `null`: nothing yet. */
   held: z.strictObject({ generation: Generation, digest: Digest }).nullable(),
+  /**
+   * The document that it holds: sent where the answer before named one that does not take its place, as after the store was lost
+   * or restored. The signature says whose it is, so a controller may take it back.
+   */
+  state: SignedControl.optional(),
 });
 export type LeaseQuestion = z.infer<typeof LeaseQuestion>;
 

@@ -46,13 +46,18 @@ export interface Bus extends AsyncDisposable {
 
   /**
    * A JetStream publish that resolves only when the stream has acknowledged it. `id` deduplicates in the stream's window.
-   * @throws ScbeError TIMEOUT, DISCONNECTED, NO_RESPONDERS
+   * With `expectedLastSequence` it is stored only as the stream's very next message; a repetition then is a duplicate on some
+   * servers, and a CONFLICT on others.
+   * @throws ScbeError TIMEOUT, DISCONNECTED, NO_RESPONDERS; CONFLICT when the stream's last message is another one
    */
   publishAcknowledged(
     subject: string,
     data: Uint8Array,
-    options: { id: string; timeoutMs: number },
-  ): Promise<void>;
+    options: { id: string; timeoutMs: number; expectedLastSequence?: number },
+  ): Promise<Acknowledged>;
+
+  /** Reads a stream's messages one at a time, without a consumer. */
+  stream(name: string): StreamReader;
 
   /** Announces a NATS service (`nats micro ls`) and serves its endpoints while it is joined. */
   service(definition: ServiceDefinition): BusService;
@@ -129,6 +134,45 @@ export interface Bucket {
 export interface BucketEntry {
   readonly value: Uint8Array;
   readonly revision: number;
+}
+
+/** What a stream has acknowledged. */
+export interface Acknowledged {
+  /** The message's sequence number; of the first one, where it was a duplicate. */
+  readonly seq: number;
+  readonly duplicate: boolean;
+}
+
+/**
+ * The messages of a JetStream stream. Every call is one question to the server, and answered in the asker's own inbox.
+ * All of them throw ScbeError: TIMEOUT, DISCONNECTED, NOT_READY when there is no such stream, FORBIDDEN.
+ */
+export interface StreamReader {
+  bounds(): Promise<StreamBounds>;
+  /** `undefined`: there is no message of that number, or none any more. */
+  get(seq: number): Promise<StoredMessage | undefined>;
+  /** The first message of that number or a later one; numbers have gaps where messages are gone. */
+  next(seq: number): Promise<StoredMessage | undefined>;
+}
+
+export interface StreamBounds {
+  /** When the stream was made: another one of the same name was made at another time. */
+  readonly created: string;
+  /** Sequence numbers. Of an empty stream `last` is the number before the next one, and `first` is not below it. */
+  readonly first: number;
+  readonly last: number;
+  readonly messages: number;
+  readonly bytes: number;
+  /** Beyond it the oldest are dropped; -1: never. */
+  readonly bytesMax: number;
+}
+
+export interface StoredMessage {
+  readonly seq: number;
+  readonly subject: string;
+  readonly data: Uint8Array;
+  /** When the server stored it, in ms since the Unix epoch by its own clock. */
+  readonly at: number;
 }
 
 export interface ServiceDefinition {

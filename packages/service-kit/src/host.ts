@@ -3,6 +3,7 @@ import type { Bus } from "./bus.ts";
 import type { Clock } from "./clock.ts";
 import type { Identity } from "./identity.ts";
 import type { Registry } from "./metrics/registry.ts";
+import type { OpsServer } from "./ops-server.ts";
 import type { Readiness } from "./readiness.ts";
 
 /** What a running process hands to its service: everything it needs of the world, and nothing global. */
@@ -15,6 +16,8 @@ export interface Host {
   readonly metrics: Registry;
   /** Shown on `/readyz`. The bus's connection is declared already, as `nats`. */
   readonly readiness: Readiness;
+  /** Where routes of its own can be served beside those. */
+  readonly ops: Pick<OpsServer, "mount">;
   readonly bus: Bus;
   /** `undefined` on an open server. */
   readonly identity: Identity | undefined;

@@ -1,3 +1,4 @@
+import { createServer, type RequestListener, type Server } from "node:http";
 import { isScbeError, ScbeError } from "@scbe/contracts";
 import { type FastifyInstance, fastify } from "fastify";
 import type { Registry } from "./metrics/registry.ts";
@@ -15,6 +16,12 @@ export interface OpsServerOptions {
 
 export interface OpsServer extends AsyncDisposable {
   readonly port: number;
+  /**
+   * Serves further routes on the same port, everything but the three paths of the ops port itself, until it is disposed of. A
+   * body has at most 1,024 bytes unless its route says otherwise.
+   * @throws ScbeError CONFLICT when there are such routes already; what `routes` throws
+   */
+  mount(routes: (server: FastifyInstance) => void | Promise<void>): Promise<AsyncDisposable>;
 }
 
 const PATIENCE_MS = 5000;
@@ -36,16 +43,13 @@ export async function startOpsServer({
   readiness,
   patienceMs = PATIENCE_MS,
 }: OpsServerOptions): Promise<OpsServer> {
+  const mounted = new Mounted();
   const server = fastify({
     logger: false,
     forceCloseConnections: true,
     bodyLimit: BODY_BYTES_MAX,
-    connectionTimeout: patienceMs,
-    requestTimeout: patienceMs,
-    keepAliveTimeout: patienceMs,
-    http: { maxHeaderSize: HEADER_BYTES_MAX, connectionsCheckingInterval: Math.ceil(patienceMs / 5) },
+    serverFactory: (ops) => httpServer(patienceMs, (request, response) => mounted.or(ops)(request, response)),
   });
-  server.server.maxConnections = CONNECTIONS_MAX;
   server.get("/healthz", () => ({ status: "ok" }));
   server.get("/readyz", (_request, reply) => {
     const dependencies = readiness
@@ -57,7 +61,56 @@ export async function startOpsServer({
     reply.type(metrics.contentType).send(await metrics.metrics()),
   );
   await listen(server, host, port);
-  return { port: portOf(server, port), [Symbol.asyncDispose]: () => server.close() };
+  return {
+    port: portOf(server, port),
+    mount: (routes) => mounted.mount(routes),
+    [Symbol.asyncDispose]: () => server.close(),
+  };
+}
+
+function httpServer(patienceMs: number, listener: RequestListener): Server {
+  const server = createServer(
+    {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      connectionsCheckingInterval: Math.ceil(patienceMs / 5),
+      requestTimeout: patienceMs,
+      keepAliveTimeout: patienceMs,
+    },
+    listener,
+  );
+  server.maxConnections = CONNECTIONS_MAX;
+  return server.setTimeout(patienceMs);
+}
+
+const OPS_PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/metrics"]);
+
+/** Routes that come later than the port: a server whose own routes listen already takes no further ones. */
+class Mounted {
+  #routes: RequestListener | undefined;
+
+  /** Who answers: what is mounted, or, for its own paths and while nothing is, `ops`. */
+  or(ops: RequestListener): RequestListener {
+    return (request, response) => {
+      const [path = ""] = (request.url ?? "").split("?", 1);
+      const listener = OPS_PATHS.has(path) ? ops : (this.#routes ?? ops);
+      listener(request, response);
+    };
+  }
+
+  async mount(routes: (server: FastifyInstance) => void | Promise<void>): Promise<AsyncDisposable> {
+    if (this.#routes !== undefined)
+      throw new ScbeError("CONFLICT", "the ops port has further routes already");
+    const server = fastify({ logger: false, bodyLimit: BODY_BYTES_MAX });
+    await routes(server);
+    await server.ready();
+    this.#routes = (request, response) => server.routing(request, response);
+    return {
+      [Symbol.asyncDispose]: async () => {
+        this.#routes = undefined;
+        await server.close();
+      },
+    };
+  }
 }
 
 async function listen(server: FastifyInstance, host: string, port: number): Promise<void> {

@@ -94,7 +94,7 @@ async function runUntilStopped<V extends HostVariables>(
   const bus = stack.use(await connectHostBus({ ...transport, ...dealings }));
   shown.follow(bus);
   const identity = loadIdentity(transport);
-  const host: Host = { name, version, log, clock, metrics, readiness, bus, identity, signal };
+  const host: Host = { name, version, log, clock, metrics, readiness, ops, bus, identity, signal };
   stack.use(await program.start(config, host));
   readiness.set("service", { ok: true });
   log.info("started");

@@ -4,8 +4,10 @@ import {
   createReadiness,
   type Host,
   loadIdentity,
+  type OpsServer,
   Registry,
   showProcess,
+  startOpsServer,
   systemClock,
   type Transport,
 } from "@scbe/service-kit";
@@ -23,6 +25,8 @@ export interface TestHostOptions {
 
 export interface TestHost extends Host, AsyncDisposable {
   readonly logs: CollectedLogs;
+  /** Where the ops port is: on it from the first {@link Host.ops} mount. 0 before. */
+  readonly opsPort: number;
   /** What TERM does to a process: {@link Host.signal} aborts. */
   stop(): void;
 }
@@ -37,6 +41,7 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
   const shown = showProcess({ metrics, name, version, readiness, clock });
   const bus = await connectHostBus({ ...transport, name, log: logs.log, drainTimeoutMs, readiness, metrics });
   shown.follow(bus);
+  let opsServer: OpsServer | undefined;
   return {
     name,
     version,
@@ -45,12 +50,22 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     clock,
     metrics,
     readiness,
+    ops: {
+      mount: async (routes) => {
+        opsServer ??= await startOpsServer({ host: "127.0.0.1", port: 0, metrics, readiness });
+        return opsServer.mount(routes);
+      },
+    },
+    get opsPort() {
+      return opsServer?.port ?? 0;
+    },
     bus,
     identity: loadIdentity(transport),
     signal: stopping.signal,
     stop: () => stopping.abort(),
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
+      await opsServer?.[Symbol.asyncDispose]();
       await bus[Symbol.asyncDispose]();
       await shown[Symbol.asyncDispose]();
     },

@@ -1,6 +1,9 @@
+import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { findServer } from "./find-server.ts";
+import { findExecutable } from "./find-tool.ts";
 import { outputOf, startOnFreePorts } from "./start-on-free-ports.ts";
 import { createTempDir } from "./temp-dir.ts";
 
@@ -20,6 +23,8 @@ export interface PrometheusOptions {
 export interface PrometheusStartOptions extends PrometheusOptions {
   /** Until an alert that goes on firing is told again, to an Alertmanager that has not heard of it as well; default 1 minute. */
   readonly alertResendDelayMs?: number;
+  /** What it is to know from before it started: samples in OpenMetrics text with their times, `# EOF` last. */
+  readonly history?: string;
 }
 
 /** One series' value at one time. */
@@ -65,12 +70,13 @@ export async function startPrometheus(options: PrometheusStartOptions): Promise<
   const dir = createTempDir();
   try {
     writeFiles(dir.path, options);
+    if (options.history !== undefined) await writeHistory(dir.path, options.history);
     const { server, ports } = await startOnFreePorts({
       program,
       ports: 1,
       arguments: ([port]) => [
         `--config.file=${join(dir.path, CONFIG_FILE)}`,
-        `--storage.tsdb.path=${join(dir.path, "data")}`,
+        `--storage.tsdb.path=${join(dir.path, DATA_DIR)}`,
         `--web.listen-address=127.0.0.1:${port}`,
         "--web.enable-lifecycle",
         `--rules.alert.resend-delay=${options.alertResendDelayMs ?? RESEND_DELAY_MS}ms`,
@@ -107,6 +113,7 @@ export async function startPrometheus(options: PrometheusStartOptions): Promise<
 }
 
 const CONFIG_FILE = "prometheus.yml";
+const DATA_DIR = "data";
 /** Prometheus's own default. */
 const RESEND_DELAY_MS = 60_000;
 
@@ -115,6 +122,16 @@ function writeFiles(dir: string, { config, files = [] }: PrometheusOptions): voi
     mkdirSync(dirname(join(dir, path)), { recursive: true });
     writeFileSync(join(dir, path), text);
   }
+}
+
+/** As blocks, which Prometheus reads when it starts. @throws Error with promtool's own words */
+async function writeHistory(dir: string, text: string): Promise<void> {
+  const program = findExecutable("promtool");
+  if (program === undefined) throw new Error("promtool, which comes with Prometheus, was not found");
+  const file = join(dir, "history.txt");
+  writeFileSync(file, text);
+  const output = join(dir, DATA_DIR);
+  await promisify(execFile)(program, ["tsdb", "create-blocks-from", "openmetrics", "--quiet", file, output]);
 }
 
 /** @throws Error with Prometheus's own words */

@@ -27,6 +27,7 @@ function reporting(answer: (tries: number) => Promise<void>) {
   const publishAcknowledged: Publish = async (subject, data, { id }) => {
     sent.push({ subject, event: NonceReuseEvent.parse(JSON.parse(Buffer.from(data).toString())), id });
     await answer(sent.length);
+    return { seq: sent.length, duplicate: false };
   };
   const bus = { publishAcknowledged } as Bus;
   const metrics = replayMetrics(registry, ["openai"]);

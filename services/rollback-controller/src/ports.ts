@@ -1,5 +1,6 @@
 import type { ControlState, KillCause } from "@scbe/contracts";
 import type { ControlDocument } from "@scbe/envelope/control";
+import type { LeaderRecord } from "./domain/lead.ts";
 
 /** Who changes something, and why: for the audit. */
 export interface Actor {
@@ -83,4 +84,45 @@ export interface AuditEntry extends AuditRecord {
   /** base64url of SHA-256, of the entry before and of this one */
   readonly previous: string;
   readonly hash: string;
+}
+
+/** Where the control document lives. */
+export interface ControlStore {
+  /**
+   * What is stored now; undefined: nothing.
+   * @throws UnusableRecord FORBIDDEN when it is none that this controller has signed for this environment; or what the bus throws
+   */
+  read(): Promise<StoredControl | undefined>;
+  /** Writes only if the store is still at `revision` (undefined: empty); undefined when somebody else wrote first. */
+  write(document: ControlDocument, revision: number | undefined): Promise<number | undefined>;
+  /** Runs when what is stored may have changed. */
+  watch(listener: () => void): AsyncDisposable;
+}
+
+export interface StoredControl {
+  readonly document: ControlDocument;
+  readonly revision: number;
+}
+
+/** Where the controllers agree on who leads. */
+export interface LeaderStore {
+  /** What is stored now; undefined: nothing that can be read. */
+  read(): Promise<StoredLeader>;
+  /** As {@link ControlStore.write}. */
+  write(record: LeaderRecord, revision: number | undefined): Promise<number | undefined>;
+  watch(listener: (record: LeaderRecord | undefined) => void): AsyncDisposable;
+}
+
+export interface StoredLeader {
+  readonly record: LeaderRecord | undefined;
+  /** undefined: there is no record at all. */
+  readonly revision: number | undefined;
+}
+
+/** Whether this controller leads: it alone answers leases, and drives the canary. */
+export interface Leading {
+  /** By its own monotonic clock, so that one that was frozen does not lead when it goes on. */
+  readonly leading: boolean;
+  /** Runs after each change of {@link leading}. */
+  onChange(listener: (leading: boolean) => void): Disposable;
 }

@@ -1,4 +1,5 @@
 export { Admissions, type AdmissionsOptions } from "./admissions.ts";
+export type { ControlRoute, ControlView } from "./control/control-view.ts";
 export { EpochFollower, type EpochFollowerOptions } from "./epoch-follower.ts";
 export {
   openVerifier,

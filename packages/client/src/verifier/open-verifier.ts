@@ -2,6 +2,9 @@ import { PHASES_OF, ScbeError } from "@scbe/contracts";
 import { Opener, Sealer } from "@scbe/envelope";
 import type { ConfigOf, environmentVariables, Host, windowVariables } from "@scbe/service-kit";
 import { Admissions } from "./admissions.ts";
+import type { ControlView } from "./control/control-view.ts";
+import { openControl } from "./control/open-control.ts";
+import { skewSeconds } from "./control/skew-seconds.ts";
 import { EpochFollower } from "./epoch-follower.ts";
 import { KeyKeeper } from "./key-keeper.ts";
 import { observeKeys } from "./observe-keys.ts";
@@ -13,7 +16,10 @@ import { traceOpening } from "./trace-opening.ts";
 import type { verifierVariables } from "./variables.ts";
 
 /** What a verifier needs of its process. */
-export type VerifierHost = Pick<Host, "bus" | "identity" | "clock" | "log" | "readiness" | "metrics">;
+export type VerifierHost = Pick<
+  Host,
+  "name" | "bus" | "identity" | "clock" | "log" | "readiness" | "metrics"
+>;
 
 /** What it reads of its process's configuration. */
 export type VerifierConfig = ConfigOf<
@@ -36,19 +42,25 @@ export interface Serves {
   readonly models?: readonly string[];
 }
 
-/** Sealing and opening with keys, replay epoch and replay guard over the bus; disposing drops every key. */
+/** Sealing and opening with keys, replay epoch, replay guard and control plane over the bus; disposing drops every key. */
 export interface Verifier extends AsyncDisposable {
   readonly sealer: Sealer;
   /** Absent where no requests are sealed. */
   readonly epochs: EpochFollower | undefined;
+  /** What the control plane says of requests; sealer and openers ask it by themselves. */
+  readonly control: ControlView;
+  /** How far a sealer's clock and ours may be apart, as of now. */
+  readonly skewSeconds: number;
   /** An opener for what one endpoint serves; all of them share keys and admissions. */
   opener(serves: Serves): Opener;
 }
 
 /**
  * Opens a verifier: fetches the subkeys of all of the configuration's providers and intents, and goes on following the
- * ring and the replay epoch. It comes back at once; readiness says what is still missing (`keys`, `epoch`).
- * @throws ScbeError BAD_REQUEST without an nkey, since grants are asked for under signature
+ * ring, the replay epoch and the control plane. It comes back at once; readiness says what is still missing (`keys`, `epoch`,
+ * `control`).
+ * @throws ScbeError BAD_REQUEST without an nkey, since grants are asked for under signature; for a folder of state that
+ *   cannot be used
  * @example
  * await using verifier = openVerifier(host, config, { as: "orchestrator" });
  * const { bytes, hash } = verifier.sealer.sealRequest({ provider: "openai", model: "gpt-5", intent: "chat", requestId, body });
@@ -63,6 +75,7 @@ export function openVerifier(host: VerifierHost, config: VerifierConfig, options
   }
   const env = config.SCBE_ENVIRONMENT;
   const stack = new AsyncDisposableStack();
+  const control = stack.use(openControl(host, config));
   const store = new SubkeyStore();
   const source = { bus, identity, env, keyringPublicKey: config.SCBE_KEYRING_PUBLIC_KEY };
   const names = { providers: config.SCBE_PROVIDERS, intents: config.SCBE_INTENTS };
@@ -77,19 +90,34 @@ export function openVerifier(host: VerifierHost, config: VerifierConfig, options
   }
   const keys = stack.use(observeKeys(metrics, store, part));
   const observer = traceOpening(observeOpening(metrics, part, (check) => keys.tagChecked(check)));
+  const skew = {
+    usualSeconds: config.SCBE_MAX_CLOCK_SKEW_SECONDS,
+    limitSeconds: config.SCBE_SKEW_LIMIT_SECONDS,
+  };
   const limits = {
     windowSeconds: config.SCBE_REPLAY_WINDOW_SECONDS,
-    skewSeconds: config.SCBE_MAX_CLOCK_SKEW_SECONDS,
+    // Looked at for each opening, since a document may widen it for a time.
+    get skewSeconds() {
+      return skewSeconds(control.document, skew, clock.now());
+    },
     counterLimit: config.SCBE_NONCE_COUNTER_LIMIT,
     noiseFloorMs: config.SCBE_NOISE_FLOOR_MS,
   };
   const sealing = observeSealing(metrics, part);
-  const sealer = new Sealer({ keys: store, epochs: epochs ?? NO_EPOCHS, clock, observer: sealing }, limits);
+  const sealer = new Sealer(
+    { keys: store, epochs: epochs ?? NO_EPOCHS, clock, permission: control, observer: sealing },
+    limits,
+  );
   stack.use(showSessions(metrics, sealer, part));
   return {
     sealer,
     epochs,
-    opener: (serves) => new Opener({ keys: store, admission, clock, env, serves, observer }, limits),
+    control,
+    get skewSeconds() {
+      return limits.skewSeconds;
+    },
+    opener: (serves) =>
+      new Opener({ keys: store, admission, clock, env, serves, permission: control, observer }, limits),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

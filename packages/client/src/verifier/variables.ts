@@ -1,7 +1,11 @@
 import { isUserNkey } from "@scbe/envelope/grant";
-import { integer, text } from "@scbe/service-kit";
+import { choice, integer, text } from "@scbe/service-kit";
+import { STALE_POLICIES } from "./control/stale-policy.ts";
 
 const COUNTER_LIMIT_MAX = 2 ** 32 - 1;
+
+/** In place of the controller's key: there is no control plane, and nothing is obeyed. */
+export const NO_CONTROL_KEY = "none";
 
 /** What sealing and opening read from the environment, beside the groups of the service kit. */
 export const verifierVariables = {
@@ -10,6 +14,29 @@ export const verifierVariables = {
     expected: "the keyring's public nkey: U and 55 characters of base32",
     doc: "Whose signature grants and rings must bear. Known beforehand, never learnt from the bus.",
     check: (nkey) => (isUserNkey(nkey) ? undefined : "is no public nkey: its checksum is another"),
+  }),
+  SCBE_CONTROL_PUBLIC_KEY: text({
+    default: NO_CONTROL_KEY,
+    pattern: /^(none|U[A-Z2-7]{55})$/,
+    expected: "the controller's public nkey: U and 55 characters of base32; or `none`",
+    doc: "Whose signature kill switch, flags and leases must bear. `none`: nothing of them is obeyed, which is refused in prod.",
+    check: (nkey, config) => wrongControlKey(nkey, config.SCBE_ENVIRONMENT),
+  }),
+  SCBE_CONTROL_LEASE_MS: integer({
+    default: 5000,
+    min: 200,
+    max: 60_000,
+    unit: "ms",
+    doc: "How long a controller's word of what is in force counts, from the moment of asking; it is asked twice in that time.",
+  }),
+  SCBE_CONTROL_STALE_POLICY: choice(STALE_POLICIES, {
+    default: "hold",
+    doc: "What a process does whose lease has ended. `hold`: it obeys what it last knew; `refuse`: it seals and opens nothing until it has another.",
+  }),
+  SCBE_STATE_DIR: text({
+    optional: true,
+    expected: "the path of a folder of this process's own; it is made where there is none",
+    doc: "Where the highest control generation is kept, so that no older document is obeyed after a restart either.",
   }),
   SCBE_NONCE_COUNTER_LIMIT: integer({
     default: COUNTER_LIMIT_MAX,
@@ -42,6 +69,12 @@ export const verifierVariables = {
     doc: "How long a caller waits for any sign of a gateway before it sends a fresh envelope to the group.",
   }),
 };
+
+function wrongControlKey(nkey: string, environment: unknown): string | undefined {
+  if (nkey !== NO_CONTROL_KEY)
+    return isUserNkey(nkey) ? undefined : "is no public nkey: its checksum is another";
+  return environment === "prod" ? "is `none`, which is refused where SCBE_ENVIRONMENT is prod" : undefined;
+}
 
 function below(value: number, config: Readonly<Record<string, unknown>>, bound: string): string | undefined {
   return value < Number(config[bound])

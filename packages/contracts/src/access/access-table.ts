@@ -87,7 +87,7 @@ export const ACCESS: AccessTable = {
     is: "Flags, kill switch, canary and rollback: signs what every verifier obeys.",
     providers: "every",
     publishes: ["controlState", "audit"],
-    subscribes: ["controlState", "nonceReuse"],
+    subscribes: ["ring", "controlState", "nonceReuse"],
     serves: { queue: QUEUES.controller, subjects: ["controlLease"] },
     owns: "control",
     reads: ["security", "audit"],

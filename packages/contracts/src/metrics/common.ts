@@ -53,14 +53,14 @@ export const COMMON = {
   },
   scbe_endpoint_in_flight: {
     kind: "gauge",
-    of: ["gateway", "envelope", "replay-guard", "keyring"],
+    of: ["gateway", "envelope", "replay-guard", "keyring", "rollback-controller"],
     help: "Requests that the endpoint has let in and not answered yet",
     unit: "count",
     labels: { endpoint: "endpoints" },
   },
   scbe_endpoint_busy_total: {
     kind: "counter",
-    of: ["gateway", "envelope", "replay-guard", "keyring"],
+    of: ["gateway", "envelope", "replay-guard", "keyring", "rollback-controller"],
     help: "Requests that the endpoint turned away because it was full",
     unit: "count",
     labels: { endpoint: "endpoints" },

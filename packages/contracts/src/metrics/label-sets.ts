@@ -50,3 +50,51 @@ export type StoreCall = (typeof STORE_CALLS)[number];
 /** What became of the report of a nonce reuse: `failed` is tried again, `dropped` is lost. */
 export const REPORT_RESULTS = ["acknowledged", "failed", "dropped"] as const;
 export type ReportResult = (typeof REPORT_RESULTS)[number];
+
+/** What became of a control document that was offered: `old` is none that was not known, `refused` none of the controller's. */
+export const CONTROL_DOCUMENT_RESULTS = ["applied", "old", "refused"] as const;
+export type ControlDocumentResult = (typeof CONTROL_DOCUMENT_RESULTS)[number];
+
+/** What became of a question for a lease: `refused` was answered by none for the document that is held. */
+export const CONTROL_LEASE_RESULTS = ["granted", "unanswered", "refused"] as const;
+export type ControlLeaseResult = (typeof CONTROL_LEASE_RESULTS)[number];
+
+/** What an alert has led to: `known` was told before, `ignored` is no trigger of a rollback, `resolved` switches nothing back on. */
+export const ALERT_RESULTS = ["killed", "known", "ignored", "resolved", "watchdog"] as const;
+export type AlertResult = (typeof ALERT_RESULTS)[number];
+
+/** The two ways on which the controller hears of a nonce reuse. */
+export const ROLLBACK_PATHS = ["event", "alert"] as const;
+export type RollbackPath = (typeof ROLLBACK_PATHS)[number];
+
+/** Whom the controller tells. */
+export const NOTICE_DESTINATIONS = ["pagerduty", "slack"] as const;
+export type NoticeDestination = (typeof NOTICE_DESTINATIONS)[number];
+
+/** What became of a try to tell somebody: `failed` is tried again, `given_up` and `dropped` are lost. */
+export const NOTICE_RESULTS = ["delivered", "failed", "given_up", "dropped"] as const;
+export type NoticeResult = (typeof NOTICE_RESULTS)[number];
+
+/** What became of an audit record: `failed` is tried again, `dropped` is lost. */
+export const AUDIT_RESULTS = ["stored", "failed", "dropped"] as const;
+export type AuditResult = (typeof AUDIT_RESULTS)[number];
+
+/** How a verifier stands, as the controller knows it from its last question for a lease. */
+export const VERIFIER_STATES = ["converged", "behind", "stale"] as const;
+export type VerifierState = (typeof VERIFIER_STATES)[number];
+
+/** What a change of the control document was about. */
+export const CONTROL_ACTIONS = [
+  "first",
+  "kill",
+  "release",
+  "flags",
+  "canary",
+  "skew-window",
+  "other",
+] as const;
+export type ControlAction = (typeof CONTROL_ACTIONS)[number];
+
+/** What is to become of a canary's step. */
+export const CANARY_VERDICTS = ["promote", "hold", "abort"] as const;
+export type CanaryVerdict = (typeof CANARY_VERDICTS)[number];

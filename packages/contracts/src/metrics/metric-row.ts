@@ -1,5 +1,12 @@
 /** The kinds of processes that show metrics; also the `job` under which Prometheus scrapes them. */
-export const PROCESS_KINDS = ["orchestrator", "gateway", "envelope", "replay-guard", "keyring"] as const;
+export const PROCESS_KINDS = [
+  "orchestrator",
+  "gateway",
+  "envelope",
+  "replay-guard",
+  "keyring",
+  "rollback-controller",
+] as const;
 export type ProcessKind = (typeof PROCESS_KINDS)[number];
 
 /** Sets of label values that a process's configuration or state closes. */

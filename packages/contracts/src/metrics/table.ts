@@ -1,9 +1,12 @@
+import { CANARY } from "./canary.ts";
 import { COMMON } from "./common.ts";
+import { CONTROLLER } from "./controller.ts";
 import { GATEWAY } from "./gateway.ts";
 import { KEYRING } from "./keyring.ts";
 import type { MetricRow, ProcessKind } from "./metric-row.ts";
 import { ORCHESTRATOR } from "./orchestrator.ts";
 import { REPLAY_GUARD } from "./replay-guard.ts";
+import { ROLLBACK } from "./rollback.ts";
 import { VERIFIER } from "./verifier.ts";
 
 /**
@@ -17,6 +20,9 @@ export const METRICS = {
   ...GATEWAY,
   ...REPLAY_GUARD,
   ...KEYRING,
+  ...CONTROLLER,
+  ...ROLLBACK,
+  ...CANARY,
 } as const;
 
 export type MetricName = keyof typeof METRICS;

@@ -1,8 +1,17 @@
 import { ENVELOPE_MS, SKEW_MS } from "./bounds.ts";
-import { OPENING_RESULTS, PHASES, SESSION_BUDGETS, SESSION_STARTS } from "./label-sets.ts";
+import {
+  CONTROL_DOCUMENT_RESULTS,
+  CONTROL_LEASE_RESULTS,
+  OPENING_RESULTS,
+  PHASES,
+  SESSION_BUDGETS,
+  SESSION_STARTS,
+} from "./label-sets.ts";
 import type { MetricRows } from "./metric-row.ts";
 
 const VERIFIERS = ["orchestrator", "gateway", "envelope"] as const;
+/** Whoever holds the control document. */
+const HOLDERS = [...VERIFIERS, "rollback-controller"] as const;
 const OPENERS_OF_REQUESTS = ["gateway", "envelope"] as const;
 const OF_PHASE = { phase: PHASES, provider: "providers" } as const;
 const OF_PROVIDER = { provider: "providers" } as const;
@@ -112,5 +121,43 @@ export const VERIFIER = {
     help: "Requests that wait for the replay guard's verdict",
     unit: "count",
     labels: {},
+  },
+  scbe_control_generation: {
+    kind: "gauge",
+    of: HOLDERS,
+    help: "Generation of the control document that is obeyed; 0 while none is held",
+    unit: "number",
+    labels: {},
+    together: "min",
+  },
+  scbe_control_stale: {
+    kind: "gauge",
+    of: VERIFIERS,
+    help: "1 while no lease says that the control document is the one in force, else 0",
+    unit: "flag",
+    labels: {},
+    together: "max",
+  },
+  scbe_kill_switch_engaged: {
+    kind: "gauge",
+    of: HOLDERS,
+    help: "1 while the control document that is obeyed kills that provider, or everything, else 0",
+    unit: "flag",
+    labels: OF_PROVIDER,
+    together: "max",
+  },
+  scbe_control_documents_total: {
+    kind: "counter",
+    of: VERIFIERS,
+    help: "Control documents that arrived: applied, old, or refused as none of the controller's",
+    unit: "count",
+    labels: { result: CONTROL_DOCUMENT_RESULTS },
+  },
+  scbe_control_leases_total: {
+    kind: "counter",
+    of: VERIFIERS,
+    help: "Questions for a lease: granted, unanswered, or answered by none for the document that is held",
+    unit: "count",
+    labels: { result: CONTROL_LEASE_RESULTS },
   },
 } as const satisfies MetricRows;

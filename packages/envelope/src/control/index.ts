@@ -1,3 +1,4 @@
+export { chainHash } from "./chain-hash.ts";
 export {
   type ControlDocument,
   encodeControl,

@@ -23,6 +23,16 @@ export function loadIdentity(
   return undefined;
 }
 
+/**
+ * The identity of a user seed that was read already.
+ * @param name what it was read from, as an error calls it
+ * @throws ScbeError FORBIDDEN when it is none
+ */
+export function identityFromSeed(seed: string, name: string): Identity {
+  const { publicKey, sign: signWith } = fromSeed(seed, name, undefined);
+  return { publicKey, sign: signWith };
+}
+
 /** A credentials file holds a JWT and a seed, each between two lines of dashes. */
 function fromCreds(file: string): LoadedIdentity {
   const [jwt, seed] = read(file)

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { JetStreamClient, NatsConnection } from "nats";
 import { ErrorCode as NatsCode, NatsError } from "nats";
 import type {
+  Acknowledged,
   Bucket,
   Bus,
   BusHeaders,
@@ -10,6 +11,7 @@ import type {
   ExchangeOptions,
   RequestOptions,
   ServiceDefinition,
+  StreamReader,
   SubscribeOptions,
   Subscription,
 } from "../bus.ts";
@@ -23,6 +25,7 @@ import { encodeHeaders } from "./headers.ts";
 import { followLink } from "./link.ts";
 import { isMissingStream, NatsBucket } from "./nats-bucket.ts";
 import { NatsService } from "./nats-service.ts";
+import { NatsStream } from "./nats-stream.ts";
 import { Received } from "./received.ts";
 import { request } from "./request.ts";
 
@@ -168,15 +171,30 @@ export class NatsBus implements Bus {
   async publishAcknowledged(
     subject: string,
     data: Uint8Array,
-    { id, timeoutMs }: { id: string; timeoutMs: number },
-  ): Promise<void> {
+    {
+      id,
+      timeoutMs,
+      expectedLastSequence: lastSequence,
+    }: { id: string; timeoutMs: number; expectedLastSequence?: number },
+  ): Promise<Acknowledged> {
     const doing = `publish to ${subject}`;
     this.#assertConnected(doing);
+    const expect = lastSequence === undefined ? {} : { expect: { lastSequence } };
     try {
-      await this.#jetstream.publish(subject, data, { msgID: id, timeout: timeoutMs });
+      const options = { msgID: id, timeout: timeoutMs, ...expect };
+      const { seq, duplicate } = await this.#jetstream.publish(subject, data, options);
+      return { seq, duplicate };
     } catch (error) {
       throw this.#toError(error, subject);
     }
+  }
+
+  stream(name: string): StreamReader {
+    const options = { checkAPI: false, timeout: JETSTREAM_TIMEOUT_MS };
+    return new NatsStream(name, {
+      manager: () => this.#connection.jetstreamManager(options),
+      assertConnected: (doing) => this.#assertConnected(doing),
+    });
   }
 
   service(definition: ServiceDefinition): BusService {

@@ -1,0 +1,184 @@
+import { type Environment, SUBJECTS } from "@scbe/contracts";
+import type { Phase } from "@scbe/envelope";
+import type { ControlDocument } from "@scbe/envelope/control";
+import type { Bus, Clock, Logger, Readiness, Registry } from "@scbe/service-kit";
+import type { Control } from "./control.ts";
+import { ControlRules } from "./control-rules.ts";
+import type { ControlRoute } from "./control-view.ts";
+import { GenerationFile } from "./generation-file.ts";
+import { HeldControl } from "./held-control.ts";
+import { LeaseAsker } from "./lease-asker.ts";
+import { LeaseKeeper } from "./lease-keeper.ts";
+import { LeaseTime } from "./lease-time.ts";
+import { type ShownControl, showControl } from "./show-control.ts";
+import type { StalePolicy } from "./stale-policy.ts";
+import { StoredControl } from "./stored-control.ts";
+
+export interface ControlFollowerOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Shows the state as the dependency `control`. */
+  readonly readiness: Readiness;
+  readonly metrics: Registry;
+  /** The process's user on the bus: the controller knows it by that. */
+  readonly name: string;
+  readonly env: Environment;
+  /** Whose metrics are shown. */
+  readonly providers: readonly string[];
+  /** The controller's public nkey. */
+  readonly publicKey: string;
+  /** How long a lease lasts, from the moment of asking. */
+  readonly leaseMs: number;
+  readonly stalePolicy: StalePolicy;
+  /** Where the highest generation is kept beyond the process's end; nowhere unless told. */
+  readonly stateDir?: string;
+}
+
+/**
+ * Obeys the control plane. A document arrives by broadcast, with the answer to a question for a lease, or is read where it is stored:
+ * at start, after each reconnect, and whenever a lease was not granted. All ways end in one check of signature, environment and
+ * generation. A broadcast is obeyed in the turn in which it arrives.
+ */
+export class ControlFollower implements Control {
+  readonly #options: ControlFollowerOptions;
+  readonly #stack = new AsyncDisposableStack();
+  readonly #listeners = new Set<() => void>();
+  readonly #file: GenerationFile | undefined;
+  readonly #held: HeldControl;
+  readonly #lease: LeaseTime;
+  readonly #rules: ControlRules;
+  readonly #shown: ShownControl;
+  readonly #stored: StoredControl;
+  readonly #keeper: LeaseKeeper;
+
+  /** @throws ScbeError BAD_REQUEST for a folder of state that cannot be used */
+  constructor(options: ControlFollowerOptions) {
+    this.#options = options;
+    const { bus, clock, log, readiness, env, leaseMs, stateDir, stalePolicy } = options;
+    this.#file =
+      stateDir === undefined ? undefined : this.#stack.use(new GenerationFile({ dir: stateDir, env, log }));
+    const generationMin = this.#file?.atStart ?? 0;
+    this.#held = new HeldControl({ ...options, generationMin, onApplied: (it) => this.#applied(it) });
+    this.#lease = this.#stack.use(new LeaseTime({ clock, leaseMs, onChange: () => this.#leaseChanged() }));
+    this.#rules = new ControlRules(this.#facts(stalePolicy));
+    this.#shown = this.#stack.use(showControl(options.metrics, options.providers, this));
+    const offer = (bytes: Uint8Array): void => this.#offer(bytes);
+    const asker = new LeaseAsker({ ...options, lease: this.#lease, held: () => this.document, offer });
+    this.#stored = this.#stack.use(new StoredControl({ bus, log, offer }));
+    this.#keeper = this.#stack.use(new LeaseKeeper({ leaseMs, ask: (signal) => this.#ask(asker, signal) }));
+    readiness.declare("control");
+    this.#show();
+    this.#stack.use(bus.subscribe(SUBJECTS.controlState, ({ data }) => this.#offer(data)));
+    this.#stack.use(bus.onReconnect(() => this.#askAndRead()));
+    this.#askAndRead();
+  }
+
+  get document(): ControlDocument | undefined {
+    return this.#held.document;
+  }
+
+  get isStale(): boolean {
+    return this.#lease.isStale;
+  }
+
+  route(provider: string, requestId: string): ControlRoute {
+    return this.#rules.route(provider, requestId);
+  }
+
+  permits(phase: Phase, provider: string, requestId: string): boolean {
+    return this.#rules.permits(phase, provider, requestId);
+  }
+
+  onChange(listener: () => void): Disposable {
+    // One of its own, since the same listener may be given twice.
+    const own = (): void => listener();
+    this.#listeners.add(own);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(own) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+
+  #facts(policy: StalePolicy): ConstructorParameters<typeof ControlRules>[0] {
+    const [held, lease] = [this.#held, this.#lease];
+    return {
+      policy,
+      get document() {
+        return held.document;
+      },
+      get wasGranted() {
+        return lease.wasGranted;
+      },
+      get isStale() {
+        return lease.isStale;
+      },
+    };
+  }
+
+  #askAndRead(): void {
+    this.#keeper.askNow();
+    this.#stored.read();
+  }
+
+  #offer(bytes: Uint8Array): void {
+    const result = this.#held.offer(bytes);
+    this.#shown.offered(result);
+    if (result === "refused")
+      this.#options.log.warn("a control document was not used: none of the controller's");
+  }
+
+  /** Nothing of this may come before the document is held: openings in flight look at it in their own turns. */
+  #applied({ state }: ControlDocument): void {
+    this.#tell();
+    const { all, providers } = state.kill_switch;
+    const killed = all === null ? Object.keys(providers) : ["all"];
+    this.#options.log[killed.length === 0 ? "info" : "warn"](
+      { generation: state.generation, killed },
+      "another control document is in force",
+    );
+    this.#file?.raise(state.generation);
+    this.#keeper.askNow();
+  }
+
+  async #ask(asker: LeaseAsker, signal: AbortSignal): ReturnType<LeaseAsker["ask"]> {
+    const result = await asker.ask(signal);
+    if (result === undefined) return undefined;
+    this.#shown.asked(result);
+    if (result !== "granted") this.#stored.read();
+    return result;
+  }
+
+  #leaseChanged(): void {
+    const { log, stalePolicy: policy, leaseMs } = this.#options;
+    if (this.#lease.isStale)
+      log.warn({ policy, leaseMs }, "no controller confirms what is in force any more");
+    else log.info("a controller confirms what is in force");
+    this.#show();
+    this.#tell();
+  }
+
+  #show(): void {
+    const { readiness, stalePolicy } = this.#options;
+    if (!this.#lease.wasGranted) {
+      readiness.set("control", { ok: false, reason: "no controller has confirmed a control document yet" });
+    } else if (!this.#lease.isStale) {
+      readiness.set("control", { ok: true });
+    } else if (stalePolicy === "hold") {
+      readiness.set("control", { ok: true, note: `${STALE}: the last known state is obeyed` });
+    } else readiness.set("control", { ok: false, reason: `${STALE}: nothing is sealed or opened` });
+  }
+
+  #tell(): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener();
+      } catch (error) {
+        this.#options.log.error({ err: error }, "a listener of the control plane failed");
+      }
+    }
+  }
+}
+
+const STALE = "no controller confirms the control document any more";

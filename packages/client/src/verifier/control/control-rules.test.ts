@@ -1,0 +1,73 @@
+import { describe, expect, test } from "vitest";
+import { documentOf, KILL, killing, REQUEST_ID } from "../../../test/control-fixtures.ts";
+import { type ControlFacts, ControlRules } from "./control-rules.ts";
+
+const FRESH = { wasGranted: true, isStale: false, policy: "hold" } as const;
+const FALLBACK = { ...KILL, mode: "fallback", cause: "availability" } as const;
+const SWITCHED_OFF = { scbe_envelope_verification: { enabled: false, providers: {} } };
+
+function rules(facts: Partial<ControlFacts>): ControlRules {
+  return new ControlRules({ ...FRESH, document: documentOf(), ...facts });
+}
+
+/** Request, response. */
+const permitted = (it: ControlRules, provider = "openai"): boolean[] =>
+  (["request", "response"] as const).map((phase) => it.permits(phase, provider, REQUEST_ID));
+
+test("while nothing is off, everything is permitted", () => {
+  expect(permitted(rules({}))).toEqual([true, true]);
+  expect(rules({}).route("openai", REQUEST_ID)).toEqual({ way: "sealed" });
+});
+
+describe("a kill", () => {
+  test.each([KILL, FALLBACK])("of everything ends requests and responses, whatever its mode", (kill) => {
+    expect(permitted(rules({ document: documentOf(killing(kill)) }))).toEqual([false, false]);
+  });
+
+  test("of one provider ends that one's alone", () => {
+    const it = rules({ document: documentOf(killing(null, { openai: KILL })) });
+    expect(permitted(it)).toEqual([false, false]);
+    expect(permitted(it, "xai")).toEqual([true, true]);
+  });
+
+  test("says by its mode where a request goes", () => {
+    const route = (kill: typeof KILL) =>
+      rules({ document: documentOf(killing(kill)) }).route("openai", REQUEST_ID);
+    expect(route(FALLBACK)).toEqual({ way: "fallback", why: "kill_switch" });
+    expect(route(KILL)).toEqual({ way: "refused", why: "kill_switch" });
+  });
+});
+
+test("a flag ends requests, and lets those that were sealed before have their answers", () => {
+  const it = rules({ document: documentOf(SWITCHED_OFF) });
+  expect(permitted(it)).toEqual([false, true]);
+  expect(it.route("openai", REQUEST_ID)).toEqual({ way: "fallback", why: "flag" });
+});
+
+test.each(["hold", "refuse"] as const)(
+  "before a first lease nothing is permitted, whatever document is held: %s",
+  (policy) => {
+    const it = rules({ wasGranted: false, isStale: true, policy });
+    expect(permitted(it)).toEqual([false, false]);
+    expect(it.route("openai", REQUEST_ID)).toEqual({ way: "refused", why: "unknown" });
+  },
+);
+
+test("without a lease any more, `hold` obeys what is held, also a kill that comes then", () => {
+  expect(permitted(rules({ isStale: true }))).toEqual([true, true]);
+  expect(permitted(rules({ isStale: true, document: documentOf(killing(KILL)) }))).toEqual([false, false]);
+});
+
+test("without a lease any more, `refuse` permits nothing, and says why", () => {
+  const it = rules({ isStale: true, policy: "refuse" });
+  expect(permitted(it)).toEqual([false, false]);
+  expect(it.route("openai", REQUEST_ID)).toEqual({ way: "refused", why: "stale" });
+});
+
+test("a request that a share leaves out is not permitted, and one that is inside is", () => {
+  const of = (traffic_percentage: number) => {
+    const providers = { openai: { enabled: true, traffic_percentage } };
+    return rules({ document: documentOf({ scbe_envelope_verification: { enabled: true, providers } }) });
+  };
+  expect([0, 100].map((share) => of(share).permits("request", "openai", REQUEST_ID))).toEqual([false, true]);
+});

@@ -1,0 +1,14 @@
+import { createHash } from "node:crypto";
+import { encodeBase64Url } from "../base64url.ts";
+import { jcs } from "../jcs.ts";
+import { lp } from "../lp.ts";
+
+/**
+ * The hash of an entry of a hash chain: base64url of SHA-256 over `LP(previous)` and the entry's RFC 8785 form.
+ * @param previous the hash of the entry before; "" of the first one
+ * @throws Error on what JSON cannot hold
+ */
+export function chainHash(previous: string, entry: unknown): string {
+  const hash = createHash("sha256").update(lp(previous)).update(jcs(entry), "utf8");
+  return encodeBase64Url(hash.digest());
+}

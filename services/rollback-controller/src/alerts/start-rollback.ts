@@ -1,0 +1,72 @@
+import type { Environment } from "@scbe/contracts";
+import type { Bucket, Host } from "@scbe/service-kit";
+import { type NonceReuseScope, triggersFor } from "../domain/triggers.ts";
+import { securityStream } from "../edge/security-stream.ts";
+import { type DestinationsOptions, destinations } from "../notices/destinations.ts";
+import { noticeMetrics } from "../notices/notice-metrics.ts";
+import { Notices } from "../notices/notices.ts";
+import { Outbox } from "../notices/outbox.ts";
+import type { Audit, ControlPlane } from "../ports.ts";
+import { NonceReusePath } from "../security/nonce-reuse-path.ts";
+import { Acted } from "./acted.ts";
+import { AlertWebhook } from "./alert-webhook.ts";
+import { PathWatch } from "./path-watch.ts";
+import { rollbackMetrics } from "./rollback-metrics.ts";
+
+/** What of the configuration it takes. */
+export interface RollbackConfig {
+  readonly SCBE_ENVIRONMENT: Environment;
+  readonly SCBE_PROVIDERS: readonly string[];
+  readonly SCBE_NONCE_REUSE_SCOPE: NonceReuseScope;
+  readonly PAGERDUTY_INTEGRATION_KEY: string | undefined;
+  readonly PAGERDUTY_URL: string;
+  readonly SLACK_WEBHOOK_URL: string | undefined;
+}
+
+export interface RollbackPorts {
+  readonly host: Pick<Host, "bus" | "clock" | "log" | "metrics" | "readiness">;
+  readonly plane: ControlPlane;
+  readonly audit: Audit;
+  /** The control bucket. */
+  readonly bucket: Bucket;
+  isLeading(): boolean;
+}
+
+/** Everything that takes SCBE out of the path by itself, and tells people of it. */
+export interface Rollback extends AsyncDisposable {
+  readonly webhook: AlertWebhook;
+}
+
+/** Starts it; from now on a nonce reuse kills. */
+export async function startRollback(config: RollbackConfig, ports: RollbackPorts): Promise<Rollback> {
+  const { host, plane, audit, bucket, isLeading } = ports;
+  const { bus, clock, log, readiness } = host;
+  const { SCBE_ENVIRONMENT: env, SCBE_PROVIDERS: providers, SCBE_NONCE_REUSE_SCOPE: scope } = config;
+  await using stack = new AsyncDisposableStack();
+  const triggers = triggersFor(scope);
+  const metrics = rollbackMetrics(host.metrics);
+  const told = noticeMetrics(host.metrics);
+  const outboxes = destinations(whom(config, triggers)).map((destination) =>
+    stack.use(new Outbox({ destination, clock, log, metrics: told, readiness })),
+  );
+  const acted = stack.use(new Acted({ bucket, log, readiness }));
+  const notices = stack.use(new Notices({ plane, acted, env, log, outboxes, isLeading }));
+  const onAlone = notices.tellAlone.bind(notices);
+  const paths = stack.use(new PathWatch({ acted, audit, clock, log, metrics, isLeading, onAlone }));
+  const common = { plane, acted, audit, paths, clock, log, metrics };
+  const webhook = new AlertWebhook({ ...common, triggers, providers });
+  const stream = securityStream(bus, env, providers);
+  stack.use(new NonceReusePath({ ...common, stream, bus, readiness, scope }));
+  const held = stack.move();
+  return { webhook, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}
+
+function whom(config: RollbackConfig, triggers: DestinationsOptions["triggers"]): DestinationsOptions {
+  return {
+    env: config.SCBE_ENVIRONMENT,
+    triggers,
+    pagerdutyKey: config.PAGERDUTY_INTEGRATION_KEY,
+    pagerdutyUrl: config.PAGERDUTY_URL,
+    slackUrl: config.SLACK_WEBHOOK_URL,
+  };
+}

@@ -1,0 +1,87 @@
+import type { StreamBounds, StreamReader } from "@scbe/service-kit";
+import type { ChainEnd } from "../domain/audit-chain.ts";
+import { ChainCheck, type ChainProblem, type Held } from "../domain/check-chain.ts";
+
+/** What a whole stream looks like. */
+export interface Verification {
+  readonly ok: boolean;
+  /** Numbers of the first and the last entry that are there; `last` 0: there is none. */
+  readonly first: number;
+  readonly last: number;
+  readonly entries: number;
+  /** The last entry. Noted elsewhere, it tells later whether the end was cut off or written anew. */
+  readonly end: ChainEnd | undefined;
+  readonly problems: readonly ChainProblem[];
+  /** Problems beyond those that are listed. */
+  readonly more: number;
+}
+
+/** Problems that are listed; the rest is counted. */
+const LISTED_MAX = 100;
+/** Messages that are asked for at once. */
+const AT_ONCE = 32;
+/** A stream that is less full than this has not dropped its oldest entries by itself. */
+const FULL = 0.9;
+
+/**
+ * Reads the whole stream and checks every entry.
+ * @param noted ends of the chain that were noted earlier, each to be there still
+ * @throws ScbeError what reading throws
+ */
+export async function verifyStream(
+  stream: StreamReader,
+  noted: readonly ChainEnd[] = [],
+): Promise<Verification> {
+  const bounds = await stream.bounds();
+  const { last } = bounds;
+  const first = Math.max(bounds.first, 1);
+  const wanted = new Map(noted.map(({ seq, hash }) => [seq, hash]));
+  const check = new ChainCheck(first);
+  const found = new Findings();
+  found.add(...missingBefore(bounds));
+  for (let from = first; from <= last; from += AT_ONCE) {
+    const count = Math.min(AT_ONCE, last - from + 1);
+    const held = await Promise.all(Array.from({ length: count }, (_, n) => heldAt(stream, from + n)));
+    for (const it of held) {
+      found.add(...check.take(it));
+      const hash = wanted.get(it.seq);
+      if (hash !== undefined && check.end?.hash !== hash) found.add(rewritten(it.seq));
+      wanted.delete(it.seq);
+    }
+  }
+  for (const seq of wanted.keys()) found.add(notThere(seq));
+  const { listed: problems, more } = found;
+  return { ok: problems.length === 0, first, last, entries: check.entries, end: check.end, problems, more };
+}
+
+class Findings {
+  readonly listed: ChainProblem[] = [];
+  more = 0;
+
+  add(...problems: readonly ChainProblem[]): void {
+    for (const problem of problems) {
+      if (this.listed.length < LISTED_MAX) this.listed.push(problem);
+      else this.more += 1;
+    }
+  }
+}
+
+async function heldAt(stream: StreamReader, seq: number): Promise<Held> {
+  return { seq, bytes: (await stream.get(seq))?.data };
+}
+
+/** The stream drops its oldest entries when it is full; where it is not, somebody else has. */
+function missingBefore({ first, bytes, bytesMax }: StreamBounds): ChainProblem[] {
+  const isFull = bytesMax > 0 && bytes > bytesMax * FULL;
+  if (first <= 1 || isFull) return [];
+  const says = `entries 1 to ${first - 1} are gone, and the stream is not so full that it drops any`;
+  return [{ seq: first - 1, problem: "missing", says }];
+}
+
+function rewritten(seq: number): ChainProblem {
+  return { seq, problem: "replaced", says: "its hash is not the one that was noted" };
+}
+
+function notThere(seq: number): ChainProblem {
+  return { seq, problem: "missing", says: "it was noted, and is not there" };
+}

@@ -1,0 +1,76 @@
+import { KILL_CAUSES, KILL_MODES, Name, ROLLBACK_PATHS } from "@scbe/contracts";
+import { z } from "zod";
+
+/** Keys of alerts that are remembered; the oldest go first. */
+export const ACTED_KEYS_MAX = 1000;
+const SCOPES_MAX = 65;
+
+const Time = z.int().min(0);
+
+function bounded<T extends z.ZodType>(value: T) {
+  return z
+    .record(z.union([Name, z.literal("*")]), value)
+    .refine((it) => Object.keys(it).length <= SCOPES_MAX);
+}
+
+/** What was noticed of one kill: enough to tell it from the next one of the same scope, and to end what was begun. */
+const Noticed = z.strictObject({
+  since: Time,
+  cause: z.enum(KILL_CAUSES),
+  mode: z.enum(KILL_MODES),
+  /** Deduplication keys of what people were told, to be resolved on release. */
+  keys: z.array(z.string().max(256)).max(8),
+});
+export type Noticed = z.infer<typeof Noticed>;
+
+/**
+ * What the controllers have acted on, under the key `acted` of the control bucket: so that neither a restart nor the other controller
+ * acts twice, or after a person has switched things back on. Times are ms since the Unix epoch.
+ */
+export const ActedState = z.strictObject({
+  v: z.literal(1),
+  /** Keys of alerts, oldest first. */
+  alerts: z.array(z.string().max(256)).max(ACTED_KEYS_MAX),
+  /** The last message of the security stream that was handled, and when that stream was made. */
+  security: z.strictObject({ created: z.string().max(64), seq: z.int().min(0) }).nullable(),
+  /** By provider. */
+  incidents: bounded(
+    z.strictObject({
+      first: z.enum(ROLLBACK_PATHS),
+      at: Time,
+      last: Time,
+      verdict: z.enum(["open", "agreed", "alone"]),
+    }),
+  ),
+  /** When the alert that always fires last came. */
+  watchdog: Time.nullable(),
+  /** By scope: a provider, or "*" for everything. */
+  noticed: bounded(Noticed),
+});
+export type ActedState = z.infer<typeof ActedState>;
+
+export const NOTHING_ACTED: ActedState = {
+  v: 1,
+  alerts: [],
+  security: null,
+  incidents: {},
+  watchdog: null,
+  noticed: {},
+};
+
+/** With further keys; the same object where all of them are there already. */
+export function addKeys(state: ActedState, keys: readonly string[]): ActedState {
+  const known = new Set(state.alerts);
+  const added = keys.filter((key) => !known.has(key));
+  if (added.length === 0) return state;
+  return { ...state, alerts: [...state.alerts, ...added].slice(-ACTED_KEYS_MAX) };
+}
+
+/** The state that bytes of the bucket hold, or `undefined` when they are none. */
+export function readActed(bytes: Uint8Array): ActedState | undefined {
+  try {
+    return ActedState.parse(JSON.parse(Buffer.from(bytes).toString("utf8")));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,133 @@
+import type { ControlState } from "@scbe/contracts";
+import { killOf } from "@scbe/envelope/control";
+import { z } from "zod";
+import type { VerifierReport } from "../ports.ts";
+import { flagOf } from "./merge-flags.ts";
+import { KillSwitchView, SkewWindowView, showKillSwitch, showSkewWindow } from "./show-flags.ts";
+
+/** `enforced`: sealed and verified; `fallback`: unsealed where the deployment permits it, else refused; `disabled`: refused. */
+export const EnvelopeMode = z.enum(["enforced", "fallback", "disabled"]).meta({ id: "EnvelopeMode" });
+export type EnvelopeMode = z.infer<typeof EnvelopeMode>;
+
+const Counts = z
+  .object({
+    total: z.int(),
+    converged: z.int().describe("They hold what is in force, and said so within their lease"),
+    behind: z.int().describe("They asked, and hold something else"),
+    stale: z.int().describe("They did not ask within their lease"),
+  })
+  .meta({ id: "VerifierCounts" });
+export type Counts = z.infer<typeof Counts>;
+
+const Common = z.object({
+  envelope_mode: EnvelopeMode,
+  fallback_permitted: z.boolean(),
+  providers: z.record(z.string(), z.object({ envelope_mode: EnvelopeMode, traffic_percentage: z.int() })),
+});
+
+export const ScbeHealth = z
+  .object({
+    envelope_verification_enabled: z.boolean().describe("false while nothing at all is sealed and verified"),
+    ...Common.shape,
+    kill_switch: KillSwitchView,
+    skew_window: SkewWindowView,
+    current_key_id: z
+      .string()
+      .nullable()
+      .describe("The data key in use; null while the keyring has not been heard"),
+    generation: z.int(),
+    verifiers: Counts,
+  })
+  .meta({ id: "ScbeHealth" });
+export type ScbeHealth = z.infer<typeof ScbeHealth>;
+
+export const OrchestratorHealth = z
+  .object({
+    ...Common.shape,
+    generation: z.int(),
+    orchestrators: z
+      .record(z.string(), Counts)
+      .describe("Each verifier on the bus by its user's name, gateways and the envelope service among them"),
+  })
+  .meta({ id: "OrchestratorHealth" });
+export type OrchestratorHealth = z.infer<typeof OrchestratorHealth>;
+
+export interface HealthFacts {
+  readonly verifiers: readonly VerifierReport[];
+  readonly providers: readonly string[];
+  readonly fallbackPermitted: boolean;
+  readonly currentKeyId: string | undefined;
+  /** ms since the Unix epoch */
+  readonly now: number;
+}
+
+/** Answer of `GET /health/scbe`. */
+export function showScbeHealth(state: ControlState, facts: HealthFacts): ScbeHealth {
+  const common = showCommon(state, facts);
+  return {
+    envelope_verification_enabled: common.envelope_mode === "enforced",
+    ...common,
+    kill_switch: showKillSwitch(state),
+    skew_window: showSkewWindow(state, facts.now),
+    current_key_id: facts.currentKeyId ?? null,
+    generation: state.generation,
+    verifiers: countOf(facts.verifiers),
+  };
+}
+
+const NAMES_MAX = 1000;
+
+/** Answer of `GET /health/orchestrator`. */
+export function showOrchestratorHealth(state: ControlState, facts: HealthFacts): OrchestratorHealth {
+  const byName = Map.groupBy(facts.verifiers, ({ name }) => name);
+  const orchestrators = [...byName].slice(0, NAMES_MAX).map(([name, reports]) => [name, countOf(reports)]);
+  return {
+    ...showCommon(state, facts),
+    generation: state.generation,
+    orchestrators: Object.fromEntries(orchestrators),
+  };
+}
+
+function showCommon(
+  state: ControlState,
+  { providers, fallbackPermitted }: HealthFacts,
+): z.infer<typeof Common> {
+  return {
+    envelope_mode: modeOf(state, providers),
+    fallback_permitted: fallbackPermitted,
+    providers: Object.fromEntries(
+      providers.map((name) => {
+        const { traffic_percentage } = flagOf(state.scbe_envelope_verification, name);
+        return [name, { envelope_mode: modeOfProvider(state, name), traffic_percentage }];
+      }),
+    ),
+  };
+}
+
+/** Enforced as long as anything is: a provider that is off by itself is told beside. */
+function modeOf(state: ControlState, providers: readonly string[]): EnvelopeMode {
+  const { all } = state.kill_switch;
+  if (all !== null) return all.mode;
+  const modes = new Set(providers.map((name) => modeOfProvider(state, name)));
+  if (modes.has("enforced")) return "enforced";
+  return modes.has("fallback") ? "fallback" : "disabled";
+}
+
+function modeOfProvider(state: ControlState, provider: string): EnvelopeMode {
+  const kill = killOf(state, provider);
+  if (kill !== undefined) return kill.mode;
+  const { scbe_envelope_verification: verification } = state;
+  const { enabled, traffic_percentage } = flagOf(verification, provider);
+  return verification.enabled && enabled && traffic_percentage > 0 ? "enforced" : "fallback";
+}
+
+function countOf(reports: readonly VerifierReport[]): Counts {
+  const count = (state: VerifierReport["state"]): number =>
+    reports.reduce((sum, report) => sum + (report.state === state ? 1 : 0), 0);
+  return {
+    total: reports.length,
+    converged: count("converged"),
+    behind: count("behind"),
+    stale: count("stale"),
+  };
+}

@@ -1,0 +1,69 @@
+import type { ControlState, Kill, RollbackPath } from "@scbe/contracts";
+import type { ActedState, Noticed } from "./acted-state.ts";
+
+/** The scope of a kill of everything; no provider has that name. */
+export const EVERYTHING = "*";
+
+/** Something that people are told. */
+export type Notice =
+  | { readonly kind: "engaged"; readonly scope: string; readonly kill: Kill; readonly key: string }
+  | { readonly kind: "released"; readonly scope: string; readonly keys: readonly string[] }
+  | { readonly kind: "alone"; readonly provider: string; readonly path: RollbackPath; readonly key: string };
+
+/** What people are still to be told, and what has been noticed once they were. */
+export interface Due {
+  readonly notices: readonly Notice[];
+  /** The same object where nothing is due. */
+  readonly noticed: ActedState["noticed"];
+}
+
+/** Incidents of one scope that are ended together; further ones of the same kill are the first's. */
+const KEYS_MAX = 8;
+
+/**
+ * Compares the kills in force with those that people were told of. A kill that has become another one, as from availability to
+ * integrity, is told again; its incidents end when the scope is released.
+ * @param keyOf the deduplication key of a kill's incident
+ */
+export function noticesDue(
+  { all, providers }: ControlState["kill_switch"],
+  noticed: ActedState["noticed"],
+  keyOf: (scope: string, kill: Kill) => string,
+): Due {
+  const kills = new Map([
+    ...(all === null ? [] : [[EVERYTHING, all] as const]),
+    ...Object.entries(providers),
+  ]);
+  const notices: Notice[] = [];
+  const next: Record<string, Noticed> = {};
+  for (const [scope, kill] of kills) {
+    const before = noticed[scope];
+    if (before !== undefined && isSame(before, kill)) {
+      next[scope] = before;
+      continue;
+    }
+    const key = keyOf(scope, kill);
+    const keys = [...new Set([key, ...(before?.keys ?? [])])].slice(0, KEYS_MAX);
+    next[scope] = { since: kill.since, cause: kill.cause, mode: kill.mode, keys };
+    notices.push({ kind: "engaged", scope, kill, key });
+  }
+  for (const [scope, { keys }] of Object.entries(noticed)) {
+    if (!kills.has(scope)) notices.push({ kind: "released", scope, keys: keysWithout(keys, next) });
+  }
+  return notices.length === 0 ? { notices, noticed } : { notices, noticed: next };
+}
+
+function isSame({ since, cause, mode }: Noticed, kill: Kill): boolean {
+  return since === kill.since && cause === kill.cause && mode === kill.mode;
+}
+
+/** An incident goes on while another scope is killed for the same reason. */
+function keysWithout(keys: readonly string[], kept: ActedState["noticed"]): readonly string[] {
+  const going = new Set(Object.values(kept).flatMap((it) => it.keys));
+  return keys.filter((key) => !going.has(key));
+}
+
+/** A scope in words. */
+export function scopeName(scope: string): string {
+  return scope === EVERYTHING ? "everything" : scope;
+}

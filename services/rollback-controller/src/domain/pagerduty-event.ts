@@ -1,0 +1,78 @@
+import type { Environment } from "@scbe/contracts";
+import { incidentOf } from "./incident-of.ts";
+import { type Notice, scopeName } from "./notice.ts";
+import type { Trigger } from "./triggers.ts";
+
+/** An event of PagerDuty's Events API v2, in the runbook's shape. */
+export interface PagerdutyEvent {
+  readonly routing_key: string;
+  readonly event_action: "trigger" | "resolve";
+  readonly dedup_key: string;
+  readonly payload?: {
+    readonly summary: string;
+    readonly severity: "critical" | "warning";
+    readonly source: string;
+    readonly custom_details: Readonly<Record<string, string>>;
+  };
+}
+
+export interface PagerdutyContext {
+  readonly routingKey: string;
+  readonly env: Environment;
+  readonly triggers: ReadonlyMap<string, Trigger>;
+}
+
+const SOURCE = "scbe-monitoring";
+const SUMMARY_MAX = 1024;
+
+/** What PagerDuty is told: one event that opens an incident, or one for each that ends. */
+export function pagerdutyEvents(notice: Notice, context: PagerdutyContext): PagerdutyEvent[] {
+  const { routingKey: routing_key } = context;
+  if (notice.kind === "released") {
+    return notice.keys.map((dedup_key) => ({ routing_key, event_action: "resolve", dedup_key }));
+  }
+  const payload = notice.kind === "engaged" ? ofKill(notice, context) : ofSilence(notice, context);
+  return [{ routing_key, event_action: "trigger", dedup_key: notice.key, payload }];
+}
+
+type Payload = NonNullable<PagerdutyEvent["payload"]>;
+
+function ofKill({ scope, kill }: Notice & { kind: "engaged" }, { env, triggers }: PagerdutyContext): Payload {
+  const { cause, mode, reason, by, since } = kill;
+  const trigger = triggers.get(incidentOf(by)?.alertname ?? "");
+  return {
+    summary: `SCBE kill switch engaged for ${scopeName(scope)} (${cause}, ${mode}): ${reason}`.slice(
+      0,
+      SUMMARY_MAX,
+    ),
+    severity: "critical",
+    source: SOURCE,
+    custom_details: {
+      metric: trigger?.metric ?? "scbe.kill_switch",
+      value: reason,
+      threshold: trigger?.threshold ?? "none",
+      scope: scopeName(scope),
+      cause,
+      mode,
+      by,
+      since: new Date(since).toISOString(),
+      environment: env,
+    },
+  };
+}
+
+function ofSilence({ provider, path }: Notice & { kind: "alone" }, { env }: PagerdutyContext): Payload {
+  const silent = path === "event" ? "alert" : "event";
+  return {
+    summary: `SCBE nonce reuse at ${provider}: only the ${path} has spoken, and no ${silent}`,
+    severity: "warning",
+    source: SOURCE,
+    custom_details: {
+      metric: "scbe.rollback.paths",
+      value: path,
+      threshold: "both",
+      scope: provider,
+      environment: env,
+    },
+  };
+}

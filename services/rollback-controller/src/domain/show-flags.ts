@@ -1,0 +1,90 @@
+import { type ControlState, KILL_CAUSES, KILL_MODES, type Kill } from "@scbe/contracts";
+import { z } from "zod";
+import { flagWarnings } from "./flag-warnings.ts";
+import { flagOf } from "./merge-flags.ts";
+
+const KillView = z
+  .object({
+    enabled: z.boolean(),
+    reason: z.string(),
+    mode: z.enum(KILL_MODES).optional(),
+    cause: z.enum(KILL_CAUSES).optional(),
+    since: z.iso.datetime().optional(),
+  })
+  .meta({ id: "Kill" });
+export type KillView = z.infer<typeof KillView>;
+
+/** The kill switch of everything, and beside it those of single providers. */
+export const KillSwitchView = KillView.extend({
+  providers: z.record(z.string(), KillView).optional(),
+}).meta({ id: "KillSwitch" });
+export type KillSwitchView = z.infer<typeof KillSwitchView>;
+
+export const SkewWindowView = z
+  .object({ seconds: z.int(), until: z.iso.datetime(), reason: z.string() })
+  .nullable()
+  .meta({ id: "SkewWindow" });
+export type SkewWindowView = z.infer<typeof SkewWindowView>;
+
+/** Answer of `/feature-flags`: the whole state. */
+export const FlagsView = z
+  .object({
+    scbe_envelope_verification: z.object({
+      enabled: z.boolean(),
+      providers: z.record(z.string(), z.object({ enabled: z.boolean(), traffic_percentage: z.int() })),
+    }),
+    scbe_kill_switch: KillSwitchView,
+    skew_window: SkewWindowView,
+    generation: z.int(),
+    issued_at: z.iso.datetime(),
+    warnings: z.array(z.string()).describe("What a person should know of this state"),
+  })
+  .meta({ id: "FeatureFlags" });
+export type FlagsView = z.infer<typeof FlagsView>;
+
+export interface FlagsSetting {
+  readonly providers: readonly string[];
+  /** Whether this deployment lets traffic go unsealed. */
+  readonly fallbackPermitted: boolean;
+  /** ms since the Unix epoch */
+  readonly now: number;
+}
+
+/** What is in force, in the shape in which it is changed. Each provider of the deployment is named, also where no flag names it. */
+export function showFlags(state: ControlState, setting: FlagsSetting): FlagsView {
+  const { scbe_envelope_verification: verification, generation, issued_at } = state;
+  const names = [...new Set([...setting.providers, ...Object.keys(verification.providers)])];
+  return {
+    scbe_envelope_verification: {
+      enabled: verification.enabled,
+      providers: Object.fromEntries(names.map((name) => [name, flagOf(verification, name)])),
+    },
+    scbe_kill_switch: showKillSwitch(state),
+    skew_window: showSkewWindow(state, setting.now),
+    generation,
+    issued_at: timeOf(issued_at),
+    warnings: [...flagWarnings(state, setting)],
+  };
+}
+
+/** Who engaged it stands in the audit, and not here: this is shown to whoever asks. */
+export function showKillSwitch({ kill_switch: { all, providers } }: ControlState): KillSwitchView {
+  const killed = Object.entries(providers).map(([name, kill]) => [name, showKill(kill)] as const);
+  return { ...showKill(all), ...(killed.length > 0 && { providers: Object.fromEntries(killed) }) };
+}
+
+/** A window that is over is none, whatever the document still says. */
+export function showSkewWindow({ skew_window: window }: ControlState, now: number): SkewWindowView {
+  if (window === null || window.until <= now) return null;
+  return { seconds: window.seconds, until: timeOf(window.until), reason: window.reason };
+}
+
+function showKill(kill: Kill | null): KillView {
+  if (kill === null) return { enabled: false, reason: "" };
+  const { reason, mode, cause, since } = kill;
+  return { enabled: true, reason, mode, cause, since: timeOf(since) };
+}
+
+function timeOf(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,49 @@
+import { ScbeError } from "@scbe/contracts";
+import type { Bucket, Bus } from "@scbe/service-kit";
+
+/** A bucket that need not be there yet. */
+export interface LateBucket extends Bucket, AsyncDisposable {}
+
+/**
+ * A bucket that is bound in the background: while JetStream is away a controller can still send a kill. Until it is bound, every
+ * call throws ScbeError NOT_READY, and a watch begins once it is.
+ */
+export function lateBucket(bus: Pick<Bus, "bucket">, name: string, signal: AbortSignal): LateBucket {
+  const stopping = new AbortController();
+  let bound: Bucket | undefined;
+  const binding = bus
+    .bucket(name, { signal: AbortSignal.any([signal, stopping.signal]) })
+    .then((bucket) => {
+      bound = bucket;
+    })
+    // Given up only when the process stops.
+    .catch(() => undefined);
+  const now = (): Bucket => {
+    if (bound !== undefined) return bound;
+    throw new ScbeError("NOT_READY", `the bucket ${name} is not there, or JetStream does not answer`);
+  };
+  return {
+    get: async (key) => now().get(key),
+    create: async (key, value) => now().create(key, value),
+    update: async (key, value, revision) => now().update(key, value, revision),
+    watch: (key, listener, options) => lateWatch(binding, () => bound?.watch(key, listener, options)),
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort();
+      await binding;
+    },
+  };
+}
+
+function lateWatch(bound: Promise<void>, watch: () => AsyncDisposable | undefined): AsyncDisposable {
+  let ended = false;
+  let watching: AsyncDisposable | undefined;
+  void bound.then(() => {
+    if (!ended) watching = watch();
+  });
+  return {
+    [Symbol.asyncDispose]: async () => {
+      ended = true;
+      await watching?.[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import { isScbeError } from "@scbe/contracts";
+import { type ControlDocument, supersedes } from "@scbe/envelope/control";
+
+/** The highest control document that this controller has seen, and whether the others have been told. */
+export class HeldDocument {
+  readonly #send: (document: ControlDocument) => void;
+  readonly #listeners = new Set<(document: ControlDocument) => void>();
+  #document: ControlDocument | undefined;
+  #isUnsent = false;
+
+  /** @param send broadcasts one; throws ScbeError DISCONNECTED */
+  constructor(send: (document: ControlDocument) => void) {
+    this.#send = send;
+  }
+
+  get document(): ControlDocument | undefined {
+    return this.#document;
+  }
+
+  /** 0: none is held. */
+  get generation(): number {
+    return this.#document?.state.generation ?? 0;
+  }
+
+  /** True while the connection was down when it was to be sent. */
+  get isUnsent(): boolean {
+    return this.#isUnsent;
+  }
+
+  /** Runs after each change. */
+  onChange(listener: (document: ControlDocument) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  /** False for one that does not take the place of what is held. */
+  take(document: ControlDocument): boolean {
+    if (!supersedes(document, this.#document)) return false;
+    this.#document = document;
+    for (const listener of [...this.#listeners]) listener(document);
+    return true;
+  }
+
+  /** Broadcasts it; while the connection is down it is unsent. */
+  send(): void {
+    if (this.#document === undefined) return;
+    try {
+      this.#send(this.#document);
+      this.#isUnsent = false;
+    } catch (error) {
+      if (!isScbeError(error, "DISCONNECTED")) throw error;
+      this.#isUnsent = true;
+    }
+  }
+
+  /** Resolves with the first one; `undefined` when there is none in that time. */
+  async within(timeoutMs: number): Promise<ControlDocument | undefined> {
+    if (this.#document !== undefined) return this.#document;
+    const { promise, resolve } = Promise.withResolvers<ControlDocument | undefined>();
+    using _listening = this.onChange(resolve);
+    const timer = setTimeout(resolve, timeoutMs, undefined);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

@@ -1,0 +1,150 @@
+import { createReadiness, systemClock } from "@scbe/service-kit";
+import { collectLogs, eventually } from "@scbe/testkit";
+import { expect, test } from "vitest";
+import type { ActedChange } from "../alerts/acted.ts";
+import { type ActedState, NOTHING_ACTED } from "../domain/acted-state.ts";
+import type { SecurityStream, StoredReuse } from "../edge/security-stream.ts";
+import type { AuditRecord } from "../ports.ts";
+import { CatchUp } from "./catch-up.ts";
+
+/** A stream of so many events, and a record of what was handled of it; both can become others. */
+function world() {
+  let state: ActedState = NOTHING_ACTED;
+  const it = {
+    created: "2026-01-01T00:00:00Z",
+    last: 0,
+    /** Numbers that are gone. */
+    gaps: new Set<number>(),
+    get security() {
+      return state.security;
+    },
+    acted: {
+      get current() {
+        return state;
+      },
+      known: true,
+      update: async (change: ActedChange) => {
+        const before = state;
+        state = change(before);
+        return state !== before;
+      },
+    },
+  };
+  const stream: SecurityStream = {
+    bounds: async () => {
+      const { created, last } = it;
+      return { created, first: 1, last, messages: last, bytes: 0, bytesMax: -1 };
+    },
+    next: async (from) => {
+      for (let seq = from; seq <= it.last; seq += 1)
+        if (!it.gaps.has(seq)) return { seq, at: Date.now(), event: undefined };
+      return undefined;
+    },
+    listen: () => new AsyncDisposableStack(),
+  };
+  return Object.assign(it, { stream });
+}
+
+function reading({ stream, acted }: ReturnType<typeof world>) {
+  const handled: number[] = [];
+  const audited: AuditRecord[] = [];
+  const readiness = createReadiness();
+  const control = { fails: false };
+  const catchUp = new CatchUp({
+    stream,
+    acted,
+    audit: { append: (record) => void audited.push(record), read: async () => [] },
+    clock: systemClock,
+    log: collectLogs().log,
+    readiness,
+    act: async ({ seq }: StoredReuse) => {
+      if (control.fails) return false;
+      handled.push(seq);
+      return true;
+    },
+    everyMs: 3_600_000,
+  });
+  const read = async (expected: readonly number[]): Promise<void> => {
+    catchUp.nudge();
+    await eventually(() => handled.length >= expected.length);
+    expect(handled).toEqual(expected);
+  };
+  return { catchUp, read, handled, audited, control };
+}
+
+test("each message is handled once, in order, across gaps", async () => {
+  const it = world();
+  const { catchUp, read } = reading(it);
+  await using _ = catchUp;
+  it.last = 3;
+  it.gaps.add(2);
+  await read([1, 3]);
+  it.last = 5;
+  await read([1, 3, 4, 5]);
+  expect(it.security).toEqual({ created: it.created, seq: 5 });
+});
+
+test("one that could not be dealt with stops the reading there, and is read again", async () => {
+  const it = world();
+  const { catchUp, read, control } = reading(it);
+  await using _ = catchUp;
+  it.last = 2;
+  await read([1, 2]);
+  it.last = 4;
+  control.fails = true;
+  await read([1, 2]);
+  expect(it.security?.seq).toBe(2);
+  control.fails = false;
+  await read([1, 2, 3, 4]);
+});
+
+test("a stream that was made anew is read from its start", async () => {
+  const it = world();
+  const { catchUp, read } = reading(it);
+  await using _ = catchUp;
+  it.last = 5;
+  await read([1, 2, 3, 4, 5]);
+  it.created = "2026-01-02T00:00:00Z";
+  it.last = 2;
+  await read([1, 2, 3, 4, 5, 1, 2]);
+  await eventually(() => it.security?.seq === 2);
+  it.last = 6;
+  await read([1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 6]);
+});
+
+test("a stream that was restored, and so has gone back, is read from its start, and what comes then is not missed", async () => {
+  const it = world();
+  const { catchUp, read } = reading(it);
+  await using _ = catchUp;
+  it.last = 5;
+  await read([1, 2, 3, 4, 5]);
+  it.last = 2;
+  await read([1, 2, 3, 4, 5, 1, 2]);
+  expect(it.security?.seq).toBe(2);
+  it.last = 3;
+  await read([1, 2, 3, 4, 5, 1, 2, 3]);
+});
+
+test("of two that read the same, one records and audits it, and nobody takes the mark back", async () => {
+  const it = world();
+  const [left, right] = [reading(it), reading(it)];
+  await using _left = left.catchUp;
+  await using _right = right.catchUp;
+  it.last = 450;
+  const all = Array.from({ length: 450 }, (_, n) => n + 1);
+  await Promise.all([left.read(all), right.read(all)]);
+  await eventually(() => it.security?.seq === 450);
+  const reasons = [...left.audited, ...right.audited].map(({ reason }) => Number.parseInt(reason, 10));
+  expect(reasons.reduce((sum, count) => sum + count, 0)).toBe(450);
+});
+
+test("nothing is read before it is known what was handled", async () => {
+  const it = world();
+  it.last = 1;
+  const { catchUp, handled, read } = reading(it);
+  await using _ = catchUp;
+  it.acted.known = false;
+  await read([]);
+  await catchUp[Symbol.asyncDispose]();
+  expect(handled).toEqual([]);
+});

@@ -1,0 +1,71 @@
+import { BUCKETS } from "@scbe/contracts";
+import { type Bus, type Clock, connectBus, Registry, type Transport } from "@scbe/service-kit";
+import { collectLogs } from "@scbe/testkit";
+import { CanaryDesk } from "../src/canary/canary-desk.ts";
+import { CanaryIntents } from "../src/canary/canary-intents.ts";
+import { canaryMetrics } from "../src/canary/canary-metrics.ts";
+import { CanaryRunner } from "../src/canary/canary-runner.ts";
+import type { Measure } from "../src/canary/measure.ts";
+import { kvCanaryStore } from "../src/edge/kv-canary-store.ts";
+import type { Actor, AuditRecord } from "../src/ports.ts";
+import { evidenceWith } from "./canary-evidence.ts";
+import { KvPlane } from "./kv-plane.ts";
+
+export const MINUTE = 60_000;
+export const PLAN = { providers: ["openai", "xai"], steps: [5, 25, 50, 100], holdMs: 30 * MINUTE };
+
+export interface ControllerOptions {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly measure?: Measure;
+  /** Default: openai and xai. */
+  readonly providers?: readonly string[];
+  readonly onWrite?: (when: "before" | "after", actor: Actor) => Promise<void>;
+}
+
+export interface CanaryController extends AsyncDisposable {
+  readonly bus: Bus;
+  readonly plane: KvPlane;
+  readonly desk: CanaryDesk;
+  readonly audited: readonly AuditRecord[];
+  readonly metrics: Registry;
+  lead(leading: boolean): void;
+  /** One look at every canary. */
+  turn(): Promise<void>;
+}
+
+/** The canaries of one controller on a real bucket, with the rights of a controller. It leads until told otherwise. */
+export async function startController(options: ControllerOptions): Promise<CanaryController> {
+  const {
+    transport,
+    clock,
+    measure = async () => evidenceWith(),
+    onWrite,
+    providers = PLAN.providers,
+  } = options;
+  const { log } = collectLogs();
+  const bus = await connectBus({ ...transport, name: "rollback-controller", log });
+  const bucket = await bus.bucket(BUCKETS.control);
+  const plane = new KvPlane(bucket, onWrite);
+  await plane.look();
+  let leading = true;
+  const isLeading = () => leading;
+  const audited: AuditRecord[] = [];
+  const audit = { append: (record: AuditRecord) => void audited.push(record) };
+  const intents = new CanaryIntents({ plane, clock, isLeading });
+  const common = { plane, store: kvCanaryStore(bucket), intents, audit, clock, isLeading };
+  const metrics = new Registry();
+  const onDecision = canaryMetrics(metrics, providers).decided;
+  const runner = new CanaryRunner({ ...common, measure, log, onDecision });
+  return {
+    ...{ bus, plane, audited, metrics, desk: new CanaryDesk({ ...common, ...PLAN, providers }) },
+    lead: (it) => {
+      leading = it;
+    },
+    turn: async () => {
+      await plane.look();
+      await runner.turn();
+    },
+    [Symbol.asyncDispose]: () => bus[Symbol.asyncDispose](),
+  };
+}

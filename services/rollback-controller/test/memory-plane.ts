@@ -1,0 +1,77 @@
+import { type ControlState, type Kill, MODE_OF_CAUSE, ScbeError } from "@scbe/contracts";
+import type { ControlDocument } from "@scbe/envelope/control";
+import type { Actor, AuditRecord, Changed, ControlPlane, KillOrder } from "../src/ports.ts";
+
+/** A control plane without a store: what was ordered, in order, and what is in force. */
+export interface MemoryPlane
+  extends Pick<ControlPlane, "kill" | "current" | "onChange" | "change" | "verifiers"> {
+  readonly orders: readonly (KillOrder & Actor)[];
+  /** What {@link kill} waits for, or fails with, before it does anything. */
+  before: () => Promise<void>;
+  /** A person switches everything back on. */
+  release(): void;
+}
+
+export function memoryPlane(): MemoryPlane {
+  const orders: (KillOrder & Actor)[] = [];
+  const listeners = new Set<(document: ControlDocument) => void>();
+  let state: ControlState = {
+    v: 1,
+    env: "dev",
+    generation: 1,
+    issued_at: 0,
+    kill_switch: { all: null, providers: {} },
+    scbe_envelope_verification: { enabled: true, providers: {} },
+    skew_window: null,
+  };
+  const documentOf = (): ControlDocument => ({
+    state,
+    digest: "",
+    signed: { v: 1, payload: "", signature: "" },
+  });
+  const put = (kill_switch: ControlState["kill_switch"]): Changed => {
+    const before = state;
+    state = { ...state, generation: state.generation + 1, kill_switch };
+    for (const listener of listeners) listener(documentOf());
+    return { before, after: state };
+  };
+  const plane: MemoryPlane = {
+    orders,
+    before: () => Promise.resolve(),
+    get current() {
+      return documentOf();
+    },
+    kill: async (order, actor) => {
+      await plane.before();
+      orders.push({ ...order, ...actor });
+      const { cause, provider } = order;
+      const kill: Kill = { mode: MODE_OF_CAUSE[cause], cause, ...actor, since: Date.now() };
+      const { all, providers } = state.kill_switch;
+      const held = provider === undefined ? all : providers[provider];
+      if (held !== null && held !== undefined && held.cause === cause) return { before: state, after: state };
+      return put(
+        provider === undefined
+          ? { all: kill, providers }
+          : { all, providers: { ...providers, [provider]: kill } },
+      );
+    },
+    change: () => Promise.reject(new ScbeError("INTERNAL", "not here")),
+    release: () => void put({ all: null, providers: {} }),
+    onChange: (listener) => {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
+    verifiers: () => [],
+  };
+  return plane;
+}
+
+/** An audit that keeps its records. */
+export function memoryAudit() {
+  const records: AuditRecord[] = [];
+  return {
+    records,
+    append: (record: AuditRecord) => void records.push(record),
+    read: () => Promise.resolve([]),
+  };
+}

@@ -1,0 +1,154 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import type { Client } from "@scbe/client";
+import { eventually } from "@scbe/testkit";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Spine, startSpine, TOKENS, transportVariablesOf } from "./kit/spine.ts";
+
+/** The whole of SCBE with its controller: keyring, guard, envelope service and controller as processes of their own. */
+let spine: Spine;
+let orchestrator: Client;
+let gateway: Client;
+let released = 0;
+
+beforeAll(async () => {
+  spine = await startSpine({ providers: ["openai", "anthropic"], controller: true });
+  gateway = await spine.gateway("openai");
+  orchestrator = await spine.orchestrator();
+  await gateway.serve({
+    provider: "openai",
+    handler: ({ body }) => {
+      released += 1;
+      return { body };
+    },
+  });
+});
+afterAll(async () => {
+  await orchestrator?.[Symbol.asyncDispose]();
+  await gateway?.[Symbol.asyncDispose]();
+  await spine?.[Symbol.asyncDispose]();
+});
+
+const REQUEST = {
+  provider: "openai",
+  model: "gpt-5",
+  intent: "chat",
+  body: Buffer.from("Hello"),
+  timeoutMs: 5000,
+};
+
+const url = (path: string): string => `${spine.controller?.opsUrl}${path}`;
+const get = async (path: string) => (await fetch(url(path))).json() as Promise<Record<string, unknown>>;
+
+/** As curl sends it: JSON under its default content type. */
+async function post(body: object, token: string): Promise<number> {
+  const answer = await fetch(url("/feature-flags"), {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/x-www-form-urlencoded" },
+    body: JSON.stringify(body),
+  });
+  return answer.status;
+}
+
+/** Longer than it takes until a controller leads in place of one that is gone. */
+const TAKEOVER_MS = 20_000;
+
+const converged = (): Promise<unknown> =>
+  eventually(
+    async () => {
+      const { verifiers } = await get("/health/scbe");
+      const { total, converged } = verifiers as { total: number; converged: number };
+      return total >= 3 && converged === total;
+    },
+    { timeoutMs: TAKEOVER_MS },
+  );
+
+test("one command switches everything off, and one switches it on again", async () => {
+  await orchestrator.request(REQUEST);
+  await converged();
+  expect(await get("/health/scbe")).toMatchObject({
+    envelope_verification_enabled: true,
+    current_key_id: expect.stringMatching(/./),
+  });
+
+  const kill = { scbe_kill_switch: { enabled: true, reason: "Emergency rollback - GCM failure spike" } };
+  expect(await post(kill, TOKENS.EMERGENCY_TOKEN)).toBe(200);
+  await converged();
+  const before = released;
+  await expect(orchestrator.request(REQUEST)).rejects.toMatchObject({ code: "SWITCHED_OFF" });
+  expect(released).toBe(before);
+  expect(await get("/health/scbe")).toMatchObject({ envelope_verification_enabled: false });
+  expect(["disabled", "fallback"]).toContain((await get("/health/orchestrator")).envelope_mode);
+
+  const release = { scbe_kill_switch: { enabled: false, reason: "mended" } };
+  expect(await post(release, TOKENS.EMERGENCY_TOKEN)).toBe(403);
+  expect(await post(release, TOKENS.ADMIN_TOKEN)).toBe(200);
+  await converged();
+  expect(Buffer.from((await orchestrator.request(REQUEST)).body).toString()).toBe("Hello");
+});
+
+test("what is under way when a kill arrives is answered by nobody", async () => {
+  const { promise: started, resolve: onStarted } = Promise.withResolvers<void>();
+  const { promise: may, resolve: answer } = Promise.withResolvers<void>();
+  await using slow = await spine.gateway("anthropic");
+  await slow.serve({
+    provider: "anthropic",
+    handler: async ({ body }) => {
+      onStarted();
+      await may;
+      return { body };
+    },
+  });
+  const asking = orchestrator.request({ ...REQUEST, provider: "anthropic" });
+  asking.catch(() => undefined);
+  await started;
+  const kill = { scbe_kill_switch: { enabled: true, reason: "a test" } };
+  expect(await post(kill, TOKENS.EMERGENCY_TOKEN)).toBe(200);
+  await converged();
+  answer();
+  await expect(asking).rejects.toMatchObject({ name: "ScbeError" });
+  expect(await post({ scbe_kill_switch: { enabled: false, reason: "over" } }, TOKENS.ADMIN_TOKEN)).toBe(200);
+  await converged();
+});
+
+test("a controller that is killed comes back with what it had signed", async () => {
+  const kill = { scbe_kill_switch: { enabled: true, reason: "stands" } };
+  expect(await post(kill, TOKENS.ADMIN_TOKEN)).toBe(200);
+  const { generation } = await get("/health/scbe");
+  await spine.controller?.restart();
+  expect(await get("/health/scbe")).toMatchObject({ envelope_verification_enabled: false, generation });
+  await expect(orchestrator.request(REQUEST)).rejects.toMatchObject({ code: "SWITCHED_OFF" });
+  await eventually(
+    async () =>
+      (await post({ scbe_kill_switch: { enabled: false, reason: "over" } }, TOKENS.ADMIN_TOKEN)) === 200,
+  );
+  await converged();
+  await orchestrator.request(REQUEST);
+});
+
+test("without any controller the operator's own key switches off, and a controller that comes back keeps to it", async () => {
+  await spine.controller?.kill();
+  const script = fileURLToPath(new URL("../scripts/scbe-kill-switch.sh", import.meta.url));
+  const env = {
+    PATH: `${process.execPath.slice(0, -"/node".length)}:${process.env.PATH}`,
+    ...spine.variables,
+    ...transportVariablesOf(spine.transport("operator")),
+    SCBE_CONTROL_SEED_FILE: spine.nats.credentials.controlSeedFile,
+  };
+  const run = async (...args: string[]) => {
+    const { stdout } = await promisify(execFile)(script, [...args, "--offline", "--for", "0", "--json"], {
+      env,
+    });
+    return JSON.parse(stdout);
+  };
+  expect(await run("activate", "nobody is there")).toMatchObject({ action: "activate", stored: true });
+  await eventually(() =>
+    expect(orchestrator.request(REQUEST)).rejects.toMatchObject({ code: "SWITCHED_OFF" }),
+  );
+  await spine.controller?.restart();
+  expect(await get("/health/scbe")).toMatchObject({ envelope_verification_enabled: false });
+  await expect(orchestrator.request(REQUEST)).rejects.toMatchObject({ code: "SWITCHED_OFF" });
+  expect(await run("deactivate", "over")).toMatchObject({ action: "deactivate", stored: true });
+  await eventually(async () => (await orchestrator.request(REQUEST)).body.length > 0);
+});
