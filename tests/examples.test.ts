@@ -19,7 +19,7 @@ const linesOf = (provider: string) =>
 
 let spine: Spine;
 beforeAll(async () => {
-  spine = await startSpine({ providers: PROVIDERS, envelope: false });
+  spine = await startSpine({ providers: PROVIDERS, envelope: false, controller: true });
 });
 afterAll(() => spine?.[Symbol.asyncDispose]());
 

@@ -112,7 +112,9 @@ describe("while it is up", () => {
   });
 
   test("every part is a process of its own that connects as itself", () => {
-    const parts = ["keyring", "replay-guard", "envelope"].map((name) => `services/${name}/src/main.ts`);
+    const parts = ["keyring", "replay-guard", "envelope", "rollback-controller"].map(
+      (name) => `services/${name}/src/main.ts`,
+    );
     for (const part of [...parts, "stand-in/main.ts", "nats-server", "redis-server"]) {
       expect(launcher.find(part), part).toHaveLength(1);
     }

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createKeyFile } from "@scbe/keyring/key-file";
@@ -7,6 +8,8 @@ export interface LocalFolder {
   readonly credentials: string;
   /** The key of the local KMS. */
   readonly kmsKeyFile: string;
+  /** A file for each token of the control API, by the name of its variable. */
+  readonly tokens: string;
   /** JetStream's files: the ring, the record of the replay epoch, security events. */
   readonly natsStore: string;
   readonly redisStore: string;
@@ -51,6 +54,7 @@ export function openFolder(path: string): LocalFolder {
   return {
     credentials: inside("credentials"),
     kmsKeyFile: join(path, "kms.key"),
+    tokens: inside("tokens"),
     natsStore: inside("nats"),
     redisStore: inside("redis"),
     monitoring: inside("monitoring"),
@@ -64,4 +68,16 @@ export async function keepOrCreateKmsKey({ kmsKeyFile, natsStore }: LocalFolder)
   rmSync(natsStore, { recursive: true, force: true });
   mkdirSync(natsStore, { mode: 0o700 });
   await createKeyFile(kmsKeyFile);
+}
+
+/** The tokens of the control API; the variables that name their files. */
+export function keepOrCreateTokens({ tokens }: LocalFolder): Record<string, string> {
+  const names = ["ADMIN_TOKEN", "EMERGENCY_TOKEN", "SCBE_ALERTMANAGER_TOKEN"];
+  return Object.fromEntries(
+    names.map((name) => {
+      const file = join(tokens, name);
+      if (!existsSync(file)) writeFileSync(file, randomBytes(24).toString("base64url"), { mode: 0o600 });
+      return [`${name}_FILE`, file];
+    }),
+  );
 }

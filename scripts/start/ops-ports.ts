@@ -5,6 +5,7 @@ const VARIABLES = [
   "SCBE_ENVELOPE_OPS_PORT",
   "SCBE_KEYRING_OPS_PORT",
   "SCBE_REPLAY_GUARD_OPS_PORT",
+  "SCBE_ROLLBACK_CONTROLLER_OPS_PORT",
 ] as const satisfies (keyof StartConfig)[];
 
 /** Those of what can be done without: where they are taken, others are picked. */

@@ -19,10 +19,18 @@ export interface Surroundings {
   env(user: string): Readonly<Record<string, string>>;
 }
 
+export interface ServiceFiles {
+  readonly askersFile: string;
+  readonly controlSeedFile: string;
+  /** The variables of the control API's tokens. */
+  readonly tokenFiles: Readonly<Record<string, string>>;
+  readonly redisUrl: (() => string) | undefined;
+}
+
 /** The services, each as itself. Without `redisUrl` the replay guard keeps everything in its memory. */
 export function services(
   from: Surroundings,
-  { askersFile, redisUrl }: { readonly askersFile: string; readonly redisUrl: (() => string) | undefined },
+  { askersFile, controlSeedFile, tokenFiles, redisUrl }: ServiceFiles,
 ): NodeProgram[] {
   const { config, folder } = from;
   return [
@@ -35,6 +43,10 @@ export function services(
       redisUrl === undefined ? {} : { REDIS_URL: redisUrl() },
     ),
     service(from, "envelope", config.SCBE_ENVELOPE_OPS_PORT, () => ({})),
+    service(from, "rollback-controller", config.SCBE_ROLLBACK_CONTROLLER_OPS_PORT, () => ({
+      SCBE_CONTROL_SEED_FILE: controlSeedFile,
+      ...tokenFiles,
+    })),
   ];
 }
 

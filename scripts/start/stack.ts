@@ -9,7 +9,7 @@ import {
 import type { StartConfig } from "./config.ts";
 import { baseEnvironment, tracingEnvironment } from "./environment.ts";
 import { Fleet } from "./fleet.ts";
-import { keepOrCreateKmsKey, type LocalFolder } from "./local-folder.ts";
+import { keepOrCreateKmsKey, keepOrCreateTokens, type LocalFolder } from "./local-folder.ts";
 import { Monitoring, type MonitoringUrls } from "./monitoring/monitoring.ts";
 import { scrapeJobs } from "./monitoring/scrape-jobs.ts";
 import type { NodeProgram } from "./node-program.ts";
@@ -74,7 +74,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   };
   const provider = standIn(from, base);
   const redisUrl = redis && (() => redis.url);
-  const ourServices = services(from, { askersFile: credentials.askersFile, redisUrl });
+  const { askersFile, controlSeedFile } = credentials;
+  const tokenFiles = keepOrCreateTokens(folder);
+  const ourServices = services(from, { askersFile, controlSeedFile, tokenFiles, redisUrl });
   const ourGateways = gateways(from, () => provider.url);
   // Prometheus looks for its targets every five seconds: it has to know their ports when it starts.
   await Promise.all([...ourServices, ...ourGateways].map((part) => part.pickPort()));
@@ -89,7 +91,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   await makeStores(transport("provision"), folder, signal);
   tracing = tracingEnvironment(own, await monitoring.otlpUrl());
 
-  say(`starting keyring, replay guard, envelope service and ${PROVIDER_NAMES.length} gateways`);
+  say(
+    `starting keyring, replay guard, envelope service, rollback controller and ${PROVIDER_NAMES.length} gateways`,
+  );
   say(whoAnswers(own));
   const serviceFleet = stack.use(new Fleet());
   const gatewayFleet = stack.use(new Fleet());
@@ -124,11 +128,12 @@ function redisOf(
   return undefined;
 }
 
-function sharedVariables({ keyringPublicKey }: Credentials): Record<string, string> {
+function sharedVariables({ keyringPublicKey, controlPublicKey }: Credentials): Record<string, string> {
   return {
     SCBE_ENVIRONMENT: ENVIRONMENT,
     SCBE_PROVIDERS: PROVIDER_NAMES.join(","),
     SCBE_KEYRING_PUBLIC_KEY: keyringPublicKey,
+    SCBE_CONTROL_PUBLIC_KEY: controlPublicKey,
   };
 }
 

@@ -1,13 +1,13 @@
+import { JOBS } from "../jobs.ts";
 import type { AlertCases, CaseSeries } from "./alert-case.ts";
 import { gauge, series } from "./series.ts";
 
-const ALL_JOBS = ["orchestrator", "gateway", "envelope", "replay-guard", "keyring"];
 const KEYRING = { job: "keyring", instance: "keyring-1:9" };
 const GUARD = { job: "replay-guard", instance: "guard-1:9" };
 
 /** Every part answers its scrapes, but for what `instead` says. */
 function everyUp(minutes: number, instead: readonly CaseSeries[] = []): readonly CaseSeries[] {
-  const others = ALL_JOBS.map((job) =>
+  const others = JOBS.map((job) =>
     series(
       "up",
       { job, instance: `${job}-1:9` },
