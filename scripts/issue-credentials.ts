@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { clientConfig } from "@scbe/client";
-import { isScbeError } from "@scbe/contracts";
+import { ACCESS, ACCESS_WITH_FALLBACK, isScbeError } from "@scbe/contracts";
 import { defineConfig, EXIT_CODES, issueCredentials, readConfig } from "@scbe/service-kit";
 
 const HELP = `Gives every user of a deployment an nkey of its own, and makes from the access table what they need.
@@ -17,7 +17,8 @@ FOLDER then holds <user>.seed for each process (NATS_NKEY_SEED_FILE), nats.conf 
   --tls-cert FILE         the server's certificate, --tls-key FILE its key (no TLS)
   --tls-ca FILE           clients need a certificate of this authority
 
-It reads SCBE_ENVIRONMENT (dev) and SCBE_PROVIDERS.
+It reads SCBE_ENVIRONMENT (dev), SCBE_PROVIDERS and SCBE_FALLBACK (refuse): with "allow" the server lets orchestrators send to gateways
+unsealed what kill switch and flags take out of SCBE's path.
 Exit codes: 0 done, 1 failed, 2 wrong arguments, 78 misconfigured.
 `;
 
@@ -31,8 +32,8 @@ function main(): number {
     process.stdout.write(HELP);
     return options.values.help === true ? EXIT_CODES.stopped : EXIT_CODES.misused;
   }
-  const { SCBE_ENVIRONMENT, SCBE_PROVIDERS } = clientConfig.variables;
-  const spec = defineConfig({ SCBE_ENVIRONMENT, SCBE_PROVIDERS });
+  const { SCBE_ENVIRONMENT, SCBE_PROVIDERS, SCBE_FALLBACK } = clientConfig.variables;
+  const spec = defineConfig({ SCBE_ENVIRONMENT, SCBE_PROVIDERS, SCBE_FALLBACK });
   const reading = readConfig(spec, process.env);
   if (!reading.ok) return complain(reading.problems.join("\n"), EXIT_CODES.misconfigured);
   const { "tls-cert": cert, "tls-key": key } = options.values;
@@ -43,6 +44,7 @@ function main(): number {
     const credentials = issueCredentials(folder, {
       env: reading.config.SCBE_ENVIRONMENT,
       providers: reading.config.SCBE_PROVIDERS,
+      table: reading.config.SCBE_FALLBACK === "allow" ? ACCESS_WITH_FALLBACK : ACCESS,
       ...fromArguments(options.values),
     });
     process.stdout.write(`${credentials.users.map(({ name, nkey }) => `${nkey} ${name}\n`).join("")}`);

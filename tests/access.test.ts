@@ -1,4 +1,4 @@
-import { ACCESS, type AccessTable, BUCKETS, SUBJECTS } from "@scbe/contracts";
+import { ACCESS, ACCESS_WITH_FALLBACK, type AccessTable, BUCKETS, SUBJECTS } from "@scbe/contracts";
 import { connectProbe, natsVersions, type Probe, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -209,7 +209,7 @@ const PUBLISHED: readonly string[] = [
     `${subject}.openai.more`,
   ]),
   // of later versions and of other services: nothing exists there, so nobody has any right
-  ...["verdict", "outcome", "fallback"].flatMap((kind) => each(`scbe.v1.${kind}`)),
+  ...["verdict", "outcome"].flatMap((kind) => each(`scbe.v1.${kind}`)),
   ...["scbe.v1.trust.set", "scbe.v2.request.openai"],
   ...["another", "_INBOX.a.b", ...USERS.map((user) => `_INBOX_${user}.a.b`)],
   ...USERS.flatMap((user) => [`$SRV.PING.${user}`, `$SRV.INFO.${user}.id`, `$SRV.STATS.${user}.id`]),
@@ -383,6 +383,33 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       expect(await gateway.refusedPublishes([...askers, ...askers, ...foreign])).toEqual(new Set(foreign));
     });
   });
+});
+
+describe("in a deployment that permits fallback", () => {
+  const more: Readonly<Record<string, Partial<Rights>>> = {
+    orchestrator: { publish: each("scbe.v1.fallback") },
+    "narrow-orchestrator": { publish: ["scbe.v1.fallback.anthropic"] },
+    "gateway-openai": { subscribe: ["scbe.v1.fallback.openai gateways"] },
+    "gateway-anthropic": { subscribe: ["scbe.v1.fallback.anthropic gateways"] },
+  };
+  let nats: SecuredNats;
+  beforeAll(async () => {
+    nats = await secured(undefined, ACCESS_WITH_FALLBACK);
+  });
+  afterAll(() => nats[Symbol.asyncDispose]());
+
+  it.each(USERS)(
+    "credentials allow unsealed traffic beside the rest, to its two ends alone: %s",
+    async (name) => {
+      await using probe = await connectProbe({ name, transport: nats.transport(name) });
+      const { publish, subscribe } = MAY[name] as Rights;
+      const rights = {
+        publish: [...publish, ...(more[name]?.publish ?? [])],
+        subscribe: [...subscribe, ...(more[name]?.subscribe ?? [])],
+      };
+      expect(await differences(probe, rights)).toEqual([]);
+    },
+  );
 });
 
 describe("the matrix", () => {

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Client, type ConnectOptions, connect } from "@scbe/client";
-import type { UnkeyedUser } from "@scbe/contracts";
+import { ACCESS_WITH_FALLBACK, type UnkeyedUser } from "@scbe/contracts";
 import type { Transport } from "@scbe/service-kit";
 import {
   createTempDir,
@@ -28,7 +28,8 @@ export interface SpineOptions {
   readonly envelope?: boolean;
   /** Default false: a rollback controller runs, and every verifier obeys it. */
   readonly controller?: boolean;
-  /** Bytes of one message; the deployment's 8 MiB unless told. */
+  /** Default false: traffic that the control document takes out of SCBE's path travels unsealed. */
+  readonly fallback?: boolean;
   readonly users?: readonly UnkeyedUser[];
   /** More variables for every process, clients included. */
   readonly variables?: Readonly<Record<string, string>>;
@@ -74,9 +75,11 @@ export async function startSpine(options: SpineOptions = {}): Promise<Spine> {
   await using stack = new AsyncDisposableStack();
   const dir = stack.use(createTempDir());
   const [nats, redis] = await Promise.all([
-    startSecuredNats({ providers, ...(options.users && { users: options.users }) }).then((it) =>
-      stack.use(it),
-    ),
+    startSecuredNats({
+      providers,
+      ...(options.users && { users: options.users }),
+      ...(options.fallback === true && { table: ACCESS_WITH_FALLBACK }),
+    }).then((it) => stack.use(it)),
     withRedis
       ? startRedis(password === undefined ? {} : { args: ["--requirepass", password] }).then((it) =>
           stack.use(it),
@@ -92,6 +95,7 @@ export async function startSpine(options: SpineOptions = {}): Promise<Spine> {
     SCBE_INTENTS: intents.join(","),
     SCBE_KEYRING_PUBLIC_KEY: keyringPublicKey,
     ...(options.controller === true && { SCBE_CONTROL_PUBLIC_KEY: controlPublicKey }),
+    ...(options.fallback === true && { SCBE_FALLBACK: "allow" }),
     ...options.variables,
   };
   const start = async (

@@ -27,7 +27,7 @@ async function askHandler(options: RequestOptions): Promise<Answer> {
     ReturnType<typeof answerChat>
   >[0]["header"];
   const signal = options.signal ?? new AbortController().signal;
-  const answer = await answerChat(target)({ body, header, signal, remainingMs: 10_000 });
+  const answer = await answerChat(target)({ body, header, isSealed: true, signal, remainingMs: 10_000 });
   return toAnswer(Buffer.from(answer.body));
 }
 
@@ -35,7 +35,7 @@ const toAnswer = (body: Uint8Array, contentType = "application/json"): Answer =>
   body,
   contentType,
   requestId: "",
-  header: {} as Answer["header"],
+  isSealed: true,
   envelopes: 1,
   sealMs: 0.5,
   roundTripMs: 2,

@@ -1,26 +1,20 @@
 import { isUint8Array } from "node:util/types";
-import { encodeProblem, HEADERS, isScbeError, PROBLEM_MEDIA_TYPE, ScbeError, STATUS } from "@scbe/contracts";
-import type { OpenedRequest, RequestHeader, Sealer } from "@scbe/envelope";
-import { ATTRIBUTES, type Bus, type EndpointAnswer, type Logger, withSpan } from "@scbe/service-kit";
+import { encodeProblem, isScbeError, PROBLEM_MEDIA_TYPE, ScbeError } from "@scbe/contracts";
+import { type Bus, type EndpointAnswer, type Logger, withSpan } from "@scbe/service-kit";
 import type { Call } from "./call.ts";
-import type { Handler, HandlerAnswer, OpenedCall } from "./gateway-options.ts";
+import type { CallHeader, Handler, HandlerAnswer, OpenedCall } from "./gateway-options.ts";
+import type { Question } from "./question.ts";
 import type { ShownCalls } from "./show-calls.ts";
 
 export interface AnswererPorts {
   readonly provider: string;
   readonly handler: Handler;
   readonly bus: Bus;
-  readonly sealer: Sealer;
   readonly log: Logger;
   readonly shown: ShownCalls | undefined;
 }
 
-const SEALED = { [HEADERS.status]: STATUS.sealed };
-/** What NATS counts of an answer beside its data: the header block. */
-const HEADER_BLOCK_BYTES = 64;
-const SEAL = { attributes: { [ATTRIBUTES.phase]: "response" } };
-
-/** Has the handler answer an opened request, and seals what it says, or why it says nothing. */
+/** Has the handler answer a request, and sends back what it says, or why it says nothing. */
 export class Answerer {
   readonly #ports: AnswererPorts;
 
@@ -28,43 +22,44 @@ export class Answerer {
     this.#ports = ports;
   }
 
-  /** `undefined` when nobody waits for an answer any more. @throws ScbeError NO_KEYS when it can seal no more */
-  async answer(request: OpenedRequest, call: Call): Promise<EndpointAnswer> {
-    const answer = await this.#handle(request, call);
-    return call.isAwaited ? this.#seal(request, answer) : undefined;
+  /** `undefined` when nobody waits for an answer any more. @throws ScbeError NO_KEYS or SWITCHED_OFF when it can seal no more */
+  async answer(question: Question, call: Call): Promise<EndpointAnswer> {
+    const answer = await this.#handle(question, call);
+    if (call.end === "switched_off") throw switchedOff();
+    return call.isAwaited ? this.#reply(question, answer) : undefined;
   }
 
   /**
-   * No handler starts once its answer is not wanted any more. When the gateway stops, the caller need not wait for a
-   * handler that does not mind its signal.
+   * No handler starts once its answer is not wanted any more. When the gateway stops, or is switched off, the caller need not
+   * wait for a handler that does not mind its signal.
    */
-  #handle(request: OpenedRequest, call: Call): Promise<HandlerAnswer> {
+  #handle(question: Question, call: Call): Promise<HandlerAnswer> {
     return new Promise((resolve) => {
-      call.onStopping(() => resolve(problem(stopping())));
-      if (call.end === undefined) void this.#run(request, call).then(resolve);
+      call.onForgone(() => resolve(problem(stopping())));
+      if (call.end === undefined) void this.#run(question, call).then(resolve);
       else resolve(problem(stopping()));
     });
   }
 
   /** Never rejects. */
-  async #run(opened: OpenedRequest, call: Call): Promise<HandlerAnswer> {
+  async #run(question: Question, call: Call): Promise<HandlerAnswer> {
     const startedAt = performance.now();
     const { provider, shown } = this.#ports;
     const tell = (result: "ok" | "failed"): void =>
       shown?.handled(provider, result, performance.now() - startedAt);
     try {
-      const answer = await this.#callHandler(opened, call);
+      const answer = await this.#callHandler(question, call);
       tell("ok");
       return answer;
     } catch (error) {
       tell("failed");
-      return problem(this.#publicError(error, opened.header.request_id, call));
+      return problem(this.#publicError(error, question.header.request_id, call));
     }
   }
 
-  #callHandler({ header, body }: OpenedRequest, call: Call): Promise<HandlerAnswer> {
+  #callHandler(question: Question, call: Call): Promise<HandlerAnswer> {
     return withSpan("scbe.handle", {}, async () => {
-      const answer = await this.#ports.handler(new Handled(body, header, call));
+      const answer = await this.#ports.handler(new Handled(question, call));
       assertAnswer(answer);
       return answer;
     });
@@ -75,35 +70,23 @@ export class Answerer {
     return isScbeError(error) && error.code !== "INTERNAL" ? error : this.#failed();
   }
 
-  #seal(request: OpenedRequest, answer: HandlerAnswer): EndpointAnswer {
+  #reply(question: Question, answer: HandlerAnswer): EndpointAnswer {
     const limit = this.#ports.bus.maxPayload;
-    const data = answer.body.length < limit ? this.#sealLegal(request, answer) : undefined;
-    if (data !== undefined && data.length + HEADER_BLOCK_BYTES <= limit) return { data, headers: SEALED };
+    const reply = answer.body.length < limit ? this.#replyLegal(question, answer) : undefined;
+    if (reply !== undefined && reply.data.length + question.headerBytesMax <= limit) return reply;
     const tooLarge = new ScbeError("TOO_LARGE", `the response exceeds the bus's limit of ${limit} bytes`);
-    return { data: this.#sealBytes(request, problem(tooLarge)), headers: SEALED };
+    return question.reply(problem(tooLarge));
   }
 
   /** What the handler gave and cannot stand in a header is its own fault, not its caller's. */
-  #sealLegal(request: OpenedRequest, answer: HandlerAnswer): Uint8Array {
+  #replyLegal(question: Question, answer: HandlerAnswer): NonNullable<EndpointAnswer> {
     try {
-      return this.#sealBytes(request, answer);
+      return question.reply(answer);
     } catch (error) {
       if (!isScbeError(error, "BAD_REQUEST")) throw error;
-      this.#warn(error, request.header.request_id);
-      return this.#sealBytes(request, problem(this.#failed()));
+      this.#warn(error, question.header.request_id);
+      return question.reply(problem(this.#failed()));
     }
-  }
-
-  #sealBytes(request: OpenedRequest, { body, contentType, schemaHash }: HandlerAnswer): Uint8Array {
-    const told = {
-      ...(contentType !== undefined && { contentType }),
-      ...(schemaHash !== undefined && { schemaHash }),
-    };
-    return withSpan("scbe.seal", SEAL, (span) => {
-      const sealed = this.#ports.sealer.sealResponse({ request, body, ...told });
-      span.setAttribute(ATTRIBUTES.kid, sealed.header.kid);
-      return sealed.bytes;
-    });
   }
 
   #warn(error: unknown, requestId: string): void {
@@ -119,13 +102,15 @@ export class Answerer {
 /** What a handler is given. A class: V8 would give every object with a getter of its own a shape of its own, and keep it. */
 class Handled implements OpenedCall {
   readonly body: Uint8Array;
-  readonly header: RequestHeader;
+  readonly header: CallHeader;
+  readonly isSealed: boolean;
   readonly remainingMs: number;
   readonly #call: Call;
 
-  constructor(body: Uint8Array, header: RequestHeader, call: Call) {
+  constructor({ body, header, isSealed }: Question, call: Call) {
     this.body = body;
     this.header = header;
+    this.isSealed = isSealed;
     this.remainingMs = call.remainingMs;
     this.#call = call;
   }
@@ -147,6 +132,10 @@ function assertAnswer(answer: HandlerAnswer): void {
 
 function stopping(): ScbeError {
   return new ScbeError("NOT_READY", "the gateway is stopping");
+}
+
+function switchedOff(): ScbeError {
+  return new ScbeError("SWITCHED_OFF", "the kill switch was engaged while the request was at work");
 }
 
 function problem(error: ScbeError): HandlerAnswer {

@@ -36,9 +36,12 @@ export class BusClient implements Client {
     const acceptTimeoutMs = config.SCBE_ACCEPT_TIMEOUT_MS;
     const timeoutMsMax = config.SCBE_REQUEST_TIMEOUT_MAX_MS;
     const { bus, metrics } = host;
+    const { control } = verifier;
     const providers = config.SCBE_PROVIDERS;
-    const ports = { bus, sealer, opener, metrics, providers, acceptTimeoutMs, timeoutMsMax };
-    this.#requester = epochs && new Requester({ ...ports, epochs });
+    const common = { providers, intents: config.SCBE_INTENTS };
+    const limits = { acceptTimeoutMs, timeoutMsMax, fallbackAllowed: config.SCBE_FALLBACK === "allow" };
+    this.#requester =
+      epochs && new Requester({ bus, sealer, opener, epochs, control, metrics, common, ...limits });
     this.#calls = epochs === undefined ? showCalls(metrics, providers) : undefined;
   }
 
@@ -61,6 +64,9 @@ export class BusClient implements Client {
     const gateway = await startGateway(options, {
       ...this.#host,
       sealer: verifier.sealer,
+      control: verifier.control,
+      fallbackAllowed: config.SCBE_FALLBACK === "allow",
+      intents: config.SCBE_INTENTS,
       opener: verifier.opener({ providers: [provider], intents, ...(models && { models }) }),
       get skewMsMax() {
         return verifier.skewSeconds * 1000;

@@ -6,7 +6,7 @@ const ACCEPT_AFTER_MS = 250;
 const ACCEPTED = { data: new Uint8Array(0), headers: { [HEADERS.status]: STATUS.accepted } };
 
 /** Why nobody waits for the answer any more, or none will be made. */
-export type CallEnd = "late" | "cancelled" | "stopping";
+export type CallEnd = "late" | "cancelled" | "stopping" | "switched_off";
 
 /**
  * One request at a gateway, from its arrival to its answer. It has one timer at a time: first the one that says
@@ -14,14 +14,16 @@ export type CallEnd = "late" | "cancelled" | "stopping";
  */
 export class Call {
   readonly #request: EndpointRequest;
-  /** Which envelope it has opened, by the id that a cancellation of it has; undefined until it has. */
+  /** The id that a cancellation of it has; undefined until it has been opened. */
   opens: string | undefined;
+  /** False when its answer is not permitted any more. */
+  isPermitted: () => boolean = () => true;
   #deadline: number;
   #timer: NodeJS.Timeout | undefined;
   #accepted = false;
   #controller: AbortController | undefined;
   #end: CallEnd | undefined;
-  #onStopping: (() => void) | undefined;
+  #onForgone: (() => void) | undefined;
 
   /** @param timeoutMs at most this long, from arrival */
   constructor(request: EndpointRequest, timeoutMs: number) {
@@ -59,15 +61,15 @@ export class Call {
     this.#awaitNext();
   }
 
-  /** Runs `listener` when the gateway stops before the call has ended in another way. */
-  onStopping(listener: () => void): void {
-    this.#onStopping = listener;
+  /** Runs `listener` when the gateway makes no answer of its own any more, and its caller still waits for a word. */
+  onForgone(listener: () => void): void {
+    this.#onForgone = listener;
   }
 
   abort(end: CallEnd): void {
     if (this.#end === undefined) {
       this.#end = end;
-      if (end === "stopping") this.#onStopping?.();
+      if (end === "stopping" || end === "switched_off") this.#onForgone?.();
     }
     this.#controller?.abort();
   }

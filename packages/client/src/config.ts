@@ -1,6 +1,7 @@
 import { ScbeError } from "@scbe/contracts";
 import {
   type ConfigValues,
+  choice,
   defineConfig,
   environmentVariables,
   integer,
@@ -23,6 +24,10 @@ export const clientConfig = defineConfig({
     max: 3_600_000,
     unit: "ms",
     doc: "The longest that one request may take from its caller's call to its answer.",
+  }),
+  SCBE_FALLBACK: choice(["refuse", "allow"], {
+    default: "refuse",
+    doc: "What happens to a request that kill switch or flags take out of SCBE's path. `allow`: it travels unsealed, which the bus must permit, too; `refuse`: it is refused.",
   }),
 });
 export type ClientConfig = ConfigValues<typeof clientConfig>;

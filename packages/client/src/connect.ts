@@ -1,4 +1,5 @@
 import { isName } from "@scbe/contracts";
+import { isAllFallback } from "@scbe/envelope/control";
 import {
   type Clock,
   connectHostBus,
@@ -14,11 +15,11 @@ import {
   transportOf,
 } from "@scbe/service-kit";
 import { BusClient } from "./bus-client.ts";
-import { type ClientSettings, readClientConfig } from "./config.ts";
+import { type ClientConfig, type ClientSettings, readClientConfig } from "./config.ts";
 import type { Gateway, ServeOptions } from "./gateway-options.ts";
 import type { Answer, RequestOptions } from "./request-options.ts";
-import { untilReady } from "./until-ready.ts";
-import { openVerifier } from "./verifier/index.ts";
+import { type Enough, untilReady } from "./until-ready.ts";
+import { type ControlView, openVerifier } from "./verifier/index.ts";
 import { VERSION } from "./version.ts";
 
 /** An orchestrator sends requests, a gateway serves them. They are different users of the bus, with different rights. */
@@ -59,13 +60,15 @@ export interface Client extends AsyncDisposable {
   /**
    * Seals `body` in this process, has a gateway of the provider answer it, and opens the answer. A fresh envelope goes to
    * the group of gateways when one is busy or gives no sign of life, and once when the replay epoch has changed; so a
-   * handler may see one `requestId` more than once.
+   * handler may see one `requestId` more than once. What kill switch and flags take out of SCBE's path travels unsealed where
+   * `SCBE_FALLBACK` is `allow` (the answer's `isSealed` tells), also what was under way just then.
    * @throws ScbeError, never anything else. Nothing was carried out: BUSY when every try found a full gateway;
    *   NO_RESPONDERS when the provider has no gateway; TOO_LARGE; NO_KEYS or NO_EPOCH while not ready; BAD_REQUEST for
    *   what cannot be sealed; FORBIDDEN when this user may not ask that provider, or the client is a gateway's. Nobody
    *   knows whether it was: TIMEOUT; ABORTED by `signal` or by disposing; DISCONNECTED; REFUSED when a gateway answered
-   *   with noise; NOT_READY or INTERNAL when it answered without a seal. And whatever the answer of a gateway says, once
-   *   it has verified: HANDLER_FAILED, or the code that its handler gave.
+   *   with noise; SWITCHED_OFF when kill switch or flags leave it no way, or leave it none any more; NOT_READY or INTERNAL
+   *   when it answered without a seal. And whatever the answer of a gateway says, once it has verified: HANDLER_FAILED, or
+   *   the code that its handler gave.
    * @example
    * const { body } = await client.request({
    *   provider: "openai",
@@ -126,8 +129,19 @@ async function connectClient(options: ConnectOptions): Promise<Client> {
   shown.follow(bus);
   const host = { name, bus, identity: loadIdentity(transport), clock, log, readiness, metrics };
   const verifier = stack.use(openVerifier(host, config, { as: role }));
-  await untilReady(readiness, deadline - performance.now(), signal);
+  const enough = config.SCBE_FALLBACK === "allow" ? allUnsealed(verifier.control, config) : undefined;
+  await untilReady(readiness, { timeoutMs: deadline - performance.now(), signal, enough });
   return new BusClient(host, config, verifier, stack.move());
+}
+
+/** While all traffic is to go unsealed, neither keys nor a replay epoch are needed: they may be what is away. */
+function allUnsealed(control: ControlView, { SCBE_PROVIDERS: providers }: ClientConfig): Enough {
+  const isUnsealed = (provider: string): boolean =>
+    control.document !== undefined && isAllFallback(control.document.state, provider);
+  return {
+    holds: () => !control.isStale && providers.every(isUnsealed),
+    onChange: (listener) => control.onChange(listener),
+  };
 }
 
 /** What is wrong with arguments that stand for no variable. */

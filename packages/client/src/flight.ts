@@ -7,7 +7,6 @@ import {
   STATUS,
   subjectFor,
 } from "@scbe/contracts";
-import type { OpenedResponse, Opener, ResponseOpening, SealedRequest } from "@scbe/envelope";
 import {
   ATTRIBUTES,
   type Bus,
@@ -17,35 +16,39 @@ import {
   headersOf,
   inSpan,
   requestSpan,
+  type Slots,
   type Span,
   setFailure,
-  withSpan,
 } from "@scbe/service-kit";
+import type { Cargo, CargoAnswer } from "./cargo.ts";
 import type { Patience } from "./patience.ts";
 
-/** How the journey of one envelope ended, other than by an error. */
+/** How the journey of one cargo ended, other than by an error. */
 export type Landing =
-  /** A response that opened and is bound to this request; the only outcome that is verified. */
-  | { readonly kind: "answered"; readonly response: OpenedResponse }
+  /** What the cargo takes for its answer; of an envelope, a response that opens and is bound to it. */
+  | { readonly kind: "answered"; readonly answer: CargoAnswer }
   /** Noise. */
   | { readonly kind: "refused" }
   /** The gateway was full, and has not opened anything. */
   | { readonly kind: "busy" }
   /** Neither `accepted` nor anything else in time. */
-  | { readonly kind: "silent" };
+  | { readonly kind: "silent" }
+  /** Its way was closed: this process heard so, or a gateway says so. */
+  | { readonly kind: "switched_off" };
 
 export interface FlightOptions {
   readonly bus: Bus;
-  readonly opener: Opener;
-  readonly sealed: SealedRequest;
+  readonly cargo: Cargo;
   readonly patience: Patience;
   readonly acceptTimeoutMs: number;
+  /** All of one client, while they last. */
+  readonly among: Slots<Flight>;
 }
 
 /**
- * One envelope's journey to a gateway and back. An answer that does not open, or is bound to something else, counts as not
- * come: the deadline decides. Otherwise whoever saw the reply subject could end the request with any bytes at all.
- * Statuses other than `sealed` are taken without proof; they can do no more than silence could.
+ * One cargo's journey to a gateway and back. An answer that is none to it counts as not come: the deadline decides. Otherwise
+ * whoever saw the reply subject could end the request with any bytes at all. Statuses other than that of an answer are
+ * taken without proof; they can do no more than silence could.
  * @throws ScbeError TIMEOUT, NO_RESPONDERS, DISCONNECTED, TOO_LARGE, FORBIDDEN, what ended the patience, or NOT_READY and
  *   INTERNAL for a service error of the gateway
  */
@@ -53,13 +56,15 @@ export function fly(options: FlightOptions): Promise<Landing> {
   return new Promise((resolve, reject) => new Flight(options, resolve, reject).start());
 }
 
-class Flight {
+/** One cargo under way. */
+export class Flight {
   readonly #options: FlightOptions;
   readonly #resolve: (landing: Landing) => void;
   readonly #reject: (error: Error) => void;
   readonly #subject: string;
   readonly #span: Span;
   #exchange: Disposable | undefined;
+  readonly #slot: number;
   #timer: NodeJS.Timeout | undefined;
   #accepted = false;
   #landed = false;
@@ -68,9 +73,10 @@ class Flight {
     this.#options = options;
     this.#resolve = resolve;
     this.#reject = reject;
-    const { header, bytes } = options.sealed;
-    this.#subject = subjectFor("request", header.provider);
+    const { subject, provider, bytes } = options.cargo;
+    this.#subject = subjectFor(subject, provider);
     this.#span = requestSpan(this.#subject, bytes.length);
+    this.#slot = options.among.add(this);
   }
 
   start(): void {
@@ -81,10 +87,20 @@ class Flight {
     if (this.#landed) return;
     this.#timer = setTimeout(this.#onTimer, Math.min(leftMs, acceptTimeoutMs));
     try {
-      this.#exchange = this.#send({ [HEADERS.timeoutMs]: String(Math.ceil(leftMs)) });
+      this.#exchange = this.#send({
+        ...this.#options.cargo.headers,
+        [HEADERS.timeoutMs]: String(Math.ceil(leftMs)),
+      });
     } catch (error) {
       this.#fail(error as Error);
     }
+  }
+
+  /** The control document has changed: what its way is closed to comes down, and its gateway need not go on. */
+  obey(): void {
+    if (this.#landed || this.#options.cargo.isPermitted()) return;
+    this.#cancel();
+    this.#land({ kind: "switched_off" });
   }
 
   /** What just fits the bus goes without its trace rather than not at all. */
@@ -98,8 +114,8 @@ class Flight {
   }
 
   #exchangeWith(headers: BusHeaders): Disposable {
-    const { bus, sealed } = this.#options;
-    return bus.exchange(this.#subject, sealed.bytes, {
+    const { bus, cargo } = this.#options;
+    return bus.exchange(this.#subject, cargo.bytes, {
       headers,
       onAnswer: (message) => this.#onAnswer(message),
       onFailure: (error) => this.#fail(error),
@@ -108,8 +124,8 @@ class Flight {
 
   #onAnswer(message: BusMessage): void {
     switch (message.header(HEADERS.status)) {
-      case STATUS.sealed:
-        this.#onSealed(message.data);
+      case this.#options.cargo.answeredBy:
+        this.#onAnswered(message);
         return;
       case STATUS.accepted:
         this.#onAccepted();
@@ -125,14 +141,9 @@ class Flight {
     }
   }
 
-  #onSealed(data: Uint8Array): void {
-    const response = inSpan(this.#span, () => withSpan("scbe.open", OPEN, () => this.#open(data)));
-    if (response.ok) this.#land({ kind: "answered", response });
-  }
-
-  #open(data: Uint8Array): ResponseOpening {
-    const { opener, sealed } = this.#options;
-    return opener.openResponse(data, { hash: sealed.hash, ...sealed.header });
+  #onAnswered(message: BusMessage): void {
+    const answer = inSpan(this.#span, () => this.#options.cargo.open(message));
+    if (answer !== undefined) this.#land({ kind: "answered", answer });
   }
 
   #onAccepted(): void {
@@ -151,6 +162,7 @@ class Flight {
   #onOther(message: BusMessage): void {
     const error = readServiceError((name) => message.header(name));
     if (error?.code === "BUSY") this.#onBusy();
+    else if (error?.code === "SWITCHED_OFF") this.#land({ kind: "switched_off" });
     else if (error !== undefined) this.#fail(unsealed(error.code));
   }
 
@@ -168,10 +180,10 @@ class Flight {
 
   /** Whoever still works on it, or wakes up to it later, need not. A link that is going down carries no such word. */
   #cancel(): void {
-    const { bus, sealed } = this.#options;
+    const { bus, cargo } = this.#options;
     if (this.#exchange === undefined || !bus.connected) return;
     try {
-      bus.publish(subjectFor("cancel", sealed.header.provider), sealed.hash);
+      bus.publish(subjectFor("cancel", cargo.provider), cargo.id);
     } catch {
       // The gateway has the deadline, too.
     }
@@ -199,6 +211,7 @@ class Flight {
     this.#exchange?.[Symbol.dispose]();
     clearTimeout(this.#timer);
     this.#options.patience.onEnd(undefined);
+    this.#options.among.remove(this.#slot);
     return true;
   }
 }
@@ -208,7 +221,6 @@ class Flight {
  * against the monotonic clock, so the deadline's own would else be taken for silence.
  */
 const WORTHWHILE_MS = 5;
-const OPEN = { attributes: { [ATTRIBUTES.phase]: "response" } };
 
 function late(): ScbeError {
   return new ScbeError("TIMEOUT", "no answer that opens arrived within the deadline");

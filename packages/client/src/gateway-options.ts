@@ -27,12 +27,23 @@ export interface ServeOptions {
  */
 export type Handler = (request: OpenedCall) => Promise<HandlerAnswer> | HandlerAnswer;
 
-/** A request that has been opened: authentic, in time, for this gateway, and not seen before. */
+/** What every request says of itself, sealed or not. */
+export type CallHeader = Pick<
+  RequestHeader,
+  "provider" | "model" | "intent" | "request_id" | "content_type" | "schema_hash"
+>;
+
+/** A request that has been opened: authentic, in time, for this gateway, and not seen before. Or one that is not sealed. */
 export interface OpenedCall {
   /** As the caller gave it; may be empty. */
   readonly body: Uint8Array;
-  /** All of it was authenticated. */
-  readonly header: RequestHeader;
+  /** Authenticated, unless the request is not sealed. */
+  readonly header: CallHeader;
+  /**
+   * False when nobody vouches for it: kill switch or flags had it travel unsealed, and `SCBE_FALLBACK` permits that. Never so where it
+   * does not, which is the default.
+   */
+  readonly isSealed: boolean;
   /** Aborts at the deadline, when the caller gives up, and when draining takes too long. Nothing is sent after it. */
   readonly signal: AbortSignal;
   /** Milliseconds until the deadline, when the handler starts. */

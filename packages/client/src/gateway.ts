@@ -1,4 +1,4 @@
-import { HEADERS, isScbeError, QUEUES, STATUS, SUBJECTS, subjectFor } from "@scbe/contracts";
+import { HEADERS, isScbeError, QUEUES, ScbeError, STATUS, subjectFor } from "@scbe/contracts";
 import type { Opener, Sealer } from "@scbe/envelope";
 import {
   ATTRIBUTES,
@@ -21,9 +21,13 @@ import { Answerer } from "./answerer.ts";
 import { Call } from "./call.ts";
 import { Cancellations, cancelId } from "./cancellations.ts";
 import type { Gateway, ServeOptions } from "./gateway-options.ts";
+import type { Question } from "./question.ts";
 import { readTimeout } from "./read-timeout.ts";
+import { SealedQuestion } from "./sealed-question.ts";
 import { settles } from "./settles.ts";
 import type { ShownCalls } from "./show-calls.ts";
+import { UnsealedQuestion } from "./unsealed-question.ts";
+import type { ControlView } from "./verifier/index.ts";
 import { VERSION } from "./version.ts";
 
 export interface GatewayPorts {
@@ -32,6 +36,11 @@ export interface GatewayPorts {
   readonly bus: Bus;
   readonly sealer: Sealer;
   readonly opener: Opener;
+  readonly control: ControlView;
+  /** What the control document sends to fallback is served unsealed; else it is refused. */
+  readonly fallbackAllowed: boolean;
+  /** All that the client may serve. */
+  readonly intents: readonly string[];
   readonly clock: Clock;
   readonly log: Logger;
   readonly readiness: Readiness;
@@ -50,6 +59,11 @@ const ABORT_GRACE_MS = 500;
 const BUSY = { data: new Uint8Array(0), headers: { [HEADERS.status]: STATUS.busy } };
 const REFUSED = { [HEADERS.status]: STATUS.refused };
 const OPEN = { attributes: { [ATTRIBUTES.phase]: "request" } };
+const DESCRIPTIONS = {
+  request: (provider: string) => `Opens sealed requests to ${provider} and answers them sealed`,
+  fallback: (provider: string) =>
+    `Answers unsealed requests to ${provider} while the control document says fallback`,
+};
 
 /** Starts a gateway; resolves when it is in the queue group, or waits outside for the process to become ready. */
 export async function startGateway(options: ServeOptions, ports: GatewayPorts): Promise<Gateway> {
@@ -69,7 +83,10 @@ class QueueGateway implements Gateway {
   readonly #options: ServeOptions;
   readonly #ports: GatewayPorts;
   readonly #answerer: Answerer;
+  /** For envelopes: in its queue group while the process is ready. */
   readonly #service: BusService;
+  /** For what is not sealed, which needs neither keys nor a replay guard. */
+  readonly #unsealed: BusService | undefined;
   readonly #calls = new Slots<Call>();
   readonly #cancellations = new Cancellations();
   readonly #stack = new AsyncDisposableStack();
@@ -79,12 +96,16 @@ class QueueGateway implements Gateway {
 
   constructor(options: ServeOptions, ports: GatewayPorts) {
     const { provider, handler } = options;
-    const { bus, sealer, log, shown } = ports;
+    const { bus, control, log, shown } = ports;
     this.provider = provider;
     this.#options = options;
     this.#ports = ports;
-    this.#answerer = new Answerer({ provider, handler, bus, sealer, log, shown });
-    this.#service = this.#stack.use(bus.service(this.#definition()));
+    this.#answerer = new Answerer({ provider, handler, bus, log, shown });
+    this.#service = this.#stack.use(bus.service(this.#definition("request")));
+    this.#unsealed = ports.fallbackAllowed
+      ? this.#stack.use(bus.service(this.#definition("fallback")))
+      : undefined;
+    this.#stack.use(control.onChange(() => this.#obey()));
     this.#stack.use(shown?.serve(provider, () => this.inFlight));
   }
 
@@ -99,6 +120,7 @@ class QueueGateway implements Gateway {
   async start(): Promise<void> {
     const { bus, readiness } = this.#ports;
     this.#stack.use(bus.subscribe(subjectFor("cancel", this.provider), ({ data }) => this.#cancel(data)));
+    await this.#unsealed?.join();
     if (readiness.ready) await this.#service.join();
     if (this.#disposing !== undefined) return;
     this.#following = followReadiness(this.#service, readiness);
@@ -115,7 +137,8 @@ class QueueGateway implements Gateway {
 
   async #dispose(): Promise<void> {
     this.#following?.[Symbol.dispose](); // or a process that becomes ready just now would take it back into the group
-    const answered = this.#service.leave().then(() => this.#idle());
+    const left = Promise.all([this.#service.leave(), this.#unsealed?.leave()]);
+    const answered = left.then(() => this.#idle());
     if (!(await settles(answered, this.#options.drainMs ?? DRAIN_MS))) {
       this.#abortAll();
       await settles(answered, ABORT_GRACE_MS);
@@ -124,17 +147,19 @@ class QueueGateway implements Gateway {
     this.#ports.onEnd(this);
   }
 
-  #definition(): ServiceDefinition {
+  #definition(kind: "request" | "fallback"): ServiceDefinition {
+    const answer = (request: EndpointRequest, call: Call): Promise<EndpointAnswer> =>
+      kind === "request" ? this.#answer(request, call) : this.#answerUnsealed(request, call);
     return {
       name: this.#ports.name,
       version: VERSION,
-      description: `Opens sealed requests to ${this.provider} and answers them sealed`,
+      description: DESCRIPTIONS[kind](this.provider),
       queue: QUEUES.gateways,
       endpoints: [
         {
-          name: "request",
-          subject: `${SUBJECTS.request}.${this.provider}`,
-          handler: (request) => this.#take(request),
+          name: kind,
+          subject: subjectFor(kind, this.provider),
+          handler: (request) => this.#take(request, answer),
           concurrency: this.#options.concurrency ?? CONCURRENCY,
           onBusy: () => BUSY,
         },
@@ -142,11 +167,14 @@ class QueueGateway implements Gateway {
     };
   }
 
-  async #take(request: EndpointRequest): Promise<EndpointAnswer> {
+  async #take(
+    request: EndpointRequest,
+    answer: (request: EndpointRequest, call: Call) => Promise<EndpointAnswer>,
+  ): Promise<EndpointAnswer> {
     const call = new Call(request, readTimeout(request, this.#ports.timeoutMsMax));
     const slot = this.#calls.add(call);
     try {
-      return await this.#answer(request, call);
+      return await answer(request, call);
     } finally {
       call.close();
       this.#calls.remove(slot);
@@ -155,7 +183,7 @@ class QueueGateway implements Gateway {
   }
 
   async #answer({ data, arrivedAt }: EndpointRequest, call: Call): Promise<EndpointAnswer> {
-    const { opener, clock, skewMsMax } = this.#ports;
+    const { opener, sealer, control, clock, skewMsMax } = this.#ports;
     const opened = await withSpan("scbe.open", OPEN, () =>
       opener.openRequest(data, { provider: this.provider, arrivedAt }),
     );
@@ -164,14 +192,47 @@ class QueueGateway implements Gateway {
       if (span !== undefined) setFailure(span, "refused");
       return { data: opened.noise, headers: REFUSED };
     }
-    if (span !== undefined) describeRequest(span, { ...opened.header, requestId: opened.header.request_id });
-
-    const { ts, ttl } = opened.header;
+    const { ts, ttl, request_id: requestId } = opened.header;
     call.endWithin(ts + ttl * 1000 + skewMsMax - clock.now());
-    const id = cancelId(opened.hash);
+    call.isPermitted = () => control.permits("response", this.provider, requestId);
+    return this.#work(new SealedQuestion(opened, sealer), opened.hash, call);
+  }
+
+  /** Taken only where this gateway's own control document says so: nobody can strip the seal of what is to be sealed. */
+  async #answerUnsealed(request: EndpointRequest, call: Call): Promise<EndpointAnswer> {
+    const { control, shown } = this.#ports;
+    const { intents = this.#ports.intents, models } = this.#options;
+    const common = { providers: [this.provider], intents };
+    const question = new UnsealedQuestion(request, {
+      ...common,
+      provider: this.provider,
+      ...(models && { models }),
+    });
+    const way = (): string => control.route(this.provider, question.header.request_id).way;
+    if (way() !== "fallback") {
+      shown?.unsealed(this.provider, "refused");
+      throw new ScbeError(
+        "SWITCHED_OFF",
+        `${this.provider}: the control document does not send this to fallback`,
+      );
+    }
+    shown?.unsealed(this.provider, "taken");
+    call.isPermitted = () => way() !== "refused";
+    return this.#work(question, question.id, call);
+  }
+
+  #work(question: Question, cancelledBy: Uint8Array, call: Call): Promise<EndpointAnswer> {
+    const span = recordedSpan();
+    const { header } = question;
+    if (span !== undefined) describeRequest(span, { ...header, requestId: header.request_id });
+    const id = cancelId(cancelledBy);
     if (this.#cancellations.has(id)) call.abort("cancelled");
     call.opens = id;
-    return this.#answerer.answer(opened, call);
+    return this.#answerer.answer(question, call);
+  }
+
+  #obey(): void {
+    for (const call of this.#calls) if (!call.isPermitted()) call.abort("switched_off");
   }
 
   #cancel(data: Uint8Array): void {

@@ -22,16 +22,21 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A verified answer. */
+/** The answer to a request: verified, unless it is not sealed. */
 export interface Answer {
   readonly body: Uint8Array;
   /** Media type of `body`. */
   readonly contentType: string;
   /** The one that was given, or drawn. */
   readonly requestId: string;
-  /** The response's whole header; all of it was authenticated. */
-  readonly header: ResponseHeader;
-  /** Envelopes that were sent for it; more than one after `busy`, silence or a new replay epoch. */
+  /**
+   * False when nobody vouches for it: kill switch or flags had the request travel unsealed, and `SCBE_FALLBACK` permits that. Never
+   * so where it does not, which is the default.
+   */
+  readonly isSealed: boolean;
+  /** The response's whole header, all of it authenticated; absent where nothing was sealed. */
+  readonly header?: ResponseHeader;
+  /** Tries that were sent for it, each in an envelope of its own; more than one after `busy`, silence, a switch or a new replay epoch. */
   readonly envelopes: number;
   /** Milliseconds spent on sealing, all envelopes together. */
   readonly sealMs: number;

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { isUint8Array } from "node:util/types";
-import { decodeProblem, isScbeError, PROBLEM_MEDIA_TYPE, ScbeError } from "@scbe/contracts";
-import type { OpenedResponse, Opener, SealedRequest, Sealer } from "@scbe/envelope";
+import { type Common, decodeProblem, isScbeError, PROBLEM_MEDIA_TYPE, ScbeError } from "@scbe/contracts";
+import type { Opener, Sealer } from "@scbe/envelope";
 import {
   ATTRIBUTES,
   type Bus,
@@ -15,32 +15,40 @@ import {
   Slots,
   type Span,
   traceIdOf,
-  withSpan,
 } from "@scbe/service-kit";
-import { type FlightOptions, fly, type Landing } from "./flight.ts";
+import type { Cargo, CargoAnswer } from "./cargo.ts";
+import { type Flight, fly, type Landing } from "./flight.ts";
 import { Patience } from "./patience.ts";
 import type { Answer, RequestOptions } from "./request-options.ts";
+import { SealedCargo } from "./sealed-cargo.ts";
 import { type ShownRequests, showRequests } from "./show-requests.ts";
-import type { EpochFollower } from "./verifier/index.ts";
+import { UnsealedCargo } from "./unsealed-cargo.ts";
+import type { ControlView, EpochFollower } from "./verifier/index.ts";
+import { type Way, wayOf } from "./way-of.ts";
 
 export interface RequesterPorts {
   readonly bus: Bus;
   readonly sealer: Sealer;
   readonly opener: Opener;
   readonly epochs: EpochFollower;
+  readonly control: ControlView;
   readonly metrics: Registry;
-  readonly providers: readonly string[];
+  /** What the client may ask for. */
+  readonly common: Common;
+  /** What the control document sends to fallback goes unsealed; else it is refused. */
+  readonly fallbackAllowed: boolean;
   readonly acceptTimeoutMs: number;
   readonly timeoutMsMax: number;
 }
 
-/** Envelopes for one request, whatever the reasons for another one. */
-const ENVELOPES_MAX = 32;
+/** Tries of one request, whatever the reasons for another one. */
+const TRIES_MAX = 32;
 const BUSY_PAUSE = { firstMs: 10, maxMs: 500 };
 const EPOCH_PAUSE_MS = 100;
 /** How long the guards may take to answer for the epoch in force: longer than they need to begin one. */
 const EPOCH_WAIT_MS_MAX = 3000;
-const SEAL = { attributes: { [ATTRIBUTES.phase]: "request" } };
+/** How long a gateway may be ahead of this process in what the control document says. */
+const SWITCH_WAIT_MS_MAX = 1000;
 
 /**
  * Sends requests. An envelope is never sent twice: whatever is tried again is sealed again, under the same request id.
@@ -49,12 +57,17 @@ const SEAL = { attributes: { [ATTRIBUTES.phase]: "request" } };
 export class Requester implements Disposable {
   readonly #ports: RequesterPorts;
   readonly #open = new Slots<Patience>();
+  readonly #flights = new Slots<Flight>();
+  readonly #following: Disposable;
   readonly #shown: ShownRequests;
   #closed = false;
 
   constructor(ports: RequesterPorts) {
     this.#ports = ports;
-    this.#shown = showRequests(ports.metrics, ports.providers, () => this.#open.size);
+    this.#shown = showRequests(ports.metrics, ports.common.providers, () => this.#open.size);
+    this.#following = ports.control.onChange(() => {
+      for (const flight of this.#flights) flight.obey();
+    });
   }
 
   /** See `Client.request`. */
@@ -90,79 +103,96 @@ export class Requester implements Disposable {
   [Symbol.dispose](): void {
     this.#closed = true;
     for (const patience of this.#open) patience.end(closed());
+    this.#following[Symbol.dispose]();
     this.#shown[Symbol.dispose]();
   }
 
   async #send(options: RequestOptions, requestId: string, patience: Patience): Promise<Answer> {
-    const { bus, opener, acceptTimeoutMs } = this.#ports;
+    const { provider } = options;
     const started = performance.now();
     let sealMs = 0;
     let wasSilent = false;
     let hasAskedForEpoch = false;
-    for (let envelopes = 1; envelopes <= ENVELOPES_MAX; envelopes += 1) {
+    for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
       patience.assert();
+      const way = this.#way(options, requestId);
       const sealing = performance.now();
-      const sealed = this.#seal(options, requestId);
+      const cargo = this.#load(way, options, requestId);
       sealMs += performance.now() - sealing;
-      const landing = await this.#fly({ bus, opener, sealed, patience, acceptTimeoutMs });
+      const landing = await this.#fly(cargo, patience);
       switch (landing.kind) {
         case "answered": {
           const roundTripMs = performance.now() - started;
-          return toAnswer(landing.response, { requestId, envelopes, sealMs, roundTripMs });
+          return toAnswer(landing.answer, { requestId, envelopes: tries, sealMs, roundTripMs });
         }
         case "silent":
           wasSilent = true;
           break;
         case "busy": {
-          const pauseMs = backoffMs(envelopes, Math.random(), BUSY_PAUSE);
-          if (pauseMs >= patience.leftMs) throw notTaken(options.provider, wasSilent);
+          const pauseMs = backoffMs(tries, Math.random(), BUSY_PAUSE);
+          if (pauseMs >= patience.leftMs) throw notTaken(provider, wasSilent);
           await patience.during(pauseMs);
           break;
         }
+        case "switched_off":
+          wasSilent = true;
+          if (!(await this.#isWayLeft(way, options, requestId, patience))) throw closedWay(provider);
+          break;
         case "refused":
-          if (hasAskedForEpoch || !(await this.#hasEpochChanged(sealed, patience))) throw refused();
+          if (this.#hasLeft(way, options, requestId)) break;
+          if (hasAskedForEpoch || !(await this.#hasEpochChanged(cargo, patience))) throw refused();
           if (patience.leftMs <= 0) throw refused();
           hasAskedForEpoch = true;
       }
     }
-    throw notTaken(options.provider, wasSilent);
+    throw notTaken(provider, wasSilent);
   }
 
-  async #fly(options: FlightOptions): Promise<Landing> {
-    const { provider } = options.sealed.header;
+  #way({ provider }: RequestOptions, requestId: string): Way {
+    return wayOf(this.#ports.control, { provider, requestId, fallbackAllowed: this.#ports.fallbackAllowed });
+  }
+
+  /** True when the way of a try is none any more. */
+  #hasLeft(way: Way, { provider }: RequestOptions, requestId: string): boolean {
+    return this.#ports.control.route(provider, requestId).way !== way;
+  }
+
+  /** A gateway may have heard of a switch before this process. */
+  async #isWayLeft(
+    way: Way,
+    options: RequestOptions,
+    requestId: string,
+    patience: Patience,
+  ): Promise<boolean> {
+    if (this.#hasLeft(way, options, requestId)) return true;
+    const { promise, resolve } = Promise.withResolvers<true>();
+    using _following = this.#ports.control.onChange(() => {
+      if (this.#hasLeft(way, options, requestId)) resolve(true);
+    });
+    return (await patience.during(SWITCH_WAIT_MS_MAX, promise)) === true;
+  }
+
+  #load(way: Way, options: RequestOptions, requestId: string): Cargo {
+    return way === "sealed"
+      ? new SealedCargo(options, requestId, this.#ports)
+      : new UnsealedCargo(options, requestId, this.#ports);
+  }
+
+  async #fly(cargo: Cargo, patience: Patience): Promise<Landing> {
+    const { bus, acceptTimeoutMs } = this.#ports;
     try {
-      const landing = await fly(options);
-      this.#shown.landed(provider, landing.kind);
+      const landing = await fly({ bus, cargo, patience, acceptTimeoutMs, among: this.#flights });
+      this.#shown.landed(cargo, landing.kind);
       return landing;
     } catch (error) {
-      this.#shown.landed(provider, "failed");
+      this.#shown.landed(cargo, "failed");
       throw error;
     }
   }
 
-  #seal(options: RequestOptions, requestId: string): SealedRequest {
-    return withSpan("scbe.seal", SEAL, (span) => {
-      const sealed = this.#sealBytes(options, requestId);
-      span.setAttribute(ATTRIBUTES.kid, sealed.header.kid);
-      return sealed;
-    });
-  }
-
-  #sealBytes(options: RequestOptions, requestId: string): SealedRequest {
-    const { provider, model, intent, body, contentType, schemaHash } = options;
-    return this.#ports.sealer.sealRequest({
-      provider,
-      model,
-      intent,
-      requestId,
-      body,
-      ...(contentType !== undefined && { contentType }),
-      ...(schemaHash !== undefined && { schemaHash }),
-    });
-  }
-
   /** Asks the guards, who may be at beginning an epoch just now, and so may have to be asked again. */
-  async #hasEpochChanged(sealed: SealedRequest, patience: Patience): Promise<boolean> {
+  async #hasEpochChanged(cargo: Cargo, patience: Patience): Promise<boolean> {
+    if (!(cargo instanceof SealedCargo)) return false;
     const { epochs } = this.#ports;
     recordedSpan()?.addEvent("the guards are asked for the epoch in force");
     const until = performance.now() + Math.min(patience.leftMs, EPOCH_WAIT_MS_MAX);
@@ -170,7 +200,7 @@ export class Requester implements Disposable {
     while (leftMs() > 0 && (await patience.during(leftMs(), epochs.ask())) !== true) {
       await patience.during(Math.min(leftMs(), EPOCH_PAUSE_MS));
     }
-    return !isSame(epochs.current(), sealed.header.epoch);
+    return !isSame(epochs.current(), cargo.sealed.header.epoch);
   }
 }
 
@@ -193,12 +223,11 @@ function timeoutOf({ timeoutMs }: RequestOptions, max: number): number {
 }
 
 function toAnswer(
-  response: OpenedResponse,
+  answer: CargoAnswer,
   facts: Pick<Answer, "requestId" | "envelopes" | "sealMs" | "roundTripMs">,
 ): Answer {
-  const { header, body } = response;
-  if (header.content_type === PROBLEM_MEDIA_TYPE) throw decodeProblem(body);
-  return { body, contentType: header.content_type, header, ...facts };
+  if (answer.contentType === PROBLEM_MEDIA_TYPE) throw decodeProblem(answer.body);
+  return { ...answer, isSealed: answer.header !== undefined, ...facts };
 }
 
 function refused(): ScbeError {
@@ -209,6 +238,11 @@ function refused(): ScbeError {
 function notTaken(provider: string, wasSilent: boolean): ScbeError {
   if (wasSilent) return new ScbeError("TIMEOUT", `no gateway of ${provider} took the request in time`);
   return new ScbeError("BUSY", `every gateway of ${provider} that was asked was full`);
+}
+
+/** The gateway may have carried it out before it was switched off. */
+function closedWay(provider: string): ScbeError {
+  return new ScbeError("SWITCHED_OFF", `a gateway of ${provider} says that it is switched off`);
 }
 
 function closed(): ScbeError {

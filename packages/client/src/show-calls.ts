@@ -1,17 +1,22 @@
-import { gauge, histogram, type Registry, watchGauge } from "@scbe/service-kit";
+import type { UnsealedResult } from "@scbe/contracts";
+import { counter, gauge, histogram, type Registry, watchGauge } from "@scbe/service-kit";
 
 /** What is shown of a gateway's calls. */
 export interface ShownCalls {
   handled(provider: string, result: "ok" | "failed", ms: number): void;
+  /** A request has arrived without a seal. */
+  unsealed(provider: string, result: UnsealedResult): void;
   /** From when a provider is served; disposing ends it. */
   serve(provider: string, inFlight: () => number): Disposable;
 }
 
 export function showCalls(metrics: Registry, providers: readonly string[]): ShownCalls {
   const handlerMs = histogram(metrics, "scbe_gateway_handler_ms", { provider: providers });
+  const unsealed = counter(metrics, "scbe_gateway_unsealed_calls_total", { provider: providers });
   gauge(metrics, "scbe_gateway_calls_in_flight", { provider: providers });
   return {
     handled: (provider, result, ms) => handlerMs.observe({ provider, result }, ms),
+    unsealed: (provider, result) => unsealed.inc({ provider, result }),
     serve: (provider, inFlight) =>
       watchGauge(metrics, "scbe_gateway_calls_in_flight", () => [[{ provider }, inFlight()]]),
   };

@@ -1,10 +1,11 @@
 import { isScbeError, type LandingResult } from "@scbe/contracts";
 import { counter, histogram, type Registry, watchGauge } from "@scbe/service-kit";
+import type { Cargo } from "./cargo.ts";
 
 /** What is shown of a client's requests; disposing ends the gauge. */
 export interface ShownRequests extends Disposable {
-  /** An envelope's journey is over. */
-  landed(provider: string, landing: LandingResult): void;
+  /** A cargo's journey is over. */
+  landed(cargo: Pick<Cargo, "subject" | "provider">, landing: LandingResult): void;
   /** A request is over; with what it failed, if it did. */
   ended(provider: string, ms: number, error?: unknown): void;
 }
@@ -18,9 +19,11 @@ export function showRequests(
   const requests = counter(metrics, "scbe_requests_total", { provider: providers });
   const requestMs = histogram(metrics, "scbe_request_ms", { provider: providers });
   const envelopes = counter(metrics, "scbe_request_envelopes_total", { provider: providers });
+  const unsealed = counter(metrics, "scbe_unsealed_requests_total", { provider: providers });
   const watching = watchGauge(metrics, "scbe_requests_in_flight", () => [[{}, inFlight()]]);
   return {
-    landed: (provider, landing) => envelopes.inc({ provider, landing }),
+    landed: ({ subject, provider }, landing) =>
+      (subject === "request" ? envelopes : unsealed).inc({ provider, landing }),
     ended: (provider, ms, error) => {
       requests.inc({ provider, result: error === undefined ? "ok" : codeOf(error) });
       requestMs.observe({ provider }, ms);

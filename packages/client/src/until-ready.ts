@@ -1,26 +1,40 @@
 import { ScbeError } from "@scbe/contracts";
 import type { Readiness } from "@scbe/service-kit";
 
+/** What makes a process usable without all of it. */
+export interface Enough {
+  holds(): boolean;
+  /** Runs whenever {@link holds} may say something else. */
+  onChange(listener: () => void): Disposable;
+}
+
+export interface UntilReadyOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly enough?: Enough | undefined;
+}
+
 /**
- * Resolves when all that `readiness` speaks of is here.
+ * Resolves when all that `readiness` speaks of is here, or `enough` of it.
  * @throws ScbeError TIMEOUT after `timeoutMs`, naming what is missing and why; ABORTED
  */
 export async function untilReady(
   readiness: Readiness,
-  timeoutMs: number,
-  signal?: AbortSignal,
+  { timeoutMs, signal, enough }: UntilReadyOptions,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const onAbort = (): void => reject(new ScbeError("ABORTED", "connecting was given up"));
   const onTimeout = (): void =>
     reject(new ScbeError("TIMEOUT", `not ready within the deadline: ${missing(readiness)}`));
-  using _following = readiness.onChange((isReady) => {
-    if (isReady) resolve();
-  });
+  const look = (): void => {
+    if (readiness.ready || enough?.holds() === true) resolve();
+  };
+  using _following = readiness.onChange(look);
+  using _looking = enough?.onChange(look);
   const timer = setTimeout(onTimeout, Math.max(0, timeoutMs));
   signal?.addEventListener("abort", onAbort, { once: true });
   if (signal?.aborted === true) onAbort();
-  else if (readiness.ready) resolve();
+  else look();
   try {
     await promise;
   } finally {

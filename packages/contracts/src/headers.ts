@@ -13,7 +13,7 @@ export const HEADERS = {
   contentType: "scbe-content-type",
   schemaHash: "scbe-schema-hash",
   ttlSeconds: "scbe-ttl-seconds",
-  /** base64url of the SHA-256 of the request's envelope in binary form. */
+  /** base64url of the SHA-256 of the request's envelope in binary form; of an unsealed request, of 32 random bytes. */
   inReplyTo: "scbe-in-reply-to",
   kid: "scbe-kid",
   /** Milliseconds since the Unix epoch by the keyring's clock, on each of its broadcasts of the ring. */
@@ -35,6 +35,8 @@ export const STATUS = {
   sealed: "sealed",
   /** The data is an opened body. */
   opened: "opened",
+  /** The data is a body that nobody has sealed: on the fallback subject alone. */
+  unsealed: "unsealed",
   /** The data is noise. */
   refused: "refused",
 } as const;

@@ -7,6 +7,7 @@ export * from "./headers.ts";
 export * from "./keyring.ts";
 export * from "./metrics/index.ts";
 export * from "./names.ts";
+export { type Common, type Content, type Names, PARAMETERS, Parameters } from "./parameters.ts";
 export * from "./problem.ts";
 export * from "./refusals.ts";
 export * from "./replay.ts";

@@ -15,6 +15,7 @@ export const SUBJECTS = {
   epoch: "scbe.v1.replay.epoch",
   epochGet: "scbe.v1.replay.epoch.get",
   request: "scbe.v1.request",
+  fallback: "scbe.v1.fallback",
   cancel: "scbe.v1.cancel",
   nonceReuse: "scbe.v1.security.nonce_reuse",
   controlState: "scbe.v1.control.state",

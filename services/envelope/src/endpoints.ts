@@ -1,4 +1,13 @@
-import { ENVELOPE_MEDIA_TYPE, HEADERS, QUEUES, STATUS, SUBJECTS } from "@scbe/contracts";
+import {
+  type Common,
+  type Content,
+  ENVELOPE_MEDIA_TYPE,
+  HEADERS,
+  Parameters,
+  QUEUES,
+  STATUS,
+  SUBJECTS,
+} from "@scbe/contracts";
 import type { Opener, RequestHeader, ResponseHeader, Sealer } from "@scbe/envelope";
 import {
   ATTRIBUTES,
@@ -14,7 +23,6 @@ import {
   setFailure,
   withSpan,
 } from "@scbe/service-kit";
-import { type Common, type Content, Parameters } from "./domain/parameters.ts";
 
 export interface EndpointsOptions {
   readonly sealer: Sealer;

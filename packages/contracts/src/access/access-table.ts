@@ -125,3 +125,13 @@ export const ACCESS: AccessTable = {
     inspects: true,
   },
 };
+
+/**
+ * The table of a deployment that permits fallback (`SCBE_FALLBACK=allow`): what the control document takes out of SCBE's path
+ * travels unsealed, to the same gateways. Without it the server refuses that subject to everybody.
+ */
+export const ACCESS_WITH_FALLBACK: AccessTable = {
+  ...ACCESS,
+  orchestrator: { ...ACCESS.orchestrator, publishes: [...ACCESS.orchestrator.publishes, "fallback"] },
+  gateway: { ...ACCESS.gateway, serves: { queue: QUEUES.gateways, subjects: ["request", "fallback"] } },
+};

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { QUEUES, SUBJECTS } from "../subjects.ts";
-import { ACCESS, ROLES, type SubjectKind } from "./access-table.ts";
+import { ACCESS, ACCESS_WITH_FALLBACK, ROLES, type SubjectKind } from "./access-table.ts";
 import { type AccessUser, checkUsers } from "./access-user.ts";
 import { askersOf } from "./askers-of.ts";
 import { deploymentUsers } from "./deployment-users.ts";
@@ -23,24 +23,36 @@ describe("the access table", () => {
   it("has somebody who publishes, and somebody who hears, every subject there is", () => {
     const heard = (kind: SubjectKind): boolean =>
       ROLES.some(
-        (role) => ACCESS[role].subscribes.includes(kind) || ACCESS[role].serves?.subjects.includes(kind),
+        (role) =>
+          ACCESS_WITH_FALLBACK[role].subscribes.includes(kind) ||
+          ACCESS_WITH_FALLBACK[role].serves?.subjects.includes(kind),
       ) ||
       allStores().some(
         (store) => store.kind === "events" && [SUBJECTS[kind], `${SUBJECTS[kind]}.*`].includes(store.subject),
       );
     for (const kind of kinds) {
-      expect([kind, ROLES.some((role) => ACCESS[role].publishes.includes(kind))]).toEqual([kind, true]);
+      expect([kind, ROLES.some((role) => ACCESS_WITH_FALLBACK[role].publishes.includes(kind))]).toEqual([
+        kind,
+        true,
+      ]);
       expect([kind, heard(kind)]).toEqual([kind, true]);
     }
   });
 
   it("has each subject served by one role only, in that role's own queue group", () => {
     for (const kind of kinds) {
-      const serving = ROLES.filter((role) => ACCESS[role].serves?.subjects.includes(kind));
+      const serving = ROLES.filter((role) => ACCESS_WITH_FALLBACK[role].serves?.subjects.includes(kind));
       expect([kind, serving.length]).toEqual([kind, expect.toBeOneOf([0, 1])]);
     }
-    const queues = ROLES.flatMap((role) => ACCESS[role].serves?.queue ?? []);
+    const queues = ROLES.flatMap((role) => ACCESS_WITH_FALLBACK[role].serves?.queue ?? []);
     expect(queues.sort()).toEqual(Object.values(QUEUES).sort());
+  });
+
+  it("lets nobody near unsealed traffic unless the deployment permits it", () => {
+    const of = (row: (typeof ACCESS)["gateway"]): boolean =>
+      [...row.publishes, ...row.subscribes, ...(row.serves?.subjects ?? [])].includes("fallback");
+    expect(ROLES.filter((role) => of(ACCESS[role]))).toEqual([]);
+    expect(ROLES.filter((role) => of(ACCESS_WITH_FALLBACK[role]))).toEqual(["orchestrator", "gateway"]);
   });
 
   it("has one owner for each bucket", () => {

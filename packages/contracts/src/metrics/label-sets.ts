@@ -22,8 +22,8 @@ export type SessionStart = (typeof SESSION_STARTS)[number];
 export const SESSION_BUDGETS = ["messages", "bytes", "age"] as const;
 export type SessionBudget = (typeof SESSION_BUDGETS)[number];
 
-/** How the journey of one envelope ended. */
-export const LANDINGS = ["answered", "refused", "busy", "silent", "failed"] as const;
+/** How one try of a request ended: the journey of an envelope, or of an unsealed body. */
+export const LANDINGS = ["answered", "refused", "busy", "silent", "switched_off", "failed"] as const;
 export type LandingResult = (typeof LANDINGS)[number];
 
 const CODES = Object.keys(ERROR_CODES) as ErrorCode[];
@@ -32,6 +32,10 @@ const CODES = Object.keys(ERROR_CODES) as ErrorCode[];
 export const REQUEST_RESULTS: readonly ("ok" | ErrorCode)[] = ["ok", ...CODES];
 
 export const HANDLER_RESULTS = ["ok", "failed"] as const;
+
+/** What a gateway did with a request that arrived unsealed. */
+export const UNSEALED_RESULTS = ["taken", "refused"] as const;
+export type UnsealedResult = (typeof UNSEALED_RESULTS)[number];
 
 /** How the keyring has answered a question for subkeys. */
 export const GRANT_RESULTS: readonly ("granted" | ErrorCode)[] = ["granted", ...CODES];

@@ -28,6 +28,13 @@ export const ORCHESTRATOR = {
     unit: "count",
     labels: { provider: "providers", landing: LANDINGS },
   },
+  scbe_unsealed_requests_total: {
+    kind: "counter",
+    of: OF,
+    help: "Tries of requests that went unsealed, by how they ended: where the control document says fallback and SCBE_FALLBACK is allow",
+    unit: "count",
+    labels: { provider: "providers", landing: LANDINGS },
+  },
   scbe_requests_in_flight: {
     kind: "gauge",
     of: OF,

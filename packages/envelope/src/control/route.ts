@@ -27,6 +27,15 @@ export function routeOf(state: ControlState, provider: string, requestId: string
   return flag.enabled && isInside(provider, requestId, flag.traffic_percentage) ? SEALED : BY_FLAG;
 }
 
+/** True when not one of a provider's requests is sealed, and not all are refused. */
+export function isAllFallback(state: ControlState, provider: string): boolean {
+  const kill = killOf(state, provider);
+  if (kill !== undefined) return kill.mode === "fallback";
+  const { enabled, providers } = state.scbe_envelope_verification;
+  const flag = Object.hasOwn(providers, provider) ? providers[provider] : undefined;
+  return !enabled || flag?.enabled === false || flag?.traffic_percentage === 0;
+}
+
 /** The kill that a provider is under: of everything, or its own. */
 export function killOf(
   { kill_switch: { all, providers } }: ControlState,

@@ -1,10 +1,11 @@
+import type { Permission } from "@scbe/envelope";
 import type { ControlDocument, Route } from "@scbe/envelope/control";
 
 /** Where a request goes, as this process knows it. `stale`: its lease is lost, and the policy is to refuse; `unknown`: it holds no document yet. */
 export type ControlRoute = Route | { readonly way: "refused"; readonly why: "stale" | "unknown" };
 
 /** What a process knows of the control plane, for whoever decides where a request goes. */
-export interface ControlView {
+export interface ControlView extends Permission {
   /** What is held; undefined before the first one, and where nothing is obeyed. */
   readonly document: ControlDocument | undefined;
   /** True while no lease stands. */

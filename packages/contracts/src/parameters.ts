@@ -1,5 +1,6 @@
-import { HEADERS, MODEL_PATTERN, NAME_PATTERN, REQUEST_ID_PATTERN, ScbeError } from "@scbe/contracts";
-import type { RequestToSeal, ResponseBinding } from "@scbe/envelope";
+import { ScbeError } from "./errors.ts";
+import { HEADERS } from "./headers.ts";
+import { MODEL_PATTERN, NAME_PATTERN, REQUEST_ID_PATTERN } from "./names.ts";
 
 /** The first value of a header, by its exact name. */
 export type ReadHeader = (name: string) => string | undefined;
@@ -10,8 +11,19 @@ export interface Common {
   readonly intents: readonly string[];
 }
 
+/** Whom a request is for. */
+export interface Names {
+  readonly provider: string;
+  readonly intent: string;
+  readonly model: string;
+}
+
 /** What may be said of a body. */
-export type Content = Pick<RequestToSeal, "contentType" | "schemaHash" | "ttlSeconds">;
+export interface Content {
+  readonly contentType?: string;
+  readonly schemaHash?: string;
+  readonly ttlSeconds?: number;
+}
 
 interface Parameter {
   readonly header: string;
@@ -20,7 +32,7 @@ interface Parameter {
   readonly expected: string;
 }
 
-/** Every parameter of the four subjects, and its exact form. */
+/** Every parameter that travels in a header of its own, and its exact form. */
 export const PARAMETERS = {
   model: {
     header: HEADERS.model,
@@ -66,7 +78,7 @@ export class Parameters {
   }
 
   /** Whom the envelope is for. */
-  names(): Pick<RequestToSeal, "provider" | "intent" | "model"> {
+  names(): Names {
     return {
       provider: served("provider", this.#provider, this.#common.providers),
       intent: served("intent", this.required("intent"), this.#common.intents),
@@ -74,8 +86,8 @@ export class Parameters {
     };
   }
 
-  /** The request that a response belongs to. */
-  binding(): ResponseBinding {
+  /** The request that a response belongs to; `hash`: of its envelope, 32 bytes. */
+  binding(): Names & { readonly request_id: string; readonly hash: Uint8Array } {
     return {
       ...this.names(),
       request_id: this.required("requestId"),

@@ -1,0 +1,79 @@
+import type { OpenedResponse, Opener, ResponseOpening, SealedRequest, Sealer } from "@scbe/envelope";
+import { ATTRIBUTES, type BusMessage, withSpan } from "@scbe/service-kit";
+import type { Cargo, CargoAnswer } from "./cargo.ts";
+import type { RequestOptions } from "./request-options.ts";
+import type { ControlView } from "./verifier/index.ts";
+
+export interface SealedCargoPorts {
+  readonly sealer: Sealer;
+  readonly opener: Opener;
+  readonly control: ControlView;
+}
+
+const SEAL = { attributes: { [ATTRIBUTES.phase]: "request" } };
+const OPEN = { attributes: { [ATTRIBUTES.phase]: "response" } };
+
+const NO_HEADERS = {};
+
+/** A request in an envelope. Its answer is a response that opens and is bound to it; nothing else is. */
+export class SealedCargo implements Cargo {
+  readonly subject = "request";
+  readonly answeredBy = "sealed";
+  readonly headers = NO_HEADERS;
+  readonly sealed: SealedRequest;
+  readonly #ports: SealedCargoPorts;
+
+  /** @throws ScbeError what sealing throws */
+  constructor(options: RequestOptions, requestId: string, ports: SealedCargoPorts) {
+    this.#ports = ports;
+    this.sealed = withSpan("scbe.seal", SEAL, (span) => {
+      const sealed = seal(options, requestId, ports.sealer);
+      span.setAttribute(ATTRIBUTES.kid, sealed.header.kid);
+      return sealed;
+    });
+  }
+
+  get provider(): string {
+    return this.sealed.header.provider;
+  }
+
+  get bytes(): Uint8Array {
+    return this.sealed.bytes;
+  }
+
+  get id(): Uint8Array {
+    return this.sealed.hash;
+  }
+
+  open({ data }: BusMessage): CargoAnswer | undefined {
+    const opening = withSpan("scbe.open", OPEN, () => this.#open(data));
+    return opening.ok ? asAnswer(opening) : undefined;
+  }
+
+  /** Flags say it of requests alone: what was sealed is answered sealed. A kill ends both. */
+  isPermitted(): boolean {
+    const { header } = this.sealed;
+    return this.#ports.control.permits("response", header.provider, header.request_id);
+  }
+
+  #open(data: Uint8Array): ResponseOpening {
+    return this.#ports.opener.openResponse(data, { hash: this.sealed.hash, ...this.sealed.header });
+  }
+}
+
+function seal(options: RequestOptions, requestId: string, sealer: Sealer): SealedRequest {
+  const { provider, model, intent, body, contentType, schemaHash } = options;
+  return sealer.sealRequest({
+    provider,
+    model,
+    intent,
+    requestId,
+    body,
+    ...(contentType !== undefined && { contentType }),
+    ...(schemaHash !== undefined && { schemaHash }),
+  });
+}
+
+function asAnswer({ header, body }: OpenedResponse): CargoAnswer {
+  return { body, contentType: header.content_type, header };
+}

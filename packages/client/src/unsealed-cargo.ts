@@ -1,0 +1,61 @@
+import { randomBytes } from "node:crypto";
+import { type Common, HEADERS, Parameters } from "@scbe/contracts";
+import type { BusHeaders, BusMessage } from "@scbe/service-kit";
+import type { Cargo, CargoAnswer } from "./cargo.ts";
+import type { RequestOptions } from "./request-options.ts";
+import type { ControlView } from "./verifier/index.ts";
+
+export interface UnsealedCargoPorts {
+  readonly control: ControlView;
+  /** What the client may ask for. */
+  readonly common: Common;
+}
+
+const ID_BYTES = 32;
+const DEFAULT_CONTENT_TYPE = "application/json";
+
+/** A request as it is, where the control document sends it past the envelope. Nothing vouches for its answer. */
+export class UnsealedCargo implements Cargo {
+  readonly subject = "fallback";
+  readonly answeredBy = "unsealed";
+  readonly provider: string;
+  readonly bytes: Uint8Array;
+  readonly headers: BusHeaders;
+  readonly id = randomBytes(ID_BYTES);
+  readonly #requestId: string;
+  readonly #ports: UnsealedCargoPorts;
+
+  /** @throws ScbeError BAD_REQUEST for what cannot stand in a header, or is not the client's */
+  constructor(options: RequestOptions, requestId: string, ports: UnsealedCargoPorts) {
+    this.provider = options.provider;
+    this.bytes = options.body;
+    this.headers = headersOf(options, requestId, this.id);
+    this.#requestId = requestId;
+    this.#ports = ports;
+    const parameters = new Parameters(options.provider, (name) => this.headers[name], ports.common);
+    parameters.binding();
+    parameters.content();
+  }
+
+  open(message: BusMessage): CargoAnswer {
+    const contentType = message.header(HEADERS.contentType) ?? DEFAULT_CONTENT_TYPE;
+    return { body: message.data, contentType };
+  }
+
+  /** What went while it was permitted may come back, unless the traffic is to be refused by now. */
+  isPermitted(): boolean {
+    return this.#ports.control.route(this.provider, this.#requestId).way !== "refused";
+  }
+}
+
+function headersOf(options: RequestOptions, requestId: string, id: Buffer): BusHeaders {
+  const { model, intent, contentType, schemaHash } = options;
+  return {
+    [HEADERS.model]: model,
+    [HEADERS.intent]: intent,
+    [HEADERS.requestId]: requestId,
+    [HEADERS.inReplyTo]: id.toString("base64url"),
+    ...(contentType !== undefined && { [HEADERS.contentType]: contentType }),
+    ...(schemaHash !== undefined && { [HEADERS.schemaHash]: schemaHash }),
+  };
+}

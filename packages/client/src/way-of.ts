@@ -1,0 +1,37 @@
+import { ScbeError } from "@scbe/contracts";
+import type { ControlView } from "./verifier/index.ts";
+
+/** How a request travels. */
+export type Way = "sealed" | "fallback";
+
+export interface Travelling {
+  readonly provider: string;
+  readonly requestId: string;
+  /** Unsealed traffic is permitted here. */
+  readonly fallbackAllowed: boolean;
+}
+
+/**
+ * How a request is to travel, as the control plane has it now.
+ * @throws ScbeError SWITCHED_OFF when it is to be refused, or to go unsealed where that is not permitted; NOT_READY when
+ *   this process does not know
+ */
+export function wayOf(control: ControlView, { provider, requestId, fallbackAllowed }: Travelling): Way {
+  const route = control.route(provider, requestId);
+  if (route.way === "sealed" || (route.way === "fallback" && fallbackAllowed)) return route.way;
+  const permitted = route.way === "fallback" ? ", and no fallback is permitted here (SCBE_FALLBACK)" : "";
+  throw new ScbeError(CODES[route.why], `${provider}: ${WHY[route.why]}${permitted}`);
+}
+
+const CODES = {
+  kill_switch: "SWITCHED_OFF",
+  flag: "SWITCHED_OFF",
+  stale: "NOT_READY",
+  unknown: "NOT_READY",
+} as const;
+const WHY = {
+  kill_switch: "the kill switch is engaged",
+  flag: "scbe_envelope_verification leaves this request unsealed (enabled, traffic_percentage)",
+  stale: "no controller confirms the control document any more, and the policy is to refuse",
+  unknown: "no control document is known yet",
+} as const;
