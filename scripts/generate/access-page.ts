@@ -1,6 +1,8 @@
 import {
   ACCESS,
+  ACCESS_WITH_FALLBACK,
   type AccessRow,
+  type AccessTable,
   allStores,
   isOfProvider,
   mayAsk,
@@ -46,7 +48,7 @@ function subjects(): string {
   const kinds = Object.keys(SUBJECTS) as SubjectKind[];
   const rows = kinds.map((kind) => [
     `\`${SUBJECTS[kind]}${isOfProvider(kind) ? ".<provider>" : ""}\``,
-    roleList((row) => row.publishes.includes(kind)),
+    roleList((row) => row.publishes.includes(kind), ACCESS_WITH_FALLBACK) + onlyWithFallback(kind),
     [listeners(kind), servers(kind), keepers(kind)].filter((cell) => cell !== "").join(", "),
   ]);
   return `## Subjects
@@ -62,7 +64,7 @@ function listeners(kind: SubjectKind): string {
 }
 
 function servers(kind: SubjectKind): string {
-  const serving = ROLES.filter((role) => ACCESS[role].serves?.subjects.includes(kind));
+  const serving = ROLES.filter((role) => ACCESS_WITH_FALLBACK[role].serves?.subjects.includes(kind));
   return serving.map((role) => `\`${role}\` in group \`${ACCESS[role].serves?.queue}\``).join(", ");
 }
 
@@ -73,8 +75,13 @@ function keepers(kind: SubjectKind): string {
   return keeping.map(({ stream }) => `stream \`${stream}\``).join(", ");
 }
 
-function roleList(has: (row: AccessRow) => boolean): string {
-  return ROLES.filter((role) => has(ACCESS[role]))
+function onlyWithFallback(kind: SubjectKind): string {
+  const isAlways = ROLES.some((role) => ACCESS[role].publishes.includes(kind));
+  return isAlways ? "" : " where the deployment permits fallback, else nobody";
+}
+
+function roleList(has: (row: AccessRow) => boolean, access: AccessTable = ACCESS): string {
+  return ROLES.filter((role) => has(access[role]))
     .map((role) => `\`${role}\``)
     .join(", ");
 }
