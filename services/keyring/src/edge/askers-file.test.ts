@@ -49,7 +49,10 @@ test.each([
   ["has a member too few", JSON.stringify([{ nkey, role: "gateway" }]), /providers/],
 ])("a file that %s is refused, with where it goes wrong", async (_case, text, where) => {
   writeFileSync(path, text);
-  await expect(readAskersFile(path)).rejects.toMatchObject({ code: "BAD_REQUEST", message: where });
+  await expect(readAskersFile(path)).rejects.toMatchObject({
+    code: "BAD_REQUEST",
+    message: expect.stringMatching(where),
+  });
 });
 
 test("a file that is not there or too large is refused", async () => {

@@ -51,7 +51,10 @@ describe("a key file is refused", () => {
     async (_text, mode) => {
       await createKeyFile(path);
       chmodSync(path, mode);
-      await expect(readKeyFile(path)).rejects.toMatchObject({ code: "BAD_REQUEST", message: /mode 0600/ });
+      await expect(readKeyFile(path)).rejects.toMatchObject({
+        code: "BAD_REQUEST",
+        message: expect.stringMatching(/mode 0600/),
+      });
     },
   );
 
