@@ -3,11 +3,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { withoutNpm } from "../bootstrap/environment.mjs";
 import { say } from "../bootstrap/say.mjs";
-import { findExecutable } from "../bootstrap/tools.mjs";
+import { findGo } from "./find-go.ts";
 import { runLong } from "./run-long.ts";
 
 const MODULE = "github.com/jaegertracing/jaeger@v1.76.0";
-const GO_MIN: readonly [number, number] = [1, 26];
 const DOWNLOAD_TIMEOUT_MS = 300_000;
 const run = promisify(execFile);
 
@@ -17,7 +16,7 @@ const run = promisify(execFile);
  * @throws Error that says what to do
  */
 export async function buildJaeger(folder: string): Promise<void> {
-  const go = await findGo();
+  const go = await findGo("jaeger");
   say(`building jaeger from ${MODULE}: about five minutes, once`);
   const source = await download(go, folder);
   const copy = join(folder, "source");
@@ -27,23 +26,6 @@ export async function buildJaeger(folder: string): Promise<void> {
   await runLong("building jaeger", go, ["build", "-o", join(folder, "jaeger"), "./cmd/jaeger"], {
     cwd: copy,
   });
-}
-
-async function findGo(): Promise<string> {
-  const [major, minor] = GO_MIN;
-  const wanted = `Go >= ${major}.${minor} builds it; install it, or set SCBE_JAEGER to the path of a Jaeger 2`;
-  const go = findExecutable("go", ["/usr/local/go/bin"]);
-  if (go === undefined) throw new Error(`there is no Go here: ${wanted}`);
-  const { stdout } = await run(go, ["env", "GOVERSION"]);
-  if (!isNewEnough(stdout.trim())) throw new Error(`${go} is ${stdout.trim()}: ${wanted}`);
-  return go;
-}
-
-/** @param version as in `go1.26.8`; one that cannot be read is tried */
-function isNewEnough(version: string): boolean {
-  const [, major, minor] = /^go(\d+)\.(\d+)/.exec(version) ?? [];
-  if (major === undefined) return true;
-  return Number(major) > GO_MIN[0] || Number(minor) >= GO_MIN[1];
 }
 
 /** @returns where its source is, in Go's own cache */

@@ -1,3 +1,4 @@
+import { buildAlertmanager } from "./build-alertmanager.ts";
 import { buildJaeger } from "./build-jaeger.ts";
 import { type DebianFiles, fromDebian } from "./from-debian.ts";
 
@@ -22,10 +23,11 @@ export const PACKAGES: Readonly<Record<string, Package>> = {
     "usr/bin/prometheus": "prometheus",
     "usr/bin/promtool": "promtool",
   }),
-  alertmanager: debian("prometheus-alertmanager", {
-    "usr/bin/prometheus-alertmanager": "alertmanager",
-    "usr/bin/amtool": "amtool",
-  }),
+  alertmanager: {
+    tools: ["alertmanager", "amtool"],
+    doc: "Built from source with Go 1.26 or later: about two minutes.",
+    bring: buildAlertmanager,
+  },
 };
 
 function debian(name: string, files: DebianFiles): Package {

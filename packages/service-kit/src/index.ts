@@ -27,3 +27,4 @@ export * from "./tracing/propagation.ts";
 export * from "./tracing/spans.ts";
 export * from "./tracing/start-tracing.ts";
 export * from "./transport.ts";
+export * from "./turns.ts";

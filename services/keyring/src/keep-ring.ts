@@ -1,8 +1,7 @@
-import type { Bus } from "@scbe/service-kit";
+import { type Bus, Turns } from "@scbe/service-kit";
 import type { RingStore } from "./ports.ts";
 import type { RingBroadcast } from "./ring-broadcast.ts";
 import { Shown, type ShownOptions } from "./shown.ts";
-import { Turns } from "./turns.ts";
 import { UnusableRecord } from "./unusable-record.ts";
 
 export interface KeepRingOptions extends ShownOptions {

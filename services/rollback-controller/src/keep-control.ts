@@ -1,10 +1,9 @@
 import { SUBJECTS } from "@scbe/contracts";
 import { readControl } from "@scbe/envelope/control";
-import { type Bus, backoffMs, type Logger } from "@scbe/service-kit";
+import { type Bus, backoffMs, type Logger, Turns } from "@scbe/service-kit";
 import type { ControlStore } from "./ports.ts";
 import type { ShowControl } from "./show-control.ts";
 import type { SignedControlPlane } from "./signed-control-plane.ts";
-import { Turns } from "./turns.ts";
 import { UnusableRecord } from "./unusable-record.ts";
 
 export interface KeepControlOptions {

@@ -1,7 +1,6 @@
-import type { Clock, Logger } from "@scbe/service-kit";
+import { type Clock, type Logger, Turns } from "@scbe/service-kit";
 import { type LeaderRecord, lead, leadsForMs } from "./domain/lead.ts";
 import type { LeaderStore, Leading, StoredLeader } from "./ports.ts";
-import { Turns } from "./turns.ts";
 
 export interface LeadershipOptions {
   readonly store: LeaderStore;

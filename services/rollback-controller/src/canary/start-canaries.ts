@@ -1,4 +1,4 @@
-import type { Clock, Logger } from "@scbe/service-kit";
+import { type Clock, type Logger, Turns } from "@scbe/service-kit";
 import type { Audit, ControlPlane } from "../ports.ts";
 import { CanaryDesk } from "./canary-desk.ts";
 import { CanaryIntents } from "./canary-intents.ts";
@@ -7,7 +7,6 @@ import type { CanaryPort } from "./canary-port.ts";
 import { CanaryRunner } from "./canary-runner.ts";
 import type { CanaryStore } from "./canary-store.ts";
 import type { Measure } from "./measure.ts";
-import { Turns } from "./turns.ts";
 
 export interface CanariesOptions {
   readonly plane: Pick<ControlPlane, "current" | "change" | "onChange">;
@@ -39,7 +38,7 @@ export function startCanaries(options: CanariesOptions): CanaryPort & AsyncDispo
   const runner = new CanaryRunner({ ...options, isLeading, intents, onDecision: metrics.decided });
   const turns = new Turns(() => tryTurn(runner, options), tickMs);
   // A kill, or a flag that somebody sets, is not to wait for the next look.
-  const listening = plane.onChange(() => turns.soon(SOON_MS));
+  const listening = plane.onChange(() => turns.nudgeIn(SOON_MS));
   return {
     status: () => desk.status(),
     start: (order, by) => desk.start(order, by),

@@ -2,7 +2,7 @@
 export class Turns implements AsyncDisposable {
   readonly #turn: () => Promise<void>;
   readonly #timer: NodeJS.Timeout;
-  #soon: NodeJS.Timeout | undefined;
+  #later: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #again = false;
   #stopped = false;
@@ -19,17 +19,20 @@ export class Turns implements AsyncDisposable {
     this.#running ??= this.#run();
   }
 
-  /** Nudges after a time; the last call counts. */
+  /** Nudges after a time, unless that is to come already. */
   nudgeIn(ms: number): void {
-    clearTimeout(this.#soon);
-    if (!this.#stopped) this.#soon = setTimeout(() => this.nudge(), ms);
+    if (this.#stopped) return;
+    this.#later ??= setTimeout(() => {
+      this.#later = undefined;
+      this.nudge();
+    }, ms);
   }
 
   /** Awaits the turn at work; there is none after it. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#timer);
-    clearTimeout(this.#soon);
+    clearTimeout(this.#later);
     await this.#running;
   }
 

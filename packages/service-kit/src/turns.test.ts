@@ -59,3 +59,20 @@ test("disposing awaits the turn at work, and there is none after it", async () =
   turns.nudge();
   expect(state.begun).toBe(1);
 });
+
+test("a turn that is asked for later comes then, once for all who asked, and not after disposal", async () => {
+  const { state, turn } = held();
+  const turns = new Turns(turn, NEVER_MS);
+  for (let ask = 0; ask < 5; ask += 1) turns.nudgeIn(5);
+  expect(state.begun).toBe(0);
+  await eventually(() => state.begun === 1);
+  state.finish();
+  turns.nudgeIn(5);
+  await eventually(() => state.begun === 2);
+  state.finish();
+  turns.nudgeIn(5);
+  await turns[Symbol.asyncDispose]();
+  turns.nudgeIn(5);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(state).toMatchObject({ begun: 2, most: 1 });
+});
