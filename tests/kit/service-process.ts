@@ -69,6 +69,6 @@ export async function startServiceProcess(
 }
 
 async function opsUrlOf(running: RunningProcess): Promise<string> {
-  const [, port] = await running.output(/"opsPort":(\d+)/);
+  const [, port] = await running.output(/"opsPort":(\d+)/, { timeoutMs: 30_000 });
   return `http://127.0.0.1:${port}`;
 }

@@ -180,7 +180,9 @@ describe("a request's route", () => {
     expect(route(killed(fallback))).toEqual({ way: "fallback", why: "kill_switch" });
     expect(route(killed(null, { openai: KILL }))).toEqual({ way: "refused", why: "kill_switch" });
     expect(route(killed(null, { openai: KILL }), "xai")).toEqual({ way: "sealed" });
-    expect(killOf(killed(fallback, { openai: KILL }), "openai")).toBe(fallback);
+    expect(killOf(killed(KILL, { openai: fallback }), "openai")).toBe(KILL);
+    expect(killOf(killed(fallback, { xai: KILL }), "openai")).toBe(fallback);
+    expect(route(killed(fallback, { openai: KILL }))).toEqual({ way: "refused", why: "kill_switch" });
     expect(route(flag(false, 100))).toEqual({ way: "fallback", why: "flag" });
     expect(route(flag(true, 0))).toEqual({ way: "fallback", why: "flag" });
     const off = state({ scbe_envelope_verification: { enabled: false, providers: {} } });

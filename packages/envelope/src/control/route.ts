@@ -36,12 +36,16 @@ export function isAllFallback(state: ControlState, provider: string): boolean {
   return !enabled || flag?.enabled === false || flag?.traffic_percentage === 0;
 }
 
-/** The kill that a provider is under: of everything, or its own. */
+/**
+ * The kill that a provider is under: of everything, or its own. Where both stand, the one that refuses: whoever can have everything
+ * go unsealed must not have that go which is refused by itself.
+ */
 export function killOf(
   { kill_switch: { all, providers } }: ControlState,
   provider: string,
 ): Kill | undefined {
-  return all ?? (Object.hasOwn(providers, provider) ? providers[provider] : undefined);
+  const own = Object.hasOwn(providers, provider) ? providers[provider] : undefined;
+  return all?.mode === "fallback" && own?.mode === "disabled" ? own : (all ?? own);
 }
 
 /**

@@ -1,0 +1,161 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { BUCKETS, KV_KEYS, SUBJECTS } from "@scbe/contracts";
+import { Registry } from "@scbe/service-kit";
+import { connectProbe, createTempDir, eventually } from "@scbe/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ControlApi } from "./kit/control-api.ts";
+import { startNatsProxy } from "./kit/kill-nats-proxy.ts";
+import { type ShownControl, shownIn, watchedVerifier } from "./kit/kill-watched.ts";
+import { type Spine, startSpine } from "./kit/spine.ts";
+import { startTap } from "./kit/start-tap.ts";
+import type { Tap } from "./plain-nats/tap.ts";
+
+/** How a verifier comes to the document that it obeys when it starts. */
+const PATIENT = { timeoutMs: 20_000 };
+const REQUEST = {
+  provider: "openai",
+  model: "m",
+  intent: "chat",
+  body: Buffer.from("Hello"),
+  timeoutMs: 5000,
+};
+
+const stack = new AsyncDisposableStack();
+let spine: Spine;
+let api: ControlApi;
+let tap: Tap;
+
+beforeAll(async () => {
+  spine = stack.use(
+    await startSpine({
+      providers: ["openai"],
+      controller: true,
+      // A controller leads, and so answers for leases, for two thirds of that time without JetStream.
+      variables: { SCBE_CONTROL_LEASE_MS: "1000", SCBE_CONTROL_LEADER_MS: "60000" },
+      onNats: async (nats) => {
+        tap = stack.use(await startTap(nats));
+      },
+    }),
+  );
+  api = new ControlApi(spine);
+});
+afterAll(() => stack.disposeAsync());
+
+test("one that starts again with its folder of state takes no older document, whoever brings it", async () => {
+  using dir = createTempDir();
+  const variables = { SCBE_STATE_DIR: dir.path };
+  await api.kill("integrity");
+  await api.release();
+  const old = await newestHeard();
+  await api.kill("integrity");
+  const before = await watchedVerifier(spine, "orchestrator", { variables });
+  const generation = await before.generation();
+  await before[Symbol.asyncDispose]();
+  // No controller is there, the store has gone back, and everybody is told what was in force before.
+  spine.controller?.process.pause();
+  await tap.publish(`$KV.${BUCKETS.control}.${KV_KEYS.control}`, old.data);
+  {
+    await using forgetful = startVerifier();
+    await using remembering = startVerifier(variables);
+    await eventually(async () => (await forgetful.generation()) === old.generation, PATIENT);
+    await eventually(async () => (await remembering.documents("old")) >= 1, PATIENT);
+    await tap.publish(SUBJECTS.controlState, old.data);
+    await eventually(async () => (await remembering.documents("old")) >= 2, PATIENT);
+    expect(await remembering.generation()).toBe(0);
+  }
+  spine.controller?.process.resume();
+  await using again = await watchedVerifier(spine, "orchestrator", { variables });
+  expect(await again.generation()).toBeGreaterThanOrEqual(generation);
+  expect(await again.isKilled()).toBe(true);
+}, 60_000);
+
+describe("one that starts while JetStream is away has its document from a lease, is ready, and obeys", () => {
+  test("away for it alone", async () => {
+    await using wire = await startNatsProxy(spine.nats.server.port);
+    let dropped = 0;
+    wire.judge = ({ subject }) => {
+      if (!subject.startsWith("$JS.")) return "pass";
+      dropped += 1;
+      return "drop";
+    };
+    await api.kill("integrity");
+    await using late = await watchedVerifier(spine, "orchestrator", { through: wire.url });
+    expect(dropped).toBeGreaterThan(0);
+    expect(late.client.readiness.ready).toBe(true);
+    expect(await late.generation()).toBe((await newestHeard()).generation);
+    await expect(late.client.request(REQUEST)).rejects.toMatchObject({ code: "SWITCHED_OFF" });
+    await api.release();
+    expect(await late.isKilled()).toBe(false);
+  });
+
+  // The last of all: the server starts again in it, and the tap is not there any more.
+  test("away for everybody, core NATS going on", async () => {
+    await api.kill("integrity");
+    const away = await withoutJetStream();
+    await using late = await watchedVerifier(spine, "gateway-openai");
+    expect(late.client.readiness.ready).toBe(true);
+    expect(await late.isKilled()).toBe(true);
+    expect(await late.generation()).toBe((await newestHeard()).generation);
+    await away[Symbol.asyncDispose]();
+    await api.release();
+    expect(await late.isKilled()).toBe(false);
+  });
+});
+
+/** One that is not ready yet, since no controller is there; disposing gives it up. */
+function startVerifier(variables: Readonly<Record<string, string>> = {}): ShownControl & AsyncDisposable {
+  const metrics = new Registry();
+  const giveUp = new AbortController();
+  const { signal } = giveUp;
+  const starting = watchedVerifier(spine, "orchestrator", { variables, metrics, signal });
+  const ended = starting.then(
+    (verifier) => verifier[Symbol.asyncDispose](),
+    () => undefined,
+  );
+  return {
+    ...shownIn(metrics),
+    [Symbol.asyncDispose]: async () => {
+      giveUp.abort();
+      await ended;
+    },
+  };
+}
+
+/** The document of the highest generation that was broadcast. */
+async function newestHeard(): Promise<{ readonly data: Buffer; readonly generation: number }> {
+  await tap.settle();
+  const heard = tap.messages
+    .filter(({ subject }) => subject === SUBJECTS.controlState)
+    .map(({ data }) => ({ data, generation: generationOf(data) }))
+    .sort((a, b) => b.generation - a.generation);
+  if (heard[0] === undefined) throw new Error("no document was heard");
+  return heard[0];
+}
+
+function generationOf(document: Buffer): number {
+  const { payload } = JSON.parse(document.toString("utf8")) as { payload: string };
+  return (JSON.parse(payload) as { generation: number }).generation;
+}
+
+/** From now on the account has no JetStream, and core NATS goes on; until the server is started again as it was. */
+async function withoutJetStream(): Promise<AsyncDisposable> {
+  const { server, credentials } = spine.nats;
+  const config = readFileSync(credentials.configFile, "utf8");
+  writeFileSync(credentials.configFile, config.replace(/^ {4}jetstream \{.*\}$/m, "    jetstream: disabled"));
+  server.reload();
+  await eventually(async () => !(await hasJetStream()), PATIENT);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      writeFileSync(credentials.configFile, config);
+      await server.restart();
+      await eventually(hasJetStream, PATIENT);
+    },
+  };
+}
+
+async function hasJetStream(): Promise<boolean> {
+  const name = "rollback-controller";
+  await using probe = await connectProbe({ name, transport: spine.transport(name) });
+  const info = probe.request(`$JS.API.STREAM.INFO.KV_${BUCKETS.control}`);
+  return !("error" in JSON.parse(await info.catch(() => '{"error": "no answer"}')));
+}
