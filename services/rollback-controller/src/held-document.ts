@@ -53,11 +53,13 @@ export class HeldDocument {
     }
   }
 
-  /** Resolves with the first one; `undefined` when there is none in that time. */
-  async within(timeoutMs: number): Promise<ControlDocument | undefined> {
-    if (this.#document !== undefined) return this.#document;
+  /** Resolves once one of that generation or a later one is held; `undefined` when there is none in that time. */
+  async within(timeoutMs: number, generation = 1): Promise<ControlDocument | undefined> {
+    if (this.generation >= generation) return this.#document;
     const { promise, resolve } = Promise.withResolvers<ControlDocument | undefined>();
-    using _listening = this.onChange(resolve);
+    using _listening = this.onChange((it) => {
+      if (it.state.generation >= generation) resolve(it);
+    });
     const timer = setTimeout(resolve, timeoutMs, undefined);
     try {
       return await promise;

@@ -1,5 +1,5 @@
 import type { ControlState } from "@scbe/contracts";
-import { type Engaging, isKilled } from "./domain/engage-kill.ts";
+import { type Engaging, engageKill } from "./domain/engage-kill.ts";
 
 /** Kills that were ordered here, and that no stored document had yet: at most one of everything, and one of each provider. */
 export class PendingKills {
@@ -27,9 +27,7 @@ export class PendingKills {
 
   /** Forgets those that a stored state has in it. */
   settledBy(state: ControlState): void {
-    this.settled(
-      this.list().filter(({ provider, kill }) => isKilled(state, { provider, cause: kill.cause })),
-    );
+    this.settled(this.list().filter((kill) => engageKill(state, kill) === state));
   }
 }
 

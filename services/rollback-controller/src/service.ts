@@ -26,7 +26,7 @@ export async function start(config: RollbackControllerConfig, host: Host): Promi
   const { SCBE_ENVIRONMENT: env, SCBE_PROVIDERS: providers } = config;
   await using stack = new AsyncDisposableStack();
   const audit = stack.use(startAudit(host));
-  const bucket = stack.use(lateBucket(bus, BUCKETS.control, host.signal));
+  const bucket = stack.use(await lateBucket(bus, BUCKETS.control, host.signal));
   const { plane, leadership } = stack.use(await startControl(config, { host, audit, bucket }));
   const isLeading = (): boolean => leadership.leading;
   const { webhook } = stack.use(await startRollback(config, { host, plane, audit, bucket, isLeading }));

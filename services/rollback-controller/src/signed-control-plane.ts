@@ -48,6 +48,8 @@ const PAUSE = { firstMs: 5, maxMs: 250 };
 const WAITING_MAX = 256;
 /** How long the kill of one provider waits for a document to stand in. */
 const UNTIL_HELD_MS = 2000;
+/** How long a change waits for a document that a verifier claims to hold: it comes with the verifier's next question, and may be a kill. */
+const UNTIL_HANDED_BACK_MS = 2000;
 
 /**
  * The control document of one environment, as one of its controllers holds and changes it. A change is stored by compare-and-set
@@ -113,6 +115,8 @@ export class SignedControlPlane {
     if (this.#waiting >= WAITING_MAX) throw new ScbeError("BUSY", `${WAITING_MAX} changes wait already`);
     this.#waiting += 1;
     try {
+      const { acknowledgedAbove } = this;
+      if (acknowledgedAbove !== undefined) await this.#held.within(UNTIL_HANDED_BACK_MS, acknowledgedAbove);
       return await this.#alone(() => this.#change(change, actor));
     } finally {
       this.#waiting -= 1;

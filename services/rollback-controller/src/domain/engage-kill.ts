@@ -10,23 +10,19 @@ export interface Engaging {
 /** An integrity kill refuses, an availability kill may send in the clear: the first is never softened by the second. */
 const STRENGTH: Readonly<Record<KillCause, number>> = { availability: 1, integrity: 2 };
 
-/** The state with a kill in it; the same object where what is to be killed is killed already for as strong a cause. */
+/**
+ * The state with a kill in it; the same object where that very thing is killed already for as strong a cause. A provider is killed for
+ * itself also while everything is: whoever releases everything has not seen why.
+ */
 export function engageKill(state: ControlState, { provider, kill }: Engaging): ControlState {
-  if (isKilled(state, { provider, cause: kill.cause })) return state;
   const { all, providers } = state.kill_switch;
-  if (provider === undefined) return { ...state, kill_switch: { all: kill, providers } };
+  if (provider === undefined)
+    return isAsStrong(all, kill) ? state : { ...state, kill_switch: { all: kill, providers } };
+  const own = Object.hasOwn(providers, provider) ? providers[provider] : undefined;
+  if (isAsStrong(own, kill)) return state;
   const isFull = Object.keys(providers).length >= CONTROL_PROVIDERS_MAX;
-  if (isFull && !Object.hasOwn(providers, provider)) return engageKill(state, { kill: stronger(kill, all) });
+  if (isFull && own === undefined) return engageKill(state, { kill });
   return { ...state, kill_switch: { all, providers: { ...providers, [provider]: kill } } };
-}
-
-/** True when that is killed, for a cause at least as strong. */
-export function isKilled(
-  { kill_switch: { all, providers } }: ControlState,
-  { provider, cause }: { readonly provider?: string | undefined; readonly cause: KillCause },
-): boolean {
-  const own = provider !== undefined && Object.hasOwn(providers, provider) ? providers[provider] : undefined;
-  return [all, own].some((kill) => kill != null && STRENGTH[kill.cause] >= STRENGTH[cause]);
 }
 
 /** The state with all the kills of another one in it; the same object where it has them already. */
@@ -39,6 +35,6 @@ export function addKills(
   return kills.reduce(engageKill, state);
 }
 
-function stronger(kill: Kill, other: Kill | null): Kill {
-  return other !== null && STRENGTH[other.cause] > STRENGTH[kill.cause] ? other : kill;
+function isAsStrong(standing: Kill | null | undefined, { cause }: Kill): boolean {
+  return standing != null && STRENGTH[standing.cause] >= STRENGTH[cause];
 }

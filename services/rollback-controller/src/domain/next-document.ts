@@ -11,8 +11,8 @@ export interface Issuing {
   /** ms since the Unix epoch */
   readonly nowMs: number;
   /**
-   * How far ahead of the time its generation is, in ms. A kill is sent before it is stored: so that whatever somebody writes
-   * meanwhile who has not heard of it does not take its place.
+   * How far ahead of the time and of all that is known its generation is. A kill is sent before it is stored: so that whatever
+   * somebody writes meanwhile who has not heard of it does not take its place.
    */
   readonly aheadMs?: number;
 }
@@ -33,7 +33,7 @@ export function nextDocument(
   { previous, after, nowMs, aheadMs = 0 }: Issuing,
 ): ControlState {
   const issuedAt = Math.floor(nowMs);
-  const generation = Math.max(previous + 1, issuedAt + aheadMs);
+  const generation = Math.max(previous + 1, issuedAt) + aheadMs;
   const parsed = ControlState.safeParse(fitted({ ...content, generation, issued_at: issuedAt, after }));
   if (!parsed.success || !isFitting(parsed.data)) {
     const where = parsed.error?.issues[0]?.path.join(".") ?? "it is too long";

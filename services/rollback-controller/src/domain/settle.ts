@@ -37,7 +37,9 @@ export type Settling =
 export function settle(standing: Standing): Settling {
   const basis = basisOf(standing);
   const { stored, held } = standing;
-  if (stored !== undefined && basis.state === stored.state) return { do: "nothing" };
+  // What verifiers have taken instead is to give way, also where the store lacks nothing of it.
+  const isHeldNewer = stored !== undefined && held !== undefined && supersedes(held, stored);
+  if (stored !== undefined && basis.state === stored.state && !isHeldNewer) return { do: "nothing" };
   if (held !== undefined && basis.state === held.state) return { do: "keep", document: held };
   return { do: "issue", basis };
 }

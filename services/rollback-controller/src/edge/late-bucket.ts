@@ -1,14 +1,22 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { ScbeError } from "@scbe/contracts";
 import type { Bucket, Bus } from "@scbe/service-kit";
 
 /** A bucket that need not be there yet. */
 export interface LateBucket extends Bucket, AsyncDisposable {}
 
+/** How long a process that starts waits for a bucket: who finds it there reads it before it does anything. */
+const BOUND_WITHIN_MS = 1500;
+
 /**
- * A bucket that is bound in the background: while JetStream is away a controller can still send a kill. Until it is bound, every
- * call throws ScbeError NOT_READY, and a watch begins once it is.
+ * A bucket that is bound in the background where it is not there at once: while JetStream is away a controller can still send a
+ * kill. Until it is bound, every call throws ScbeError NOT_READY, and a watch begins once it is.
  */
-export function lateBucket(bus: Pick<Bus, "bucket">, name: string, signal: AbortSignal): LateBucket {
+export async function lateBucket(
+  bus: Pick<Bus, "bucket">,
+  name: string,
+  signal: AbortSignal,
+): Promise<LateBucket> {
   const stopping = new AbortController();
   let bound: Bucket | undefined;
   const binding = bus
@@ -18,6 +26,7 @@ export function lateBucket(bus: Pick<Bus, "bucket">, name: string, signal: Abort
     })
     // Given up only when the process stops.
     .catch(() => undefined);
+  await Promise.race([binding, delay(BOUND_WITHIN_MS, undefined, { ref: false })]);
   const now = (): Bucket => {
     if (bound !== undefined) return bound;
     throw new ScbeError("NOT_READY", `the bucket ${name} is not there, or JetStream does not answer`);

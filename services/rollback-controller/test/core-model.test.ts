@@ -1,0 +1,157 @@
+import { type ControlDocument, signControl, supersedes } from "@scbe/envelope/control";
+import { collectLogs, createIdentity } from "@scbe/testkit";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { firstState } from "../src/domain/first-state.ts";
+import { KILL_AHEAD_MS, nextDocument } from "../src/domain/next-document.ts";
+import { SignedControlPlane } from "../src/signed-control-plane.ts";
+import { CoreModel } from "./core-model.ts";
+import { type Act, acts, isKilled, Orders, shareOf } from "./core-orders.ts";
+
+/** All of a run, and what the clocks differ by, takes less than a kill is ahead of the time. */
+const SKEW_MS = 500;
+const STEP_MS = 100;
+const STEPS_MAX = 16;
+const RUNS = 1500;
+const PATIENT_MS = 120_000;
+// Nobody verifies here.
+const identity = { publicKey: createIdentity().publicKey, sign: () => new Uint8Array(64) };
+
+const skew = fc.integer({ min: -SKEW_MS, max: SKEW_MS });
+const who = fc.integer({ min: 0, max: 1 });
+const step = fc.record({ who, afterMs: fc.constantFrom(1, 2, STEP_MS), act: acts });
+const run = fc.record({
+  schedule: fc.scheduler(),
+  steps: fc.array(step, { minLength: 2, maxLength: STEPS_MAX }),
+  skewsMs: fc.tuple(skew, skew),
+  losses: fc.infiniteStream(fc.boolean()),
+});
+type Run = typeof run extends fc.Arbitrary<infer T> ? T : never;
+
+/** @param whose which controller is told that, of the one that was drawn */
+async function carryOut(
+  { schedule, steps, skewsMs, losses }: Run,
+  whose: (act: Act, who: number) => number = (_, it) => it,
+) {
+  const model = new CoreModel({ schedule, identity, skewsMs, isLost: () => losses.next().value === true });
+  const orders = new Orders(model);
+  const failures: unknown[] = [];
+  for (const controller of model.controllers) void controller.turn();
+  await schedule.waitIdle();
+  const carried = steps.map(({ who, afterMs, act }) => ({
+    label: `${JSON.stringify(act)} at ${who}`,
+    builder: async () => {
+      model.pass(afterMs);
+      const controller = model.controllers[whose(act, who)];
+      if (controller) void orders.give(act, controller).catch((error: unknown) => failures.push(error));
+    },
+  }));
+  schedule.scheduleSequence(carried);
+  await schedule.waitIdle();
+  expect(failures).toEqual([]);
+  return { model, orders };
+}
+
+/** Verifiers hand back what they hold, and each controller that is left takes its turns. */
+async function settle(model: CoreModel, schedule: Run["schedule"]): Promise<void> {
+  const alive = model.controllers.filter(({ isAlive }) => isAlive);
+  const highest = model.sent.reduce((held, next) => (supersedes(next, held) ? next : held));
+  for (const controller of alive) controller.hear(highest);
+  for (const controller of [...alive, ...alive]) {
+    void controller.turn();
+    await schedule.waitIdle();
+  }
+}
+
+test(
+  "whatever is changed at the same time, no document that a verifier would take un-kills what was killed, but for a release by somebody who saw it",
+  async () => {
+    let kills = 0;
+    const property = fc.asyncProperty(run, async (given) => {
+      const { model, orders } = await carryOut(given, (act, who) => (act.do === "kill" ? 0 : who));
+      await settle(model, given.schedule);
+      kills += orders.standing.length;
+      for (const { order, document } of orders.standing)
+        for (const other of [...model.sent, ...model.stored])
+          if (supersedes(other, document)) expect(isKilled(other.state, order)).toBe(true);
+      const last = model.stored.at(-1);
+      for (const { order } of orders.standing) expect(last && isKilled(last.state, order)).toBe(true);
+    });
+    await fc.assert(property, { numRuns: RUNS });
+    expect(kills).toBeGreaterThan(RUNS / 5);
+  },
+  PATIENT_MS,
+);
+
+test(
+  "whoever kills what at the same time, in the end all agree, and every kill of those who are left stands",
+  async () => {
+    let kills = 0;
+    const property = fc.asyncProperty(run, async (given) => {
+      const { model, orders } = await carryOut(given);
+      await settle(model, given.schedule);
+      const alive = model.controllers.filter(({ isAlive }) => isAlive);
+      const last = model.stored.at(-1);
+      for (const { plane } of alive) expect(plane.current).toEqual(last);
+      for (const { plane } of alive) expect(plane.unstoredKills).toBe(0);
+      const standing = orders.standing.filter((it) => it.by.isAlive && !orders.isReleasedWithItsTwin(it));
+      for (const { order } of standing) expect(last && isKilled(last.state, order)).toBe(true);
+      kills += standing.length;
+    });
+    await fc.assert(property, { numRuns: RUNS });
+    expect(kills).toBeGreaterThan(RUNS / 5);
+  },
+  PATIENT_MS,
+);
+
+test(
+  "no share that was ordered comes back once another one is stored, and generations rise",
+  async () => {
+    let changes = 0;
+    const property = fc.asyncProperty(run, async (given) => {
+      const { model } = await carryOut(given);
+      await settle(model, given.schedule);
+      const shares = model.stored.map(shareOf).filter((it, n, all) => n === 0 || it !== all[n - 1]);
+      expect(new Set(shares).size).toBe(shares.length);
+      const generations = model.stored.map(({ state }) => state.generation);
+      expect(generations).toEqual([...new Set(generations)].toSorted((a, b) => a - b));
+      changes += shares.length - 1;
+    });
+    await fc.assert(property, { numRuns: RUNS });
+    expect(changes).toBeGreaterThan(RUNS / 5);
+  },
+  PATIENT_MS,
+);
+
+test("a kill is as far ahead of a kill just before it as of the time", () => {
+  const [state, nowMs] = [firstState("dev", []), 1_800_000_000_000];
+  const first = nextDocument(state, { previous: 1, after: 1, nowMs, aheadMs: KILL_AHEAD_MS });
+  expect(first.generation).toBe(nowMs + KILL_AHEAD_MS);
+  const previous = first.generation;
+  const second = nextDocument(state, { previous, after: 1, nowMs: nowMs + 1, aheadMs: KILL_AHEAD_MS });
+  expect(second.generation).toBe(previous + 1 + KILL_AHEAD_MS);
+});
+
+test("a kill that another document takes the place of is sent again at once, whatever the store does", async () => {
+  const sent: ControlDocument[] = [];
+  const never = () => new Promise<never>(() => undefined);
+  const plane = new SignedControlPlane({
+    ...{
+      identity,
+      env: "dev",
+      providers: ["openai"],
+      log: collectLogs().log,
+      audit: { append: () => undefined },
+    },
+    store: { read: never, write: never, watch: () => ({ [Symbol.asyncDispose]: async () => undefined }) },
+    clock: { now: () => 1_800_000_000_000, monotonic: () => 0 },
+    send: (document) => sent.push(document),
+    onUnsettled: () => undefined,
+  });
+  await plane.kill({ cause: "integrity" }, { by: "alert", reason: "nonce reuse" });
+  const generation = (sent[0]?.state.generation ?? 0) + 10;
+  plane.offer(signControl({ ...firstState("dev", ["openai"]), generation }, identity));
+  expect(sent).toHaveLength(2);
+  expect(sent[1]?.state.generation).toBeGreaterThan(generation);
+  expect(sent[1]?.state.kill_switch).toEqual(sent[0]?.state.kill_switch);
+});

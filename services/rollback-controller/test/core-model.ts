@@ -1,0 +1,140 @@
+import type { ControlDocument } from "@scbe/envelope/control";
+import type { Identity } from "@scbe/service-kit";
+import { collectLogs } from "@scbe/testkit";
+import type fc from "fast-check";
+import type { ControlStore, StoredControl } from "../src/ports.ts";
+import { SignedControlPlane } from "../src/signed-control-plane.ts";
+
+/** Every point at which something else may come first, in an order that the schedule chooses. */
+type Schedule = Pick<fc.Scheduler, "schedule">;
+
+export interface ModelOptions {
+  readonly schedule: Schedule;
+  readonly identity: Identity;
+  /** How far the clock of each controller is off. */
+  readonly skewsMs: readonly number[];
+  /** Whether the next broadcast to a controller is lost. */
+  isLost(): boolean;
+}
+
+/** Controllers over one store and one bus, in memory: what is sent, stored and heard arrives when the schedule says so, or never. */
+export class CoreModel {
+  readonly controllers: readonly ModelController[];
+  readonly sent: ControlDocument[] = [];
+  /** All that ever stood in the store, in order. */
+  readonly stored: ControlDocument[] = [];
+  readonly #options: ModelOptions;
+  #nowMs = 1_800_000_000_000;
+
+  constructor(options: ModelOptions) {
+    this.#options = options;
+    this.controllers = options.skewsMs.map(
+      (skewMs, n) => new ModelController(this, options, skewMs, n === 0),
+    );
+  }
+
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  pass(ms: number): void {
+    this.#nowMs += ms;
+  }
+
+  send(document: ControlDocument, from: ModelController): void {
+    this.sent.push(document);
+    for (const controller of this.controllers) {
+      if (controller !== from && this.#options.isLost()) continue;
+      void this.#options.schedule
+        .schedule(Promise.resolve(), "a broadcast")
+        .then(() => controller.hear(document));
+    }
+  }
+
+  read(): StoredControl | undefined {
+    const document = this.stored.at(-1);
+    return document && { document, revision: this.stored.length };
+  }
+
+  write(document: ControlDocument, revision = 0): number | undefined {
+    if (revision !== this.stored.length) return undefined;
+    return this.stored.push(document);
+  }
+}
+
+/** One controller, which can end at any point. */
+export class ModelController {
+  readonly plane: SignedControlPlane;
+  readonly #model: CoreModel;
+  readonly #schedule: Schedule;
+  #isAlive = true;
+  #turning = false;
+  #again = false;
+
+  constructor(model: CoreModel, { schedule, identity }: ModelOptions, skewMs: number, leads: boolean) {
+    this.#model = model;
+    this.#schedule = schedule;
+    this.plane = new SignedControlPlane({
+      ...{ identity, env: "dev", providers: ["openai", "xai"], log: collectLogs({ level: "fatal" }).log },
+      store: this.#store(),
+      clock: { now: () => model.nowMs + skewMs, monotonic: () => model.nowMs },
+      audit: { append: () => undefined },
+      send: (document) => {
+        if (this.#isAlive) model.send(document, this);
+      },
+      onUnsettled: () => void this.turn(),
+      isRelay: () => leads,
+      pause: () => this.#point("a pause"),
+    });
+  }
+
+  get isAlive(): boolean {
+    return this.#isAlive;
+  }
+
+  /** Nothing leaves it any more; what has left it arrives. */
+  crash(): void {
+    this.#isAlive = false;
+  }
+
+  hear(document: ControlDocument): void {
+    if (this.#isAlive) this.plane.offer(document);
+  }
+
+  /** Never two at once; asked for in a turn, there is one more. */
+  async turn(): Promise<void> {
+    this.#again = true;
+    if (this.#turning) return;
+    this.#turning = true;
+    while (this.#again) {
+      this.#again = false;
+      await this.#point("a turn");
+      await this.plane.turn();
+    }
+    this.#turning = false;
+  }
+
+  #store(): ControlStore {
+    const there = async <T>(what: string, work: () => T): Promise<T> => {
+      if (!this.#isAlive) await forever();
+      await this.#point(what);
+      const answer = work();
+      await this.#point("its answer");
+      if (!this.#isAlive) await forever();
+      return answer;
+    };
+    return {
+      read: () => there("a read", () => this.#model.read()),
+      write: (document, revision) => there("a write", () => this.#model.write(document, revision)),
+      watch: () => ({ [Symbol.asyncDispose]: async () => undefined }),
+    };
+  }
+
+  async #point(what: string): Promise<void> {
+    await this.#schedule.schedule(Promise.resolve(), what);
+  }
+}
+
+function forever(): Promise<never> {
+  return new Promise(() => undefined);
+}

@@ -1,0 +1,54 @@
+import { fileURLToPath } from "node:url";
+import { eventually, type SecuredNats, startProcess } from "@scbe/testkit";
+import { LEASE_MS, LONG, PROVIDERS } from "./core-controller.ts";
+
+export const LEADER_MS = 900;
+export const TOKEN = "admin-token-of-a-test";
+
+const PROGRAM = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+const name = "rollback-controller";
+
+/** A whole controller as a process of its own, as in production. */
+export async function launchController(nats: SecuredNats, variables: Readonly<Record<string, string>> = {}) {
+  const running = startProcess(process.execPath, [PROGRAM], {
+    bareEnv: true,
+    ipc: true,
+    env: {
+      PATH: process.env.PATH ?? "",
+      NATS_URL: nats.url,
+      NATS_NKEY_SEED_FILE: nats.credentials.seedFile(name),
+      SCBE_ENVIRONMENT: "dev",
+      SCBE_PROVIDERS: PROVIDERS.join(","),
+      SCBE_OPS_PORT: "0",
+      SCBE_CONTROL_SEED_FILE: nats.credentials.controlSeedFile,
+      SCBE_CONTROL_LEASE_MS: String(LEASE_MS),
+      SCBE_CONTROL_LEADER_MS: String(LEADER_MS),
+      ADMIN_TOKEN: TOKEN,
+      ...variables,
+    },
+  });
+  let url: string | undefined;
+  const opsUrl = async (): Promise<string> => {
+    url ??= `http://127.0.0.1:${(await running.output(/"opsPort":(\d+)/, LONG))[1]}`;
+    return url;
+  };
+  const metric = async (metric: string): Promise<number> => {
+    const text = await (await fetch(`${await opsUrl()}/metrics`)).text();
+    return Number(text.match(new RegExp(`^${metric} (\\S+)$`, "m"))?.[1]);
+  };
+  return {
+    running,
+    ready: () => eventually(async () => (await fetch(`${await opsUrl()}/readyz`)).ok, LONG),
+    leases: () => metric("scbe_control_leases_answered_total"),
+    leads: async () => (await metric("scbe_control_leading")) === 1,
+    /** The kill switch, as a person or a script engages it; the HTTP status. */
+    kill: async (): Promise<number> => {
+      const body = JSON.stringify({ scbe_kill_switch: { enabled: true, reason: "a test" } });
+      const headers = { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" };
+      return (await fetch(`${await opsUrl()}/feature-flags`, { method: "POST", headers, body })).status;
+    },
+    [Symbol.asyncDispose]: () => running.kill(),
+  };
+}
+
+export type ControllerProcess = Awaited<ReturnType<typeof launchController>>;

@@ -1,0 +1,46 @@
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createLogger, provision } from "@scbe/service-kit";
+import { createTempDir, startSecuredNats } from "@scbe/testkit";
+
+/** A secured server whose JetStream can be taken away under its clients, and whose store can be copied, put back and erased. */
+export async function startStore() {
+  await using stack = new AsyncDisposableStack();
+  const dir = stack.use(createTempDir());
+  const [storeDir, copyDir] = [join(dir.path, "store"), join(dir.path, "copy")];
+  const nats = stack.use(await startSecuredNats({ storeDir }));
+  const { configFile } = nats.credentials;
+  const config = readFileSync(configFile, "utf8");
+  const held = stack.move();
+  const replace = async (change: () => void): Promise<void> => {
+    await nats.server.kill();
+    change();
+    await nats.server.restart();
+  };
+  return {
+    nats,
+    /** Core NATS goes on, on the same connections. */
+    jetStream: (isThere: boolean): void => {
+      const without = config.replaceAll(/^.*jetstream \{.*\n/gm, "");
+      writeFileSync(configFile, isThere ? config : without);
+      nats.server.reload();
+    },
+    /** As a backup that is made of a server at rest. */
+    copy: () => replace(() => cpSync(storeDir, copyDir, { recursive: true })),
+    /** The copy takes the place of what is there. */
+    restore: () =>
+      replace(() => {
+        rmSync(storeDir, { recursive: true });
+        cpSync(copyDir, storeDir, { recursive: true });
+      }),
+    /** Nothing is stored any more, and the buckets are made again. */
+    erase: async () => {
+      await replace(() => rmSync(storeDir, { recursive: true }));
+      const log = createLogger({ name: "provision", level: "silent" });
+      const to = { ...nats.transport("provision"), name: "provision", log };
+      const result = await provision({ ...to, env: "dev", replicas: 1 });
+      if (!result.ok) throw new Error(result.problems.join("\n"));
+    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
