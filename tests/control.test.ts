@@ -112,6 +112,19 @@ test("what is under way when a kill arrives is answered by nobody", async () => 
   await converged();
 });
 
+test("a verifier that ends says so, and nobody waits for it", async () => {
+  const total = async (): Promise<number> => {
+    const { verifiers } = await get("/health/scbe");
+    return (verifiers as { total: number }).total;
+  };
+  await converged();
+  const before = await total();
+  const another = await spine.gateway("openai");
+  await eventually(async () => (await total()) === before + 1);
+  await another[Symbol.asyncDispose]();
+  await eventually(async () => (await total()) === before, { timeoutMs: 1000 });
+});
+
 test("a controller that is killed comes back with what it had signed", async () => {
   const kill = { scbe_kill_switch: { enabled: true, reason: "stands" } };
   expect(await post(kill, TOKENS.ADMIN_TOKEN)).toBe(200);

@@ -5,7 +5,9 @@ import { type SentRequest, sendRequests } from "@scbe/examples/send-requests";
 import type { Logger } from "@scbe/service-kit";
 import { connectAttacker } from "./attacker.ts";
 import { type AttackReport, attack } from "./attacks.ts";
+import { health } from "./control-api.ts";
 import type { PlainPrograms } from "./plain-requests.ts";
+import { type KillReport, showKill } from "./show-kill.ts";
 import type { Stack } from "./stack.ts";
 import { say, warn } from "./terminal.ts";
 
@@ -25,22 +27,55 @@ export interface Demonstration {
   readonly attacks: readonly AttackReport[];
   /** Requests of plain programs, through the envelope service, and how many of them were answered. */
   readonly plain: { readonly sent: number; readonly answered: number };
+  /** Of the switching off and on; null where it was not shown. */
+  readonly kill: KillReport | null;
   /** Of the first request; absent where there is none. */
   readonly traceId?: string;
 }
 
-export const NOTHING_SHOWN: Demonstration = { requests: [], attacks: [], plain: { sent: 0, answered: 0 } };
+export const NOTHING_SHOWN: Demonstration = {
+  requests: [],
+  attacks: [],
+  plain: { sent: 0, answered: 0 },
+  kill: null,
+};
 
 const REQUEST_TIMEOUT_MS = 60_000;
 
-/** Sends the example requests through, then attacks, and has plain programs send a few. @throws ScbeError and AbortError */
+/**
+ * Sends the example requests through, then attacks, has plain programs send a few, and at last switches everything off and on again.
+ * @throws ScbeError and AbortError
+ */
 export async function demonstrate(options: DemonstrationOptions): Promise<Demonstration> {
   await options.stack.untilWatched();
+  await tellIfKilled(options.stack);
   const { sent, traceId } = await sendAll(options);
   options.signal.throwIfAborted();
   say("attacking");
   const [attacks, plain] = await Promise.all([attackAll(options), sendPlain(options)]);
-  return { requests: sent, attacks, plain, ...(traceId !== undefined && { traceId }) };
+  options.signal.throwIfAborted();
+  const kill = await kills(options);
+  return { requests: sent, attacks, plain, kill, ...(traceId !== undefined && { traceId }) };
+}
+
+/** The state of the control plane outlives a stop, as all state does. */
+async function tellIfKilled({ control }: Stack): Promise<void> {
+  const { envelope_mode: mode } = await health(control);
+  if (mode !== "enforced")
+    warn(`the kill switch or the flags are as they were left: nothing is sealed (${mode}); ${RELEASE}`);
+}
+
+const RELEASE = "scripts/scbe-kill-switch.sh deactivate puts it back";
+
+async function kills({ stack, client, requests, signal }: DemonstrationOptions): Promise<KillReport | null> {
+  say("switching everything off, and on again");
+  try {
+    return await showKill({ control: stack.control, client, requests, signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    tell("kill switch", error);
+    return null;
+  }
 }
 
 async function sendAll({

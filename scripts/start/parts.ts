@@ -3,6 +3,7 @@ import { PROVIDER_APIS, PROVIDER_NAMES } from "@scbe/examples/providers";
 import type { StartConfig } from "./config.ts";
 import { pick, WAY_TO_PROVIDERS } from "./environment.ts";
 import type { LocalFolder } from "./local-folder.ts";
+import type { MonitoringUrls } from "./monitoring/monitoring.ts";
 import { type NodeProgram, nodeProgram } from "./node-program.ts";
 import { Port } from "./port.ts";
 import type { Program } from "./supervised.ts";
@@ -25,12 +26,14 @@ export interface ServiceFiles {
   /** The variables of the control API's tokens. */
   readonly tokenFiles: Readonly<Record<string, string>>;
   readonly redisUrl: (() => string) | undefined;
+  /** Where those who watch are to be. */
+  watchers(): MonitoringUrls;
 }
 
 /** The services, each as itself. Without `redisUrl` the replay guard keeps everything in its memory. */
 export function services(
   from: Surroundings,
-  { askersFile, controlSeedFile, tokenFiles, redisUrl }: ServiceFiles,
+  { askersFile, controlSeedFile, tokenFiles, redisUrl, watchers }: ServiceFiles,
 ): NodeProgram[] {
   const { config, folder } = from;
   return [
@@ -46,8 +49,16 @@ export function services(
     service(from, "rollback-controller", config.SCBE_ROLLBACK_CONTROLLER_OPS_PORT, () => ({
       SCBE_CONTROL_SEED_FILE: controlSeedFile,
       ...tokenFiles,
+      ...watchedBy(watchers()),
     })),
   ];
+}
+
+function watchedBy({ prometheus, alertmanager }: MonitoringUrls): Record<string, string> {
+  return {
+    ...(prometheus !== null && { PROMETHEUS_URL: prometheus }),
+    ...(alertmanager !== null && { ALERTMANAGER_URL: alertmanager }),
+  };
 }
 
 function service(

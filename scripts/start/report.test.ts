@@ -2,6 +2,7 @@ import type { SentRequest } from "@scbe/examples/send-requests";
 import { describe, expect, test } from "vitest";
 import type { AttackReport } from "./attacks.ts";
 import { allWentWell, jsonReport, textReport } from "./report.ts";
+import type { KillReport } from "./show-kill.ts";
 
 const request: SentRequest = {
   id: "openai-1",
@@ -14,10 +15,11 @@ const request: SentRequest = {
 const attack: AttackReport = { name: "flipped bit", refused: true, answer_bytes: 512, after_ms: 701 };
 
 const plain = { sent: 12, answered: 12 };
+const kill: KillReport = { verifiers: 9, obeyed_ms: 12.3, released_after: 0, refused: 40, is_back: true };
 
 describe("all went as it must", () => {
   test("when every request was answered and every attack refused", () => {
-    expect(allWentWell({ requests: [request, request], attacks: [attack, attack], plain })).toBe(true);
+    expect(allWentWell({ requests: [request, request], attacks: [attack, attack], plain, kill })).toBe(true);
   });
 
   test.each([
@@ -27,12 +29,25 @@ describe("all went as it must", () => {
     ["no request was sent", [], [attack]],
     ["no attack was tried", [request], []],
   ])("not when %s", (_case, requests, attacks) => {
-    expect(allWentWell({ requests, attacks, plain })).toBe(false);
+    expect(allWentWell({ requests, attacks, plain, kill })).toBe(false);
   });
 
   test("not when a plain program had no answer", () => {
     const one = { sent: 12, answered: 11 };
-    expect(allWentWell({ requests: [request], attacks: [attack], plain: one })).toBe(false);
+    expect(allWentWell({ requests: [request], attacks: [attack], plain: one, kill })).toBe(false);
+  });
+});
+
+describe("a kill", () => {
+  test.each<[string, KillReport | null]>([
+    ["that could not be shown", null],
+    ["after which something was released", { ...kill, released_after: 1 }],
+    ["that refused nothing", { ...kill, refused: 0 }],
+    ["from which nothing came back", { ...kill, is_back: false }],
+  ])("%s is not as it must be", (_case, one) => {
+    const shown = { requests: [request], attacks: [attack], plain, kill: one };
+    expect(allWentWell(shown)).toBe(false);
+    expect(allWentWell({ ...shown, kill })).toBe(true);
   });
 });
 
@@ -42,6 +57,7 @@ describe("the JSON document", () => {
     requests: [request],
     attacks: [attack],
     plain,
+    kill,
     traceId: "0af7651916cd43dd8448eb211c80319c",
   };
 
@@ -50,6 +66,7 @@ describe("the JSON document", () => {
       ok: true,
       requests: [{ ...request, seal_ms: 0.123, round_trip_ms: 12.346 }],
       attacks: [{ name: "flipped bit", refused: true, answer_bytes: 512 }],
+      kill: { verifiers: 9, obeyed_ms: 12.3, released_after: 0 },
       trace: {
         id: "0af7651916cd43dd8448eb211c80319c",
         url: "http://127.0.0.1:16686/trace/0af7651916cd43dd8448eb211c80319c",
@@ -68,9 +85,12 @@ describe("the JSON document", () => {
 test("the tables say what failed, and why", () => {
   const failed = { ...request, id: "xai-2", seal_ms: null, verdict: "TIMEOUT" };
   const passed = { ...attack, refused: false, instead: "the answer is sealed" };
-  const text = textReport({ requests: [request, failed], attacks: [passed], plain });
+  const text = textReport({ requests: [request, failed], attacks: [passed], plain, kill });
   expect(text).toMatch(/openai-1 +openai +200 +0\.12 ms +12 ms +ok/);
   expect(text).toMatch(/xai-2 +openai +200 +- +12 ms +TIMEOUT/);
   expect(text).toMatch(/flipped bit +512 +701 ms +NOT REFUSED: the answer is sealed/);
+  expect(text).toContain(
+    "9 verifiers obeyed within 12 ms; then 40 requests were refused, 0 answered; after the release they were answered again",
+  );
   expect(text).toContain("12 of 12 requests of plain programs were answered");
 });

@@ -1,18 +1,25 @@
 import type { Demonstration } from "./demonstration.ts";
 import type { MonitoringUrls } from "./monitoring/monitoring.ts";
+import type { KillReport } from "./show-kill.ts";
 import { renderTable } from "./table.ts";
 import { paint } from "./terminal.ts";
 
 /** True if and only if every request was answered as it must be, and every attack was refused, all of them alike. */
-export function allWentWell({ requests, attacks, plain }: Demonstration): boolean {
+export function allWentWell({ requests, attacks, plain, kill }: Demonstration): boolean {
   return (
     plain.answered === plain.sent &&
+    kill !== null &&
+    isObeyed(kill) &&
     requests.length > 0 &&
     attacks.length > 0 &&
     requests.every(({ verdict }) => verdict === "ok") &&
     attacks.every(({ refused }) => refused) &&
     new Set(attacks.map(({ answer_bytes }) => answer_bytes)).size === 1
   );
+}
+
+function isObeyed({ released_after, refused, is_back }: KillReport): boolean {
+  return released_after === 0 && refused > 0 && is_back;
 }
 
 /** The document of `--json`. */
@@ -25,6 +32,11 @@ export function jsonReport(demonstration: Demonstration, monitoring: MonitoringU
       refused,
       answer_bytes,
     })),
+    kill: demonstration.kill && {
+      verifiers: demonstration.kill.verifiers,
+      obeyed_ms: demonstration.kill.obeyed_ms,
+      released_after: demonstration.kill.released_after,
+    },
     trace: firstTrace(demonstration, monitoring),
     monitoring,
   };
@@ -41,7 +53,7 @@ export function firstTrace(
 }
 
 /** The same for people. */
-export function textReport({ requests, attacks, plain }: Demonstration): string {
+export function textReport({ requests, attacks, plain, kill }: Demonstration): string {
   const requestTable = renderTable(
     ["request", "provider", "bytes", "seal", "round trip", "verdict"],
     requests.map((one) => [
@@ -65,7 +77,17 @@ export function textReport({ requests, attacks, plain }: Demonstration): string 
     RIGHT,
   );
   const viaService = `${plain.answered} of ${plain.sent} requests of plain programs were answered, through the envelope service`;
-  return `\n${requestTable}\n\n${attackTable}\n\n${viaService}\n\n`;
+  return `\n${requestTable}\n\n${attackTable}\n\n${viaService}\n${killLine(kill)}\n\n`;
+}
+
+function killLine(kill: KillReport | null): string {
+  if (kill === null) return verdict(false, "the kill switch could not be shown");
+  const { verifiers, obeyed_ms, released_after, refused, is_back } = kill;
+  const obeyed = `the kill switch: ${verifiers} verifiers obeyed within ${inMs(obeyed_ms)}; then ${refused} requests were refused, ${released_after} answered`;
+  return verdict(
+    isObeyed(kill),
+    `${obeyed}; after the release they were ${is_back ? "answered again" : "NOT ANSWERED"}`,
+  );
 }
 
 /** Columns of figures. */

@@ -7,10 +7,11 @@ import {
   type Transport,
 } from "@scbe/service-kit";
 import type { StartConfig } from "./config.ts";
+import type { ControlAccess } from "./control-api.ts";
 import { baseEnvironment, tracingEnvironment } from "./environment.ts";
 import { Fleet } from "./fleet.ts";
 import { keepOrCreateKmsKey, keepOrCreateTokens, type LocalFolder } from "./local-folder.ts";
-import { Monitoring, type MonitoringUrls } from "./monitoring/monitoring.ts";
+import { Monitoring, type MonitoringUrls, NO_MONITORING } from "./monitoring/monitoring.ts";
 import { scrapeJobs } from "./monitoring/scrape-jobs.ts";
 import type { NodeProgram } from "./node-program.ts";
 import { gateways, type Surroundings, services, standIn } from "./parts.ts";
@@ -43,6 +44,8 @@ export interface Stack extends AsyncDisposable {
   /** Parts with an ops port. */
   readonly parts: readonly { readonly name: string; readonly opsUrl: string }[];
   readonly monitoring: MonitoringUrls;
+  /** The control API. */
+  readonly control: ControlAccess;
   /** Resolves when the metrics of all parts have been read, as they are now, if there is somebody to read them. */
   untilWatched(): Promise<void>;
 }
@@ -76,12 +79,20 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const redisUrl = redis && (() => redis.url);
   const { askersFile, controlSeedFile } = credentials;
   const tokenFiles = keepOrCreateTokens(folder);
-  const ourServices = services(from, { askersFile, controlSeedFile, tokenFiles, redisUrl });
+  let watchers: MonitoringUrls = NO_MONITORING;
+  const ourServices = services(from, {
+    ...{ askersFile, controlSeedFile, tokenFiles, redisUrl },
+    watchers: () => watchers,
+  });
   const ourGateways = gateways(from, () => provider.url);
   // Prometheus looks for its targets every five seconds: it has to know their ports when it starts.
   await Promise.all([...ourServices, ...ourGateways].map((part) => part.pickPort()));
   const jobs = () => scrapeJobs({ services: ourServices, gateways: ourGateways, orchestratorUrl });
-  const monitoring = stack.use(await Monitoring.begin({ config, folder, own, env: base, jobs }, signal));
+  const control = { url: () => opsUrlOf(ourServices, "rollback-controller"), tokenFiles };
+  const monitoring = stack.use(
+    await Monitoring.begin({ config, folder, own, env: base, jobs, control }, signal),
+  );
+  watchers = monitoring.expected;
 
   say("starting the servers, and the stand-in for the providers");
   const servers = stack.use(new Fleet());
@@ -112,6 +123,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     get monitoring() {
       return monitoring.urls;
     },
+    control: { url: control.url(), tokenFiles },
     untilWatched: () => monitoring.untilScraped(),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
@@ -157,4 +169,10 @@ async function makeStores(
 
 function programsOf(parts: readonly NodeProgram[]): Program[] {
   return parts.map(({ program }) => program);
+}
+
+function opsUrlOf(parts: readonly NodeProgram[], name: string): string {
+  const part = parts.find(({ program }) => program.name === name);
+  if (part === undefined) throw new Error(`there is no part named ${name}`);
+  return part.opsUrl;
 }

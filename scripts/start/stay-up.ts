@@ -1,3 +1,5 @@
+import { dirname } from "node:path";
+import type { ControlAccess } from "./control-api.ts";
 import type { MonitoringUrls } from "./monitoring/monitoring.ts";
 import type { Stack } from "./stack.ts";
 import { print, say } from "./terminal.ts";
@@ -27,6 +29,7 @@ export async function stayUp({
   const where = [
     `/healthz, /readyz and /metrics are at\n${lines.join("")}`,
     `NATS is at ${stack.natsUrl}\n`,
+    ...controlLines(stack.control),
     ...monitors(stack.monitoring),
     ...(traceUrl === undefined ? [] : await traceLines(traceUrl)),
   ];
@@ -35,6 +38,16 @@ export async function stayUp({
   if (!signal.aborted)
     await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
   say("stopping");
+}
+
+/** Files, and no tokens: what is printed is kept by terminals. */
+function controlLines({ url, tokenFiles }: ControlAccess): string[] {
+  const { ADMIN_TOKEN_FILE: admin = "", EMERGENCY_TOKEN_FILE: emergency = "" } = tokenFiles;
+  return [
+    `the control API is at ${url}; its tokens are files in ${dirname(admin)}\n`,
+    `  switch off:  SCBE_CONTROL_URL=${url} EMERGENCY_TOKEN_FILE=${emergency} scripts/scbe-kill-switch.sh activate "a try"\n`,
+    `  and on:      SCBE_CONTROL_URL=${url} ADMIN_TOKEN_FILE=${admin} scripts/scbe-kill-switch.sh deactivate\n`,
+  ];
 }
 
 function monitors({ prometheus, alertmanager, jaeger }: MonitoringUrls): string[] {

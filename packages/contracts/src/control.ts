@@ -100,6 +100,8 @@ export const LeaseQuestion = z.strictObject({
    * or restored. The signature says whose it is, so a controller may take it back.
    */
   state: SignedControl.optional(),
+  /** It is the last one: the process ends, and is not to be taken for one that is silent. */
+  leaving: z.literal(true).optional(),
 });
 export type LeaseQuestion = z.infer<typeof LeaseQuestion>;
 

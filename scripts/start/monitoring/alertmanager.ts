@@ -11,10 +11,18 @@ export interface AlertmanagerOptions {
   readonly folder: LocalFolder;
   readonly env: Readonly<Record<string, string>>;
   readonly port: Port;
+  readonly control: AlertedController;
 }
 
-/** Alertmanager with a deployment's groups, and nobody to tell. */
-export function alertmanagerServer({ port, folder, ...options }: AlertmanagerOptions): Server {
+/** The rollback controller, as Alertmanager has to know it. */
+export interface AlertedController {
+  /** Asked when Alertmanager starts. */
+  url(): string;
+  readonly tokenFiles: Readonly<Record<string, string>>;
+}
+
+/** Alertmanager with a deployment's groups, which tells the local controller of alerts, and nobody else. */
+export function alertmanagerServer({ port, folder, control, ...options }: AlertmanagerOptions): Server {
   const configFile = join(folder.monitoring, "alertmanager.yml");
   return httpServer({
     ...options,
@@ -23,7 +31,7 @@ export function alertmanagerServer({ port, folder, ...options }: AlertmanagerOpt
     ports: [port],
     readyPath: "/-/ready",
     arguments: ([number]) => {
-      writeFileSync(configFile, renderAlertmanagerConfig({}), { mode: 0o600 });
+      writeFileSync(configFile, configFor(control), { mode: 0o600 });
       return [
         `--config.file=${configFile}`,
         `--storage.path=${join(folder.monitoring, "alertmanager")}`,
@@ -32,5 +40,13 @@ export function alertmanagerServer({ port, folder, ...options }: AlertmanagerOpt
         "--cluster.listen-address=",
       ];
     },
+  });
+}
+
+function configFor({ url, tokenFiles }: AlertedController): string {
+  const webhookTokenFile = tokenFiles.SCBE_ALERTMANAGER_TOKEN_FILE;
+  return renderAlertmanagerConfig({
+    webhookUrl: `${url()}/webhooks/alertmanager`,
+    ...(webhookTokenFile !== undefined && { webhookTokenFile }),
   });
 }

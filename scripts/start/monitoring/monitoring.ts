@@ -48,6 +48,16 @@ export class Monitoring implements AsyncDisposable {
     return { prometheus: urlOf(prometheus), alertmanager: urlOf(alertmanager), jaeger: urlOf(jaeger) };
   }
 
+  /** Where those will be that this machine has, whether or not they are up. */
+  get expected(): MonitoringUrls {
+    const { prometheus, alertmanager, jaeger } = this.#servers;
+    return {
+      prometheus: prometheus?.url ?? null,
+      alertmanager: alertmanager?.url ?? null,
+      jaeger: jaeger?.url ?? null,
+    };
+  }
+
   /** Resolves when it is known whether there is a Jaeger. @returns where it takes traces */
   async otlpUrl(): Promise<string | undefined> {
     await this.#jaegerStarting;

@@ -32,6 +32,7 @@ function present(variables: Record<string, string>, own: NodeJS.ProcessEnv = {})
     folder: openFolder(dir.path),
     env: {},
     own,
+    control: { url: () => "http://127.0.0.1:7100", tokenFiles: {} },
     jobs: () => [],
   });
 }

@@ -5,7 +5,7 @@ import type { LocalFolder } from "../local-folder.ts";
 import { isFree, Port } from "../port.ts";
 import type { Server } from "../servers.ts";
 import { say } from "../terminal.ts";
-import { alertmanagerServer } from "./alertmanager.ts";
+import { type AlertedController, alertmanagerServer } from "./alertmanager.ts";
 import { jaegerServer } from "./jaeger.ts";
 import { type Prometheus, prometheusServer } from "./prometheus.ts";
 
@@ -15,6 +15,8 @@ export interface PresentOptions {
   readonly env: Readonly<Record<string, string>>;
   /** The launcher's own environment. */
   readonly own: NodeJS.ProcessEnv;
+  /** The rollback controller, which Alertmanager tells of alerts. */
+  readonly control: AlertedController;
   /** What Prometheus scrapes, beside itself. */
   jobs(): readonly ScrapeJob[];
 }
@@ -59,10 +61,16 @@ async function presentJaeger(options: PresentOptions): Promise<Pick<PresentServe
   };
 }
 
-async function presentAlertmanager({ config, folder, env }: PresentOptions): Promise<Server | undefined> {
+async function presentAlertmanager({
+  config,
+  folder,
+  env,
+  control,
+}: PresentOptions): Promise<Server | undefined> {
   const file = config.SCBE_ALERTMANAGER;
   if (file !== undefined) {
-    return alertmanagerServer({ file, folder, env, port: await usualPort(config, "SCBE_ALERTMANAGER_PORT") });
+    const port = await usualPort(config, "SCBE_ALERTMANAGER_PORT");
+    return alertmanagerServer({ file, folder, env, port, control });
   }
   sayMissing("Alertmanager", "alertmanager", "nobody hears of alerts");
   return undefined;

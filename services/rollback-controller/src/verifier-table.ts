@@ -26,9 +26,9 @@ export class VerifierTable {
   }
 
   /** @param nowMs of a monotonic clock, here and below */
-  note({ verifier, name, held }: LeaseQuestion, nowMs: number): void {
+  note({ verifier, name, held, leaving }: LeaseQuestion, nowMs: number): void {
     this.#rows.delete(verifier);
-    this.#rows.set(verifier, { name, held, askedAtMs: nowMs });
+    if (leaving !== true) this.#rows.set(verifier, { name, held, askedAtMs: nowMs });
     this.#forget(nowMs);
   }
 

@@ -50,6 +50,7 @@ export class ControlFollower implements Control {
   readonly #rules: ControlRules;
   readonly #shown: ShownControl;
   readonly #stored: StoredControl;
+  readonly #asker: LeaseAsker;
   readonly #keeper: LeaseKeeper;
 
   /** @throws ScbeError BAD_REQUEST for a folder of state that cannot be used */
@@ -64,9 +65,9 @@ export class ControlFollower implements Control {
     this.#rules = new ControlRules(this.#facts(stalePolicy));
     this.#shown = this.#stack.use(showControl(options.metrics, options.providers, this));
     const offer = (bytes: Uint8Array): void => this.#offer(bytes);
-    const asker = new LeaseAsker({ ...options, lease: this.#lease, held: () => this.document, offer });
+    this.#asker = new LeaseAsker({ ...options, lease: this.#lease, held: () => this.document, offer });
     this.#stored = this.#stack.use(new StoredControl({ bus, log, offer }));
-    this.#keeper = this.#stack.use(new LeaseKeeper({ leaseMs, ask: (signal) => this.#ask(asker, signal) }));
+    this.#keeper = this.#stack.use(new LeaseKeeper({ leaseMs, ask: (signal) => this.#ask(signal) }));
     readiness.declare("control");
     this.#show();
     this.#stack.use(bus.subscribe(SUBJECTS.controlState, ({ data }) => this.#offer(data)));
@@ -99,6 +100,7 @@ export class ControlFollower implements Control {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
+    this.#asker.leave();
   }
 
   #facts(policy: StalePolicy): ConstructorParameters<typeof ControlRules>[0] {
@@ -142,8 +144,8 @@ export class ControlFollower implements Control {
     this.#keeper.askNow();
   }
 
-  async #ask(asker: LeaseAsker, signal: AbortSignal): ReturnType<LeaseAsker["ask"]> {
-    const result = await asker.ask(signal);
+  async #ask(signal: AbortSignal): ReturnType<LeaseAsker["ask"]> {
+    const result = await this.#asker.ask(signal);
     if (result === undefined) return undefined;
     this.#shown.asked(result);
     if (result !== "granted") this.#stored.read();

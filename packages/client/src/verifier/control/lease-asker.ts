@@ -54,6 +54,14 @@ export class LeaseAsker {
     return this.#take(data, nonce, askedAt);
   }
 
+  /** Says that it asks no more, so that nobody waits for its acknowledgement; whether that arrives is nobody's concern. */
+  leave(): void {
+    const { bus } = this.#options;
+    if (!bus.connected) return;
+    const nonce = randomBytes(NONCE_BYTES).toString("base64url");
+    void this.#request({ ...this.#question(nonce), leaving: true }, undefined);
+  }
+
   #question(nonce: string): LeaseQuestion {
     const { name, held } = this.#options;
     const document = held();
@@ -62,10 +70,11 @@ export class LeaseAsker {
     return { v: 1, nonce, verifier: this.#verifier, name, held: what ?? null, ...proof };
   }
 
-  async #request(question: LeaseQuestion, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  async #request(question: LeaseQuestion, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
     const { bus, leaseMs } = this.#options;
     const data = Buffer.from(JSON.stringify(question));
-    const options = { timeoutMs: leaseMs / 2, againAfterMs: ASK_AGAIN_AFTER_MS, traced: false, signal };
+    const limits = { timeoutMs: leaseMs / 2, againAfterMs: ASK_AGAIN_AFTER_MS };
+    const options = { ...limits, traced: false, ...(signal && { signal }) };
     try {
       return (await bus.request(SUBJECTS.controlLease, data, options)).data;
     } catch (error) {
