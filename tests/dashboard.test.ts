@@ -26,7 +26,9 @@ describe.skipIf(missing.length > 0)("the dashboard of a running SCBE with traffi
 
   beforeAll(async () => {
     const use = async <T extends AsyncDisposable>(one: Promise<T>): Promise<T> => stack.use(await one);
-    const spine = await use(startSpine({ providers: PROVIDERS, variables: { SCBE_KMS_PROBE_SECONDS: "1" } }));
+    const spine = await use(
+      startSpine({ providers: PROVIDERS, controller: true, variables: { SCBE_KMS_PROBE_SECONDS: "1" } }),
+    );
     const gateways = await Promise.all(PROVIDERS.map((provider) => use(watchedGateway(spine, provider))));
     const orchestrator = await use(watchedOrchestrator(spine));
     const asker = await use(connectAsker(spine, "orchestrator"));

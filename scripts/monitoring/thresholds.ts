@@ -43,6 +43,7 @@ export interface Durations {
   readonly skewWindowMs: number;
   readonly skewForMs: number;
   readonly trustForMs: number;
+  /** The guards' store, and the controllers'. */
   readonly storeAwayForMs: number;
   /** How long a change of the epoch is told. */
   readonly epochChangedTellMs: number;
@@ -53,6 +54,17 @@ export interface Durations {
   readonly allRefusedWindowMs: number;
   readonly allRefusedForMs: number;
   readonly clockOffsetForMs: number;
+  /** Also of a verifier that holds another control document than what is in force. */
+  readonly verifierStaleForMs: number;
+  /** Several of the Watchdog's messages, which come each minute. */
+  readonly watchdogWindowMs: number;
+  readonly watchdogMissingForMs: number;
+  /** Notices and audit records that wait. */
+  readonly undeliveredForMs: number;
+  /** How long the loss of a notice or an audit record is told; longer than {@link undeliveredForMs}. */
+  readonly lostTellMs: number;
+  /** How long it is told that only one path has spoken of a nonce reuse. */
+  readonly pathSilentTellMs: number;
 }
 
 export interface Thresholds {
@@ -104,6 +116,12 @@ export const THRESHOLDS: Thresholds = {
     allRefusedWindowMs: 5 * MINUTE_MS,
     allRefusedForMs: 2 * MINUTE_MS,
     clockOffsetForMs: 5 * MINUTE_MS,
+    verifierStaleForMs: 2 * MINUTE_MS,
+    watchdogWindowMs: 5 * MINUTE_MS,
+    watchdogMissingForMs: 2 * MINUTE_MS,
+    undeliveredForMs: 5 * MINUTE_MS,
+    lostTellMs: 15 * MINUTE_MS,
+    pathSilentTellMs: 60 * MINUTE_MS,
   },
 };
 

@@ -34,6 +34,7 @@ describe("the dashboard", () => {
       "Crypto health",
       "SCBE signals",
       "Requests",
+      "Control plane",
       "NATS and Redis health",
       "Keys and KMS",
     ]);

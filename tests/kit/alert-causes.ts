@@ -4,7 +4,6 @@ import { forge, headerOf } from "./forge.ts";
 import { keepDoing } from "./keep-doing.ts";
 import type { KnownKeys } from "./known-keys.ts";
 import type { RawCaller } from "./raw-caller.ts";
-import type { StarvableGateway } from "./starved-gateway.ts";
 
 /** Who takes part in what happens. */
 export interface Cast {
@@ -15,8 +14,8 @@ export interface Cast {
   /** Two orchestrators whose clocks are seconds off; one of them has nearly nothing to do. */
   readonly ahead: Client;
   readonly idle: Client;
-  readonly starved: StarvableGateway;
-  readonly choking: StarvableGateway;
+  /** Leaves the gateway of a provider with hardly any CPU, until what is returned is disposed of. */
+  starve(provider: string): Promise<AsyncDisposable>;
 }
 
 /** What goes on at a provider, from the call until it is disposed of. The providers are named after it. */
@@ -38,19 +37,19 @@ export function alertCauses({ burstMs }: CauseTimes) {
     reused: (cast) => once(eventually(() => reuse(cast), { timeoutMs: 20_000, everyMs: 200 })),
     starved: (cast) =>
       all(
-        soon(cast.starved.starve()),
+        soon(cast.starve("starved")),
         keepDoing(1000, () => ask(cast.orchestrator, "starved", LARGE)),
         keepDoing(250, () => times(3, () => ask(cast.orchestrator, "starved"))),
       ),
     ahead: ({ ahead }) => keepDoing(100, () => ask(ahead, "ahead")),
     /** One alone. */
     single: (cast) => keepDoing(400, (turn) => send(cast, "single", turn === 5)),
-    /** Many forgeries and wrong clocks, and then all is well. */
+    /** Traffic, then many forgeries and wrong clocks, and then all is well. */
     burst: (cast) =>
-      all(
-        keepDoing(250, () => sendMany(cast, "burst", { genuine: 5, forged: 0 })),
-        once(burst(cast, burstMs)),
-      ),
+      keepDoing(250, async (turn) => {
+        if (turn === FLOWING_TURNS) await burst(cast, burstMs);
+        await sendMany(cast, "burst", { genuine: 5, forged: 0 });
+      }),
     /** As `starved`, and then all is well for longer than a burst is seen. */
     choking: (cast) =>
       all(
@@ -70,6 +69,8 @@ export function alertCauses({ burstMs }: CauseTimes) {
   } as const satisfies Readonly<Record<string, Cause>>;
 }
 
+/** Of five envelopes each: a share of them can be told. */
+const FLOWING_TURNS = 8;
 const HELLO = Buffer.from("Hello");
 /** Takes longer to open than a starved process runs without a break. */
 const LARGE = Buffer.alloc(7 * 1024 * 1024, "a");
@@ -122,8 +123,8 @@ async function burst(cast: Cast, burstMs: number): Promise<void> {
   } while (performance.now() < until);
 }
 
-async function choke({ orchestrator, choking }: Cast, burstMs: number): Promise<void> {
-  await using _starving = await choking.starve();
+async function choke({ orchestrator, starve }: Cast, burstMs: number): Promise<void> {
+  await using _starving = await starve("choking");
   const until = performance.now() + burstMs;
   do {
     // One after the other, or those that wait would look as if a clock were wrong.
@@ -166,3 +167,6 @@ function all(...several: readonly AsyncDisposable[]): AsyncDisposable {
     },
   };
 }
+
+/** The provider of each cause. */
+export type CauseName = keyof ReturnType<typeof alertCauses>;

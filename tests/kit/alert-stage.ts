@@ -1,37 +1,52 @@
 import { type Clock, systemClock } from "@scbe/service-kit";
-import { alertCauses, type CauseTimes } from "./alert-causes.ts";
+import { alertCauses, type CauseName, type CauseTimes } from "./alert-causes.ts";
 import { knownKeys } from "./known-keys.ts";
 import { rawCaller } from "./raw-caller.ts";
-import { startSpine } from "./spine.ts";
+import { type Spine, startSpine, TOKENS } from "./spine.ts";
 import { scrapeJobsOf, startWatch, type Watch, type WatchOptions } from "./start-watch.ts";
-import { starvableGateway } from "./starved-gateway.ts";
+import { type StarvableGateway, starvableGateway } from "./starved-gateway.ts";
 import { type WatchedClient, watchedGateway, watchedOrchestrator } from "./watched-client.ts";
 
 /** All of SCBE with a provider for each cause of an alert and one, `quiet`, that nobody asks; and who watches over it. */
 export interface AlertStage extends AsyncDisposable {
+  readonly spine: Spine;
   readonly watch: Watch;
-  /** The gateway of the provider of that name. */
-  readonly vanishing: WatchedClient;
-  /** Has everything begin; it goes on until the stage is disposed of. */
-  begin(): void;
+  /** Whose clock is right. */
+  readonly orchestrator: WatchedClient;
+  /** The gateway of a provider; @throws Error where it is none of this process */
+  gateway(provider: string): WatchedClient;
+  /** Has these begin; they go on until what is returned, or the stage, is disposed of. */
+  begin(...causes: readonly CauseName[]): AsyncDisposable;
 }
 
-export type AlertStageOptions = CauseTimes & Omit<WatchOptions, "targets">;
+export interface AlertStageOptions extends CauseTimes, Omit<WatchOptions, "targets"> {
+  /** Those that can begin. */
+  readonly causes: readonly CauseName[];
+  /** Has a rollback controller run, whom the alerts reach; else whoever `controller` is. */
+  readonly rollback?: true;
+}
 
+export const QUIET = "quiet";
+/** Their gateways are processes of their own. */
+const STARVABLE: readonly CauseName[] = ["starved", "choking"];
 const OFF_MS = 3000;
 const AHEAD: Clock = { now: () => Date.now() + OFF_MS, monotonic: systemClock.monotonic };
 
-export async function startAlertStage(options: AlertStageOptions): Promise<AlertStage> {
+export async function startAlertStage({ causes, ...options }: AlertStageOptions): Promise<AlertStage> {
   await using stack = new AsyncDisposableStack();
   const use = async <T extends AsyncDisposable>(one: Promise<T>): Promise<T> => stack.use(await one);
-  const causes = alertCauses(options);
-  const { starved: _starved, choking: _choking, vanishing: _vanishing, ...others } = causes;
-  const spine = await use(startSpine({ providers: [...Object.keys(causes), "quiet"] }));
-  const [starved, choking, vanishing, ...gateways] = await Promise.all([
-    use(starvableGateway(spine, "starved")),
-    use(starvableGateway(spine, "choking")),
-    use(watchedGateway(spine, "vanishing")),
-    ...[...Object.keys(others), "quiet"].map((provider) => use(watchedGateway(spine, provider))),
+  const spine = await use(
+    startSpine({ providers: [...causes, QUIET], controller: options.rollback === true }),
+  );
+  const starved = new Map<string, StarvableGateway>();
+  const gateways = new Map<string, WatchedClient>();
+  await Promise.all([
+    ...causes
+      .filter((name) => STARVABLE.includes(name))
+      .map(async (name) => starved.set(name, await use(starvableGateway(spine, name)))),
+    ...[...causes.filter((name) => !STARVABLE.includes(name)), QUIET].map(async (name) =>
+      gateways.set(name, await use(watchedGateway(spine, name))),
+    ),
   ]);
   const [orchestrator, ahead, idle] = await Promise.all([
     use(watchedOrchestrator(spine)),
@@ -41,18 +56,46 @@ export async function startAlertStage(options: AlertStageOptions): Promise<Alert
   const caller = await use(rawCaller(spine));
   const keys = await knownKeys(spine);
   const targets = scrapeJobsOf(spine, {
-    gateways: [starved, choking, vanishing, ...gateways],
+    gateways: [...starved.values(), ...gateways.values()],
     orchestrators: [orchestrator, ahead, idle],
   });
-  const watch = await use(startWatch({ ...options, targets }));
-  const cast = { caller, keys, orchestrator: orchestrator.client, ahead: ahead.client, idle: idle.client };
+  const own = spine.controller && {
+    controller: { url: spine.controller.opsUrl, token: TOKENS.SCBE_ALERTMANAGER_TOKEN },
+  };
+  const watch = await use(startWatch({ ...options, ...own, targets }));
+  const cast = {
+    caller,
+    keys,
+    orchestrator: orchestrator.client,
+    ahead: ahead.client,
+    idle: idle.client,
+    starve: async (provider: string) => found(starved, provider).starve(),
+  };
+  const all = alertCauses(options);
   const held = stack.move();
   return {
+    spine,
     watch,
-    vanishing,
-    begin: () => {
-      for (const cause of Object.values(causes)) held.use(cause({ ...cast, starved, choking }));
-    },
+    orchestrator,
+    gateway: (provider) => found(gateways, provider),
+    begin: (...names) => held.use(inOne(names.map((name) => all[name](cast)))),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+function found<T>(gateways: ReadonlyMap<string, T>, provider: string): T {
+  const gateway = gateways.get(provider);
+  if (gateway === undefined) throw new Error(`no such gateway of ${provider}`);
+  return gateway;
+}
+
+/** Ended once, however often it is disposed of. */
+function inOne(several: readonly AsyncDisposable[]): AsyncDisposable {
+  let ending: Promise<unknown> | undefined;
+  return {
+    [Symbol.asyncDispose]: async () => {
+      ending ??= Promise.all(several.map((one) => one[Symbol.asyncDispose]()));
+      await ending;
+    },
   };
 }

@@ -2,48 +2,69 @@ import {
   type AlertmanagerServer,
   eventually,
   type PrometheusServer,
-  receiveWebhooks,
   startAlertmanager,
   startPrometheus,
-  type WebhookReceiver,
 } from "@scbe/testkit";
 import type { ScrapeJob } from "#monitoring/jobs.ts";
-import { renderAlertmanagerConfig } from "#monitoring/render-alertmanager-config.ts";
+import {
+  type AlertmanagerConfigOptions,
+  renderAlertmanagerConfig,
+} from "#monitoring/render-alertmanager-config.ts";
 import { renderPrometheusConfig } from "#monitoring/render-prometheus-config.ts";
 import { renderRules } from "#monitoring/render-rules.ts";
 import type { Thresholds } from "#monitoring/thresholds.ts";
 import type { ServiceProcess } from "./service-process.ts";
 import type { Spine } from "./spine.ts";
 
-/** A real Prometheus with our rules, a real Alertmanager with our routes, and the controller that it tells. */
+/** A real Prometheus with our rules, and a real Alertmanager with our routes. */
 export interface Watch extends AsyncDisposable {
   readonly prometheus: PrometheusServer;
   readonly alertmanager: AlertmanagerServer;
-  readonly controller: WebhookReceiver;
 }
 
 export const WEBHOOK_PATH = "/webhooks/alertmanager";
-export const WEBHOOK_TOKEN = "a token for the tests";
 const TOKEN_FILE = "token";
+
+/** The rollback controller, or who stands in for it. */
+export interface ToldController {
+  /** Without a path. */
+  readonly url: string;
+  readonly token: string;
+}
 
 export interface WatchOptions {
   readonly thresholds: Thresholds;
   readonly targets: readonly ScrapeJob[];
+  /** Whom Alertmanager tells; nobody unless given. */
+  readonly controller?: ToldController;
+  /** Alertmanager's own times; a deployment's unless told. */
+  readonly routeTimes?: Pick<
+    AlertmanagerConfigOptions,
+    "safetyGroupIntervalMs" | "safetyRepeatIntervalMs" | "watchdogIntervalMs"
+  >;
   /** Until an alert that goes on is told again; a minute unless told. */
   readonly alertResendDelayMs?: number;
 }
 
-/** Starts all three. Resolves when everything that is counted is seen to rise. */
-export async function startWatch({ thresholds, targets, ...options }: WatchOptions): Promise<Watch> {
+/** Starts both. Resolves when everything that is counted is seen to rise. */
+export async function startWatch({
+  thresholds,
+  targets,
+  controller,
+  routeTimes,
+  ...options
+}: WatchOptions): Promise<Watch> {
   await using stack = new AsyncDisposableStack();
-  const controller = stack.use(await receiveWebhooks());
   const alertmanager = stack.use(
     await startAlertmanager({
       config: renderAlertmanagerConfig({
-        webhookUrl: `${controller.url}${WEBHOOK_PATH}`,
-        webhookTokenFile: TOKEN_FILE,
+        ...routeTimes,
+        ...(controller && {
+          webhookUrl: `${controller.url}${WEBHOOK_PATH}`,
+          webhookTokenFile: TOKEN_FILE,
+        }),
       }),
-      files: [{ path: TOKEN_FILE, text: WEBHOOK_TOKEN }],
+      files: controller ? [{ path: TOKEN_FILE, text: controller.token }] : [],
     }),
   );
   const { scrapeIntervalMs, evaluationIntervalMs } = thresholds.durations;
@@ -57,12 +78,12 @@ export async function startWatch({ thresholds, targets, ...options }: WatchOptio
   const prometheus = stack.use(await startPrometheus({ ...options, config, files: renderRules(thresholds) }));
   await untilAllUp(prometheus, targets.flatMap((job) => job.targets).length);
   const held = stack.move();
-  return { prometheus, alertmanager, controller, [Symbol.asyncDispose]: () => held.disposeAsync() };
+  return { prometheus, alertmanager, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
 /** What there is to scrape of a spine, and of the clients beside it. */
 export function scrapeJobsOf(
-  { keyring, guards, envelope }: Spine,
+  { keyring, guards, envelope, controller }: Spine,
   clients: Readonly<Record<"gateways" | "orchestrators", readonly { readonly target: string }[]>>,
 ): ScrapeJob[] {
   const hostsOf = (services: readonly ServiceProcess[]) => services.map(({ opsUrl }) => new URL(opsUrl).host);
@@ -70,6 +91,7 @@ export function scrapeJobsOf(
     { job: "keyring", targets: hostsOf([keyring]) },
     { job: "replay-guard", targets: hostsOf(guards) },
     { job: "envelope", targets: hostsOf(envelope === undefined ? [] : [envelope]) },
+    { job: "rollback-controller", targets: hostsOf(controller === undefined ? [] : [controller]) },
     { job: "gateway", targets: clients.gateways.map(({ target }) => target) },
     { job: "orchestrator", targets: clients.orchestrators.map(({ target }) => target) },
   ];

@@ -18,7 +18,7 @@ export function route(options: AlertmanagerConfigOptions): object {
   };
 }
 
-/** To the controller alone: people hear of it when it is missing. */
+/** To the controller alone: SCBEAlertsNotReceived tells people when it does not come there. */
 function watchdog({ webhookUrl, watchdogIntervalMs = 60_000 }: AlertmanagerConfigOptions): object {
   return {
     receiver: webhookUrl === undefined ? RECEIVERS.nobody : RECEIVERS.controller,

@@ -1,4 +1,13 @@
 import type { AlertCases } from "./alert-case.ts";
+import {
+  ALERTS_NOT_RECEIVED,
+  AUDIT_NOT_STORED,
+  CONTROL_NOT_STORED,
+  NOTICES_NOT_DELIVERED,
+  ROLLBACK_PATH_SILENT,
+  VERIFIER_BEHIND,
+  VERIFIER_STALE,
+} from "./control-plane.ts";
 import { HIGH_LATENCY, PHASE_SKEW } from "./envelope-histograms.ts";
 import { GCM_FAILURE_RATE } from "./gcm-failure-rate.ts";
 import { NONCE_REUSE } from "./nonce-reuse.ts";
@@ -20,4 +29,11 @@ export const ALL_CASES: AlertCases = {
   ...KMS_UNREACHABLE,
   ...ALL_OPENS_REFUSED,
   ...CLOCK_OFFSET,
+  ...VERIFIER_STALE,
+  ...VERIFIER_BEHIND,
+  ...CONTROL_NOT_STORED,
+  ...ALERTS_NOT_RECEIVED,
+  ...ROLLBACK_PATH_SILENT,
+  ...NOTICES_NOT_DELIVERED,
+  ...AUDIT_NOT_STORED,
 };

@@ -29,6 +29,9 @@ function tagsWithGap(minutes: number, attempts: Increment, failures: Increment):
 /** 2 % of 150 tags a scrape, from minute 10 on. */
 const failing: Increment = (second) => (second > 600 ? 3 : 0);
 
+/** By the first of both rules, until a person releases it a minute later. */
+const switchedOff = (second: number): boolean => second > 3015 && second <= 3075;
+
 export const GCM_FAILURE_RATE: AlertCases = {
   "many failures a second are no alert while they are a tiny share": {
     alert: ALERT,
@@ -87,6 +90,12 @@ export const GCM_FAILURE_RATE: AlertCases = {
       notBefore: 19.75,
       says: "GCM authentication failures: 25% of the tags checked in 30m, provider openai",
     },
+  },
+  "failures that ended as they were switched off fire no second time, when the last of their slots is over": {
+    alert: ALERT,
+    series: tags(75, (second) => (switchedOff(second) ? 0 : 50), between(2685, 3015, eachScrape(5))),
+    minutes: 75,
+    fires: { who: { provider: "openai", window: "2m" }, notBefore: 49.75 },
   },
   "instances count together: one that fails for all of its few is no alert among many that do not": {
     alert: ALERT,

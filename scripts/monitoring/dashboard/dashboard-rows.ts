@@ -1,5 +1,6 @@
 import type { Thresholds } from "../thresholds.ts";
 import { BUS_AND_STORE } from "./bus-and-store.ts";
+import { CONTROL_PLANE } from "./control-plane.ts";
 import { cryptoHealth } from "./crypto-health.ts";
 import { envelopePerformance } from "./envelope-performance.ts";
 import { KEYS_AND_KMS } from "./keys-and-kms.ts";
@@ -14,6 +15,7 @@ export function dashboardRows(thresholds: Thresholds): readonly DashboardRow[] {
     cryptoHealth(thresholds),
     scbeSignals(thresholds),
     REQUESTS,
+    CONTROL_PLANE,
     BUS_AND_STORE,
     KEYS_AND_KMS,
   ];

@@ -36,7 +36,8 @@ export type Unit =
   | "short"
   | "none"
   | "bool_yes_no"
-  | "bool_on_off";
+  | "bool_on_off"
+  | "dateTimeAsIso";
 
 export interface PanelLimits {
   /** From here on it is worth a look. */

@@ -23,8 +23,14 @@ function sustained({ limits, durations: { gcmWindowMs } }: Thresholds): string {
   );
 }
 
+/** And have not ended: an old slot that is over must not switch off again what a person has released. */
 function recurring({ limits, durations }: Thresholds): string {
-  const { gcmLowTrafficWindowMs: windowMs, gcmLowTrafficSlotMs: slotMs, scrapeIntervalMs } = durations;
+  const {
+    gcmWindowMs,
+    gcmLowTrafficWindowMs: windowMs,
+    gcmLowTrafficSlotMs: slotMs,
+    scrapeIntervalMs,
+  } = durations;
   // A count that rises between the last scrape of one slot and the first of the next is in neither: slots overlap by one.
   const slot = promDuration(slotMs + scrapeIntervalMs);
   // Both ends of a subquery count: a window that is a whole number of slots would now and then hold one more.
@@ -34,6 +40,8 @@ function recurring({ limits, durations }: Thresholds): string {
     `${gcmFailureShare(windowMs)} > ${limits.gcmFailureShareMax}`,
     "and",
     `${failures(promDuration(windowMs))} >= ${limits.gcmLowTrafficFailuresMin}`,
+    "and",
+    `${failures(promDuration(gcmWindowMs))} > 0`,
     "and",
     `count_over_time((${failures(slot)} > 0)[${slots}]) >= ${limits.gcmLowTrafficSlotsMin}`,
   );

@@ -1,6 +1,7 @@
 import { JOBS } from "../jobs.ts";
 import { promDuration } from "../prom-duration.ts";
 import type { Thresholds } from "../thresholds.ts";
+import { controlAlerts } from "./control-alerts.ts";
 import { type AlertInput, type AlertRule, alertRule, lines, type RuleGroup } from "./rule.ts";
 
 /** What would else page nobody: parts that are away, and the alerting itself. */
@@ -15,6 +16,7 @@ export function operationsAlerts(thresholds: Thresholds): RuleGroup {
       kmsUnreachable(thresholds),
       allOpensRefused(thresholds),
       clockOffset(thresholds),
+      ...controlAlerts(thresholds),
     ],
   };
 }

@@ -1,6 +1,7 @@
 import { type ControlAction, VERIFIER_STATES, type VerifierState } from "@scbe/contracts";
 import { type ControlDocument, killOf } from "@scbe/envelope/control";
 import { counter, gauge, type Registry, watchGauge } from "@scbe/service-kit";
+import { sealedShare } from "./domain/sealed-share.ts";
 
 /** What a controller shows of the control document. */
 export interface ControllerMetrics {
@@ -20,14 +21,17 @@ export interface ControllerSights {
 export function controllerMetrics(registry: Registry, providers: readonly string[]): ControllerMetrics {
   const generation = gauge(registry, "scbe_control_generation");
   const engaged = gauge(registry, "scbe_kill_switch_engaged", { provider: providers });
+  const share = gauge(registry, "scbe_sealed_share_ratio", { provider: providers });
   const changes = counter(registry, "scbe_control_changes_total");
   const answers = counter(registry, "scbe_control_leases_answered_total");
   const storeUp = gauge(registry, "scbe_control_store_up");
   return {
     document: ({ state }) => {
       generation.set({}, state.generation);
-      for (const provider of providers)
+      for (const provider of providers) {
         engaged.set({ provider }, killOf(state, provider) === undefined ? 0 : 1);
+        share.set({ provider }, sealedShare(state.scbe_envelope_verification, provider));
+      }
     },
     changed: (action) => changes.inc({ action }),
     answered: () => answers.inc({}),

@@ -26,6 +26,13 @@ export const CONTROLLER = {
     unit: "flag",
     labels: {},
   },
+  scbe_sealed_share_ratio: {
+    kind: "gauge",
+    of: OF,
+    help: "How much of that provider's requests the flags have sealed and verified, from 0 to 1; a kill is not in it",
+    unit: "ratio",
+    labels: { provider: "providers" },
+  },
   scbe_control_unstored_kills: {
     kind: "gauge",
     of: OF,

@@ -1,0 +1,46 @@
+import { randomUUID } from "node:crypto";
+import { BUCKETS, KV_KEYS, type NonceReuseEvent, subjectFor } from "@scbe/contracts";
+import { createTestHost, eventually } from "@scbe/testkit";
+import type { Spine } from "./spine.ts";
+
+/** Reports a nonce reuse as a replay guard does, which no guard counts, so that no alert can follow. */
+export async function reportReuse(spine: Spine, provider: string): Promise<void> {
+  await using guard = await createTestHost({
+    transport: spine.transport("replay-guard"),
+    name: "replay-guard",
+  });
+  const event: NonceReuseEvent = {
+    v: 1,
+    id: randomUUID(),
+    env: "dev",
+    provider,
+    session: "c2Vzc2lvbg",
+    counter: 1,
+    seen_at: Date.now(),
+  };
+  await guard.bus.publishAcknowledged(
+    subjectFor("nonceReuse", provider),
+    Buffer.from(JSON.stringify(event)),
+    { id: event.id, timeoutMs: 5000 },
+  );
+}
+
+/** Makes what was heard of nonce reuse at these providers begin so much earlier, in the controllers' record. Waits until there is such. */
+export async function ageIncidents(spine: Spine, providers: readonly string[], byMs: number): Promise<void> {
+  const name = "rollback-controller";
+  await using host = await createTestHost({ transport: spine.transport(name), name });
+  const bucket = await host.bus.bucket(BUCKETS.control);
+  // A controller may write meanwhile: then once more, on what it wrote.
+  await eventually(async () => {
+    const entry = await bucket.get(KV_KEYS.acted);
+    if (entry === undefined) return false;
+    const state = JSON.parse(Buffer.from(entry.value).toString("utf8"));
+    for (const provider of providers) {
+      const incident = state.incidents[provider];
+      if (incident === undefined) return false;
+      incident.at -= byMs;
+    }
+    await bucket.update(KV_KEYS.acted, Buffer.from(JSON.stringify(state)), entry.revision);
+    return true;
+  });
+}
