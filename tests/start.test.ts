@@ -1,5 +1,7 @@
 import { once } from "node:events";
+import { readFileSync, statSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { createTempDir, eventually, freePort, requireTool, type TempDir } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dashboardQueries } from "#monitoring/dashboard/dashboard-queries.ts";
@@ -25,13 +27,14 @@ const [prometheus, alertmanager, jaeger] = (["prometheus", "alertmanager", "jaeg
 );
 const monitors = [prometheus, alertmanager, jaeger].filter((isThere) => isThere).length;
 
-/** npm, the bootstrap, the launcher, two servers, the stand-in, three services, six gateways, and those who watch. */
-const ALL_PROCESSES = 15 + monitors;
+/** npm, the bootstrap, the launcher, two servers, the stand-in, four services, six gateways, and those who watch. */
+const ALL_PROCESSES = 16 + monitors;
 
 interface Report {
   readonly ok: boolean;
   readonly requests: readonly Readonly<Record<string, unknown>>[];
   readonly attacks: readonly { name: string; refused: boolean; answer_bytes: number }[];
+  readonly kill: Readonly<Record<"verifiers" | "obeyed_ms" | "released_after", number>> | null;
   readonly trace: { readonly id: string; readonly url: string } | null;
   readonly monitoring: Readonly<Record<"prometheus" | "alertmanager" | "jaeger", string | null>>;
 }
@@ -56,6 +59,20 @@ describe("while it is up", () => {
     }
   });
 
+  test("it tells that a kill was obeyed, and how to order one without showing a token", () => {
+    const { stdout, stderr } = launcher.npm;
+    expect(stdout).toMatch(
+      /^the kill switch: 8 verifiers obeyed within .* ms; then \d+ requests were refused, 0 answered; after the release they were answered again$/m,
+    );
+    expect(stdout).toContain(`its tokens are files in ${join(folder.path, "tokens")}`);
+    for (const name of ["ADMIN_TOKEN", "EMERGENCY_TOKEN", "SCBE_ALERTMANAGER_TOKEN"]) {
+      const file = join(folder.path, "tokens", name);
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+      expect(stdout + stderr).not.toContain(readFileSync(file, "utf8"));
+    }
+    expect(urlAfter("the control API is at")).toMatch(/^http/);
+  });
+
   test("plain programs are answered, too, each provider's through its gateway and without", () => {
     expect(launcher.npm.stdout).toContain("12 of 12 requests of plain programs were answered");
   });
@@ -65,7 +82,7 @@ describe("while it is up", () => {
     const measured = RUNBOOK_QUERIES.filter((query) => !isYetToCome(query));
     expect(measured).toHaveLength(9);
     expect(await withoutNumbers(url, measured, allAreNumbers)).toEqual([]);
-    expect(await askPrometheus(url, "count(up == 1)")).toEqual([11]);
+    expect(await askPrometheus(url, "count(up == 1)")).toEqual([12]);
   });
 
   test.skipIf(!prometheus)(
@@ -163,7 +180,7 @@ describe("while it is up", () => {
       await launcher.npm.output(new RegExp(`${name} is back`), { timeoutMs: START_MS });
     }
     const urls = [...launcher.npm.stdout.matchAll(/^ {2}\S+ +(http:\S+)$/gm)].map(([, url]) => url);
-    expect(urls).toHaveLength(10);
+    expect(urls).toHaveLength(11);
     const areReady = async (): Promise<boolean> => {
       const answers = await Promise.all(urls.map((url) => fetch(`${url}/readyz`)));
       return answers.every(({ ok }) => ok);
@@ -180,7 +197,9 @@ describe("while it is up", () => {
   });
 
   function urlAfter(words: string): string {
-    return new RegExp(`^${words} (http://127\\.0\\.0\\.1:\\S+)$`, "m").exec(launcher.npm.stdout)?.[1] ?? "";
+    return (
+      new RegExp(`^${words} (http://127\\.0\\.0\\.1:[^\\s;]+)`, "m").exec(launcher.npm.stdout)?.[1] ?? ""
+    );
   }
 });
 
@@ -253,6 +272,7 @@ describe("npm start --silent -- --once --json", () => {
         "response sent as a request",
       ].map((name) => ({ name, refused: true, answer_bytes: 512 })),
     );
+    expect(report.kill).toEqual({ verifiers: 8, obeyed_ms: expect.any(Number), released_after: 0 });
     const url = expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/);
     expect(report.monitoring).toEqual({
       prometheus: prometheus ? url : null,
@@ -291,6 +311,7 @@ describe("npm start --silent -- --once --json", () => {
       ok: false,
       requests: [],
       attacks: [],
+      kill: null,
       trace: null,
       monitoring: { prometheus: null, alertmanager: null, jaeger: null },
     });
