@@ -44,8 +44,8 @@ export function helpText(): string {
   const variables = describeConfig(startConfig).map(({ name, default: value, doc }) => {
     return `  ${name}${value === "" ? "" : ` (${value})`}\n      ${doc}\n`;
   });
-  return `Brings up all of SCBE on loopback, sends the example requests through it, shows attacks being refused, and stays up
-until Ctrl-C, with an example request a second. A part that dies is started again. Prometheus, Alertmanager and Jaeger
+  return `Brings up all of SCBE on loopback, sends the example requests through it, shows attacks being refused and a kill
+being obeyed, and stays up until Ctrl-C, with an example request a second. A part that dies is started again. Prometheus, Alertmanager and Jaeger
 watch it where they are found; npm run get brings them.
 
   npm start
