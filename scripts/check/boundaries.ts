@@ -104,6 +104,7 @@ const HOMES: Readonly<Record<string, string>> = {
   "@scbe/rollback-controller": "services/rollback-controller",
   "@scbe/service-kit": "packages/service-kit",
   "@scbe/testkit": "packages/testkit",
+  "@scbe/trust-scorer": "services/trust-scorer",
 };
 
 function packageOf(specifier: string): string {

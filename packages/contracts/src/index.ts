@@ -14,3 +14,5 @@ export * from "./replay.ts";
 export * from "./security.ts";
 export * from "./service-errors.ts";
 export * from "./subjects.ts";
+export * from "./trust.ts";
+export * from "./trust-candidates.ts";

@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { TrustEvent } from "./trust.ts";
+
+const ID = "0189dcd5-1111-4222-8333-444455556666";
+const COMMON = { v: 1, id: ID, provider: "openai", at: 1_800_000_000_000 };
+const OUTCOME = { ...COMMON, kind: "outcome", request_id: ID, result: "ok", latency_ms: 12 };
+const WORD = { reason: "resolved", by: "ana" };
+
+test.each([
+  ["an outcome", OUTCOME],
+  [
+    "a response that fails to open",
+    { ...COMMON, kind: "integrity", request_id: ID, cause: "bound_response_fails" },
+  ],
+  [
+    "a nonce reuse, under the id that the guard gave it",
+    { ...COMMON, kind: "integrity", id: "a_B-9", cause: "nonce_reuse" },
+  ],
+  ["a calibration", { ...COMMON, ...WORD, kind: "calibration", score: 0.95 }],
+  ["a clearing", { ...COMMON, ...WORD, kind: "clearing", clears: "a_B-9" }],
+])("%s is an event, by itself and with nothing more", (_is, event) => {
+  expect(TrustEvent.parse(event)).toEqual(event);
+  expect(TrustEvent.safeParse({ ...event, more: 1 }).success).toBe(false);
+});
+
+test.each([
+  ["another version", { ...OUTCOME, v: 2 }],
+  ["an unknown kind", { ...OUTCOME, kind: "verdict" }],
+  ["an unknown result", { ...OUTCOME, result: "fine" }],
+  ["a result as a cause", { ...COMMON, kind: "integrity", cause: "timeout" }],
+  ["an id that is no UUID", { ...OUTCOME, id: "a_B-9" }],
+  ["more than one provider", { ...OUTCOME, provider: "*" }],
+  ["a latency of days", { ...OUTCOME, latency_ms: 1e9 }],
+  ["a score above 1", { ...COMMON, ...WORD, kind: "calibration", score: 1.1 }],
+  ["a calibration by nobody", { ...COMMON, ...WORD, kind: "calibration", score: 1, by: "" }],
+  ["a clearing by nobody", { ...COMMON, ...WORD, kind: "clearing", clears: "a", by: "" }],
+  ["a clearing of everything", { ...COMMON, ...WORD, kind: "clearing", clears: "" }],
+])("%s is no event", (_is, event) => {
+  expect(TrustEvent.safeParse(event).success).toBe(false);
+});

@@ -1,0 +1,131 @@
+import { type OutcomeResult, trustIn, trustScore, trustShare } from "@scbe/contracts";
+import { describe, expect, test } from "vitest";
+import { CREATED, eventOf, OPENAI, type Plot, replay, START, times, told } from "../../test/trust-story.ts";
+import { apply, type StoredEvent } from "./apply.ts";
+import { W_AFTER_EXCLUSION } from "./count-outcome.ts";
+import { emptyTrust, onStream, readTrust, TRUST_DEFAULTS } from "./trust-state.ts";
+import { WEIGHTS } from "./weights.ts";
+
+const of = (story: readonly StoredEvent[]) => trustIn(replay(story), OPENAI);
+const failures = (count: number, ms = 0) => times(count, [ms, "timeout"] as const);
+const calibrated = (ms: number, score: number): readonly [number, Plot] => [
+  ms,
+  { kind: "calibration", score },
+];
+
+describe("quality", () => {
+  test("five failures exclude, four do not, nor four more after a clean past has worn the first off", () => {
+    expect(of(told(...failures(4)))).toMatchObject({ exclusion: null, samples: 4 });
+    expect(of(told(...failures(5))).exclusion).toEqual({ since: START, until: START + 30_000 });
+    const worn = times(1700, [0, "ok"] as const);
+    expect(of(told(...failures(4), ...worn, ...failures(4))).exclusion).toBeNull();
+  });
+
+  test("a long clean past is no credit", () => {
+    expect(of(told(...times(3000, [0, "ok"] as const), ...failures(5))).exclusions).toBe(1);
+  });
+
+  test("who comes back is excluded again by three failures, for twice as long, and so on up to five minutes", () => {
+    let ms = 0;
+    const plots: (readonly [number, OutcomeResult])[] = failures(5);
+    const lasted: number[] = [];
+    for (let n = 1; n <= 12; n += 1) {
+      const { exclusions, exclusion } = of(told(...plots));
+      expect(exclusions).toBe(n);
+      lasted.push(((exclusion?.until ?? 0) - (exclusion?.since ?? 0)) / 1000);
+      ms = (exclusion?.until ?? 0) - START;
+      plots.push(...failures(2, ms));
+      expect(of(told(...plots)).exclusions).toBe(n);
+      plots.push(...failures(1, ms));
+    }
+    expect(lasted).toEqual([30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 300, 300]);
+  });
+
+  test("what was sent before the way back was open counts nothing when it comes", () => {
+    const late: Plot = { kind: "outcome", result: "timeout", latency_ms: 60_000 };
+    const story = [...failures(5), ...times(20, [60_000, late] as const)];
+    expect(of(told(...story))).toMatchObject({ exclusions: 1, samples: 5, w: W_AFTER_EXCLUSION });
+    expect(of(told(...story, ...failures(3, 90_000))).exclusions).toBe(2);
+  });
+
+  test.each(["no_responders", "busy", "refused"] as const)("%s says nothing of a provider", (result) => {
+    const before = of(told(...failures(4)));
+    expect(of(told(...failures(4), ...times(100, [0, result] as const)))).toEqual(before);
+  });
+
+  test("noise to a fresh envelope and every answer that cannot be right weigh as much as a failure", () => {
+    const results = ["refused_again", "empty", "media_type", "schema", "size", "latency"] as const;
+    for (const result of results) expect(WEIGHTS[result]).toEqual(WEIGHTS.provider_error);
+  });
+});
+
+describe("a person's word", () => {
+  test("brings a provider back at once, in full, and forgives", () => {
+    const trust = of(told(...failures(5), calibrated(1000, 0.95)));
+    expect([trustScore(trust, START + 1000), trustShare(trust, START + 1000)]).toEqual([0.95, 100]);
+    expect(trust).toMatchObject({
+      exclusions: 0,
+      exclusion: null,
+      calibration: { score: 0.95, reason: "looked at it", by: "ana", at: START + 1000 },
+    });
+  });
+
+  test("of 0 takes a provider out until the next word, whatever comes meanwhile", () => {
+    const out = [calibrated(0, 0), ...times(2000, [400_000, "ok"] as const)];
+    const later = START + 1_000_000_000;
+    expect(trustShare(of(told(...out)), later)).toBe(0);
+    expect(trustShare(of(told(...out, calibrated(500_000, 1))), later)).toBe(100);
+  });
+
+  test("on quality leaves a latch as it is", () => {
+    const latched = of(told([0, { kind: "integrity", cause: "nonce_reuse" }], calibrated(1, 1)));
+    expect(latched.latch).toEqual({ cause: "nonce_reuse", since: START, event: expect.any(String) });
+    expect(trustScore(latched, START + 2)).toBe(0);
+  });
+
+  test("clears the latch that it names, and none that has heard of more since", () => {
+    const reuse: Plot = { kind: "integrity", cause: "nonce_reuse" };
+    const clears = (n: number): readonly [number, Plot] => [9, { kind: "clearing", of: n }];
+    expect(of(told([0, reuse], clears(0))).latch).toBeNull();
+    expect(of(told([0, reuse], [5, reuse], clears(0))).latch).toMatchObject({ since: START });
+    expect(of(told([0, reuse], [5, reuse], clears(1))).latch).toBeNull();
+    expect(of(told([0, reuse], clears(0), [10, reuse], clears(0))).latch).toMatchObject({
+      since: START + 10,
+    });
+  });
+});
+
+describe("the stream", () => {
+  test("that was made anew begins at its first message, and what is known stands", () => {
+    const before = replay(told(...failures(4), [0, { kind: "integrity", cause: "nonce_reuse" }]));
+    expect(onStream(before, CREATED)).toBe(before);
+    const moved = onStream(before, "2027-02-01T00:00:00Z");
+    const event = eventOf({ kind: "outcome", result: "timeout" }, 99);
+    const after = apply(moved, { seq: 1, at: START + 1, event }, TRUST_DEFAULTS);
+    expect(trustIn(after, OPENAI)).toMatchObject({ exclusions: 1, latch: { cause: "nonce_reuse" } });
+  });
+
+  test("names at most 64 providers; events of others pass by", () => {
+    let state = emptyTrust(CREATED);
+    for (let n = 0; n < 70; n += 1) {
+      const event = eventOf({ kind: "outcome", result: "timeout" }, n, `p${n}`);
+      state = apply(state, { seq: n + 1, at: START, event }, TRUST_DEFAULTS);
+    }
+    expect(Object.keys(state.providers)).toHaveLength(64);
+    expect(state.stream.seq).toBe(70);
+    expect(readTrust(Buffer.from(JSON.stringify(state)))).toEqual(state);
+  });
+
+  test("of 50,000 events loses none, and the state stays small", () => {
+    const plots = Array.from({ length: 50_000 }, (_, n) => [n, n % 400 === 0 ? "timeout" : "ok"] as const);
+    const state = replay(told(...plots));
+    expect(trustIn(state, OPENAI).samples).toBe(50_000);
+    expect(JSON.stringify(state).length).toBeLessThan(8000);
+  });
+
+  test("what is no state is none", () => {
+    for (const text of ["", "{", "[]", JSON.stringify({ ...emptyTrust(CREATED), more: 1 })]) {
+      expect(readTrust(Buffer.from(text))).toBeUndefined();
+    }
+  });
+});

@@ -1,0 +1,34 @@
+import type { TrustSignal } from "@scbe/contracts";
+
+/** What one signal does: it adds evidence to the ledger of quality, or latches the ledger of integrity. */
+export type Weight = { readonly quality: number } | { readonly integrity: "latch" };
+
+/**
+ * How much likelier an outcome is at a provider that fails 0.5 % of its requests than at one that fails 0.1 %: ln(p1 / p0) for a failure,
+ * ln((1 - p1) / (1 - p0)) for a success. The canary weighs by the same two.
+ */
+const FAILURE: Weight = { quality: 1.609 };
+const SUCCESS: Weight = { quality: -0.00401 };
+const NOTHING: Weight = { quality: 0 };
+const LATCH: Weight = { integrity: "latch" };
+
+/** What everything weighs. */
+export const WEIGHTS: Readonly<Record<TrustSignal, Weight>> = {
+  ok: SUCCESS,
+  provider_error: FAILURE,
+  timeout: FAILURE,
+  // Gateways leave while a dependency of ours is away: all providers would be excluded for one outage of Redis.
+  no_responders: NOTHING,
+  // Load says nothing of quality; to exclude for it would move the load on, from one to the next.
+  busy: NOTHING,
+  // Anybody on the bus can answer with noise, and a failover of Redis makes all gateways do so.
+  refused: NOTHING,
+  refused_again: FAILURE,
+  empty: FAILURE,
+  media_type: FAILURE,
+  schema: FAILURE,
+  size: FAILURE,
+  latency: FAILURE,
+  bound_response_fails: LATCH,
+  nonce_reuse: LATCH,
+};

@@ -1,0 +1,231 @@
+import { candidates, trustIn, trustScore, trustShare } from "@scbe/contracts";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { apply } from "../src/domain/apply.ts";
+import { takeInOrder } from "../src/domain/take-in-order.ts";
+import { encodeTrust, readTrust, TRUST_DEFAULTS } from "../src/domain/trust-state.ts";
+import { WEIGHTS } from "../src/domain/weights.ts";
+import {
+  CREATED,
+  eventOf,
+  PROVIDERS,
+  replay,
+  START,
+  STORY_MAX,
+  type Step,
+  steps,
+  storyOf,
+} from "./trust-story.ts";
+
+const RUNS = { numRuns: 500 };
+const YEARS = 1_000_000_000_000;
+const laterOn = fc.integer({ min: START, max: START + YEARS });
+
+/** The exclusions of a story that came by outcomes, each with what its provider had failed since the one before. */
+function exclusionsIn(story: readonly Step[]) {
+  const failed = new Map<string, number>();
+  return story.flatMap(({ stored: { event }, before, after }) => {
+    const { provider } = event;
+    const weight = event.kind === "outcome" ? WEIGHTS[event.result] : undefined;
+    const fails = weight !== undefined && "quality" in weight && weight.quality > 0;
+    failed.set(provider, (failed.get(provider) ?? 0) + (fails ? 1 : 0));
+    if (after.exclusions <= before.exclusions) return [];
+    const failures = failed.get(provider) ?? 0;
+    failed.set(provider, 0);
+    return [{ provider, failures, before, after }];
+  });
+}
+
+const lastsMs = ({ exclusion }: Step["after"]) => (exclusion?.until ?? Number.NaN) - (exclusion?.since ?? 0);
+
+test("time alone never changes the evidence: nothing is forgotten, however long it is ago", () => {
+  let excluded = 0;
+  fc.assert(
+    fc.property(storyOf(), fc.nat(YEARS), (story, passes) => {
+      const [last] = story.slice(-1);
+      if (last === undefined) return;
+      const state = replay(story);
+      for (const provider of PROVIDERS) {
+        const before = trustIn(state, provider);
+        const stored = { seq: last.seq + 1, at: last.at + passes };
+        const event = eventOf({ kind: "outcome", result: "busy" }, 999, provider);
+        expect(trustIn(apply(state, { ...stored, event }, TRUST_DEFAULTS), provider)).toEqual(before);
+        if (before.exclusion !== null) excluded += 1;
+      }
+    }),
+    RUNS,
+  );
+  // Else the story of who comes back would not be among them.
+  expect(excluded).toBeGreaterThan(100);
+});
+
+test("until the first exclusion it is the same at whatever times the same things happen", () => {
+  const passes = fc.array(fc.nat(10_000_000), { minLength: STORY_MAX, maxLength: STORY_MAX });
+  fc.assert(
+    fc.property(storyOf({ words: false }), passes, (story, pauses) => {
+      let at = START;
+      const elsewhen = story.map((stored, n) => {
+        at += pauses[n] ?? 0;
+        return { ...stored, at };
+      });
+      const [one, other] = [steps(story), steps(elsewhen)];
+      const first = one.findIndex(({ state }) => PROVIDERS.some((p) => trustIn(state, p).exclusions > 0));
+      for (const [n, { after }] of one.slice(0, first === -1 ? undefined : first + 1).entries()) {
+        expect(other[n]?.after).toMatchObject({ w: after.w, samples: after.samples });
+      }
+    }),
+    RUNS,
+  );
+});
+
+test("one failure never excludes: it takes five, and three of who comes back", () => {
+  let seen = 0;
+  fc.assert(
+    fc.property(storyOf({ words: false }), (story) => {
+      for (const { failures, before } of exclusionsIn(steps(story))) {
+        expect(failures).toBeGreaterThanOrEqual(before.exclusions === 0 ? 5 : 3);
+        seen += 1;
+      }
+    }),
+    RUNS,
+  );
+  expect(seen).toBeGreaterThan(100);
+});
+
+test("a further exclusion never shortens the one before, and is never shorter, unless a person has vouched meanwhile", () => {
+  let seen = 0;
+  fc.assert(
+    fc.property(storyOf({ words: false }), (story) => {
+      for (const { before, after } of exclusionsIn(steps(story))) {
+        expect(lastsMs(after)).toBe(Math.min(30_000 * after.exclusions, 300_000));
+        if (before.exclusion === null) continue;
+        seen += 1;
+        expect(lastsMs(after)).toBeGreaterThanOrEqual(lastsMs(before));
+        expect(after.exclusion?.until ?? 0).toBeGreaterThan(before.exclusion.until ?? Infinity);
+      }
+    }),
+    RUNS,
+  );
+  expect(seen).toBeGreaterThan(50);
+});
+
+test("in whatever order and however often messages come, the state is that of a sequential replay", () => {
+  const shuffled = storyOf().chain((story) =>
+    fc.tuple(
+      fc.constant(story),
+      fc.shuffledSubarray([...story, ...story, ...story], { minLength: story.length * 3 }),
+      fc.nat(STORY_MAX),
+    ),
+  );
+  fc.assert(
+    fc.property(shuffled, ([story, deliveries, crash]) => {
+      let intake = { state: replay([]), held: deliveries.slice(0, 0), hasDropped: false };
+      for (const [n, delivery] of deliveries.entries()) {
+        intake = takeInOrder(intake, delivery, TRUST_DEFAULTS) as typeof intake;
+        // A crash: what was held is gone, and comes again.
+        if (n === crash) intake = { ...intake, held: [] };
+      }
+      for (const delivery of story) intake = takeInOrder(intake, delivery, TRUST_DEFAULTS) as typeof intake;
+      expect(intake).toEqual({ state: replay(story), held: [], hasDropped: false });
+    }),
+    RUNS,
+  );
+});
+
+test("an event that the stream has twice, under two numbers, counts once", () => {
+  fc.assert(
+    fc.property(storyOf(), fc.nat(STORY_MAX), (story, from) => {
+      const end = story.at(-1)?.seq ?? 0;
+      const again = story.slice(from).map((stored, n) => ({ ...stored, seq: end + n + 1 }));
+      const [once, twice] = [replay(story), replay([...story, ...again])];
+      expect({ ...twice, stream: null }).toEqual({ ...once, stream: null });
+    }),
+    RUNS,
+  );
+});
+
+test("a message whose number is not above the last one changes nothing, whatever it says", () => {
+  fc.assert(
+    fc.property(storyOf(), fc.nat(STORY_MAX), (story, back) => {
+      const state = replay(story);
+      const event = eventOf({ kind: "integrity", cause: "nonce_reuse" }, 999);
+      const stored = { seq: Math.max(0, state.stream.seq - back), at: START, event };
+      expect(apply(state, stored, TRUST_DEFAULTS)).toBe(state);
+    }),
+    RUNS,
+  );
+});
+
+test("all excluded: who has a latch is never used, whoever is only bad still is", () => {
+  const seen = { latched: 0, onlyBad: 0 };
+  fc.assert(
+    fc.property(storyOf(), laterOn, (story, now) => {
+      const state = replay(story);
+      const usable = candidates(state, PROVIDERS, now);
+      expect(usable.map(({ provider }) => provider)).toEqual(
+        PROVIDERS.filter((provider) => trustIn(state, provider).latch === null),
+      );
+      for (const { provider, share } of usable) {
+        expect(share === 0).toBe(trustScore(trustIn(state, provider), now) === 0);
+      }
+      for (const provider of PROVIDERS) {
+        const { latch } = trustIn(state, provider);
+        if (latch === null) continue;
+        expect([
+          trustScore(trustIn(state, provider), now),
+          trustShare(trustIn(state, provider), now),
+        ]).toEqual([0, 0]);
+        seen.latched += 1;
+      }
+      const end = story.at(-1)?.at ?? START;
+      const out = PROVIDERS.filter((provider) => trustShare(trustIn(state, provider), end) === 0);
+      const left = out.filter((provider) => trustIn(state, provider).latch === null);
+      expect(candidates(state, out, end)).toEqual(left.map((provider) => ({ provider, share: 0 })));
+      seen.onlyBad += left.length;
+    }),
+    RUNS,
+  );
+  expect(seen.latched).toBeGreaterThan(100);
+  expect(seen.onlyBad).toBeGreaterThan(100);
+});
+
+test("only a person's word for the very event that it names ends a latch, and only integrity begins one", () => {
+  let cleared = 0;
+  fc.assert(
+    fc.property(storyOf(), (story) => {
+      for (const { stored, before, after } of steps(story)) {
+        const { event } = stored;
+        if (before.latch === null && after.latch !== null) expect(event.kind).toBe("integrity");
+        if (before.latch === null || after.latch !== null) continue;
+        expect(event).toMatchObject({ kind: "clearing", by: "ana", clears: before.latch.event });
+        cleared += 1;
+      }
+    }),
+    RUNS,
+  );
+  expect(cleared).toBeGreaterThan(10);
+});
+
+test("a restart keeps every latch and all the rest, and goes on as if there had been none", () => {
+  fc.assert(
+    fc.property(storyOf(), fc.nat(STORY_MAX), (story, at) => {
+      const stored = encodeTrust(replay(story.slice(0, at)));
+      let state = readTrust(stored);
+      expect(state).toEqual(replay(story.slice(0, at)));
+      for (const later of story.slice(at)) state = state && apply(state, later, TRUST_DEFAULTS);
+      expect(state).toEqual(replay(story));
+      expect(state?.stream.created).toBe(CREATED);
+    }),
+    RUNS,
+  );
+});
+
+test("what happens at one provider changes nothing of another", () => {
+  fc.assert(
+    fc.property(storyOf(), fc.constantFrom(...PROVIDERS), (story, provider) => {
+      const own = story.filter(({ event }) => event.provider === provider);
+      expect(trustIn(replay(story), provider)).toEqual(trustIn(replay(own), provider));
+    }),
+    RUNS,
+  );
+});

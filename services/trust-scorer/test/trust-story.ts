@@ -1,0 +1,139 @@
+import {
+  INTEGRITY_CAUSES,
+  OUTCOME_RESULTS,
+  type OutcomeResult,
+  type ProviderTrust,
+  type TrustEvent,
+  trustIn,
+} from "@scbe/contracts";
+import fc from "fast-check";
+import { apply, type StoredEvent } from "../src/domain/apply.ts";
+import type { Delivery } from "../src/domain/take-in-order.ts";
+import { emptyTrust, TRUST_DEFAULTS, type TrustState } from "../src/domain/trust-state.ts";
+
+export const START = 1_800_000_000_000;
+export const CREATED = "2027-01-15T08:00:00Z";
+
+/** One of them has a name that every object has. */
+export const PROVIDERS = ["openai", "xai", "constructor"] as const;
+export const OPENAI = PROVIDERS[0];
+export const STORY_MAX = 80;
+
+/** A different id for each number. */
+export function idOf(n: number): string {
+  return `00000000-0000-4000-8000-${n.toString(16).padStart(12, "0")}`;
+}
+
+/** Of an event, what a story says; ids and numbers come with its place. */
+export type Plot =
+  | { readonly kind: "outcome"; readonly result: OutcomeResult; readonly latency_ms?: number }
+  | { readonly kind: "integrity"; readonly cause: (typeof INTEGRITY_CAUSES)[number] }
+  | { readonly kind: "calibration"; readonly score: number }
+  /** Of the latch that was set by the event of this number. */
+  | { readonly kind: "clearing"; readonly of: number };
+
+export function eventOf(plot: Plot, n: number, provider: string = OPENAI): TrustEvent {
+  const common = { v: 1 as const, id: idOf(n), provider, at: START };
+  const word = { reason: "looked at it", by: "ana" };
+  switch (plot.kind) {
+    case "outcome":
+      return { ...common, latency_ms: 0, request_id: idOf(n), ...plot };
+    case "integrity":
+      return { ...common, ...plot };
+    case "calibration":
+      return { ...common, ...word, ...plot };
+    case "clearing":
+      return { ...common, ...word, kind: "clearing", clears: idOf(plot.of) };
+  }
+}
+
+const outcome = fc.record({
+  kind: fc.constant("outcome" as const),
+  result: fc.oneof(
+    { weight: 5, arbitrary: fc.constantFrom<OutcomeResult>("timeout", "provider_error", "refused_again") },
+    { weight: 2, arbitrary: fc.constant<OutcomeResult>("ok") },
+    { weight: 1, arbitrary: fc.constantFrom(...OUTCOME_RESULTS) },
+  ),
+  latency_ms: fc.constantFrom(0, 0, 0, 5000, 60_000),
+});
+const integrity = fc.record({
+  kind: fc.constant("integrity" as const),
+  cause: fc.constantFrom(...INTEGRITY_CAUSES),
+});
+const word = fc.oneof(
+  fc.record({ kind: fc.constant("calibration" as const), score: fc.constantFrom(0, 0.1, 0.95, 1) }),
+  fc.record({ kind: fc.constant("clearing" as const), back: fc.constantFrom(0, 0, 1) }),
+);
+
+export interface Cast {
+  /** Whether persons have a say in it. */
+  readonly words?: boolean;
+}
+
+/** Up to 80 messages of a stream as it has them: with gaps in the numbers, and a clock that mostly goes on. */
+export function storyOf({ words = true }: Cast = {}): fc.Arbitrary<readonly Delivery[]> {
+  const moment = fc.record({
+    plot: fc.oneof(
+      { weight: 14, arbitrary: outcome },
+      { weight: 1, arbitrary: integrity },
+      ...(words ? [{ weight: 1, arbitrary: word }] : []),
+    ),
+    provider: fc.constantFrom(OPENAI, OPENAI, ...PROVIDERS),
+    gap: fc.constantFrom(1, 1, 1, 7),
+    passes: fc.constantFrom(0, 10, 1000, 20_000, 400_000, -2000),
+  });
+  return fc.array(moment, { maxLength: STORY_MAX, size: "max" }).map((moments) => {
+    let [seq, at] = [0, START];
+    const latching: Record<string, number[]> = {};
+    return moments.map(({ plot, provider, gap, passes }, n) => {
+      const after = seq;
+      seq += gap;
+      at += passes;
+      const own = Object.hasOwn(latching, provider) ? (latching[provider] ?? []) : [];
+      if (plot.kind === "integrity") latching[provider] = [...own, n];
+      const told: Plot =
+        plot.kind === "clearing" ? { kind: "clearing", of: own.at(-1 - plot.back) ?? n } : plot;
+      return { seq, after, at, event: eventOf(told, n, provider) };
+    });
+  });
+}
+
+/** The state after each of them, with the state before. */
+export function steps(story: readonly StoredEvent[], config = TRUST_DEFAULTS): readonly Step[] {
+  let state = emptyTrust(CREATED);
+  return story.map((stored) => {
+    const before = state;
+    state = apply(before, stored, config);
+    const { provider } = stored.event;
+    return { stored, before: trustIn(before, provider), after: trustIn(state, provider), state };
+  });
+}
+
+export interface Step {
+  readonly stored: StoredEvent;
+  /** Of the event's provider. */
+  readonly before: ProviderTrust;
+  readonly after: ProviderTrust;
+  readonly state: TrustState;
+}
+
+/** The state after all of them, one after the other. */
+export function replay(story: readonly StoredEvent[], config = TRUST_DEFAULTS): TrustState {
+  return steps(story, config).at(-1)?.state ?? emptyTrust(CREATED);
+}
+
+/** Messages of one provider, numbered from 1, each so many ms after the start. */
+export function told(
+  ...plots: readonly (readonly [ms: number, plot: Plot | OutcomeResult])[]
+): StoredEvent[] {
+  return plots.map(([ms, plot], n) => ({
+    seq: n + 1,
+    at: START + ms,
+    event: eventOf(typeof plot === "string" ? { kind: "outcome", result: plot } : plot, n),
+  }));
+}
+
+/** So many times the same. */
+export function times<T>(count: number, value: T): T[] {
+  return Array.from({ length: count }, () => value);
+}
