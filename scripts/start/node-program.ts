@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import type { LocalFolder } from "./local-folder.ts";
-import { Port } from "./port.ts";
+import { accepts, Port } from "./port.ts";
 import type { Program } from "./supervised.ts";
 
 export interface NodeProgramOptions {
@@ -41,6 +41,8 @@ export function nodeProgram({ name, main, root, folder, env, opsPort }: NodeProg
         logFile: folder.logFile(name),
       }),
       isReady: async () => {
+        // Most looks are at a part that is still loading: a connection that is refused costs much less than a fetch that fails.
+        await accepts(port.number);
         lacks = await lackOf(`${opsUrl()}/readyz`);
         return lacks === "";
       },
