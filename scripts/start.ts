@@ -87,6 +87,7 @@ async function run(
   const { client } = connected;
   const { transport } = stack;
   await using plain = await connectPlainPrograms(PROVIDER_NAMES, { transport, log, signal });
+  await stack.untilServing();
   const shown = await demonstrate({ requests, stack, client, plain, log, signal });
   signal.throwIfAborted();
   const isGood = allWentWell(shown);

@@ -157,6 +157,18 @@ describe("the runbook's commands, in a real shell with a real curl, on what npm 
     expect(Object.values<object>(metrics).some((figures) => "openai" in figures)).toBe(true);
   });
 
+  test("the lines that npm start prints switch off and on again, as they stand", async () => {
+    const printed = (words: string): string =>
+      new RegExp(`^ *${words}: +(.*)$`, "m").exec(launcher.npm.stdout)?.[1] ?? "false";
+    const env = { PATH: process.env.PATH };
+    const runPrinted = (words: string) =>
+      promisify(execFile)("sh", ["-c", printed(words)], { cwd: ROOT, env });
+    expect((await runPrinted("switch off")).stdout).toMatch(/^the kill switch is engaged: a try/);
+    expect(await run(RUNBOOK.verify)).toBe("false");
+    expect((await runPrinted("and on")).stdout).toMatch(/^the kill switch is released/);
+    expect(await run(RUNBOOK.verify)).toBe("true");
+  });
+
   test("a rotation is verified by the key in use", async () => {
     expect(JSON.parse(await run(RUNBOOK.keyId))).toMatch(/./);
   });

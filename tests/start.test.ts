@@ -109,14 +109,19 @@ describe("while it is up", () => {
     await eventually(isMore, { timeoutMs: 20_000, everyMs: 200 });
   });
 
-  test.skipIf(!prometheus || !alertmanager)("alerts reach Alertmanager: the Watchdog is there", async () => {
-    const url = `${urlAfter("Alertmanager is at")}/api/v2/alerts`;
-    const alerts = async () => JSON.stringify(await (await fetch(url)).json());
-    await eventually(async () => (await alerts()).includes('"Watchdog"'), {
-      timeoutMs: 30_000,
-      everyMs: 200,
-    });
-  });
+  test.skipIf(!prometheus || !alertmanager)(
+    "alerts reach Alertmanager, and by it the local controller: the Watchdog does",
+    async () => {
+      const url = `${urlAfter("Alertmanager is at")}/api/v2/alerts`;
+      const alerts = async () => JSON.stringify(await (await fetch(url)).json());
+      const patience = { timeoutMs: 30_000, everyMs: 200 };
+      await eventually(async () => (await alerts()).includes('"Watchdog"'), patience);
+      const heard = 'sum(scbe_rollback_alerts_total{result="watchdog"})';
+      const isHeard = async () => ((await askPrometheus(urlAfter("Prometheus is at"), heard))[0] ?? 0) > 0;
+      await eventually(isHeard, patience);
+    },
+    START_MS + 5000,
+  );
 
   test.skipIf(!jaeger)("the link to the first request's trace leads to all of it", async () => {
     const link = urlAfter("the first request's trace is at");

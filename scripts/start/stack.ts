@@ -46,6 +46,8 @@ export interface Stack extends AsyncDisposable {
   readonly monitoring: MonitoringUrls;
   /** The control API. */
   readonly control: ControlAccess;
+  /** Resolves when the gateways are ready, too. @throws Error that says which one does not start, and why */
+  untilServing(): Promise<void>;
   /** Resolves when the metrics of all parts have been read, as they are now, if there is somebody to read them. */
   untilWatched(): Promise<void>;
 }
@@ -53,7 +55,10 @@ export interface Stack extends AsyncDisposable {
 const ENVIRONMENT = "dev";
 const READY_TIMEOUT_MS = 60_000;
 
-/** Brings everything up. @throws Error that says what does not start, and why; AbortError when given up */
+/**
+ * Brings everything up; the gateways are still starting when it resolves.
+ * @throws Error that says what does not start, and why; AbortError when given up
+ */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { folder, config, own, orchestratorUrl, signal } = options;
   await using stack = new AsyncDisposableStack();
@@ -112,7 +117,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await standInReady;
     await gatewayFleet.start(programsOf(ourGateways), READY_TIMEOUT_MS, signal);
   };
-  await Promise.all([startGateways(), serviceFleet.start(programsOf(ourServices), READY_TIMEOUT_MS, signal)]);
+  const serving = startGateways();
+  serving.catch(() => undefined);
+  await serviceFleet.start(programsOf(ourServices), READY_TIMEOUT_MS, signal);
   const held = stack.move();
   return {
     natsUrl: nats.url,
@@ -124,6 +131,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       return monitoring.urls;
     },
     control: { url: control.url(), tokenFiles },
+    untilServing: () => serving,
     untilWatched: () => monitoring.untilScraped(),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };

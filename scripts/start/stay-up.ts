@@ -45,8 +45,8 @@ function controlLines({ url, tokenFiles }: ControlAccess): string[] {
   const { ADMIN_TOKEN_FILE: admin = "", EMERGENCY_TOKEN_FILE: emergency = "" } = tokenFiles;
   return [
     `the control API is at ${url}; its tokens are files in ${dirname(admin)}\n`,
-    `  switch off:  SCBE_CONTROL_URL=${url} EMERGENCY_TOKEN_FILE=${emergency} scripts/scbe-kill-switch.sh activate "a try"\n`,
-    `  and on:      SCBE_CONTROL_URL=${url} ADMIN_TOKEN_FILE=${admin} scripts/scbe-kill-switch.sh deactivate\n`,
+    `  switch off:  SCBE_CONTROL_URL=${url} EMERGENCY_TOKEN_FILE="${emergency}" scripts/scbe-kill-switch.sh activate "a try"\n`,
+    `  and on:      SCBE_CONTROL_URL=${url} ADMIN_TOKEN_FILE="${admin}" scripts/scbe-kill-switch.sh deactivate\n`,
   ];
 }
 
