@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { Client, Handler, ServeOptions } from "@scbe/client";
+import type { Client, Handler, RequestOptions, ServeOptions } from "@scbe/client";
 import { subjectFor } from "@scbe/contracts";
 import { decodeRequests } from "@scbe/examples/decode-requests";
 import { PROVIDER_NAMES } from "@scbe/examples/providers";
@@ -55,7 +55,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
   }
 
   /** Sends a request that fails, and tells its code. */
-  async function failing(change: Partial<Parameters<Client["request"]>[0]>) {
+  async function failing(change: Partial<RequestOptions>) {
     const requestId = crypto.randomUUID();
     const { code } = (await orchestrator
       .request({ ...asked, body: hello, requestId, ...change })
@@ -90,7 +90,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
     async function sendAll(): Promise<Map<string, string>> {
       const sent = new Map<string, string>();
       const client: Pick<Client, "request"> = {
-        request: (options) => {
+        request: (options: RequestOptions) => {
           const requestId = crypto.randomUUID();
           sent.set(requestId, options.provider);
           return orchestrator.request({ ...options, requestId });

@@ -35,6 +35,8 @@ const toAnswer = (body: Uint8Array, contentType = "application/json"): Answer =>
   body,
   contentType,
   requestId: "",
+  provider: "",
+  passedOver: [],
   isSealed: true,
   envelopes: 1,
   sealMs: 0.5,
@@ -79,7 +81,7 @@ describe("a verified answer is not ok", () => {
   });
 
   test("when the stand-in read one byte otherwise", async () => {
-    const client = answering((options) => {
+    const client = answering((options: RequestOptions) => {
       const body = Buffer.from(options.body);
       body[body.indexOf("Zw")] = 0x42;
       return askHandler({ ...options, body });

@@ -5,7 +5,7 @@ import type { ClientConfig } from "./config.ts";
 import type { Client, ClientRole } from "./connect.ts";
 import { startGateway } from "./gateway.ts";
 import type { Gateway, ServeOptions } from "./gateway-options.ts";
-import type { Answer, RequestOptions } from "./request-options.ts";
+import type { Answer, CandidatesOptions, RequestOptions } from "./request-options.ts";
 import { Requester } from "./requester.ts";
 import { type ShownCalls, showCalls } from "./show-calls.ts";
 import type { Verifier, VerifierHost } from "./verifier/index.ts";
@@ -49,7 +49,7 @@ export class BusClient implements Client {
     return this.#host.readiness;
   }
 
-  async request(options: RequestOptions): Promise<Answer> {
+  async request(options: RequestOptions | CandidatesOptions): Promise<Answer> {
     if (this.#requester === undefined) throw wrongRole("gateway", "send requests");
     return this.#requester.request(options);
   }

@@ -17,7 +17,7 @@ import {
 import { BusClient } from "./bus-client.ts";
 import { type ClientConfig, type ClientSettings, readClientConfig } from "./config.ts";
 import type { Gateway, ServeOptions } from "./gateway-options.ts";
-import type { Answer, RequestOptions } from "./request-options.ts";
+import type { Answer, CandidatesOptions, RequestOptions } from "./request-options.ts";
 import { type Enough, untilReady } from "./until-ready.ts";
 import { type ControlView, openVerifier } from "./verifier/index.ts";
 import { VERSION } from "./version.ts";
@@ -61,14 +61,17 @@ export interface Client extends AsyncDisposable {
    * Seals `body` in this process, has a gateway of the provider answer it, and opens the answer. A fresh envelope goes to
    * the group of gateways when one is busy or gives no sign of life, and once when the replay epoch has changed; so a
    * handler may see one `requestId` more than once. What kill switch and flags take out of SCBE's path travels unsealed where
-   * `SCBE_FALLBACK` is `allow` (the answer's `isSealed` tells), also what was under way just then.
+   * `SCBE_FALLBACK` is `allow` (the answer's `isSealed` tells), also what was under way just then. Of several `providers` each is
+   * asked after the one before it did not serve, never two at once; a former one may have carried the request out all the
+   * same, after TIMEOUT, HANDLER_FAILED, NOT_READY, INTERNAL, REFUSED, and SWITCHED_OFF when it was under way.
    * @throws ScbeError, never anything else. Nothing was carried out: BUSY when every try found a full gateway;
    *   NO_RESPONDERS when the provider has no gateway; TOO_LARGE; NO_KEYS or NO_EPOCH while not ready; BAD_REQUEST for
    *   what cannot be sealed; FORBIDDEN when this user may not ask that provider, or the client is a gateway's. Nobody
    *   knows whether it was: TIMEOUT; ABORTED by `signal` or by disposing; DISCONNECTED; REFUSED when a gateway answered
    *   with noise; SWITCHED_OFF when kill switch or flags leave it no way, or leave it none any more; NOT_READY or INTERNAL
    *   when it answered without a seal. And whatever the answer of a gateway says, once it has verified: HANDLER_FAILED, or
-   *   the code that its handler gave.
+   *   the code that its handler gave. Of several `providers`: the code of the last one that was asked; `cause` is an
+   *   AggregateError with an ScbeError for each candidate, in order.
    * @example
    * const { body } = await client.request({
    *   provider: "openai",
@@ -77,8 +80,15 @@ export interface Client extends AsyncDisposable {
    *   body: Buffer.from(JSON.stringify({ messages: [{ role: "user", content: "Grüß Gott" }] })),
    *   timeoutMs: 30_000,
    * });
+   * @example
+   * const { body, provider, passedOver } = await client.request({
+   *   providers: ["openai", { provider: "anthropic", model: "claude-sonnet-4-5" }],
+   *   model: "gpt-5",
+   *   intent: "chat",
+   *   body: Buffer.from(JSON.stringify({ messages: [{ role: "user", content: "Grüß Gott" }] })),
+   * });
    */
-  request(options: RequestOptions): Promise<Answer>;
+  request(options: RequestOptions | CandidatesOptions): Promise<Answer>;
 
   /**
    * Serves one provider as a member of its group of gateways. Resolves when it is in the group, or waits outside because

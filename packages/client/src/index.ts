@@ -19,4 +19,4 @@ export type {
   OpenedCall,
   ServeOptions,
 } from "./gateway-options.ts";
-export type { Answer, RequestOptions } from "./request-options.ts";
+export type { Answer, Candidate, CandidatesOptions, PassedOver, RequestOptions } from "./request-options.ts";

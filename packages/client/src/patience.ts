@@ -15,6 +15,7 @@ export interface PatienceOptions {
  */
 export class Patience implements Disposable {
   readonly #deadline: number;
+  #attemptEnd = Number.POSITIVE_INFINITY;
   readonly #signal: AbortSignal | undefined;
   readonly #among: Slots<Patience>;
   readonly #slot: number;
@@ -30,9 +31,19 @@ export class Patience implements Disposable {
     else signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  /** Until the deadline; not above 0 once it has passed. */
+  /** Until the attempt is over, or the deadline; not above 0 once that has passed. */
   get leftMs(): number {
+    return Math.min(this.#deadline, this.#attemptEnd) - performance.now();
+  }
+
+  /** Until the deadline, whatever the attempt has. */
+  get leftOfAllMs(): number {
     return this.#deadline - performance.now();
+  }
+
+  /** From now on an attempt is under way that has this much time, but no more than there is. */
+  beginAttempt(ms: number): void {
+    this.#attemptEnd = performance.now() + ms;
   }
 
   /** @throws what has ended it before its deadline */

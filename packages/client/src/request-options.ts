@@ -1,11 +1,8 @@
+import type { ErrorCode } from "@scbe/contracts";
 import type { ResponseHeader } from "@scbe/envelope";
 
-/** What a caller asks of a provider. */
-export interface RequestOptions {
-  /** One of the deployment's providers: the gateways that may open it. */
-  readonly provider: string;
-  /** The provider's name for the model. */
-  readonly model: string;
+/** What a caller asks, whoever answers it. */
+export interface RequestContent {
   /** One of the deployment's intents. */
   readonly intent: string;
   /** May be empty. Not copied: leave it unchanged until the request has ended, since a fresh envelope reads it again. */
@@ -22,6 +19,46 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a caller asks of one provider. */
+export interface RequestOptions extends RequestContent {
+  /** One of the deployment's providers: the gateways that may open it. */
+  readonly provider: string;
+  /** The provider's name for the model. */
+  readonly model: string;
+  readonly providers?: never;
+}
+
+/** What a caller asks of the first of several providers that can serve it. */
+export type CandidatesOptions = RequestContent & AttemptLimits & (CandidatesOfModel | CandidatesWithModels);
+
+/** One of several providers; with its own name for the model, where that is not the request's. */
+export type Candidate = string | { readonly provider: string; readonly model?: string };
+
+interface CandidatesOfModel {
+  /** 1 to 16, in the order in which they are asked; each when the one before it did not serve. */
+  readonly providers: readonly Candidate[];
+  /** Of each candidate that names none itself. */
+  readonly model: string;
+  readonly provider?: never;
+}
+
+interface CandidatesWithModels {
+  readonly providers: readonly { readonly provider: string; readonly model: string }[];
+  readonly model?: never;
+  readonly provider?: never;
+}
+
+/** How long, and how many, when there are several candidates. */
+export interface AttemptLimits {
+  /**
+   * Milliseconds for each candidate but the last one, which has all that is left; above 0. Unless told, an equal share of
+   * what is left for each one that may still be asked.
+   */
+  readonly attemptTimeoutMs?: number;
+  /** How many candidates are asked at most, 1 to 16; default 3. One that nothing was sent to does not count. */
+  readonly attemptsMax?: number;
+}
+
 /** The answer to a request: verified, unless it is not sealed. */
 export interface Answer {
   readonly body: Uint8Array;
@@ -29,6 +66,10 @@ export interface Answer {
   readonly contentType: string;
   /** The one that was given, or drawn. */
   readonly requestId: string;
+  /** Who served it. */
+  readonly provider: string;
+  /** The candidates before that one, in order, and why each did not serve; empty where `provider` was asked. */
+  readonly passedOver: readonly PassedOver[];
   /**
    * False when nobody vouches for it: kill switch or flags had the request travel unsealed, and `SCBE_FALLBACK` permits that. Never
    * so where it does not, which is the default.
@@ -36,7 +77,10 @@ export interface Answer {
   readonly isSealed: boolean;
   /** The response's whole header, all of it authenticated; absent where nothing was sealed. */
   readonly header?: ResponseHeader;
-  /** Tries that were sent for it, each in an envelope of its own; more than one after `busy`, silence, a switch or a new replay epoch. */
+  /**
+   * Tries that were sent for it, each in an envelope of its own; more than one after `busy`, silence, a switch, a new replay epoch
+   * or a candidate that did not serve.
+   */
   readonly envelopes: number;
   /** Milliseconds spent on sealing, all envelopes together. */
   readonly sealMs: number;
@@ -44,4 +88,13 @@ export interface Answer {
   readonly roundTripMs: number;
   /** The trace of this request, where the process traces and this one is sampled. */
   readonly traceId?: string;
+}
+
+/** A candidate that did not serve. */
+export interface PassedOver {
+  readonly provider: string;
+  readonly model: string;
+  readonly code: ErrorCode;
+  /** Tries that were sent to it. At 0 it was left out: nothing of the request has reached it. */
+  readonly envelopes: number;
 }

@@ -23,6 +23,12 @@ export function wayOf(control: ControlView, { provider, requestId, fallbackAllow
   throw new ScbeError(CODES[route.why], `${provider}: ${WHY[route.why]}${permitted}`);
 }
 
+/** True when the control plane leaves a request a way now. */
+export function hasWay(control: ControlView, { provider, requestId, fallbackAllowed }: Travelling): boolean {
+  const { way } = control.route(provider, requestId);
+  return way === "sealed" || (way === "fallback" && fallbackAllowed);
+}
+
 const CODES = {
   kill_switch: "SWITCHED_OFF",
   flag: "SWITCHED_OFF",

@@ -1,4 +1,6 @@
 /** The examples of the README and of the documentation comments, to be compiled and not run. */
+
+import type { Client } from "@scbe/client";
 import { connect, type Handler, isScbeError } from "@scbe/client";
 
 export async function send(): Promise<void> {
@@ -11,6 +13,17 @@ export async function send(): Promise<void> {
     timeoutMs: 30_000,
   });
   process.stdout.write(body);
+}
+
+export async function sendToFirstOf(client: Client): Promise<void> {
+  const { body, provider, passedOver } = await client.request({
+    providers: ["openai", { provider: "anthropic", model: "claude-sonnet-4-5" }],
+    model: "gpt-5",
+    intent: "chat",
+    body: Buffer.from(JSON.stringify({ messages: [{ role: "user", content: "Grüß Gott" }] })),
+    timeoutMs: 30_000,
+  });
+  process.stdout.write(`${provider}, not ${passedOver.map(({ code }) => code)}: ${body}\n`);
 }
 
 export async function serve(): Promise<void> {

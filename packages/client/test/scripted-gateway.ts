@@ -27,16 +27,16 @@ export class ScriptedGateway {
   readonly cancelled: Buffer[] = [];
   script: (arrived: Arrived, nth: number) => void = (arrived) => arrived.answer("ok");
 
-  constructor(bus: Bus, keyring: FakeKeyring) {
-    const subkeys = keyring.subkeys("k1");
+  constructor(bus: Bus, keyring: FakeKeyring, provider = "openai") {
+    const subkeys = keyring.subkeys("k1", provider);
     const ports = {
       keys: { active: () => subkeys },
       epochs: { current: () => undefined },
       clock: systemClock,
     };
     const sealer = new Sealer(ports, { windowSeconds: 300, counterLimit: 2 ** 32 - 1 });
-    bus.subscribe(subjectFor("cancel", "openai"), ({ data }) => void this.cancelled.push(Buffer.from(data)));
-    bus.subscribe(subjectFor("request", "openai"), (message) => {
+    bus.subscribe(subjectFor("cancel", provider), ({ data }) => void this.cancelled.push(Buffer.from(data)));
+    bus.subscribe(subjectFor("request", provider), (message) => {
       const bytes = Buffer.from(message.data);
       const header = JSON.parse(splitEnvelope(bytes)?.headerText ?? "") as RequestHeader;
       const ownHash = hash("sha256", bytes, "buffer");

@@ -1,0 +1,188 @@
+import { decodeProblem, PROBLEM_MEDIA_TYPE, ScbeError } from "@scbe/contracts";
+import { type Bus, backoffMs, recordedSpan, type Slots } from "@scbe/service-kit";
+import type { Cargo, CargoAnswer } from "./cargo.ts";
+import { type Flight, fly, type Landing } from "./flight.ts";
+import type { Patience } from "./patience.ts";
+import type { RequestOptions } from "./request-options.ts";
+import { SealedCargo, type SealedCargoPorts } from "./sealed-cargo.ts";
+import type { ShownRequests } from "./show-requests.ts";
+import { UnsealedCargo, type UnsealedCargoPorts } from "./unsealed-cargo.ts";
+import type { EpochFollower } from "./verifier/index.ts";
+import { type Way, wayOf } from "./way-of.ts";
+
+export interface AttemptPorts extends SealedCargoPorts, UnsealedCargoPorts {
+  readonly bus: Bus;
+  readonly epochs: EpochFollower;
+  /** What the control document sends to fallback goes unsealed; else it is refused. */
+  readonly fallbackAllowed: boolean;
+  readonly acceptTimeoutMs: number;
+  readonly flights: Slots<Flight>;
+  readonly shown: Pick<ShownRequests, "landed">;
+}
+
+export interface AttemptOptions {
+  readonly asked: RequestOptions;
+  readonly requestId: string;
+  readonly patience: Patience;
+  /** Whatever the reasons for another one. */
+  readonly envelopesMax: number;
+}
+
+const BUSY_PAUSE = { firstMs: 10, maxMs: 500 };
+const EPOCH_PAUSE_MS = 100;
+/** How long the guards may take to answer for the epoch in force: longer than they need to begin one. */
+const EPOCH_WAIT_MS_MAX = 3000;
+/** How long a gateway may be ahead of this process in what the control document says. */
+const SWITCH_WAIT_MS_MAX = 1000;
+
+/**
+ * One provider is asked. An envelope is never sent twice: whatever is tried again is sealed again, under the same request
+ * id. For one run.
+ */
+export class Attempt {
+  readonly #ports: AttemptPorts;
+  readonly #asked: RequestOptions;
+  readonly #requestId: string;
+  readonly #patience: Patience;
+  readonly #envelopesMax: number;
+  #envelopes = 0;
+  #sealMs = 0;
+  #wasSilent = false;
+  #hasAskedForEpoch = false;
+
+  constructor(ports: AttemptPorts, { asked, requestId, patience, envelopesMax }: AttemptOptions) {
+    this.#ports = ports;
+    this.#asked = asked;
+    this.#requestId = requestId;
+    this.#patience = patience;
+    this.#envelopesMax = envelopesMax;
+  }
+
+  /** Sent so far, that is: also of a run that has failed. */
+  get envelopes(): number {
+    return this.#envelopes;
+  }
+
+  get sealMs(): number {
+    return this.#sealMs;
+  }
+
+  /** @throws ScbeError see `Client.request` */
+  async run(): Promise<CargoAnswer> {
+    while (this.#envelopes < this.#envelopesMax) {
+      this.#patience.assert();
+      const { provider } = this.#asked;
+      const { control, fallbackAllowed } = this.#ports;
+      const way = wayOf(control, { provider, requestId: this.#requestId, fallbackAllowed });
+      const cargo = this.#load(way);
+      const landing = await this.#fly(cargo);
+      if (landing.kind === "answered") return truthOf(landing.answer);
+      await this.#prepareNext(landing, way, cargo);
+    }
+    throw this.#notTaken();
+  }
+
+  /** @throws ScbeError when no other envelope is worth it */
+  async #prepareNext({ kind }: Landing, way: Way, cargo: Cargo): Promise<void> {
+    switch (kind) {
+      case "silent":
+        this.#wasSilent = true;
+        return;
+      case "busy":
+        await this.#pause();
+        return;
+      case "switched_off":
+        this.#wasSilent = true;
+        if (!(await this.#isWayLeft(way))) throw closedWay(this.#asked.provider);
+        return;
+      case "refused":
+        if (this.#hasLeft(way)) return;
+        if (this.#hasAskedForEpoch || !(await this.#hasEpochChanged(cargo))) throw refused();
+        if (this.#patience.leftMs <= 0) throw refused();
+        this.#hasAskedForEpoch = true;
+    }
+  }
+
+  async #pause(): Promise<void> {
+    const pauseMs = backoffMs(this.#envelopes, Math.random(), BUSY_PAUSE);
+    const isLast = this.#envelopes >= this.#envelopesMax;
+    if (isLast || pauseMs >= this.#patience.leftMs) throw this.#notTaken();
+    await this.#patience.during(pauseMs);
+  }
+
+  /** True when the way of a try is none any more. */
+  #hasLeft(way: Way): boolean {
+    return this.#ports.control.route(this.#asked.provider, this.#requestId).way !== way;
+  }
+
+  /** A gateway may have heard of a switch before this process. */
+  async #isWayLeft(way: Way): Promise<boolean> {
+    if (this.#hasLeft(way)) return true;
+    const { promise, resolve } = Promise.withResolvers<true>();
+    using _following = this.#ports.control.onChange(() => {
+      if (this.#hasLeft(way)) resolve(true);
+    });
+    return (await this.#patience.during(SWITCH_WAIT_MS_MAX, promise)) === true;
+  }
+
+  #load(way: Way): Cargo {
+    const startedAt = performance.now();
+    const Kind = way === "sealed" ? SealedCargo : UnsealedCargo;
+    const cargo = new Kind(this.#asked, this.#requestId, this.#ports);
+    this.#sealMs += performance.now() - startedAt;
+    return cargo;
+  }
+
+  async #fly(cargo: Cargo): Promise<Landing> {
+    const { bus, acceptTimeoutMs, flights, shown } = this.#ports;
+    this.#envelopes += 1;
+    try {
+      const landing = await fly({ bus, cargo, patience: this.#patience, acceptTimeoutMs, among: flights });
+      shown.landed(cargo, landing.kind);
+      return landing;
+    } catch (error) {
+      shown.landed(cargo, "failed");
+      throw error;
+    }
+  }
+
+  /** Asks the guards, who may be at beginning an epoch just now, and so may have to be asked again. */
+  async #hasEpochChanged(cargo: Cargo): Promise<boolean> {
+    if (!(cargo instanceof SealedCargo)) return false;
+    const { epochs } = this.#ports;
+    recordedSpan()?.addEvent("the guards are asked for the epoch in force");
+    const until = performance.now() + Math.min(this.#patience.leftMs, EPOCH_WAIT_MS_MAX);
+    const leftMs = (): number => until - performance.now();
+    while (leftMs() > 0 && (await this.#patience.during(leftMs(), epochs.ask())) !== true) {
+      await this.#patience.during(Math.min(leftMs(), EPOCH_PAUSE_MS));
+    }
+    return !isSame(epochs.current(), cargo.sealed.header.epoch);
+  }
+
+  /** BUSY says that nothing was opened; a gateway that was silent may have opened its envelope. */
+  #notTaken(): ScbeError {
+    const { provider } = this.#asked;
+    return this.#wasSilent
+      ? new ScbeError("TIMEOUT", `no gateway of ${provider} took the request in time`)
+      : new ScbeError("BUSY", `every gateway of ${provider} that was asked was full`);
+  }
+}
+
+/** @throws ScbeError what an answer says that is a problem */
+function truthOf(answer: CargoAnswer): CargoAnswer {
+  if (answer.contentType === PROBLEM_MEDIA_TYPE) throw decodeProblem(answer.body);
+  return answer;
+}
+
+function isSame(epoch: Uint8Array | undefined, text: string): boolean {
+  return epoch !== undefined && Buffer.from(epoch).toString("base64url") === text;
+}
+
+function refused(): ScbeError {
+  return new ScbeError("REFUSED", "the gateway refused the envelope; it tells nobody why");
+}
+
+/** The gateway may have carried it out before it was switched off. */
+function closedWay(provider: string): ScbeError {
+  return new ScbeError("SWITCHED_OFF", `a gateway of ${provider} says that it is switched off`);
+}

@@ -1,0 +1,142 @@
+import { isScbeError, ScbeError } from "@scbe/contracts";
+import { ATTRIBUTES, withSpan } from "@scbe/service-kit";
+import { Attempt, type AttemptPorts } from "./attempt.ts";
+import type { CargoAnswer } from "./cargo.ts";
+import { goesOn } from "./goes-on.ts";
+import type { Patience } from "./patience.ts";
+import type { Plan } from "./plan-of.ts";
+import type { PassedOver, RequestOptions } from "./request-options.ts";
+import { hasWay } from "./way-of.ts";
+
+/** Of one request. */
+const ENVELOPES_MAX = 32;
+/** Of a candidate that others may be asked after: as many as find another gateway of its group. */
+const ENVELOPES_MAX_BEFORE_OTHERS = 3;
+/** With no more time than this another candidate could only be asked in vain. */
+const WORTHWHILE_MS = 5;
+
+interface Failure extends PassedOver {
+  readonly error: ScbeError;
+}
+
+/** One request's way through its candidates: never two at once, in order, until one has served. For one run. */
+export class Course {
+  readonly #ports: AttemptPorts;
+  readonly #plan: Plan;
+  readonly #requestId: string;
+  readonly #failures: Failure[] = [];
+  #asked: RequestOptions;
+  #envelopes = 0;
+  #sealMs = 0;
+
+  constructor(ports: AttemptPorts, plan: Plan, requestId: string) {
+    this.#ports = ports;
+    this.#plan = plan;
+    this.#requestId = requestId;
+    this.#asked = plan.candidates[0] as RequestOptions;
+  }
+
+  /** The candidate that has served, or was asked last; the first one before any. */
+  get asked(): RequestOptions {
+    return this.#asked;
+  }
+
+  /** So far, of all candidates; so are the others. */
+  get envelopes(): number {
+    return this.#envelopes;
+  }
+
+  get sealMs(): number {
+    return this.#sealMs;
+  }
+
+  get passedOver(): PassedOver[] {
+    return this.#failures.map(({ error: _error, ...passedOver }) => passedOver);
+  }
+
+  /** @throws ScbeError see `Client.request` */
+  async run(patience: Patience): Promise<CargoAnswer> {
+    const { candidates } = this.#plan;
+    for (const [index, asked] of candidates.entries()) {
+      const isTooLate = index > 0 && patience.leftOfAllMs <= WORTHWHILE_MS;
+      const left = this.#leftFrom(index);
+      if (isTooLate || left === 0) break;
+      this.#asked = asked;
+      const attempt = this.#begin(patience, left);
+      try {
+        return await this.#spanned(attempt);
+      } catch (error) {
+        this.#note(attempt, error);
+        if (!goesOn(error)) throw this.#telling(error);
+      } finally {
+        this.#envelopes += attempt.envelopes;
+        this.#sealMs += attempt.sealMs;
+      }
+    }
+    throw this.#telling(this.#decisive());
+  }
+
+  /** How many candidates may be asked yet, `index` itself among them, as things are now. */
+  #leftFrom(index: number): number {
+    const { candidates, attemptsMax } = this.#plan;
+    const others = candidates.slice(index + 1).filter((it) => this.#hasWay(it)).length;
+    const spent = this.#failures.filter(({ envelopes }) => envelopes > 0).length;
+    return Math.min(1 + others, attemptsMax - spent);
+  }
+
+  #hasWay({ provider }: RequestOptions): boolean {
+    const { control, fallbackAllowed } = this.#ports;
+    return hasWay(control, { provider, requestId: this.#requestId, fallbackAllowed });
+  }
+
+  #begin(patience: Patience, left: number): Attempt {
+    const isLast = left === 1;
+    const share = this.#plan.attemptTimeoutMs ?? patience.leftOfAllMs / left;
+    patience.beginAttempt(isLast ? Number.POSITIVE_INFINITY : share);
+    const envelopesMax = isLast ? ENVELOPES_MAX - this.#envelopes : ENVELOPES_MAX_BEFORE_OTHERS;
+    return new Attempt(this.#ports, {
+      asked: this.#asked,
+      requestId: this.#requestId,
+      patience,
+      envelopesMax,
+    });
+  }
+
+  #spanned(attempt: Attempt): Promise<CargoAnswer> {
+    if (this.#plan.isOfOne) return attempt.run();
+    const { provider, model } = this.#asked;
+    const attributes = { [ATTRIBUTES.provider]: provider, [ATTRIBUTES.model]: model };
+    return withSpan("scbe.attempt", { attributes }, async (span) => {
+      try {
+        return await attempt.run();
+      } finally {
+        span.setAttribute(ATTRIBUTES.envelopes, attempt.envelopes);
+      }
+    });
+  }
+
+  #note({ envelopes }: Attempt, error: unknown): void {
+    if (!isScbeError(error)) return;
+    const { provider, model } = this.#asked;
+    this.#failures.push({ provider, model, code: error.code, envelopes, error });
+  }
+
+  /** Of the last candidate that something was sent to: a later one that was left out would tell that nothing was. */
+  #decisive(): ScbeError | undefined {
+    const { error } =
+      this.#failures.findLast(({ envelopes }) => envelopes > 0) ?? this.#failures.at(-1) ?? {};
+    return error;
+  }
+
+  /** An error that tells of all candidates; where the caller has named one provider, the error itself. */
+  #telling(error: unknown): unknown {
+    if (this.#plan.isOfOne || !isScbeError(error)) return error;
+    const told = this.#failures.map(({ provider, code }) => `${provider}: ${code}`).join(", ");
+    const errors = this.#failures.map(({ provider, code, error: cause }) => {
+      return new ScbeError(code, `${provider}: ${cause.message}`, { requestId: this.#requestId, cause });
+    });
+    return new ScbeError(error.code, `${error.message} (${told})`, {
+      cause: new AggregateError(errors, told),
+    });
+  }
+}
