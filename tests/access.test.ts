@@ -32,15 +32,23 @@ const OBEYS: Rights = {
   ],
   subscribe: ["scbe.v1.control.state"],
 };
+/** Whoever goes by how far providers are trusted. */
+const TRUSTS: Rights = {
+  publish: ["$JS.API.STREAM.INFO.KV_SCBE_TRUST", "$JS.API.DIRECT.GET.KV_SCBE_TRUST.$KV.SCBE_TRUST.document"],
+  subscribe: ["scbe.v1.trust.state"],
+};
 const STREAMS = [
   "KV_SCBE_KEYRING",
   "KV_SCBE_REPLAY",
   "KV_SCBE_CONTROL",
+  "KV_SCBE_TRUST",
   "SCBE_SECURITY",
   "SCBE_AUDIT",
+  "SCBE_TRUST",
   "ANOTHER",
 ];
 const CONTROL_KEYS = ["state", "leader", "canary", "acted"];
+const TRUST_KEYS = ["document", "state", "leader", "relay"];
 
 /**
  * docs/access.md once more, by hand: nothing here is made from the table or from what turns it into permissions, so that a
@@ -68,6 +76,7 @@ const MAY: Readonly<Record<string, Rights>> = {
   envelope: {
     publish: [
       ...OBEYS.publish,
+      ...TRUSTS.publish,
       ...each("scbe.v1.keyring.grant"),
       ...each("scbe.v1.replay.admit"),
       "scbe.v1.replay.epoch.get",
@@ -76,6 +85,7 @@ const MAY: Readonly<Record<string, Rights>> = {
     subscribe: [
       inbox("envelope"),
       ...OBEYS.subscribe,
+      ...TRUSTS.subscribe,
       "scbe.v1.keyring.ring",
       "scbe.v1.replay.epoch",
       "scbe.v1.envelope.seal.request.* envelope",
@@ -110,6 +120,8 @@ const MAY: Readonly<Record<string, Rights>> = {
     publish: [
       "scbe.v1.control.state",
       "scbe.v1.audit",
+      "scbe.v1.trust.word",
+      ...TRUSTS.publish,
       ...inboxes("envelope", ...ORCHESTRATORS, ...GATEWAYS, "operator"),
       ...CONTROL_KEYS.flatMap((key) => [
         `$KV.SCBE_CONTROL.${key}`,
@@ -128,10 +140,30 @@ const MAY: Readonly<Record<string, Rights>> = {
       inbox("rollback-controller"),
       "scbe.v1.keyring.ring",
       "scbe.v1.control.state",
+      ...TRUSTS.subscribe,
       ...each("scbe.v1.security.nonce_reuse"),
       "scbe.v1.control.lease rollback-controller",
       ...announces("rollback-controller"),
     ],
+  },
+  "trust-scorer": {
+    publish: [
+      ...each("scbe.v1.trust.nonce_reuse"),
+      "scbe.v1.trust.state",
+      ...TRUST_KEYS.flatMap((key) => [
+        `$KV.SCBE_TRUST.${key}`,
+        `$JS.API.DIRECT.GET.KV_SCBE_TRUST.$KV.SCBE_TRUST.${key}`,
+        `$JS.API.CONSUMER.CREATE.KV_SCBE_TRUST.*.$KV.SCBE_TRUST.${key}`,
+      ]),
+      "$JS.API.STREAM.INFO.KV_SCBE_TRUST",
+      "$JS.API.CONSUMER.DELETE.KV_SCBE_TRUST.*",
+      "$JS.FC.KV_SCBE_TRUST.>",
+      ...["SCBE_SECURITY", "SCBE_TRUST"].flatMap((stream) => [
+        `$JS.API.STREAM.INFO.${stream}`,
+        `$JS.API.STREAM.MSG.GET.${stream}`,
+      ]),
+    ],
+    subscribe: [inbox("trust-scorer"), "scbe.v1.keyring.ring"],
   },
   orchestrator: orchestratorOf("orchestrator", PROVIDERS),
   "narrow-orchestrator": orchestratorOf("narrow-orchestrator", ["anthropic"]),
@@ -165,14 +197,22 @@ function orchestratorOf(name: string, providers: string[]): Rights {
   return {
     publish: [
       ...OBEYS.publish,
+      ...TRUSTS.publish,
       ...each("scbe.v1.request", providers),
       ...each("scbe.v1.cancel", providers),
       ...each("scbe.v1.keyring.grant", providers),
       "scbe.v1.replay.epoch.get",
       ...each("scbe.v1.envelope.seal.request", providers),
       ...each("scbe.v1.envelope.open.response", providers),
+      ...each("scbe.v1.outcome", providers),
     ],
-    subscribe: [inbox(name), ...OBEYS.subscribe, "scbe.v1.keyring.ring", "scbe.v1.replay.epoch"],
+    subscribe: [
+      inbox(name),
+      ...OBEYS.subscribe,
+      ...TRUSTS.subscribe,
+      "scbe.v1.keyring.ring",
+      "scbe.v1.replay.epoch",
+    ],
   };
 }
 
@@ -180,6 +220,7 @@ function gatewayOf(provider: string, orchestrators: string[]): Rights {
   return {
     publish: [
       ...OBEYS.publish,
+      ...TRUSTS.publish,
       `scbe.v1.keyring.grant.${provider}`,
       `scbe.v1.replay.admit.${provider}`,
       `scbe.v1.envelope.open.request.${provider}`,
@@ -189,6 +230,7 @@ function gatewayOf(provider: string, orchestrators: string[]): Rights {
     subscribe: [
       inbox(`gateway-${provider}`),
       ...OBEYS.subscribe,
+      ...TRUSTS.subscribe,
       "scbe.v1.keyring.ring",
       `scbe.v1.cancel.${provider}`,
       `scbe.v1.request.${provider} gateways`,
@@ -199,7 +241,7 @@ function gatewayOf(provider: string, orchestrators: string[]): Rights {
 
 const USERS = Object.keys(MAY);
 const QUEUES = ["envelope", "keyring", "replay-guard", "gateways", "rollback-controller", "another"];
-const KEYS = ["ring", "epoch", ...CONTROL_KEYS, "another"];
+const KEYS = [...new Set(["ring", "epoch", ...CONTROL_KEYS, ...TRUST_KEYS, "another"])];
 
 /** Every subject that a user is tried on. */
 const PUBLISHED: readonly string[] = [
@@ -209,7 +251,7 @@ const PUBLISHED: readonly string[] = [
     `${subject}.openai.more`,
   ]),
   // of later versions and of other services: nothing exists there, so nobody has any right
-  ...["verdict", "outcome"].flatMap((kind) => each(`scbe.v1.${kind}`)),
+  ...each("scbe.v1.verdict"),
   ...["scbe.v1.trust.set", "scbe.v2.request.openai"],
   ...["another", "_INBOX.a.b", ...USERS.map((user) => `_INBOX_${user}.a.b`)],
   ...USERS.flatMap((user) => [`$SRV.PING.${user}`, `$SRV.INFO.${user}.id`, `$SRV.STATS.${user}.id`]),
@@ -355,8 +397,13 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
         keyring: "KV_SCBE_KEYRING",
         "replay-guard": "KV_SCBE_REPLAY",
         "rollback-controller": "KV_SCBE_CONTROL",
+        "trust-scorer": "KV_SCBE_TRUST",
       };
-      const keys: Readonly<Record<string, string>> = { KV_SCBE_REPLAY: "epoch", KV_SCBE_CONTROL: "state" };
+      const keys: Readonly<Record<string, string>> = {
+        KV_SCBE_REPLAY: "epoch",
+        KV_SCBE_CONTROL: "state",
+        KV_SCBE_TRUST: "state",
+      };
       const creations = STREAMS.flatMap((stream) => [
         `$JS.API.CONSUMER.CREATE.${stream}`,
         `$JS.API.CONSUMER.CREATE.${stream}.thief`,

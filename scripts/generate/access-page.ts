@@ -70,7 +70,7 @@ function servers(kind: SubjectKind): string {
 
 function keepers(kind: SubjectKind): string {
   const keeping = allStores().filter(
-    (store) => store.kind === "events" && store.subject === `${SUBJECTS[kind]}.*`,
+    (store) => store.kind === "events" && store.subjects.includes(`${SUBJECTS[kind]}.*`),
   );
   return keeping.map(({ stream }) => `stream \`${stream}\``).join(", ");
 }
@@ -92,7 +92,8 @@ function stores(): string {
     const store: Store = STORES[name];
     const owners = roleList((row) => row.owns === name || row.puts === name);
     const readers = roleList(
-      (row) => row.looksUp === name || (row.reads?.some((read) => read === name) ?? false),
+      (row) =>
+        row.looksUp?.some((read) => read === name) || (row.reads?.some((read) => read === name) ?? false),
     );
     return [`\`${store.stream}\``, store.is, contentOf(store), limitsOf(store), owners, readers];
   });
@@ -107,7 +108,7 @@ ${table(["stream", "holds", "of", "limits", "read and written by", "read by"], r
 function contentOf(store: Store): string {
   return store.kind === "bucket"
     ? `bucket \`${store.bucket}\`, ${store.keys.length === 1 ? "key" : "keys"} ${store.keys.map((key) => `\`${key}\``).join(", ")}`
-    : `subject \`${store.subject}\``;
+    : `${store.subjects.length === 1 ? "subject" : "subjects"} ${store.subjects.map((subject) => `\`${subject}\``).join(", ")}`;
 }
 
 function limitsOf(store: Store): string {

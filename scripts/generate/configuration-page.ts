@@ -6,6 +6,7 @@ import { config as keyring } from "@scbe/keyring/config";
 import { config as replayGuard } from "@scbe/replay-guard/config";
 import { config as rollbackController } from "@scbe/rollback-controller/config";
 import { configMarkdown } from "@scbe/service-kit";
+import { config as trustScorer } from "@scbe/trust-scorer/config";
 import { provisionConfig } from "../provision/config.ts";
 import { startConfig } from "../start/config.ts";
 
@@ -17,6 +18,7 @@ export function configurationPage(): string {
     { title: "replay-guard", spec: replayGuard },
     { title: "envelope", spec: envelope },
     { title: "rollback-controller", spec: rollbackController },
+    { title: "trust-scorer", spec: trustScorer },
     { title: "provisioning", spec: provisionConfig },
     { title: "example gateway", spec: gateway },
     { title: "stand-in provider", spec: standIn },

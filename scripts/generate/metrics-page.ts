@@ -45,6 +45,7 @@ const INTRODUCTIONS: Readonly<Record<ProcessKind, string>> = {
   keyring: "Data keys, KMS, and subkeys granted.",
   "rollback-controller":
     "The control document and who obeys it, what was taken out of the path and why, canaries, audit and notices.",
+  "trust-scorer": "How far each provider is trusted, and what is read of the stream that says so.",
 };
 
 function isOf(name: MetricName, kind: ProcessKind): boolean {

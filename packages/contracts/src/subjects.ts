@@ -21,9 +21,22 @@ export const SUBJECTS = {
   controlState: "scbe.v1.control.state",
   controlLease: "scbe.v1.control.lease",
   audit: "scbe.v1.audit",
+  outcome: "scbe.v1.outcome",
+  trustReuse: "scbe.v1.trust.nonce_reuse",
+  trustWord: "scbe.v1.trust.word",
+  trustState: "scbe.v1.trust.state",
 } as const;
 
-const WITHOUT_PROVIDER = ["ring", "epoch", "epochGet", "controlState", "controlLease", "audit"] as const;
+const WITHOUT_PROVIDER = [
+  "ring",
+  "epoch",
+  "epochGet",
+  "controlState",
+  "controlLease",
+  "audit",
+  "trustWord",
+  "trustState",
+] as const;
 
 /** The subjects that end in a provider. */
 export type ProviderSubject = Exclude<keyof typeof SUBJECTS, (typeof WITHOUT_PROVIDER)[number]>;
@@ -61,10 +74,18 @@ export const QUEUES = {
 } as const;
 
 /** KV buckets and JetStream streams, all in file storage. */
-export const BUCKETS = { keyring: "SCBE_KEYRING", replay: "SCBE_REPLAY", control: "SCBE_CONTROL" } as const;
-export const STREAMS = { security: "SCBE_SECURITY", audit: "SCBE_AUDIT" } as const;
+export const BUCKETS = {
+  keyring: "SCBE_KEYRING",
+  replay: "SCBE_REPLAY",
+  control: "SCBE_CONTROL",
+  trust: "SCBE_TRUST",
+} as const;
+export const STREAMS = { security: "SCBE_SECURITY", audit: "SCBE_AUDIT", trustEvents: "SCBE_TRUST" } as const;
 
-/** The keys of the buckets. Of the control bucket: the document, who leads, the canary, and what was acted on already. */
+/**
+ * The keys of the buckets. Of the control bucket: the document, who leads, the canary, and what was acted on already. Of the trust bucket:
+ * what readers get, all that the scorer knows, who leads, and how much of the security stream was taken over.
+ */
 export const KV_KEYS = {
   ring: "ring",
   epoch: "epoch",
@@ -72,4 +93,7 @@ export const KV_KEYS = {
   leader: "leader",
   canary: "canary",
   acted: "acted",
+  trust: "document",
+  trustState: "state",
+  trustRelay: "relay",
 } as const;

@@ -5,12 +5,12 @@ import type {
   EndpointAnswer,
   EndpointRequest,
   Identity,
+  Leading,
   Logger,
   ServiceDefinition,
 } from "@scbe/service-kit";
 import { isBelievable } from "./domain/is-believable.ts";
 import type { ControllerMetrics } from "./metrics.ts";
-import type { Leading } from "./ports.ts";
 import type { SignedControlPlane } from "./signed-control-plane.ts";
 import type { VerifierTable } from "./verifier-table.ts";
 

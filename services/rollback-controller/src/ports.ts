@@ -1,6 +1,5 @@
 import type { ControlState, KillCause } from "@scbe/contracts";
 import type { ControlDocument } from "@scbe/envelope/control";
-import type { LeaderRecord } from "./domain/lead.ts";
 
 /** Who changes something, and why: for the audit. */
 export interface Actor {
@@ -102,27 +101,4 @@ export interface ControlStore {
 export interface StoredControl {
   readonly document: ControlDocument;
   readonly revision: number;
-}
-
-/** Where the controllers agree on who leads. */
-export interface LeaderStore {
-  /** What is stored now; undefined: nothing that can be read. */
-  read(): Promise<StoredLeader>;
-  /** As {@link ControlStore.write}. */
-  write(record: LeaderRecord, revision: number | undefined): Promise<number | undefined>;
-  watch(listener: (record: LeaderRecord | undefined) => void): AsyncDisposable;
-}
-
-export interface StoredLeader {
-  readonly record: LeaderRecord | undefined;
-  /** undefined: there is no record at all. */
-  readonly revision: number | undefined;
-}
-
-/** Whether this controller leads: it alone answers leases, and drives the canary. */
-export interface Leading {
-  /** By its own monotonic clock, so that one that was frozen does not lead when it goes on. */
-  readonly leading: boolean;
-  /** Runs after each change of {@link leading}. */
-  onChange(listener: (leading: boolean) => void): Disposable;
 }

@@ -1,6 +1,5 @@
 import { isScbeError } from "@scbe/contracts";
-import type { Logger, Readiness } from "@scbe/service-kit";
-import type { Leadership } from "./leadership.ts";
+import type { Leadership, Logger, Readiness } from "@scbe/service-kit";
 import type { ControllerMetrics } from "./metrics.ts";
 import type { SignedControlPlane } from "./signed-control-plane.ts";
 

@@ -1,15 +1,20 @@
 import { randomUUID } from "node:crypto";
 import { SUBJECTS } from "@scbe/contracts";
 import { encodeControl } from "@scbe/envelope/control";
-import { type Bucket, type Host, identityFromSeed } from "@scbe/service-kit";
+import {
+  type Bucket,
+  type Host,
+  identityFromSeed,
+  kvLeaderStore,
+  Leadership,
+  type Leading,
+} from "@scbe/service-kit";
 import type { RollbackControllerConfig } from "./config.ts";
 import { kvControlStore } from "./edge/kv-control-store.ts";
-import { kvLeaderStore } from "./edge/kv-leader-store.ts";
 import { controllerEndpoints } from "./endpoints.ts";
 import { type ControlKeeping, keepControl } from "./keep-control.ts";
-import { Leadership } from "./leadership.ts";
 import { controllerMetrics, showSights } from "./metrics.ts";
-import type { Audit, ControlPlane, Leading } from "./ports.ts";
+import type { Audit, ControlPlane } from "./ports.ts";
 import { ShowControl } from "./show-control.ts";
 import { SignedControlPlane } from "./signed-control-plane.ts";
 import { VerifierTable } from "./verifier-table.ts";

@@ -6,6 +6,7 @@ export const ROLES = [
   "envelope",
   "replay-guard",
   "rollback-controller",
+  "trust-scorer",
   "orchestrator",
   "gateway",
   "provision",
@@ -34,8 +35,8 @@ export interface AccessRow {
   readonly serves?: ServedCells;
   /** The KV bucket whose keys it reads, writes and watches. Nobody else can write there. */
   readonly owns?: keyof typeof BUCKETS;
-  /** A KV bucket whose first key it reads. */
-  readonly looksUp?: keyof typeof BUCKETS;
+  /** KV buckets whose first key it reads. */
+  readonly looksUp?: readonly (keyof typeof BUCKETS)[];
   /** A KV bucket whose first key it writes. */
   readonly puts?: keyof typeof BUCKETS;
   /** Streams whose messages it reads one at a time, without a consumer. */
@@ -68,8 +69,8 @@ export const ACCESS: AccessTable = {
     is: "Seals and opens for callers in any language.",
     providers: "every",
     publishes: ["grant", "admit", "epochGet", "controlLease"],
-    subscribes: ["ring", "epoch", "controlState"],
-    looksUp: "control",
+    subscribes: ["ring", "epoch", "controlState", "trustState"],
+    looksUp: ["control", "trust"],
     serves: {
       queue: QUEUES.envelope,
       subjects: ["sealRequest", "openRequest", "sealResponse", "openResponse"],
@@ -86,25 +87,43 @@ export const ACCESS: AccessTable = {
   "rollback-controller": {
     is: "Flags, kill switch, canary and rollback: signs what every verifier obeys.",
     providers: "every",
-    publishes: ["controlState", "audit"],
-    subscribes: ["ring", "controlState", "nonceReuse"],
+    publishes: ["controlState", "audit", "trustWord"],
+    subscribes: ["ring", "controlState", "nonceReuse", "trustState"],
     serves: { queue: QUEUES.controller, subjects: ["controlLease"] },
     owns: "control",
+    looksUp: ["trust"],
     reads: ["security", "audit"],
+  },
+  "trust-scorer": {
+    is: "Says how far each provider is trusted, by what its requests came to.",
+    providers: "every",
+    publishes: ["trustReuse", "trustState"],
+    subscribes: ["ring"],
+    owns: "trust",
+    reads: ["security", "trustEvents"],
   },
   orchestrator: {
     is: "Sends requests to its providers, sealed by itself or by the envelope service.",
     providers: "some",
-    publishes: ["request", "cancel", "grant", "epochGet", "sealRequest", "openResponse", "controlLease"],
-    subscribes: ["ring", "epoch", "controlState"],
-    looksUp: "control",
+    publishes: [
+      "request",
+      "cancel",
+      "grant",
+      "epochGet",
+      "sealRequest",
+      "openResponse",
+      "controlLease",
+      "outcome",
+    ],
+    subscribes: ["ring", "epoch", "controlState", "trustState"],
+    looksUp: ["control", "trust"],
   },
   gateway: {
     is: "Opens the requests to one provider, calls it, and seals its responses.",
     providers: "one",
     publishes: ["grant", "admit", "openRequest", "sealResponse", "controlLease"],
-    subscribes: ["ring", "cancel", "controlState"],
-    looksUp: "control",
+    subscribes: ["ring", "cancel", "controlState", "trustState"],
+    looksUp: ["control", "trust"],
     serves: { queue: QUEUES.gateways, subjects: ["request"] },
   },
   provision: {
@@ -119,7 +138,7 @@ export const ACCESS: AccessTable = {
     providers: "none",
     publishes: ["controlState"],
     subscribes: [],
-    looksUp: "control",
+    looksUp: ["control"],
     puts: "control",
     reads: ["security", "audit"],
     inspects: true,

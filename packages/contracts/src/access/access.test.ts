@@ -28,7 +28,9 @@ describe("the access table", () => {
           ACCESS_WITH_FALLBACK[role].serves?.subjects.includes(kind),
       ) ||
       allStores().some(
-        (store) => store.kind === "events" && [SUBJECTS[kind], `${SUBJECTS[kind]}.*`].includes(store.subject),
+        (store) =>
+          store.kind === "events" &&
+          [SUBJECTS[kind], `${SUBJECTS[kind]}.*`].some((subject) => store.subjects.includes(subject)),
       );
     for (const kind of kinds) {
       expect([kind, ROLES.some((role) => ACCESS_WITH_FALLBACK[role].publishes.includes(kind))]).toEqual([
@@ -57,7 +59,7 @@ describe("the access table", () => {
 
   it("has one owner for each bucket", () => {
     const owned = ROLES.flatMap((role) => ACCESS[role].owns ?? []);
-    expect(owned.sort()).toEqual(["control", "keyring", "replay"]);
+    expect(owned.sort()).toEqual(["control", "keyring", "replay", "trust"]);
   });
 });
 
@@ -93,6 +95,7 @@ describe("permissions", () => {
       envelope: ["orchestrator", ...gateways, "operator", "narrow"],
       "replay-guard": ["envelope", "orchestrator", ...gateways, "operator", "narrow"],
       "rollback-controller": ["envelope", "orchestrator", ...gateways, "operator", "narrow"],
+      "trust-scorer": [],
       "gateway-openai": ["orchestrator", "operator"],
       "gateway-xai": ["orchestrator", "operator", "narrow"],
       orchestrator: [],
@@ -150,6 +153,7 @@ describe("users", () => {
       "envelope openai xai",
       "replay-guard openai xai",
       "rollback-controller openai xai",
+      "trust-scorer openai xai",
       "web openai xai",
       "batch openai xai",
       "gateway-xai xai",
@@ -164,7 +168,7 @@ describe("askers", () => {
   const users = deploymentUsers({
     providers: ["openai"],
     users: [{ name: "narrow", role: "orchestrator", providers: ["openai"], intents: ["chat"] }],
-  }).map((user, index) => ({ ...user, nkey: nkey("ABCDEFGHI"[index] ?? "") }));
+  }).map((user, index) => ({ ...user, nkey: nkey("ABCDEFGHIJ"[index] ?? "") }));
 
   it("are exactly the users that may publish on the subject of grants, with their limits", () => {
     const askers = askersOf(users);

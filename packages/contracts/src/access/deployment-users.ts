@@ -26,6 +26,7 @@ export function deploymentUsers(deployment: Deployment, table: AccessTable = ACC
     { name: "envelope", role: "envelope", providers },
     { name: "replay-guard", role: "replay-guard", providers },
     { name: "rollback-controller", role: "rollback-controller", providers },
+    { name: "trust-scorer", role: "trust-scorer", providers },
     ...orchestrators.map((name) => ({ name, role: "orchestrator" as const, providers })),
     ...gateways.map((provider) => ({
       name: `gateway-${provider}`,

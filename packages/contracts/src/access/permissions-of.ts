@@ -34,7 +34,7 @@ export function permissionsOf(
       ...row.publishes.flatMap((kind) => subjectsOf(kind, user.providers)),
       ...askers.map(inboxOf),
       ...(row.owns === undefined ? [] : publishedByOwner(STORES[row.owns])),
-      ...(row.looksUp === undefined ? [] : publishedByLookup(STORES[row.looksUp])),
+      ...(row.looksUp ?? []).flatMap((store) => publishedByLookup(STORES[store])),
       ...(row.puts === undefined ? [] : [`$KV.${STORES[row.puts].bucket}.${STORES[row.puts].keys[0]}`]),
       ...(row.reads ?? []).flatMap((store) => publishedByReader(STORES[store].stream)),
       ...(row.provisions === true ? allStores().flatMap(({ stream }) => publishedByProvisioner(stream)) : []),

@@ -23,7 +23,7 @@ export interface EventStore {
   readonly kind: "events";
   readonly is: string;
   readonly stream: string;
-  readonly subject: string;
+  readonly subjects: readonly string[];
   readonly maxBytes: number;
   readonly maxMessageBytes: number;
   /** The newest of each subject that are kept: a flood of one provider must not push out what is known of another. */
@@ -64,11 +64,20 @@ export const STORES = {
     maxBytes: 16 * MIB,
     maxValueBytes: 512 * KIB,
   },
+  trust: {
+    kind: "bucket",
+    is: "how far each provider is trusted, and who of the scorers leads",
+    bucket: BUCKETS.trust,
+    stream: `KV_${BUCKETS.trust}`,
+    keys: [KV_KEYS.trust, KV_KEYS.trustState, KV_KEYS.leader, KV_KEYS.trustRelay],
+    maxBytes: 16 * MIB,
+    maxValueBytes: 768 * KIB,
+  },
   security: {
     kind: "events",
     is: "reuses of a nonce, as the replay guard saw them",
     stream: STREAMS.security,
-    subject: `${SUBJECTS.nonceReuse}.*`,
+    subjects: [`${SUBJECTS.nonceReuse}.*`],
     maxBytes: 64 * MIB,
     maxMessageBytes: 16 * KIB,
     messagesPerSubjectMax: 2000,
@@ -79,12 +88,23 @@ export const STORES = {
     kind: "events",
     is: "who changed what of the control plane, when and why, each entry chained to the one before",
     stream: STREAMS.audit,
-    subject: SUBJECTS.audit,
+    subjects: [SUBJECTS.audit],
     maxBytes: 256 * MIB,
     maxMessageBytes: 128 * KIB,
     messagesPerSubjectMax: -1,
     maxAgeMs: 0,
     duplicateWindowMs: 10 * MINUTE_MS,
+  },
+  trustEvents: {
+    kind: "events",
+    is: "what requests came to, provider by provider, and what persons say of them",
+    stream: STREAMS.trustEvents,
+    subjects: [`${SUBJECTS.outcome}.*`, `${SUBJECTS.trustReuse}.*`, SUBJECTS.trustWord],
+    maxBytes: 256 * MIB,
+    maxMessageBytes: 4 * KIB,
+    messagesPerSubjectMax: 100_000,
+    maxAgeMs: 7 * DAY_MS,
+    duplicateWindowMs: 2 * MINUTE_MS,
   },
 } as const satisfies Record<keyof typeof BUCKETS, BucketStore> & Record<keyof typeof STREAMS, EventStore>;
 

@@ -83,6 +83,10 @@ export type NoticeResult = (typeof NOTICE_RESULTS)[number];
 export const AUDIT_RESULTS = ["stored", "failed", "dropped"] as const;
 export type AuditResult = (typeof AUDIT_RESULTS)[number];
 
+/** What became of a message of the trust stream: `bad` is none that may stand there, and counts for nothing. */
+export const TRUST_EVENT_RESULTS = ["applied", "bad"] as const;
+export type TrustEventResult = (typeof TRUST_EVENT_RESULTS)[number];
+
 /** How a verifier stands, as the controller knows it from its last question for a lease. */
 export const VERIFIER_STATES = ["converged", "behind", "stale"] as const;
 export type VerifierState = (typeof VERIFIER_STATES)[number];

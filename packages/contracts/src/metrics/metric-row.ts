@@ -6,6 +6,7 @@ export const PROCESS_KINDS = [
   "replay-guard",
   "keyring",
   "rollback-controller",
+  "trust-scorer",
 ] as const;
 export type ProcessKind = (typeof PROCESS_KINDS)[number];
 

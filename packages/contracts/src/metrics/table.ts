@@ -7,6 +7,7 @@ import type { MetricRow, ProcessKind } from "./metric-row.ts";
 import { ORCHESTRATOR } from "./orchestrator.ts";
 import { REPLAY_GUARD } from "./replay-guard.ts";
 import { ROLLBACK } from "./rollback.ts";
+import { TRUST } from "./trust.ts";
 import { VERIFIER } from "./verifier.ts";
 
 /**
@@ -23,6 +24,7 @@ export const METRICS = {
   ...CONTROLLER,
   ...ROLLBACK,
   ...CANARY,
+  ...TRUST,
 } as const;
 
 export type MetricName = keyof typeof METRICS;

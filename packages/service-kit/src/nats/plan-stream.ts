@@ -60,7 +60,7 @@ export function wantedStream(store: Store, { env, replicas }: StreamOptions): Wa
   }
   return {
     ...common,
-    subjects: [store.subject],
+    subjects: [...store.subjects],
     max_msgs_per_subject: store.messagesPerSubjectMax,
     max_msg_size: store.maxMessageBytes,
     max_age: store.maxAgeMs * NANOS_PER_MS,

@@ -76,8 +76,8 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
     });
 
     it("refuses a stream that somebody else made, and makes none of the others", async () => {
-      const { stream, subject } = STORES.security;
-      await manager.streams.add({ name: stream, subjects: [subject], storage: StorageType.Memory });
+      const { stream, subjects } = STORES.security;
+      await manager.streams.add({ name: stream, subjects: [...subjects], storage: StorageType.Memory });
       const result = await run();
       expect(!result.ok && result.problems).toEqual(
         expect.arrayContaining([

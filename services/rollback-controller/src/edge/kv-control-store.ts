@@ -1,9 +1,8 @@
 import { type Environment, KV_KEYS } from "@scbe/contracts";
 import { encodeControl, readControl } from "@scbe/envelope/control";
-import type { Bucket, Bus } from "@scbe/service-kit";
+import { type Bucket, type Bus, comparedKey } from "@scbe/service-kit";
 import type { ControlStore } from "../ports.ts";
 import { UnusableRecord } from "../unusable-record.ts";
-import { comparedKey } from "./compare-and-set.ts";
 
 export interface ControlStoreOptions {
   readonly bus: Pick<Bus, "onReconnect">;

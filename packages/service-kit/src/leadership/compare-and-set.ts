@@ -1,5 +1,5 @@
 import { isScbeError } from "@scbe/contracts";
-import type { Bucket, BucketEntry, Bus } from "@scbe/service-kit";
+import type { Bucket, BucketEntry, Bus } from "../bus.ts";
 
 /** One key of a bucket, written only by whoever has seen what stands there. */
 export interface ComparedKey extends Disposable {

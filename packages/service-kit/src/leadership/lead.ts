@@ -1,4 +1,4 @@
-/** Who leads, as the controllers' store has it. */
+/** Who leads, as the store has it. */
 export interface LeaderRecord {
   readonly v: 1;
   /** Of a process, drawn when it starts; empty: it has stepped down, and anybody may follow. */
@@ -7,7 +7,7 @@ export interface LeaderRecord {
   readonly term: number;
 }
 
-/** What a controller has seen there. */
+/** What a process has seen there. */
 export interface LeaderSight {
   /** undefined: nobody has ever led. */
   readonly record: LeaderRecord | undefined;

@@ -1,9 +1,9 @@
 import { KV_KEYS } from "@scbe/contracts";
-import type { Bucket, Bus } from "@scbe/service-kit";
 import { z } from "zod";
-import type { LeaderRecord } from "../domain/lead.ts";
-import type { LeaderStore } from "../ports.ts";
+import type { Bucket, Bus } from "../bus.ts";
 import { comparedKey } from "./compare-and-set.ts";
+import type { LeaderRecord } from "./lead.ts";
+import type { LeaderStore } from "./leader-store.ts";
 
 const RECORD_BYTES_MAX = 512;
 const Record = z.strictObject({
@@ -12,7 +12,7 @@ const Record = z.strictObject({
   term: z.int().min(1),
 });
 
-/** Who leads, as one key of a KV bucket. A record that cannot be read counts as one whose leader has stepped down. */
+/** Who leads, as the key `leader` of a KV bucket. A record that cannot be read counts as one whose leader has stepped down. */
 export function kvLeaderStore(bus: Pick<Bus, "onReconnect">, bucket: Bucket): LeaderStore & Disposable {
   const key = comparedKey(bus, bucket, KV_KEYS.leader);
   return {

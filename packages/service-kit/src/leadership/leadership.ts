@@ -1,6 +1,8 @@
-import { type Clock, type Logger, Turns } from "@scbe/service-kit";
-import { type LeaderRecord, lead, leadsForMs } from "./domain/lead.ts";
-import type { LeaderStore, Leading, StoredLeader } from "./ports.ts";
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../logger.ts";
+import { Turns } from "../turns.ts";
+import { type LeaderRecord, lead, leadsForMs } from "./lead.ts";
+import type { LeaderStore, Leading, StoredLeader } from "./leader-store.ts";
 
 export interface LeadershipOptions {
   readonly store: LeaderStore;
@@ -12,7 +14,7 @@ export interface LeadershipOptions {
 }
 
 /**
- * Has one of the controllers lead. It writes its record again every third of `leaderMs`, and stops to lead by itself when it could
+ * Has one of several equal processes lead. It writes its record again every third of `leaderMs`, and stops to lead by itself when it could
  * not for two thirds; another one takes over when it has seen no new revision for all of that time.
  */
 export class Leadership implements Leading, AsyncDisposable {

@@ -1,0 +1,59 @@
+import {
+  isExcluded,
+  type ProviderTrust,
+  type TrustDocument,
+  type TrustEventResult,
+  trustIn,
+  trustScore,
+} from "@scbe/contracts";
+import { counter, type Registry, watchGauge } from "@scbe/service-kit";
+
+export interface TrustSights {
+  leading(): boolean;
+  /** ms since the Unix epoch */
+  now(): number;
+  /** undefined: does not lead, or has not read it yet. */
+  inForce(): { readonly document: TrustDocument; readonly lag: number } | undefined;
+}
+
+/** Counts what was read of the trust stream. */
+export function countEvents(registry: Registry): (result: TrustEventResult) => void {
+  const events = counter(registry, "scbe_trust_events_total");
+  return (result) => events.inc({ result });
+}
+
+/** Shows how the providers stand, until it is disposed of. */
+export function showTrust(registry: Registry, providers: readonly string[], sights: TrustSights): Disposable {
+  const stack = new DisposableStack();
+  const ofEach = (value: (trust: ProviderTrust, now: number) => number) => {
+    const document = sights.inForce()?.document;
+    if (document === undefined) return [];
+    const now = sights.now();
+    return providers.map((provider) => [{ provider }, value(trustIn(document, provider), now)] as const);
+  };
+  const mean = () => {
+    const scores = ofEach(trustScore).map(([, score]) => score);
+    return scores.length === 0
+      ? []
+      : [[{}, scores.reduce((sum, it) => sum + it, 0) / scores.length] as const];
+  };
+  stack.use(watchGauge(registry, "scbe_trust_score", () => ofEach(trustScore)));
+  stack.use(watchGauge(registry, "scbe_trust_score_avg", mean));
+  stack.use(watchGauge(registry, "scbe_trust_samples", () => ofEach(({ samples }) => samples)));
+  stack.use(
+    watchGauge(registry, "scbe_trust_excluded", () =>
+      ofEach((trust, now) => (isExcluded(trust, now) ? 1 : 0)),
+    ),
+  );
+  stack.use(
+    watchGauge(registry, "scbe_trust_latched", () => ofEach(({ latch }) => (latch === null ? 0 : 1))),
+  );
+  stack.use(watchGauge(registry, "scbe_trust_leading", () => [[{}, sights.leading() ? 1 : 0]]));
+  stack.use(
+    watchGauge(registry, "scbe_trust_stream_lag", () => {
+      const inForce = sights.inForce();
+      return inForce === undefined ? [] : [[{}, inForce.lag]];
+    }),
+  );
+  return stack;
+}

@@ -1,0 +1,82 @@
+import { randomUUID } from "node:crypto";
+import {
+  type Environment,
+  type IntegrityEvent,
+  NonceReuseEvent,
+  providerOf,
+  type StreamPlace,
+  subjectFor,
+} from "@scbe/contracts";
+import type { Bus, StoredMessage } from "@scbe/service-kit";
+import { readBatch } from "./edge/read-batch.ts";
+import type { RelayStore, StreamSource } from "./ports.ts";
+
+export interface ReuseRelayOptions {
+  readonly bus: Pick<Bus, "publishAcknowledged">;
+  readonly security: StreamSource;
+  readonly store: RelayStore;
+  readonly env: Environment;
+  readonly providers: ReadonlySet<string>;
+}
+
+const PUBLISH_TIMEOUT_MS = 2000;
+
+/**
+ * Takes the replay guard's reports of nonce reuse over into the trust stream, so that one stream has everything that changes trust in one order. After
+ * a crash one may be taken over twice: its id tells.
+ */
+export class ReuseRelay {
+  readonly #options: ReuseRelayOptions;
+  #place: StreamPlace | undefined;
+
+  constructor(options: ReuseRelayOptions) {
+    this.#options = options;
+  }
+
+  /** Forgets what another scorer may have moved on meanwhile. */
+  forget(): void {
+    this.#place = undefined;
+  }
+
+  /** Takes over what is new, up to one batch of it. @throws ScbeError */
+  async turn(): Promise<void> {
+    const { security, store } = this.#options;
+    const place = this.#place ?? (await store.read());
+    const { created, last } = await security.bounds();
+    const isOurs = place !== undefined && place.created === created && place.seq <= last;
+    const seq = isOurs ? place.seq : 0;
+    const batch = await readBatch(security, seq + 1, last);
+    for (const message of batch) await this.#takeOver(message);
+    const next = { created, seq: batch.at(-1)?.seq ?? seq };
+    if (!isOurs || next.seq !== seq) await store.write(next);
+    this.#place = next;
+  }
+
+  async #takeOver(message: StoredMessage): Promise<void> {
+    const { bus, env, providers } = this.#options;
+    const reuse = readReuse(message);
+    if (reuse?.env !== env || !providers.has(reuse.provider)) return;
+    const { id, provider } = reuse;
+    const event: IntegrityEvent = {
+      ...{ v: 1, kind: "integrity", cause: "nonce_reuse" },
+      ...{ id, provider, at: reuse.seen_at },
+    };
+    // Not the event's id: whoever knew it in advance could have the stream take this one for a second message.
+    const options = { id: randomUUID(), timeoutMs: PUBLISH_TIMEOUT_MS };
+    await bus.publishAcknowledged(
+      subjectFor("trustReuse", provider),
+      Buffer.from(JSON.stringify(event)),
+      options,
+    );
+  }
+}
+
+/** The report, if it is one of the provider that its subject names. */
+function readReuse({ subject, data }: StoredMessage): NonceReuseEvent | undefined {
+  try {
+    const event = NonceReuseEvent.parse(JSON.parse(Buffer.from(data).toString("utf8")));
+    return event.provider === providerOf("nonceReuse", subject) ? event : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,129 @@
+import { fileURLToPath } from "node:url";
+import {
+  BUCKETS,
+  KV_KEYS,
+  STREAMS,
+  SUBJECTS,
+  subjectFor,
+  TrustDocument,
+  type TrustEvent,
+} from "@scbe/contracts";
+import { type Bus, connectBus, createLogger } from "@scbe/service-kit";
+import { createTestHost, eventually, type SecuredNats, startProcess, startSecuredNats } from "@scbe/testkit";
+import { apply } from "../src/domain/apply.ts";
+import { emptyTrust, readTrust, TRUST_DEFAULTS, type TrustState } from "../src/domain/trust-state.ts";
+import { start } from "../src/service.ts";
+
+export const PROVIDERS = ["openai", "xai"];
+export const LEADER_MS = 900;
+/** Long enough for a machine that is busy with other tests. */
+export const LONG = { timeoutMs: 30_000 };
+const PROGRAM = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+const log = createLogger({ name: "test", level: "silent" });
+
+/** A real bus with everybody's rights, and those who have to do with trust on it. */
+export async function startStage() {
+  await using stack = new AsyncDisposableStack();
+  const nats = stack.use(await startSecuredNats({ providers: PROVIDERS }));
+  const as = async (name: string): Promise<Bus> =>
+    stack.use(await connectBus({ ...nats.transport(name), name, log }));
+  const [orchestrator, guard, controller, scorer] = [
+    await as("orchestrator"),
+    await as("replay-guard"),
+    await as("rollback-controller"),
+    await as("trust-scorer"),
+  ];
+  const bucket = await scorer.bucket(BUCKETS.trust);
+  const heard: TrustDocument[] = [];
+  orchestrator.subscribe(SUBJECTS.trustState, ({ data }) => {
+    heard.push(TrustDocument.parse(JSON.parse(Buffer.from(data).toString("utf8"))));
+  });
+  await orchestrator.flush();
+  const held = stack.move();
+  return {
+    ...{ nats, orchestrator, guard, controller, bucket, heard },
+    events: scorer.stream(STREAMS.trustEvents),
+    /** What is stored, once all of the stream went into it. */
+    settled: (): Promise<TrustState> =>
+      eventually(async () => {
+        const { last } = await scorer.stream(STREAMS.trustEvents).bounds();
+        const entry = await bucket.get(KV_KEYS.trustState);
+        const state = entry && readTrust(entry.value);
+        return state?.stream.seq === last ? state : undefined;
+      }, LONG),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+export type Stage = Awaited<ReturnType<typeof startStage>>;
+
+/** One scorer in this process, with a scorer's rights; resolves when it leads and is ready. */
+export async function startScorer(nats: SecuredNats) {
+  await using stack = new AsyncDisposableStack();
+  const name = "trust-scorer";
+  const host = stack.use(await createTestHost({ transport: nats.transport(name), name }));
+  const config = {
+    SCBE_ENVIRONMENT: "dev" as const,
+    SCBE_PROVIDERS: PROVIDERS,
+    SCBE_TRUST_LEADER_MS: LEADER_MS,
+  };
+  stack.use(await start(config, host));
+  await eventually(() => host.readiness.ready, LONG);
+  const held = stack.move();
+  return {
+    host,
+    metric: async (name: string, labels: Readonly<Record<string, string>> = {}) => {
+      const rows = (await host.metrics.getSingleMetric(name)?.get())?.values ?? [];
+      const isMeant = (of: object) =>
+        Object.entries({ ...of, ...labels }).every(([k, v]) => of[k as never] === v);
+      return rows.find((row) => isMeant(row.labels))?.value;
+    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+/** One as a process of its own, as in production. */
+export async function launchScorer(nats: SecuredNats) {
+  const running = startProcess(process.execPath, [PROGRAM], {
+    bareEnv: true,
+    ipc: true,
+    env: {
+      PATH: process.env.PATH ?? "",
+      NATS_URL: nats.url,
+      NATS_NKEY_SEED_FILE: nats.credentials.seedFile("trust-scorer"),
+      SCBE_PROVIDERS: PROVIDERS.join(","),
+      SCBE_OPS_PORT: "0",
+      SCBE_TRUST_LEADER_MS: String(LEADER_MS),
+    },
+  });
+  const url = `http://127.0.0.1:${(await running.output(/"opsPort":(\d+)/, LONG))[1]}`;
+  const leads = async (): Promise<boolean> =>
+    (await (await fetch(`${url}/metrics`)).text()).includes("\nscbe_trust_leading 1\n");
+  return {
+    running,
+    leads,
+    ready: () => eventually(async () => (await fetch(`${url}/readyz`)).ok, LONG),
+    [Symbol.asyncDispose]: () => running.kill(),
+  };
+}
+
+/** Sends events as clients do, without waiting for any answer; resolves when the server has them. */
+export async function send(bus: Bus, events: readonly TrustEvent[]): Promise<void> {
+  for (const event of events)
+    bus.publish(subjectFor("outcome", event.provider), Buffer.from(JSON.stringify(event)));
+  await bus.flush();
+}
+
+/** The state that one reading of the whole stream, message by message, makes. All of its messages are events. */
+export async function replayOf({ events }: Pick<Stage, "events">): Promise<TrustState> {
+  const { created, last } = await events.bounds();
+  let state = emptyTrust(created);
+  for (let seq = 1; seq <= last; ) {
+    const message = await events.next(seq);
+    if (message === undefined) break;
+    const event = JSON.parse(Buffer.from(message.data).toString("utf8")) as TrustEvent;
+    state = apply(state, { seq: message.seq, at: message.at, event }, TRUST_DEFAULTS);
+    seq = message.seq + 1;
+  }
+  return state;
+}

@@ -1,0 +1,42 @@
+import { KV_KEYS, trustIn } from "@scbe/contracts";
+import { eventually } from "@scbe/testkit";
+import { expect, test } from "vitest";
+import { readTrust } from "../src/domain/trust-state.ts";
+import { LONG, launchScorer, PROVIDERS, replayOf, send, startStage } from "./scorer-stage.ts";
+import { eventOf, OPENAI } from "./trust-story.ts";
+
+const EVENTS = 20_000;
+
+/** Good, few bad enough that nobody is excluded, one in a hundred again, and one latch: whatever is lost, counted twice or out of order shows. */
+const story = Array.from({ length: EVENTS }, (_, n) => {
+  const provider = PROVIDERS[n % PROVIDERS.length];
+  if (n === 7001) return eventOf({ kind: "integrity", cause: "bound_response_fails" }, n, provider);
+  const result = n % 499 === 0 ? "timeout" : "ok";
+  return eventOf({ kind: "outcome", result }, n % 100 === 99 ? n - 20 : n, provider);
+});
+
+test("the scorer that stands by makes of 20,000 events what one reading of them makes, when the other is killed among them", async () => {
+  await using stage = await startStage();
+  await using leader = await launchScorer(stage.nats);
+  await eventually(() => leader.leads(), LONG);
+  await using standby = await launchScorer(stage.nats);
+  await standby.ready();
+  const applied = async (): Promise<number> => {
+    const entry = await stage.bucket.get(KV_KEYS.trustState);
+    return (entry && readTrust(entry.value)?.stream.seq) ?? 0;
+  };
+  const sending = (async () => {
+    for (let at = 0; at < EVENTS; at += 250) await send(stage.orchestrator, story.slice(at, at + 250));
+  })();
+  await eventually(async () => (await applied()) > 2000, { ...LONG, everyMs: 1 });
+  await leader.running.kill();
+  const atKill = await applied();
+  expect(atKill).toBeLessThan(EVENTS);
+  await sending;
+  await eventually(async () => (await applied()) === EVENTS, LONG);
+  expect(await standby.leads()).toBe(true);
+  const state = await stage.settled();
+  expect(state).toEqual(await replayOf(stage));
+  expect(trustIn(state, "xai").latch).toMatchObject({ cause: "bound_response_fails" });
+  expect(trustIn(state, OPENAI).samples).toBeGreaterThan(EVENTS / 4);
+});
