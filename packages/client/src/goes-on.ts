@@ -21,6 +21,8 @@ const GOES_ON: Readonly<Record<ErrorCode, boolean>> = {
   NO_EPOCH: false,
   SWITCHED_OFF: true,
   HANDLER_FAILED: true,
+  BAD_ANSWER: true,
+  DISTRUSTED: true,
   CONFLICT: false,
   INTERNAL: true,
 };

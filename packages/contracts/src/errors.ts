@@ -18,6 +18,8 @@ export const ERROR_CODES = {
   SWITCHED_OFF: "the kill switch or a feature flag forbids sealing here, and no fallback is permitted",
   HANDLER_FAILED:
     "the gateway opened the request, and its handler failed; the answer that says so was verified",
+  BAD_ANSWER: "the answer was verified, and is not what its asker expects",
+  DISTRUSTED: "the provider is out: what it has done leaves it no trust now",
   CONFLICT: "a compare-and-set lost: somebody else wrote first",
   INTERNAL: "a defect of ours; the log has the cause",
 } as const;

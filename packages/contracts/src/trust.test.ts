@@ -3,11 +3,12 @@ import { TrustEvent } from "./trust.ts";
 
 const ID = "0189dcd5-1111-4222-8333-444455556666";
 const COMMON = { v: 1, id: ID, provider: "openai", at: 1_800_000_000_000 };
-const OUTCOME = { ...COMMON, kind: "outcome", request_id: ID, result: "ok", latency_ms: 12 };
+const OUTCOME = { ...COMMON, kind: "outcome", request_id: ID, result: "ok", count: 1, latency_ms: 12 };
 const WORD = { reason: "resolved", by: "ana" };
 
 test.each([
   ["an outcome", OUTCOME],
+  ["a run of successes", { ...COMMON, kind: "outcome", result: "ok", count: 10_000, latency_ms: 250 }],
   [
     "a response that fails to open",
     { ...COMMON, kind: "integrity", request_id: ID, cause: "bound_response_fails" },
@@ -31,6 +32,9 @@ test.each([
   ["an id that is no UUID", { ...OUTCOME, id: "a_B-9" }],
   ["more than one provider", { ...OUTCOME, provider: "*" }],
   ["a latency of days", { ...OUTCOME, latency_ms: 1e9 }],
+  ["several failures at once", { ...OUTCOME, result: "timeout", count: 2 }],
+  ["more successes than one event can tell of", { ...OUTCOME, count: 10_001 }],
+  ["none at all", { ...OUTCOME, count: 0 }],
   ["a score above 1", { ...COMMON, ...WORD, kind: "calibration", score: 1.1 }],
   ["a calibration by nobody", { ...COMMON, ...WORD, kind: "calibration", score: 1, by: "" }],
   ["a clearing by nobody", { ...COMMON, ...WORD, kind: "clearing", clears: "a", by: "" }],

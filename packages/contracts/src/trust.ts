@@ -41,6 +41,8 @@ export type IntegrityCause = (typeof INTEGRITY_CAUSES)[number];
 export const TRUST_SIGNALS = [...OUTCOME_RESULTS, ...INTEGRITY_CAUSES] as const;
 export type TrustSignal = (typeof TRUST_SIGNALS)[number];
 
+/** Successes that one event can tell of. */
+export const OUTCOMES_MAX = 10_000;
 /** Longest time that an outcome can have taken. */
 const LATENCY_MS_MAX = 3_600_000;
 
@@ -58,15 +60,20 @@ const COMMON = {
   at: Time,
 };
 
-export const OutcomeEvent = z.strictObject({
-  ...COMMON,
-  kind: z.literal("outcome"),
-  id: z.uuid(),
-  request_id: RequestId,
-  result: z.enum(OUTCOME_RESULTS),
-  /** From sending the request until the client knew. */
-  latency_ms: z.int().min(0).max(LATENCY_MS_MAX),
-});
+export const OutcomeEvent = z
+  .strictObject({
+    ...COMMON,
+    kind: z.literal("outcome"),
+    id: z.uuid(),
+    /** Where it is about one request. */
+    request_id: RequestId.optional(),
+    result: z.enum(OUTCOME_RESULTS),
+    /** How many of that result there were, one after the other and nothing else between them. */
+    count: z.int().min(1).max(OUTCOMES_MAX).default(1),
+    /** From sending the request, the first of several, until the client knew, the last of several. */
+    latency_ms: z.int().min(0).max(LATENCY_MS_MAX),
+  })
+  .refine(({ result, count }) => result === "ok" || count === 1, "only successes can be told together");
 export type OutcomeEvent = z.infer<typeof OutcomeEvent>;
 
 export const IntegrityEvent = z.strictObject({

@@ -37,7 +37,7 @@ export function eventOf(plot: Plot, n: number, provider: string = OPENAI): Trust
   const word = { reason: "looked at it", by: "ana" };
   switch (plot.kind) {
     case "outcome":
-      return { ...common, latency_ms: 0, request_id: idOf(n), ...plot };
+      return { ...common, latency_ms: 0, count: 1, request_id: idOf(n), ...plot };
     case "integrity":
       return { ...common, ...plot };
     case "calibration":

@@ -53,8 +53,10 @@ function weigh(
   config: TrustConfig,
 ): ProviderTrust {
   const cause = event.kind === "outcome" ? event.result : event.cause;
-  const latencyMs = event.kind === "outcome" ? event.latency_ms : 0;
+  const { latency_ms: latencyMs, count } = event.kind === "outcome" ? event : NO_OUTCOME;
   const weight = WEIGHTS[cause];
   if ("integrity" in weight) return latch(trust, { cause, event: event.id, at });
-  return countOutcome(trust, { weight: weight.quality, at, latencyMs }, config);
+  return countOutcome(trust, { weight: weight.quality, count, at, latencyMs }, config);
 }
+
+const NO_OUTCOME = { latency_ms: 0, count: 1 };

@@ -4,21 +4,23 @@ import type { TrustConfig } from "./trust-state.ts";
 /** Who comes back is half trusted: three failures exclude it again, where it takes five of who was never excluded. */
 export const W_AFTER_EXCLUSION = TRUST_LIMIT / 2;
 
-/** One outcome; times in ms since the Unix epoch, by the stream's clock. */
+/** One outcome, or some alike; times in ms since the Unix epoch, by the stream's clock. */
 export interface Outcome {
+  /** Of each. */
   readonly weight: number;
+  readonly count: number;
   readonly at: number;
   readonly latencyMs: number;
 }
 
 /**
- * With one more outcome. What was sent before the way back was open says nothing of the provider as it is now: its timeouts, which come late, would
+ * With one more outcome, or a run of successes: that is the same as one after the other, as long as nothing else is between them. What was sent before the way back was open says nothing of the provider as it is now: its timeouts, which come late, would
  * exclude it again and again.
  */
 export function countOutcome(trust: ProviderTrust, outcome: Outcome, config: TrustConfig): ProviderTrust {
-  const { weight, at, latencyMs } = outcome;
+  const { weight, count, at, latencyMs } = outcome;
   if (weight === 0 || isExcluded(trust, at - latencyMs)) return trust;
-  const counted = { ...trust, samples: trust.samples + 1, w: addEvidence(trust.w, weight) };
+  const counted = { ...trust, samples: trust.samples + count, w: addEvidence(trust.w, weight * count) };
   return counted.w < TRUST_LIMIT ? counted : exclude(counted, at, config);
 }
 
