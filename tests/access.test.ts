@@ -25,16 +25,12 @@ const announces = (user: string): string[] =>
 
 /** Whoever obeys the control document: asks for leases, hears it, and looks it up. */
 const OBEYS: Rights = {
-  publish: [
-    "scbe.v1.control.lease",
-    "$JS.API.STREAM.INFO.KV_SCBE_CONTROL",
-    "$JS.API.DIRECT.GET.KV_SCBE_CONTROL.$KV.SCBE_CONTROL.state",
-  ],
+  publish: ["scbe.v1.control.lease", "$JS.API.DIRECT.GET.KV_SCBE_CONTROL.$KV.SCBE_CONTROL.state"],
   subscribe: ["scbe.v1.control.state"],
 };
 /** Whoever goes by how far providers are trusted. */
 const TRUSTS: Rights = {
-  publish: ["$JS.API.STREAM.INFO.KV_SCBE_TRUST", "$JS.API.DIRECT.GET.KV_SCBE_TRUST.$KV.SCBE_TRUST.document"],
+  publish: ["$JS.API.DIRECT.GET.KV_SCBE_TRUST.$KV.SCBE_TRUST.document"],
   subscribe: ["scbe.v1.trust.state"],
 };
 const STREAMS = [
@@ -148,8 +144,10 @@ const MAY: Readonly<Record<string, Rights>> = {
   },
   "trust-scorer": {
     publish: [
+      ...each("scbe.v1.outcome"),
       ...each("scbe.v1.trust.nonce_reuse"),
       "scbe.v1.trust.state",
+      ...[...ORCHESTRATORS, "operator"].map(inbox),
       ...TRUST_KEYS.flatMap((key) => [
         `$KV.SCBE_TRUST.${key}`,
         `$JS.API.DIRECT.GET.KV_SCBE_TRUST.$KV.SCBE_TRUST.${key}`,
@@ -163,7 +161,12 @@ const MAY: Readonly<Record<string, Rights>> = {
         `$JS.API.STREAM.MSG.GET.${stream}`,
       ]),
     ],
-    subscribe: [inbox("trust-scorer"), "scbe.v1.keyring.ring"],
+    subscribe: [
+      inbox("trust-scorer"),
+      "scbe.v1.keyring.ring",
+      "scbe.v1.trust.tell.* trust-scorer",
+      ...announces("trust-scorer"),
+    ],
   },
   orchestrator: orchestratorOf("orchestrator", PROVIDERS),
   "narrow-orchestrator": orchestratorOf("narrow-orchestrator", ["anthropic"]),
@@ -181,7 +184,6 @@ const MAY: Readonly<Record<string, Rights>> = {
     publish: [
       "scbe.v1.control.state",
       "$KV.SCBE_CONTROL.state",
-      "$JS.API.STREAM.INFO.KV_SCBE_CONTROL",
       "$JS.API.DIRECT.GET.KV_SCBE_CONTROL.$KV.SCBE_CONTROL.state",
       ...["SCBE_SECURITY", "SCBE_AUDIT"].flatMap((stream) => [
         `$JS.API.STREAM.INFO.${stream}`,
@@ -204,7 +206,7 @@ function orchestratorOf(name: string, providers: string[]): Rights {
       "scbe.v1.replay.epoch.get",
       ...each("scbe.v1.envelope.seal.request", providers),
       ...each("scbe.v1.envelope.open.response", providers),
-      ...each("scbe.v1.outcome", providers),
+      ...each("scbe.v1.trust.tell", providers),
     ],
     subscribe: [
       inbox(name),

@@ -27,7 +27,10 @@ describe.skipIf(missing.length > 0)("the dashboard of a running SCBE with traffi
   beforeAll(async () => {
     const use = async <T extends AsyncDisposable>(one: Promise<T>): Promise<T> => stack.use(await one);
     const spine = await use(
-      startSpine({ providers: PROVIDERS, controller: true, variables: { SCBE_KMS_PROBE_SECONDS: "1" } }),
+      startSpine({
+        ...{ providers: PROVIDERS, controller: true, scorer: true },
+        variables: { SCBE_KMS_PROBE_SECONDS: "1" },
+      }),
     );
     const gateways = await Promise.all(PROVIDERS.map((provider) => use(watchedGateway(spine, provider))));
     const orchestrator = await use(watchedOrchestrator(spine));
@@ -46,28 +49,19 @@ describe.skipIf(missing.length > 0)("the dashboard of a running SCBE with traffi
   });
   afterAll(() => stack.disposeAsync());
 
-  test.each(QUERIES.filter(({ awaits }) => awaits === undefined))(
-    "$panel has data: $expr",
-    async ({ expr }) => {
-      await eventually(
-        async () => {
-          const values = (await watch.prometheus.query(expr)).map(({ value }) => value);
-          expect(values).not.toEqual([]);
-          expect(values.some(Number.isFinite)).toBe(true);
-          return true;
-        },
-        { timeoutMs: 20_000, everyMs: 200 },
-      );
-    },
-  );
-
-  test("asks for nothing else but what comes with the scorer of trust", () => {
-    const later = QUERIES.filter(({ awaits }) => awaits !== undefined);
-    expect(later.map(({ panel, awaits }) => [panel, awaits])).toEqual(
-      later.map(() => ["Trust", "trust-scorer"]),
+  test.each(QUERIES)("$panel has data: $expr", async ({ expr }) => {
+    await eventually(
+      async () => {
+        const values = (await watch.prometheus.query(expr)).map(({ value }) => value);
+        expect(values).not.toEqual([]);
+        expect(values.some(Number.isFinite)).toBe(true);
+        return true;
+      },
+      { timeoutMs: 20_000, everyMs: 200 },
     );
-    expect(later.length).toBeGreaterThan(0);
-    expect(later.filter(({ expr }) => !expr.startsWith("scbe_trust_"))).toEqual([]);
-    expect(QUERIES.length - later.length).toBeGreaterThan(40);
+  });
+
+  test("asks enough to be looked at", () => {
+    expect(QUERIES.length).toBeGreaterThan(50);
   });
 });

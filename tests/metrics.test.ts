@@ -157,8 +157,10 @@ test("a client that has done nothing yet shows nothing but zeros", async () => {
   const metrics = new Registry();
   await using _client = await spine.orchestrator({ metrics });
   const shown = parseScrape(await metrics.metrics());
+  // It follows what is broadcast from its start.
+  const isHeard = (name: string): boolean => /^scbe_(control|trust)_/.test(name);
   const counted = metricsOf("orchestrator").filter(
-    (name) => METRICS[name].kind !== "gauge" && !name.startsWith("scbe_control_"),
+    (name) => METRICS[name].kind !== "gauge" && !isHeard(name),
   );
   const moved = counted.filter((name) => sumOf(shown, sampleName(name)) !== 0);
   expect(counted.length).toBeGreaterThan(8);

@@ -40,6 +40,14 @@ const RUNBOOK = {
   errorRate: "curl -s https://grafana.company.com/api/metrics/error-rate",
   activate: './scripts/scbe-kill-switch.sh activate "Manual rollback - investigating issue"',
   deactivate: "./scripts/scbe-kill-switch.sh deactivate",
+  trustScores: "curl -s https://api.company.com/metrics/scbe/trust-scores | jq '.'",
+  trust: `curl -X POST https://api.company.com/admin/scbe/trust \\
+  -H "Authorization: Bearer $ADMIN_TOKEN" \\
+  -d '{
+    "provider": "openai",
+    "trust_score": 0.95,
+    "reason": "Manual calibration after incident resolution"
+  }'`,
 } as const;
 
 /** The runbook's whole document of flags. */
@@ -57,7 +65,7 @@ const FLAGS = {
 };
 
 /** For machines without it. */
-const JQ = `command -v jq >/dev/null || jq() { node -e 'console.log(JSON.stringify(JSON.parse(require("fs").readFileSync(0))[process.argv[1].slice(1)]))' "$1"; }`;
+const JQ = `command -v jq >/dev/null || jq() { node -e 'const all = JSON.parse(require("fs").readFileSync(0)); const name = process.argv[1].slice(1); console.log(JSON.stringify(name === "" ? all : all[name]))' "$1"; }`;
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const START_MS = 90_000;
 
@@ -167,6 +175,21 @@ describe("the runbook's commands, in a real shell with a real curl, on what npm 
     expect(await run(RUNBOOK.verify)).toBe("false");
     expect((await runPrinted("and on")).stdout).toMatch(/^the kill switch is released/);
     expect(await run(RUNBOOK.verify)).toBe("true");
+  });
+
+  test("trust scores are there to see, and a person's word counts", async () => {
+    const seen = JSON.parse(await run(RUNBOOK.trustScores));
+    expect(seen.heard).toBe(true);
+    expect(seen.providers).toHaveLength(6);
+    expect(JSON.parse(await run(RUNBOOK.trust))).toMatchObject({
+      provider: "openai",
+      trust_score: expect.closeTo(0.95, 2),
+      calibration: { score: 0.95, reason: "Manual calibration after incident resolution" },
+      applied: true,
+    });
+    const after = JSON.parse(await run(RUNBOOK.trustScores));
+    const openai = after.providers.find(({ provider }: { provider: string }) => provider === "openai");
+    expect(openai.calibration).toMatchObject({ score: 0.95 });
   });
 
   test("a rotation is verified by the key in use", async () => {

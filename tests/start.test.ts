@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createTempDir, eventually, freePort, requireTool, type TempDir } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dashboardQueries } from "#monitoring/dashboard/dashboard-queries.ts";
-import { isYetToCome, RUNBOOK_ALERTS, RUNBOOK_QUERIES } from "./kit/runbook-queries.ts";
+import { RUNBOOK_ALERTS, RUNBOOK_QUERIES } from "./kit/runbook-queries.ts";
 import { allAreNumbers, askPrometheus, someAreNumbers, withoutNumbers } from "./start/ask-prometheus.ts";
 import { type FoundProcess, type Launcher, startLauncher } from "./start/launcher.ts";
 
@@ -27,14 +27,15 @@ const [prometheus, alertmanager, jaeger] = (["prometheus", "alertmanager", "jaeg
 );
 const monitors = [prometheus, alertmanager, jaeger].filter((isThere) => isThere).length;
 
-/** npm, the bootstrap, the launcher, two servers, the stand-in, four services, six gateways, and those who watch. */
-const ALL_PROCESSES = 16 + monitors;
+/** npm, the bootstrap, the launcher, two servers, the stand-in, five services, six gateways, and those who watch. */
+const ALL_PROCESSES = 17 + monitors;
 
 interface Report {
   readonly ok: boolean;
   readonly requests: readonly Readonly<Record<string, unknown>>[];
   readonly attacks: readonly { name: string; refused: boolean; answer_bytes: number }[];
   readonly kill: Readonly<Record<"verifiers" | "obeyed_ms" | "released_after", number>> | null;
+  readonly trust: Readonly<Record<string, unknown>> | null;
   readonly trace: { readonly id: string; readonly url: string } | null;
   readonly monitoring: Readonly<Record<"prometheus" | "alertmanager" | "jaeger", string | null>>;
 }
@@ -52,7 +53,7 @@ describe("while it is up", () => {
     expect(stdout).toMatch(/^request +provider +bytes +seal +round trip +verdict$/m);
     expect(stdout.match(/ ok$/gm) ?? [], stderr).toHaveLength(25);
     expect(stdout.match(/ 512 +\d+ ms +refused$/gm)).toHaveLength(5);
-    for (const part of ["keyring", "replay-guard", "envelope", "gateway-xai"]) {
+    for (const part of ["keyring", "replay-guard", "envelope", "trust-scorer", "gateway-xai"]) {
       const url = new RegExp(`^  ${part} +(http://127\\.0\\.0\\.1:\\d+)$`, "m").exec(stdout)?.[1];
       expect((await fetch(`${url}/healthz`)).status).toBe(200);
       expect(await (await fetch(`${url}/metrics`)).text()).toContain("# HELP");
@@ -79,21 +80,18 @@ describe("while it is up", () => {
 
   test.skipIf(!prometheus)("every query of the runbook is a number, for every series", async () => {
     const url = urlAfter("Prometheus is at");
-    const measured = RUNBOOK_QUERIES.filter((query) => !isYetToCome(query));
-    expect(measured).toHaveLength(9);
-    expect(await withoutNumbers(url, measured, allAreNumbers)).toEqual([]);
-    expect(await askPrometheus(url, "count(up == 1)")).toEqual([12]);
+    expect(await withoutNumbers(url, RUNBOOK_QUERIES, allAreNumbers)).toEqual([]);
+    expect(await askPrometheus(url, "count(up == 1)")).toEqual([13]);
   });
 
   test.skipIf(!prometheus)(
     "so is what its alerts compare, and they can be asked as they are written",
     async () => {
       const url = urlAfter("Prometheus is at");
-      const measured = RUNBOOK_ALERTS.filter(({ expr }) => !isYetToCome(expr));
-      expect(measured).toHaveLength(4);
-      const compared = measured.map((alert) => alert.compared);
+      expect(RUNBOOK_ALERTS).toHaveLength(5);
+      const compared = RUNBOOK_ALERTS.map((alert) => alert.compared);
       expect(await withoutNumbers(url, compared, allAreNumbers)).toEqual([]);
-      for (const { expr } of measured) {
+      for (const { expr } of RUNBOOK_ALERTS) {
         await expect(askPrometheus(url, expr), expr).resolves.toBeInstanceOf(Array);
       }
     },
@@ -134,7 +132,7 @@ describe("while it is up", () => {
   });
 
   test("every part is a process of its own that connects as itself", () => {
-    const parts = ["keyring", "replay-guard", "envelope", "rollback-controller"].map(
+    const parts = ["keyring", "replay-guard", "envelope", "rollback-controller", "trust-scorer"].map(
       (name) => `services/${name}/src/main.ts`,
     );
     for (const part of [...parts, "stand-in/main.ts", "nats-server", "redis-server"]) {
@@ -152,12 +150,10 @@ describe("while it is up", () => {
 
   // It takes until the keyring asks KMS once more, which it does every 30 seconds.
   test.skipIf(!prometheus)(
-    "every query of the dashboard has numbers, but for those of trust, which nobody measures yet",
+    "every query of the dashboard has numbers",
     async () => {
       const url = urlAfter("Prometheus is at");
-      const queries = dashboardQueries();
-      const toCome = queries.filter(({ awaits }) => awaits !== undefined).map(({ expr }) => expr);
-      const measured = queries.map(({ expr }) => expr).filter((expr) => !toCome.includes(expr));
+      const measured = dashboardQueries().map(({ expr }) => expr);
       let left = measured;
       const haveNumbers = async (): Promise<boolean> => {
         left = await withoutNumbers(url, measured, someAreNumbers);
@@ -166,7 +162,6 @@ describe("while it is up", () => {
       await eventually(haveNumbers, { timeoutMs: START_MS, everyMs: 500 }).catch(() => undefined);
       expect(left).toEqual([]);
       expect(measured.length).toBeGreaterThan(50);
-      for (const expr of toCome) expect(await askPrometheus(url, expr), expr).toEqual([]);
     },
     START_MS + 30_000,
   );
@@ -185,7 +180,7 @@ describe("while it is up", () => {
       await launcher.npm.output(new RegExp(`${name} is back`), { timeoutMs: START_MS });
     }
     const urls = [...launcher.npm.stdout.matchAll(/^ {2}\S+ +(http:\S+)$/gm)].map(([, url]) => url);
-    expect(urls).toHaveLength(11);
+    expect(urls).toHaveLength(12);
     const areReady = async (): Promise<boolean> => {
       const answers = await Promise.all(urls.map((url) => fetch(`${url}/readyz`)));
       return answers.every(({ ok }) => ok);
@@ -248,57 +243,66 @@ describe("nothing is left behind", () => {
 });
 
 describe("npm start --silent -- --once --json", () => {
-  test("prints one document, and ends with 0 when all went as it must", async () => {
-    await using launcher = startLauncher(folder.path, ["--once", "--json", ...AUTO]);
-    expect(await launcher.npm.exited).toEqual({ code: 0, signal: null });
-    const report = readReport(launcher);
-    expect(report.ok).toBe(true);
-    expect(report.requests).toHaveLength(25);
-    expect(new Set(report.requests.map(({ provider }) => provider)).size).toBe(6);
-    for (const request of report.requests) {
-      expect(request).toEqual({
-        id: expect.any(String),
-        provider: expect.any(String),
-        bytes: expect.any(Number),
-        seal_ms: expect.any(Number),
-        round_trip_ms: expect.any(Number),
-        verdict: "ok",
+  test(
+    "prints one document, and ends with 0 when all went as it must",
+    async () => {
+      await using launcher = startLauncher(folder.path, ["--once", "--json", ...AUTO]);
+      expect(await launcher.npm.exited).toEqual({ code: 0, signal: null });
+      const report = readReport(launcher);
+      expect(report.ok).toBe(true);
+      expect(report.requests).toHaveLength(25);
+      expect(new Set(report.requests.map(({ provider }) => provider)).size).toBe(6);
+      for (const request of report.requests) {
+        expect(request).toEqual({
+          id: expect.any(String),
+          provider: expect.any(String),
+          bytes: expect.any(Number),
+          seal_ms: expect.any(Number),
+          round_trip_ms: expect.any(Number),
+          verdict: "ok",
+        });
+      }
+      expect(report.attacks).toEqual(
+        [
+          "replayed envelope",
+          "flipped bit",
+          "swapped provider",
+          "stale envelope",
+          "response sent as a request",
+        ].map((name) => ({ name, refused: true, answer_bytes: 512 })),
+      );
+      expect(report.kill).toEqual({ verifiers: 8, obeyed_ms: expect.any(Number), released_after: 0 });
+      expect(report.trust).toMatchObject({ provider: expect.any(String), unanswered: 0 });
+      const url = expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/);
+      expect(report.monitoring).toEqual({
+        prometheus: prometheus ? url : null,
+        alertmanager: alertmanager ? url : null,
+        jaeger: jaeger ? url : null,
       });
-    }
-    expect(report.attacks).toEqual(
-      [
-        "replayed envelope",
-        "flipped bit",
-        "swapped provider",
-        "stale envelope",
-        "response sent as a request",
-      ].map((name) => ({ name, refused: true, answer_bytes: 512 })),
-    );
-    expect(report.kill).toEqual({ verifiers: 8, obeyed_ms: expect.any(Number), released_after: 0 });
-    const url = expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/);
-    expect(report.monitoring).toEqual({
-      prometheus: prometheus ? url : null,
-      alertmanager: alertmanager ? url : null,
-      jaeger: jaeger ? url : null,
-    });
-    const id = report.trace?.id ?? "";
-    expect(report.trace).toEqual(jaeger ? { id, url: `${report.monitoring.jaeger}/trace/${id}` } : null);
-    expect(id).toMatch(jaeger ? /^[0-9a-f]{32}$/ : /^$/);
-    await nothingLeft(launcher);
-    expect(launcher.npm.stderr).toMatch(/the first answer is here \d+\.\d s after the start/);
-  });
+      const id = report.trace?.id ?? "";
+      expect(report.trace).toEqual(jaeger ? { id, url: `${report.monitoring.jaeger}/trace/${id}` } : null);
+      expect(id).toMatch(jaeger ? /^[0-9a-f]{32}$/ : /^$/);
+      await nothingLeft(launcher);
+      expect(launcher.npm.stderr).toMatch(/the first answer is here \d+\.\d s after the start/);
+    },
+    START_MS,
+  );
 
-  test("says so, and ends with another code, when a provider is not there", async () => {
-    const dead = { SCBE_PROVIDER_URL_GROQ: `http://127.0.0.1:${await freePort()}` };
-    await using launcher = startLauncher(folder.path, ["--once", "--json", ...AUTO], dead);
-    expect(await launcher.npm.exited).toMatchObject({ code: 1 });
-    const report = readReport(launcher);
-    expect(report.ok).toBe(false);
-    for (const { provider, verdict } of report.requests) {
-      expect(verdict).toBe(provider === "groq" ? "HANDLER_FAILED" : "ok");
-    }
-    expect(report.attacks.every(({ refused }) => refused)).toBe(true);
-  });
+  test(
+    "says so, and ends with another code, when a provider is not there",
+    async () => {
+      const dead = { SCBE_PROVIDER_URL_GROQ: `http://127.0.0.1:${await freePort()}` };
+      await using launcher = startLauncher(folder.path, ["--once", "--json", ...AUTO], dead);
+      expect(await launcher.npm.exited).toMatchObject({ code: 1 });
+      const report = readReport(launcher);
+      expect(report.ok).toBe(false);
+      for (const { provider, verdict } of report.requests) {
+        expect(verdict).toBe(provider === "groq" ? "HANDLER_FAILED" : "ok");
+      }
+      expect(report.attacks.every(({ refused }) => refused)).toBe(true);
+    },
+    START_MS,
+  );
 
   test("says in the document that nothing went well when a part does not start, and why on stderr", async () => {
     const wrong = { SCBE_REPLAY_WINDOW_SECONDS: "soon" };
@@ -309,6 +313,7 @@ describe("npm start --silent -- --once --json", () => {
       requests: [],
       attacks: [],
       kill: null,
+      trust: null,
       trace: null,
       monitoring: { prometheus: null, alertmanager: null, jaeger: null },
     });

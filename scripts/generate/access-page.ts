@@ -176,7 +176,9 @@ const DEPUTIES = `## What permissions cannot say
 Whoever asks chooses the reply subject, and could name one that only the service may publish to; every endpoint therefore drops a
 request whose reply subject is no inbox, and the server lets it answer only in the inboxes of those who may ask it. Whoever may create a JetStream consumer can have messages
 delivered into any subject of the account; so only the owner of a bucket may create one, and only on its own bucket's key, readers of streams
-get one message at a time into their inbox, and every endpoint takes the provider from a message's subject only after that
+get one message at a time into their inbox, who reads a bucket's key has no right to ask for a description of its stream, which JetStream would
+store in whatever bucket or stream the asker names, who is no service of SCBE's has no right to publish into a stream, whose acknowledgement goes there as
+well, and every endpoint takes the provider from a message's subject only after that
 subject matched its own.
 
 Whoever may create or update a stream says which subjects it records, and on newer servers to where they are published again:

@@ -7,5 +7,5 @@ export interface ScrapeJob {
   readonly targets: readonly string[];
 }
 
-/** The kinds of parts that a deployment cannot do without: one that nobody scrapes is an alert. Requests are served without a trust scorer. */
-export const JOBS = PROCESS_KINDS.filter((kind) => kind !== "trust-scorer");
+/** The kinds of parts of a deployment: one that nobody scrapes is an alert. */
+export const JOBS = PROCESS_KINDS;

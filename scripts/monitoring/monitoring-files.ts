@@ -26,6 +26,7 @@ export const DEPLOYMENT_TARGETS: readonly ScrapeJob[] = [
   { job: "replay-guard", targets: ["replay-guard:7103"] },
   { job: "envelope", targets: ["envelope:7101"] },
   { job: "rollback-controller", targets: ["rollback-controller:7100"] },
+  { job: "trust-scorer", targets: ["trust-scorer:7104"] },
   { job: "gateway", targets: PROVIDERS.map((provider) => `gateway-${provider}:7110`) },
   { job: "orchestrator", targets: ["orchestrator:7111"] },
   { job: "prometheus", targets: ["localhost:9090"] },

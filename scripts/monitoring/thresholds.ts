@@ -13,6 +13,8 @@ export interface Limits {
   readonly skewP99MaxMs: number;
   readonly skewSamplesMin: number;
   readonly trustAverageMin: number;
+  /** Messages of the trust stream that may wait. */
+  readonly trustLagMax: number;
   /** Openings of one process, provider and phase that have to be refused, all of them, before anybody is told. */
   readonly allRefusedOpeningsMin: number;
   readonly clockOffsetMaxMs: number;
@@ -43,6 +45,12 @@ export interface Durations {
   readonly skewWindowMs: number;
   readonly skewForMs: number;
   readonly trustForMs: number;
+  /** How long what the last leader said of trust stands in for the next one's word: above the time that taking over takes. */
+  readonly trustGapMs: number;
+  /** How long it is told that a provider was excluded, so that one that is out again and again is one alert. */
+  readonly trustExcludedTellMs: number;
+  readonly trustUntoldForMs: number;
+  readonly trustLagForMs: number;
   /** The guards' store, and the controllers'. */
   readonly storeAwayForMs: number;
   /** How long a change of the epoch is told. */
@@ -87,6 +95,7 @@ export const THRESHOLDS: Thresholds = {
     skewP99MaxMs: 2000,
     skewSamplesMin: 20,
     trustAverageMin: 0.5,
+    trustLagMax: 1000,
     allRefusedOpeningsMin: 10,
     clockOffsetMaxMs: 1000,
     canaryGcmFailureShareMax: 0.001,
@@ -108,6 +117,10 @@ export const THRESHOLDS: Thresholds = {
     skewWindowMs: 5 * MINUTE_MS,
     skewForMs: 10 * MINUTE_MS,
     trustForMs: 5 * MINUTE_MS,
+    trustGapMs: 2 * MINUTE_MS,
+    trustExcludedTellMs: 15 * MINUTE_MS,
+    trustUntoldForMs: 2 * MINUTE_MS,
+    trustLagForMs: 5 * MINUTE_MS,
     storeAwayForMs: MINUTE_MS,
     epochChangedTellMs: 5 * MINUTE_MS,
     epochChangedMemoryMs: 60 * MINUTE_MS,

@@ -10,6 +10,7 @@ export const startConfig = defineConfig({
   SCBE_KEYRING_OPS_PORT: opsPort(7102, "keyring"),
   SCBE_REPLAY_GUARD_OPS_PORT: opsPort(7103, "replay guard"),
   SCBE_ROLLBACK_CONTROLLER_OPS_PORT: opsPort(7100, "rollback controller, with the control API"),
+  SCBE_TRUST_SCORER_OPS_PORT: opsPort(7104, "trust scorer"),
   SCBE_NATS_SERVER: path({ doc: "The program; npm start finds or installs it by itself." }),
   SCBE_REDIS_SERVER: path({
     optional: true,

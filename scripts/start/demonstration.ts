@@ -8,6 +8,7 @@ import { type AttackReport, attack } from "./attacks.ts";
 import { health } from "./control-api.ts";
 import type { PlainPrograms } from "./plain-requests.ts";
 import { type KillReport, showKill } from "./show-kill.ts";
+import { showTrust, type TrustReport } from "./show-trust.ts";
 import type { Stack } from "./stack.ts";
 import { say, warn } from "./terminal.ts";
 
@@ -29,6 +30,8 @@ export interface Demonstration {
   readonly plain: { readonly sent: number; readonly answered: number };
   /** Of the switching off and on; null where it was not shown. */
   readonly kill: KillReport | null;
+  /** Of a provider that turned bad; null where that was not shown, absent where the stand-in answers for no two providers. */
+  readonly trust?: TrustReport | null;
   /** Of the first request; absent where there is none. */
   readonly traceId?: string;
 }
@@ -43,7 +46,8 @@ export const NOTHING_SHOWN: Demonstration = {
 const REQUEST_TIMEOUT_MS = 60_000;
 
 /**
- * Sends the example requests through, then attacks, has plain programs send a few, and at last switches everything off and on again.
+ * Sends the example requests through, then attacks, has plain programs send a few, turns a provider bad and good again, and at last switches
+ * everything off and on again.
  * @throws ScbeError and AbortError
  */
 export async function demonstrate(options: DemonstrationOptions): Promise<Demonstration> {
@@ -51,11 +55,17 @@ export async function demonstrate(options: DemonstrationOptions): Promise<Demons
   await tellIfKilled(options.stack);
   const { sent, traceId } = await sendAll(options);
   options.signal.throwIfAborted();
+  await options.stack.untilScored();
   say("attacking");
   const [attacks, plain] = await Promise.all([attackAll(options), sendPlain(options)]);
   options.signal.throwIfAborted();
+  const trust = await turnsBad(options);
   const kill = await kills(options);
-  return { requests: sent, attacks, plain, kill, ...(traceId !== undefined && { traceId }) };
+  return {
+    ...{ requests: sent, attacks, plain, kill },
+    ...(trust !== undefined && { trust }),
+    ...(traceId !== undefined && { traceId }),
+  };
 }
 
 /** The state of the control plane outlives a stop, as all state does. */
@@ -66,6 +76,28 @@ async function tellIfKilled({ control }: Stack): Promise<void> {
 }
 
 const RELEASE = "scripts/scbe-kill-switch.sh deactivate puts it back";
+
+async function turnsBad(options: DemonstrationOptions): Promise<TrustReport | null | undefined> {
+  const { stack, client, requests, signal } = options;
+  const { url: standInUrl, providers } = stack.standIn;
+  const [bad, next] = providers
+    .toReversed()
+    .flatMap((provider) => requests.find((it) => it.provider === provider && isJson(it)) ?? []);
+  if (bad === undefined || next === undefined) return undefined;
+  say(`turning ${bad.provider} bad, and good again`);
+  try {
+    return await showTrust({ client, standInUrl, requests: [bad, next], signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    tell("trust", error);
+    return null;
+  }
+}
+
+/** Which goes to another provider unchanged. */
+function isJson({ contentType }: ExampleRequest): boolean {
+  return contentType === "application/json";
+}
 
 async function kills({ stack, client, requests, signal }: DemonstrationOptions): Promise<KillReport | null> {
   say("switching everything off, and on again");

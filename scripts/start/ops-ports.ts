@@ -6,6 +6,7 @@ const VARIABLES = [
   "SCBE_KEYRING_OPS_PORT",
   "SCBE_REPLAY_GUARD_OPS_PORT",
   "SCBE_ROLLBACK_CONTROLLER_OPS_PORT",
+  "SCBE_TRUST_SCORER_OPS_PORT",
 ] as const satisfies (keyof StartConfig)[];
 
 /** Those of what can be done without: where they are taken, others are picked. */

@@ -54,6 +54,17 @@ export function services(
   ];
 }
 
+/** So that one can look on as a provider comes back. */
+const SHORT_EXCLUSIONS = { SCBE_TRUST_EXCLUSION_MS: "1000", SCBE_TRUST_EXCLUSION_MAX_MS: "2000" };
+
+/** The trust scorer, without which requests are served as well. */
+export function trustScorer(from: Surroundings): NodeProgram {
+  return service(from, "trust-scorer", from.config.SCBE_TRUST_SCORER_OPS_PORT, () => ({
+    ...SHORT_EXCLUSIONS,
+    ...pick(from.own, Object.keys(SHORT_EXCLUSIONS)),
+  }));
+}
+
 function watchedBy({ prometheus, alertmanager }: MonitoringUrls): Record<string, string> {
   return {
     ...(prometheus !== null && { PROMETHEUS_URL: prometheus }),

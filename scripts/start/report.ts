@@ -1,15 +1,18 @@
 import type { Demonstration } from "./demonstration.ts";
 import type { MonitoringUrls } from "./monitoring/monitoring.ts";
 import type { KillReport } from "./show-kill.ts";
+import type { TrustReport } from "./show-trust.ts";
 import { renderTable } from "./table.ts";
 import { paint } from "./terminal.ts";
 
 /** True if and only if every request was answered as it must be, and every attack was refused, all of them alike. */
-export function allWentWell({ requests, attacks, plain, kill }: Demonstration): boolean {
+export function allWentWell({ requests, attacks, plain, kill, trust }: Demonstration): boolean {
   return (
     plain.answered === plain.sent &&
     kill !== null &&
     isObeyed(kill) &&
+    trust !== null &&
+    (trust === undefined || hasMoved(trust)) &&
     requests.length > 0 &&
     attacks.length > 0 &&
     requests.every(({ verdict }) => verdict === "ok") &&
@@ -20,6 +23,10 @@ export function allWentWell({ requests, attacks, plain, kill }: Demonstration): 
 
 function isObeyed({ released_after, refused, is_back }: KillReport): boolean {
   return released_after === 0 && refused > 0 && is_back;
+}
+
+function hasMoved({ failed, unanswered }: TrustReport): boolean {
+  return failed > 0 && unanswered === 0;
 }
 
 /** The document of `--json`. */
@@ -37,6 +44,7 @@ export function jsonReport(demonstration: Demonstration, monitoring: MonitoringU
       obeyed_ms: demonstration.kill.obeyed_ms,
       released_after: demonstration.kill.released_after,
     },
+    trust: demonstration.trust ?? null,
     trace: firstTrace(demonstration, monitoring),
     monitoring,
   };
@@ -53,7 +61,7 @@ export function firstTrace(
 }
 
 /** The same for people. */
-export function textReport({ requests, attacks, plain, kill }: Demonstration): string {
+export function textReport({ requests, attacks, plain, kill, trust }: Demonstration): string {
   const requestTable = renderTable(
     ["request", "provider", "bytes", "seal", "round trip", "verdict"],
     requests.map((one) => [
@@ -77,7 +85,15 @@ export function textReport({ requests, attacks, plain, kill }: Demonstration): s
     RIGHT,
   );
   const viaService = `${plain.answered} of ${plain.sent} requests of plain programs were answered, through the envelope service`;
-  return `\n${requestTable}\n\n${attackTable}\n\n${viaService}\n${killLine(kill)}\n\n`;
+  return `\n${requestTable}\n\n${attackTable}\n\n${viaService}\n${trustLine(trust)}${killLine(kill)}\n\n`;
+}
+
+function trustLine(trust: Demonstration["trust"]): string {
+  if (trust === undefined) return "";
+  if (trust === null) return `${verdict(false, "a provider that turns bad could not be shown")}\n`;
+  const { provider, failed, excluded_ms, back_ms, unanswered } = trust;
+  const text = `${provider} turned bad: after ${failed} failures, ${inMs(excluded_ms)}, it got no more requests; ${unanswered} had no answer; it serves all again ${inMs(back_ms)} after it was good`;
+  return `${verdict(hasMoved(trust), text)}\n`;
 }
 
 function killLine(kill: KillReport | null): string {

@@ -14,11 +14,11 @@ import { keepOrCreateKmsKey, keepOrCreateTokens, type LocalFolder } from "./loca
 import { Monitoring, type MonitoringUrls, NO_MONITORING } from "./monitoring/monitoring.ts";
 import { scrapeJobs } from "./monitoring/scrape-jobs.ts";
 import type { NodeProgram } from "./node-program.ts";
-import { gateways, type Surroundings, services, standIn } from "./parts.ts";
+import { gateways, type Surroundings, services, standIn, trustScorer } from "./parts.ts";
 import { natsServer, redisServer, type Server } from "./servers.ts";
 import type { Program } from "./supervised.ts";
 import { say, warn } from "./terminal.ts";
-import { whoAnswers } from "./who-answers.ts";
+import { standsInFor, whoAnswers } from "./who-answers.ts";
 
 export interface StackOptions {
   readonly root: string;
@@ -46,9 +46,13 @@ export interface Stack extends AsyncDisposable {
   readonly monitoring: MonitoringUrls;
   /** The control API. */
   readonly control: ControlAccess;
+  /** The local stand-in for the providers, and whom it stands in for. */
+  readonly standIn: { readonly url: string; readonly providers: readonly string[] };
   /** Resolves when the gateways are ready, too. @throws Error that says which one does not start, and why */
   untilServing(): Promise<void>;
-  /** Resolves when the metrics of all parts have been read, as they are now, if there is somebody to read them. */
+  /** Resolves when the trust scorer is ready, too, which starts after all others. @throws Error that says why it does not start */
+  untilScored(): Promise<void>;
+  /** Resolves when the metrics of all parts, those of the trust scorer if it is ready, have been read, as they are now, if there is somebody to read them. */
   untilWatched(): Promise<void>;
 }
 
@@ -89,10 +93,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ...{ askersFile, controlSeedFile, tokenFiles, redisUrl },
     watchers: () => watchers,
   });
+  const scorer = trustScorer(from);
   const ourGateways = gateways(from, () => provider.url);
   // Prometheus looks for its targets every five seconds: it has to know their ports when it starts.
-  await Promise.all([...ourServices, ...ourGateways].map((part) => part.pickPort()));
-  const jobs = () => scrapeJobs({ services: ourServices, gateways: ourGateways, orchestratorUrl });
+  const parts = [...ourServices, scorer, ...ourGateways];
+  await Promise.all(parts.map((part) => part.pickPort()));
+  const jobs = () =>
+    scrapeJobs({ services: [...ourServices, scorer], gateways: ourGateways, orchestratorUrl });
   const control = { url: () => opsUrlOf(ourServices, "rollback-controller"), tokenFiles };
   const monitoring = stack.use(
     await Monitoring.begin({ config, folder, own, env: base, jobs, control }, signal),
@@ -108,7 +115,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   tracing = tracingEnvironment(own, await monitoring.otlpUrl());
 
   say(
-    `starting keyring, replay guard, envelope service, rollback controller and ${PROVIDER_NAMES.length} gateways`,
+    `starting keyring, replay guard, envelope service, rollback controller, trust scorer and ${PROVIDER_NAMES.length} gateways`,
   );
   say(whoAnswers(own));
   const serviceFleet = stack.use(new Fleet());
@@ -120,19 +127,29 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const serving = startGateways();
   serving.catch(() => undefined);
   await serviceFleet.start(programsOf(ourServices), READY_TIMEOUT_MS, signal);
+  // No request waits for it, so it takes no CPU from those that requests wait for.
+  let isScored = false;
+  const scoring = serving
+    .then(() => serviceFleet.start([scorer.program], READY_TIMEOUT_MS, signal))
+    .then(() => {
+      isScored = true;
+    });
+  scoring.catch(() => undefined);
   const held = stack.move();
   return {
     natsUrl: nats.url,
     transport,
     variables,
     tracing,
-    parts: [...ourServices, ...ourGateways].map(({ program: { name }, opsUrl }) => ({ name, opsUrl })),
+    parts: parts.map(({ program: { name }, opsUrl }) => ({ name, opsUrl })),
     get monitoring() {
       return monitoring.urls;
     },
     control: { url: control.url(), tokenFiles },
+    standIn: { url: provider.url, providers: standsInFor(own) },
     untilServing: () => serving,
-    untilWatched: () => monitoring.untilScraped(),
+    untilScored: () => scoring,
+    untilWatched: () => monitoring.untilScraped(isScored ? [] : [scorer.program.name]),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }

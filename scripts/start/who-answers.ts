@@ -5,12 +5,17 @@ import { pick } from "./environment.ts";
 export function whoAnswers(own: NodeJS.ProcessEnv): string {
   const real = PROVIDER_NAMES.filter((name) => hasKey(name, own) && !hasUrl(name, own));
   const elsewhere = PROVIDER_NAMES.filter((name) => hasUrl(name, own));
-  const rest = PROVIDER_NAMES.filter((name) => !real.includes(name) && !elsewhere.includes(name));
+  const rest = standsInFor(own);
   return [
     ...(real.length > 0 ? [`there is a key: the real API answers for ${real.join(", ")}`] : []),
     ...(elsewhere.length > 0 ? [`SCBE_PROVIDER_URL_* says who answers for ${elsewhere.join(", ")}`] : []),
     ...(rest.length > 0 ? [`there is no key: a local stand-in answers for ${rest.join(", ")}`] : []),
   ].join("; ");
+}
+
+/** The providers that the local stand-in answers for. */
+export function standsInFor(own: NodeJS.ProcessEnv): string[] {
+  return PROVIDER_NAMES.filter((name) => !hasKey(name, own) && !hasUrl(name, own));
 }
 
 function hasKey(provider: ProviderName, own: NodeJS.ProcessEnv): boolean {

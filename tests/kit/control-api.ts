@@ -1,6 +1,16 @@
 import { eventually } from "@scbe/testkit";
 import { type Spine, TOKENS } from "./spine.ts";
 
+/** A row of `GET /metrics/scbe/trust-scores`. */
+export interface TrustRow {
+  readonly provider: string;
+  readonly trust_score: number;
+  /** Percent */
+  readonly share: number;
+  readonly samples: number;
+  readonly latch: { readonly event: string } | null;
+}
+
 /** The control API of a spine, as its users call it: each call comes back when all verifiers that can be heard have obeyed. */
 export class ControlApi {
   readonly #spine: Pick<Spine, "controller">;
@@ -11,15 +21,36 @@ export class ControlApi {
 
   async kill(cause: "availability" | "integrity", more: object = {}): Promise<void> {
     const kill = { enabled: true, reason: "a test", cause, ...more };
-    await this.#post({ scbe_kill_switch: kill }, TOKENS.EMERGENCY_TOKEN);
+    await this.#set({ scbe_kill_switch: kill }, TOKENS.EMERGENCY_TOKEN);
   }
 
   async release(more: object = {}): Promise<void> {
-    await this.#post({ scbe_kill_switch: { enabled: false, reason: "a test", ...more } }, TOKENS.ADMIN_TOKEN);
+    await this.#set({ scbe_kill_switch: { enabled: false, reason: "a test", ...more } }, TOKENS.ADMIN_TOKEN);
   }
 
   async flags(flags: object): Promise<void> {
-    await this.#post({ scbe_envelope_verification: flags }, TOKENS.ADMIN_TOKEN);
+    await this.#set({ scbe_envelope_verification: flags }, TOKENS.ADMIN_TOKEN);
+  }
+
+  /** The window that stands then. */
+  async skewWindow(window: { readonly seconds: number; readonly duration: number | string }) {
+    const body = { reason: "a test", ...window };
+    const answer = await this.#post("/admin/scbe/skew-window", body, TOKENS.ADMIN_TOKEN);
+    await this.#obeyed();
+    return (answer as { skew_window: unknown }).skew_window;
+  }
+
+  /** How a provider stands. */
+  async trustScores(provider: string): Promise<TrustRow> {
+    const { providers } = (await this.#get("/metrics/scbe/trust-scores")) as { providers: TrustRow[] };
+    const row = providers.find((it) => it.provider === provider);
+    if (row === undefined) throw new Error(`nothing is shown of ${provider}`);
+    return row;
+  }
+
+  /** A person's word on a provider, of which every reader has heard soon. */
+  async trust(word: { readonly provider: string; readonly trust_score?: number; readonly clears?: string }) {
+    await this.#post("/admin/scbe/trust", { reason: "a test", ...word }, TOKENS.ADMIN_TOKEN);
   }
 
   /** What `GET /health/orchestrator` says of everything. */
@@ -28,14 +59,19 @@ export class ControlApi {
     return mode;
   }
 
-  async #post(body: object, token: string): Promise<void> {
-    const answer = await fetch(this.#url("/feature-flags"), {
+  async #set(body: object, token: string): Promise<void> {
+    await this.#post("/feature-flags", body, token);
+    await this.#obeyed();
+  }
+
+  async #post(path: string, body: object, token: string): Promise<unknown> {
+    const answer = await fetch(this.#url(path), {
       method: "POST",
       headers: { authorization: `Bearer ${token}` },
       body: JSON.stringify(body),
     });
     if (answer.status !== 200) throw new Error(`${answer.status}: ${await answer.text()}`);
-    await this.#obeyed();
+    return answer.json();
   }
 
   async #obeyed(): Promise<void> {

@@ -28,11 +28,6 @@ export interface RunbookAlert {
 /** "Alert Rules" of the runbook. */
 export const RUNBOOK_ALERTS: readonly RunbookAlert[] = readAlerts();
 
-/** True for what nobody measures yet: trust. */
-export function isYetToCome(expression: string): boolean {
-  return expression.includes("scbe_trust_");
-}
-
 function readAlerts(): RunbookAlert[] {
   const text = readFileSync(new URL("../alerts/runbook-rules.yml", import.meta.url), "utf8");
   const { groups } = parse(text) as { groups: { rules: { alert: string; expr: string }[] }[] };

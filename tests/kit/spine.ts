@@ -28,6 +28,8 @@ export interface SpineOptions {
   readonly envelope?: boolean;
   /** Default false: a rollback controller runs, and every verifier obeys it. */
   readonly controller?: boolean;
+  /** Default false: a trust scorer runs, or so many; one of them leads. */
+  readonly scorer?: boolean | number;
   /** Default false: traffic that the control document takes out of SCBE's path travels unsealed. */
   readonly fallback?: boolean;
   readonly users?: readonly UnkeyedUser[];
@@ -50,6 +52,8 @@ export interface Spine extends AsyncDisposable {
   readonly envelope: ServiceProcess | undefined;
   /** Present where one was asked for; its tokens are {@link TOKENS}. */
   readonly controller: ServiceProcess | undefined;
+  /** As many as were asked for. */
+  readonly scorers: readonly ServiceProcess[];
   readonly keyringPublicKey: string;
   /** The local KMS's key, with which a test can compute every other. */
   readonly kmsKeyFile: string;
@@ -106,7 +110,9 @@ export async function startSpine(options: SpineOptions = {}): Promise<Spine> {
     const env = { ...variables, ...transportVariablesOf(nats.transport(user)), ...more };
     return stack.use(await startServiceProcess(user, path, env));
   };
-  const [keyring, envelope, controller, ...guards] = await Promise.all([
+  const startMany = (count: number, ...what: Parameters<typeof start>): Promise<ServiceProcess[]> =>
+    Promise.all(Array.from({ length: count }, () => start(...what)));
+  const [keyring, envelope, controller, guards, scorers] = await Promise.all([
     start("keyring", "services/keyring/src/main.ts", {
       SCBE_KEYRING_ASKERS_FILE: askersFile,
       SCBE_KMS_KEY_FILE: kmsKeyFile,
@@ -118,20 +124,17 @@ export async function startSpine(options: SpineOptions = {}): Promise<Spine> {
           ...TOKENS,
         })
       : undefined,
-    ...Array.from({ length: options.guards ?? 1 }, () =>
-      start(
-        "replay-guard",
-        "services/replay-guard/src/main.ts",
-        redis && { REDIS_URL: withPassword(redis.url, password) },
-      ),
+    startMany(
+      options.guards ?? 1,
+      "replay-guard",
+      "services/replay-guard/src/main.ts",
+      redis && { REDIS_URL: withPassword(redis.url, password) },
     ),
+    startMany(Number(options.scorer ?? 0), "trust-scorer", "services/trust-scorer/src/main.ts"),
   ]);
-  await Promise.all([
-    keyring.ready(),
-    envelope?.ready(),
-    controller?.ready(),
-    ...guards.map((guard) => guard.ready()),
-  ]);
+  await Promise.all(
+    [keyring, envelope, controller, ...guards, ...scorers].map((service) => service?.ready()),
+  );
   const client = (name: string, more: Partial<ConnectOptions>): Promise<Client> =>
     connect({ name, transport: nats.transport(name), variables, ...more });
   const held = stack.move();
@@ -142,6 +145,7 @@ export async function startSpine(options: SpineOptions = {}): Promise<Spine> {
     guards,
     envelope,
     controller,
+    scorers,
     keyringPublicKey,
     kmsKeyFile,
     variables,

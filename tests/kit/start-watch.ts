@@ -83,7 +83,7 @@ export async function startWatch({
 
 /** What there is to scrape of a spine, and of the clients beside it. */
 export function scrapeJobsOf(
-  { keyring, guards, envelope, controller }: Spine,
+  { keyring, guards, envelope, controller, scorers }: Spine,
   clients: Readonly<Record<"gateways" | "orchestrators", readonly { readonly target: string }[]>>,
 ): ScrapeJob[] {
   const hostsOf = (services: readonly ServiceProcess[]) => services.map(({ opsUrl }) => new URL(opsUrl).host);
@@ -92,6 +92,7 @@ export function scrapeJobsOf(
     { job: "replay-guard", targets: hostsOf(guards) },
     { job: "envelope", targets: hostsOf(envelope === undefined ? [] : [envelope]) },
     { job: "rollback-controller", targets: hostsOf(controller === undefined ? [] : [controller]) },
+    { job: "trust-scorer", targets: hostsOf(scorers) },
     { job: "gateway", targets: clients.gateways.map(({ target }) => target) },
     { job: "orchestrator", targets: clients.orchestrators.map(({ target }) => target) },
   ];

@@ -12,6 +12,7 @@ const KEY = "sk-swordfish-key";
 const WORDS = "unrepeatable words of a caller";
 const CHAT: Chat = { messages: [{ role: "user", content: WORDS }] };
 const never = new AbortController().signal;
+const QUESTION = { chat: CHAT, model: "m", requestId: "0189dcd5-1111-4222-8333-444455556666", signal: never };
 
 /** Asks a server that answers by `listener`; the error that comes of it. */
 async function failure(
@@ -21,7 +22,7 @@ async function failure(
 ): Promise<unknown> {
   await using server = await startHttpServer(listener);
   const target = targetAt(server.url, more.provider ?? "openai", { key: KEY, ...more });
-  return await callProvider(target, CHAT, "m", signal).then(
+  return await callProvider(target, { ...QUESTION, signal }).then(
     () => undefined,
     (error: unknown) => error,
   );
@@ -94,6 +95,19 @@ describe("a provider's HTTP error becomes one of ours, without key or body:", ()
   });
 });
 
+test.each([
+  ["Idempotency-Key", QUESTION.requestId],
+  [undefined, undefined],
+])("with the idempotency header %s the provider gets %s", async (idempotencyHeader, expected) => {
+  const heard: (string | string[] | undefined)[] = [];
+  const listener: RequestListener = (request, response) => {
+    heard.push(request.headers["idempotency-key"]);
+    response.writeHead(200).end(completion("hello"));
+  };
+  await failure(listener, idempotencyHeader === undefined ? {} : { idempotencyHeader });
+  expect(heard).toEqual([expected]);
+});
+
 test("a redirect is not followed, so that the key stays where it is", async () => {
   const reached: (string | undefined)[] = [];
   await using elsewhere = await startHttpServer((request, response) => {
@@ -163,7 +177,7 @@ describe("a provider that does not answer is not waited for:", () => {
     const asked = Promise.withResolvers<void>();
     await using server = await startHttpServer(() => asked.resolve());
     const gone = new AbortController();
-    const call = callProvider(targetAt(server.url, "openai"), CHAT, "m", gone.signal);
+    const call = callProvider(targetAt(server.url, "openai"), { ...QUESTION, signal: gone.signal });
     const failed = expect(call).rejects.toMatchObject({ code: "ABORTED" });
     await asked.promise;
     gone.abort();
@@ -177,7 +191,7 @@ describe("a provider that does not answer is not waited for:", () => {
       await using server = await startHttpServer(silent);
       url = server.url;
     }
-    const call = callProvider(targetAt(url, "openai", { key: KEY }), CHAT, "m", never);
+    const call = callProvider(targetAt(url, "openai", { key: KEY }), QUESTION);
     const error = await call.catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code: "HANDLER_FAILED", message: "openai could not be reached" });
     expect(everythingOf(error)).toContain("ECONNREFUSED");

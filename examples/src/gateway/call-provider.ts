@@ -10,21 +10,26 @@ const NO_KEY = "none";
 /** Enough of an error's body to know it by. */
 const ERROR_BYTES_MAX = 65_536;
 
+/** One question to a provider. */
+export interface Question {
+  readonly chat: Chat;
+  readonly model: string;
+  /** The same for every try of one request, so that a provider that knows idempotency keys carries it out once. */
+  readonly requestId: string;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Asks the provider over HTTP. Redirects are not followed: they would take the key elsewhere.
  * @throws ScbeError BAD_REQUEST, BUSY, TOO_LARGE, TIMEOUT, ABORTED, or HANDLER_FAILED with whose fault it is
  */
-export async function callProvider(
-  target: Target,
-  chat: Chat,
-  model: string,
-  signal: AbortSignal,
-): Promise<Reply> {
+export async function callProvider(target: Target, question: Question): Promise<Reply> {
+  const { signal } = question;
   const late = AbortSignal.timeout(target.timeoutMs);
-  const url = new URL(`${target.baseUrl}${target.shape.path(model)}`);
+  const url = new URL(`${target.baseUrl}${target.shape.path(question.model)}`);
   return withSpan("POST", spanFacts(url), async (span) => {
     try {
-      const response = await post(target, chat, url, model, AbortSignal.any([signal, late]));
+      const response = await post(target, url, { ...question, signal: AbortSignal.any([signal, late]) });
       span.setAttribute("http.response.status_code", response.status);
       if (response.status === 200) {
         return readReply(target, await readLimited(response, target.answerBytesMax));
@@ -49,11 +54,13 @@ function spanFacts({ hostname, port, pathname }: URL): SpanFacts {
   };
 }
 
-function post({ shape, key }: Target, chat: Chat, url: URL, model: string, signal: AbortSignal) {
+function post({ shape, key, idempotencyHeader }: Target, url: URL, question: Question) {
+  const { chat, model, requestId, signal } = question;
   return fetch(url, {
     method: "POST",
     headers: {
       ...shape.headers(key ?? NO_KEY),
+      ...(idempotencyHeader !== undefined && { [idempotencyHeader]: requestId }),
       "content-type": "application/json",
       accept: "application/json",
     },

@@ -29,6 +29,14 @@ export const config = defineConfig({
     schemes: ["http", "https"],
     doc: "Where the local stand-in is, which is called for a provider that has neither a key nor a URL of its own.",
   }),
+  SCBE_PROVIDER_IDEMPOTENCY_HEADER: text({
+    optional: true,
+    pattern: /^[A-Za-z0-9-]{1,64}$/,
+    expected: "the name of an HTTP header",
+    doc: "The header in which the provider's API, or a proxy before it, takes an idempotency key, as `Idempotency-Key`: it gets the request's id. Unset: none is sent, since none of the six APIs documents one.",
+    check: (name) =>
+      RESERVED_HEADERS.has(name.toLowerCase()) ? "is a header that the request has already" : undefined,
+  }),
   SCBE_PROVIDER_TIMEOUT_MS: integer({
     default: 110_000,
     min: 100,
@@ -47,6 +55,19 @@ export const config = defineConfig({
 
 /** The gateway's configuration. */
 export type GatewayConfig = ConfigValues<typeof config>;
+
+const RESERVED_HEADERS: ReadonlySet<string> = new Set([
+  "accept",
+  "anthropic-version",
+  "authorization",
+  "connection",
+  "content-length",
+  "content-type",
+  "host",
+  "transfer-encoding",
+  "x-api-key",
+  "x-goog-api-key",
+]);
 
 type UrlVariableName = `SCBE_PROVIDER_URL_${Uppercase<ProviderName>}`;
 export type KeyVariableName = (typeof PROVIDER_APIS)[ProviderName]["keyVariables"][number];

@@ -14,6 +14,8 @@ export interface Target {
   /** The variables that may hold the key, for people. */
   readonly keyVariables: readonly string[];
   readonly shape: Shape;
+  /** The header in which the other side takes an idempotency key; undefined: in none. */
+  readonly idempotencyHeader?: string;
   readonly timeoutMs: number;
   readonly answerBytesMax: number;
 }
@@ -25,6 +27,7 @@ export function targetOf(config: GatewayConfig): Target {
   const values: Readonly<Record<string, unknown>> = config;
   const key = keyVariables.map((name) => config[name]).find((value) => value !== undefined);
   const ownUrl = values[urlVariable(provider)] as string | undefined;
+  const idempotencyHeader = config.SCBE_PROVIDER_IDEMPOTENCY_HEADER;
   const isStandIn = ownUrl === undefined && key === undefined;
   const chosen = ownUrl ?? (isStandIn ? standInUrl(config.SCBE_STAND_IN_URL, provider) : realUrl);
   return {
@@ -34,6 +37,7 @@ export function targetOf(config: GatewayConfig): Target {
     key,
     keyVariables,
     shape,
+    ...(idempotencyHeader !== undefined && { idempotencyHeader }),
     timeoutMs: config.SCBE_PROVIDER_TIMEOUT_MS,
     answerBytesMax: config.SCBE_PROVIDER_ANSWER_BYTES_MAX,
   };

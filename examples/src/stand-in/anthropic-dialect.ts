@@ -34,6 +34,7 @@ const TYPES = {
   forbidden: "permission_error",
   unknown: "not_found_error",
   "too large": "request_too_large",
+  failing: "api_error",
 } as const;
 
 const Block = z.discriminatedUnion("type", [

@@ -33,6 +33,7 @@ export const REFUSAL_STATUS = {
   forbidden: 403,
   unknown: 404,
   "too large": 413,
+  failing: 500,
 } as const;
 
 /** A request that the stand-in refuses, as the real API would. */

@@ -54,6 +54,7 @@ const STATUSES = {
   forbidden: "PERMISSION_DENIED",
   unknown: "NOT_FOUND",
   "too large": "INVALID_ARGUMENT",
+  failing: "INTERNAL",
 } as const;
 
 const Text = z.strictObject({ text: z.string() });

@@ -42,7 +42,9 @@ const CHATS: Readonly<Record<string, Chat>> = {
 
 describe.each(PROVIDER_NAMES)("%s", (provider) => {
   const ask = (chat: Chat, model = "a-model") =>
-    callProvider(targetAt(standInUrl(standIn.url, provider), provider), chat, model, never);
+    callProvider(targetAt(standInUrl(standIn.url, provider), provider), {
+      ...{ chat, model, requestId: "0189dcd5-1111-4222-8333-444455556666", signal: never },
+    });
 
   test.each(Object.entries(CHATS))(
     "gets %s whole, in its own shape, and its answer is read",

@@ -1,4 +1,5 @@
 import { type FastifyInstance, type FastifyReply, fastify } from "fastify";
+import { z } from "zod";
 import { PROVIDER_NAMES, type ProviderName, standInUrl } from "../providers.ts";
 import { anthropicDialect } from "./anthropic-dialect.ts";
 import { type Dialect, Refusal } from "./dialect.ts";
@@ -29,19 +30,34 @@ const STAND_IN = "scbe stand-in";
 
 /**
  * Starts the local stand-in for all providers on 127.0.0.1: each one's API below `/<provider>`, as strict as the real one
- * about headers and form, and always with the same answer to the same question. It has no model, and every answer says so.
+ * about headers and form, and always with the same answer to the same question. It has no model, and every answer says so. Who
+ * puts `{"providers": [...]}` to `/failing` has those fail.
  * @param port 0: any free one
  * @throws Error of the system, with its `code`, when the port cannot be listened on
  */
 export async function startStandIn(port: number): Promise<StandIn> {
   const server = fastify({ logger: false, bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true });
   server.get("/healthz", () => ({ name: STAND_IN, status: "ok" }));
-  for (const provider of PROVIDER_NAMES) addProvider(server, provider);
+  const failing = new Set<string>();
+  server.put("/failing", (request, reply) => {
+    const named = Failing.safeParse(request.body);
+    if (!named.success)
+      return reply
+        .code(400)
+        .send({ error: `{"providers": [...]} is expected, each one of ${PROVIDER_NAMES.join(", ")}` });
+    failing.clear();
+    for (const provider of named.data.providers) failing.add(provider);
+    return reply.code(204).send();
+  });
+  for (const provider of PROVIDER_NAMES) addProvider(server, provider, () => failing.has(provider));
   const url = await server.listen({ host: "127.0.0.1", port });
   return { url, port: Number(new URL(url).port), [Symbol.asyncDispose]: () => server.close() };
 }
 
-function addProvider(server: FastifyInstance, provider: ProviderName): void {
+/** The providers that fail from now on; all others do not. */
+const Failing = z.strictObject({ providers: z.array(z.enum(PROVIDER_NAMES)) });
+
+function addProvider(server: FastifyInstance, provider: ProviderName, isFailing: () => boolean): void {
   const dialect = DIALECTS[provider];
   const prefix = new URL(standInUrl("http://stand-in", provider)).pathname;
   server.register(
@@ -51,6 +67,8 @@ function addProvider(server: FastifyInstance, provider: ProviderName): void {
         refuse(reply, dialect, new Refusal("unknown", `${request.method} ${request.url} is not found`)),
       );
       api.post("/*", (request, reply) => {
+        if (isFailing())
+          return refuse(reply, dialect, new Refusal("failing", `${provider} was told to fail`));
         const path = (request.url.split("?", 1)[0] ?? "").slice(prefix.length);
         const question = dialect.read({ headers: request.headers, path, body: request.body });
         return reply.send(dialect.answer(question, standInText(provider, question.model, question.heard)));

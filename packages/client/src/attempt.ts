@@ -1,7 +1,16 @@
-import { decodeProblem, PROBLEM_MEDIA_TYPE, ScbeError } from "@scbe/contracts";
-import { type Bus, backoffMs, recordedSpan, type Slots } from "@scbe/service-kit";
+import {
+  decodeProblem,
+  isScbeError,
+  type OutcomeResult,
+  PROBLEM_MEDIA_TYPE,
+  ScbeError,
+} from "@scbe/contracts";
+import { type Bus, backoffMs, type Clock, recordedSpan, type Slots, type TrustView } from "@scbe/service-kit";
 import type { Cargo, CargoAnswer } from "./cargo.ts";
+import { isUsable, judge } from "./expectations.ts";
 import { type Flight, fly, type Landing } from "./flight.ts";
+import type { Outcomes } from "./outcomes/outcomes.ts";
+import { resultOf } from "./outcomes/result-of.ts";
 import type { Patience } from "./patience.ts";
 import type { RequestOptions } from "./request-options.ts";
 import { SealedCargo, type SealedCargoPorts } from "./sealed-cargo.ts";
@@ -13,6 +22,9 @@ import { type Way, wayOf } from "./way-of.ts";
 export interface AttemptPorts extends SealedCargoPorts, UnsealedCargoPorts {
   readonly bus: Bus;
   readonly epochs: EpochFollower;
+  readonly outcomes: Outcomes;
+  readonly trust: TrustView;
+  readonly clock: Clock;
   /** What the control document sends to fallback goes unsealed; else it is refused. */
   readonly fallbackAllowed: boolean;
   readonly acceptTimeoutMs: number;
@@ -28,6 +40,8 @@ export interface AttemptOptions {
   readonly envelopesMax: number;
 }
 
+/** With less than this of a request's time left, a provider is not to blame for taking longer: those before it were slow. */
+const HURRIED = 0.1;
 const BUSY_PAUSE = { firstMs: 10, maxMs: 500 };
 const EPOCH_PAUSE_MS = 100;
 /** How long the guards may take to answer for the epoch in force: longer than they need to begin one. */
@@ -47,8 +61,13 @@ export class Attempt {
   readonly #envelopesMax: number;
   #envelopes = 0;
   #sealMs = 0;
+  /** The last that was sent. */
+  #cargo: Cargo | undefined;
+  #sentAt = 0;
   #wasSilent = false;
   #hasAskedForEpoch = false;
+  /** That of an envelope that was refused, once the guards have said that it is in force. */
+  #refusedEpoch: string | undefined;
 
   constructor(ports: AttemptPorts, { asked, requestId, patience, envelopesMax }: AttemptOptions) {
     this.#ports = ports;
@@ -67,19 +86,53 @@ export class Attempt {
     return this.#sealMs;
   }
 
-  /** @throws ScbeError see `Client.request` */
+  /** Has what it came to told to the trust stream. @throws ScbeError see `Client.request` */
   async run(): Promise<CargoAnswer> {
-    while (this.#envelopes < this.#envelopesMax) {
+    const startedAt = performance.now();
+    const isHurried = this.#patience.leftOfAllMs < this.#patience.timeoutMs * HURRIED;
+    try {
+      const answer = await this.#ask();
+      const { expects } = this.#asked;
+      const result = expects === undefined ? "ok" : judge(answer, performance.now() - this.#sentAt, expects);
+      this.#tell(result, startedAt);
+      if (!isUsable(result)) throw badAnswer(this.#asked.provider, result);
+      return answer;
+    } catch (error) {
+      const result = isScbeError(error) ? resultOf(error.code) : undefined;
+      if (result !== undefined && !(isHurried && result === "timeout")) this.#tell(result, startedAt);
+      throw error;
+    }
+  }
+
+  /** What was not sealed says nothing: anybody may have answered it. */
+  #tell(result: OutcomeResult, startedAt: number): void {
+    if (!(this.#cargo instanceof SealedCargo)) return;
+    const { outcomes } = this.#ports;
+    const { provider } = this.#asked;
+    const outcome = { provider, requestId: this.#requestId, latencyMs: performance.now() - startedAt };
+    if (result === "refused") outcomes.refused(outcome, this.#refusedEpoch);
+    else outcomes.note({ ...outcome, result });
+  }
+
+  async #ask(): Promise<CargoAnswer> {
+    for (;;) {
       this.#patience.assert();
       const { provider } = this.#asked;
       const { control, fallbackAllowed } = this.#ports;
       const way = wayOf(control, { provider, requestId: this.#requestId, fallbackAllowed });
+      if (this.#envelopes >= this.#envelopesMax) throw this.#notTaken();
       const cargo = this.#load(way);
       const landing = await this.#fly(cargo);
-      if (landing.kind === "answered") return truthOf(landing.answer);
+      if (landing.kind === "answered") return this.#truthOf(landing.answer);
       await this.#prepareNext(landing, way, cargo);
     }
-    throw this.#notTaken();
+  }
+
+  /** @throws ScbeError what an answer says that is a problem */
+  #truthOf(answer: CargoAnswer): CargoAnswer {
+    if (answer.header !== undefined) this.#ports.outcomes.answered(this.#asked.provider);
+    if (answer.contentType === PROBLEM_MEDIA_TYPE) throw decodeProblem(answer.body);
+    return answer;
   }
 
   /** @throws ScbeError when no other envelope is worth it */
@@ -97,7 +150,7 @@ export class Attempt {
         return;
       case "refused":
         if (this.#hasLeft(way)) return;
-        if (this.#hasAskedForEpoch || !(await this.#hasEpochChanged(cargo))) throw refused();
+        if (!(await this.#hasEpochChanged(cargo))) throw refused();
         if (this.#patience.leftMs <= 0) throw refused();
         this.#hasAskedForEpoch = true;
     }
@@ -136,6 +189,8 @@ export class Attempt {
   async #fly(cargo: Cargo): Promise<Landing> {
     const { bus, acceptTimeoutMs, flights, shown } = this.#ports;
     this.#envelopes += 1;
+    this.#cargo = cargo;
+    this.#sentAt = performance.now();
     try {
       const landing = await fly({ bus, cargo, patience: this.#patience, acceptTimeoutMs, among: flights });
       shown.landed(cargo, landing.kind);
@@ -149,14 +204,24 @@ export class Attempt {
   /** Asks the guards, who may be at beginning an epoch just now, and so may have to be asked again. */
   async #hasEpochChanged(cargo: Cargo): Promise<boolean> {
     if (!(cargo instanceof SealedCargo)) return false;
+    const { epoch } = cargo.sealed.header;
+    const isConfirmed = this.#hasAskedForEpoch || (await this.#askForEpoch());
+    const isSame = textOf(this.#ports.epochs.current()) === epoch;
+    if (isConfirmed && isSame) this.#refusedEpoch = epoch;
+    return !isSame && !this.#hasAskedForEpoch;
+  }
+
+  /** True when they have answered. */
+  async #askForEpoch(): Promise<boolean> {
     const { epochs } = this.#ports;
     recordedSpan()?.addEvent("the guards are asked for the epoch in force");
     const until = performance.now() + Math.min(this.#patience.leftMs, EPOCH_WAIT_MS_MAX);
     const leftMs = (): number => until - performance.now();
-    while (leftMs() > 0 && (await this.#patience.during(leftMs(), epochs.ask())) !== true) {
+    while (leftMs() > 0) {
+      if ((await this.#patience.during(leftMs(), epochs.ask())) === true) return true;
       await this.#patience.during(Math.min(leftMs(), EPOCH_PAUSE_MS));
     }
-    return !isSame(epochs.current(), cargo.sealed.header.epoch);
+    return false;
   }
 
   /** BUSY says that nothing was opened; a gateway that was silent may have opened its envelope. */
@@ -168,14 +233,12 @@ export class Attempt {
   }
 }
 
-/** @throws ScbeError what an answer says that is a problem */
-function truthOf(answer: CargoAnswer): CargoAnswer {
-  if (answer.contentType === PROBLEM_MEDIA_TYPE) throw decodeProblem(answer.body);
-  return answer;
+function textOf(epoch: Uint8Array | undefined): string | undefined {
+  return epoch && Buffer.from(epoch).toString("base64url");
 }
 
-function isSame(epoch: Uint8Array | undefined, text: string): boolean {
-  return epoch !== undefined && Buffer.from(epoch).toString("base64url") === text;
+function badAnswer(provider: string, result: OutcomeResult): ScbeError {
+  return new ScbeError("BAD_ANSWER", `the answer of ${provider} is not what was expected: ${result}`);
 }
 
 function refused(): ScbeError {

@@ -35,13 +35,13 @@ export class BusClient implements Client {
     const opener = verifier.opener({ providers: config.SCBE_PROVIDERS, intents: config.SCBE_INTENTS });
     const acceptTimeoutMs = config.SCBE_ACCEPT_TIMEOUT_MS;
     const timeoutMsMax = config.SCBE_REQUEST_TIMEOUT_MAX_MS;
-    const { bus, metrics } = host;
-    const { control } = verifier;
+    const { bus, clock, log, metrics } = host;
+    const { control, trust } = verifier;
     const providers = config.SCBE_PROVIDERS;
     const common = { providers, intents: config.SCBE_INTENTS };
     const limits = { acceptTimeoutMs, timeoutMsMax, fallbackAllowed: config.SCBE_FALLBACK === "allow" };
-    this.#requester =
-      epochs && new Requester({ bus, sealer, opener, epochs, control, metrics, common, ...limits });
+    const shared = { bus, clock, log, metrics, sealer, opener, control, trust, common };
+    this.#requester = epochs && new Requester({ ...shared, epochs, ...limits });
     this.#calls = epochs === undefined ? showCalls(metrics, providers) : undefined;
   }
 
@@ -86,7 +86,7 @@ export class BusClient implements Client {
   }
 
   async #dispose(): Promise<void> {
-    this.#requester?.[Symbol.dispose]();
+    await this.#requester?.[Symbol.asyncDispose]();
     await Promise.all([...this.#gateways].map((gateway) => gateway[Symbol.asyncDispose]()));
     await this.#stack.disposeAsync();
   }

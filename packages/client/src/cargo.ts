@@ -21,6 +21,8 @@ export interface Cargo {
 export interface CargoAnswer {
   readonly body: Uint8Array;
   readonly contentType: string;
+  /** `none` where its header names none. */
+  readonly schemaHash: string;
   /** Authenticated; absent where nothing was sealed. */
   readonly header?: ResponseHeader;
 }

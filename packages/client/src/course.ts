@@ -1,6 +1,7 @@
-import { isScbeError, ScbeError } from "@scbe/contracts";
+import { type ErrorCode, isScbeError, ScbeError } from "@scbe/contracts";
 import { ATTRIBUTES, withSpan } from "@scbe/service-kit";
 import { Attempt, type AttemptPorts } from "./attempt.ts";
+import { isTrusted } from "./by-trust.ts";
 import type { CargoAnswer } from "./cargo.ts";
 import { goesOn } from "./goes-on.ts";
 import type { Patience } from "./patience.ts";
@@ -15,16 +16,30 @@ const ENVELOPES_MAX_BEFORE_OTHERS = 3;
 /** With no more time than this another candidate could only be asked in vain. */
 const WORTHWHILE_MS = 5;
 
-interface Failure extends PassedOver {
+/** A candidate that did not serve. */
+interface Passed {
+  readonly asked: RequestOptions;
+  readonly code: ErrorCode;
+  readonly envelopes: number;
+}
+
+interface Failure extends Passed {
   readonly error: ScbeError;
 }
 
-/** One request's way through its candidates: never two at once, in order, until one has served. For one run. */
+/**
+ * One request's way through its candidates: never two at once, in order, until one has served. Who is not trusted with it comes after
+ * all others, for a doubtful answer is better than none. For one run.
+ */
 export class Course {
   readonly #ports: AttemptPorts;
   readonly #plan: Plan;
   readonly #requestId: string;
   readonly #failures: Failure[] = [];
+  /** In the order in which they are asked. */
+  readonly #candidates: readonly RequestOptions[];
+  /** Those that come last for want of trust. */
+  readonly #distrusted: readonly RequestOptions[];
   #asked: RequestOptions;
   #envelopes = 0;
   #sealMs = 0;
@@ -33,7 +48,12 @@ export class Course {
     this.#ports = ports;
     this.#plan = plan;
     this.#requestId = requestId;
-    this.#asked = plan.candidates[0] as RequestOptions;
+    const { document } = ports.trust;
+    const trust = { document, requestId, now: ports.clock.now() };
+    const trusted = plan.candidates.filter((it) => isTrusted(it, trust));
+    this.#distrusted = plan.candidates.filter((it) => !trusted.includes(it));
+    this.#candidates = [...trusted, ...this.#distrusted];
+    this.#asked = this.#candidates[0] as RequestOptions;
   }
 
   /** The candidate that has served, or was asked last; the first one before any. */
@@ -50,14 +70,21 @@ export class Course {
     return this.#sealMs;
   }
 
+  /** In the order of the request; of whoever came last for want of trust, those before the one that has served. */
   get passedOver(): PassedOver[] {
-    return this.#failures.map(({ error: _error, ...passedOver }) => passedOver);
+    const { candidates } = this.#plan;
+    const place = ({ asked }: Passed): number => candidates.indexOf(asked);
+    const unasked = this.#distrusted
+      .filter((it) => !this.#failures.some(({ asked }) => asked === it))
+      .map((asked) => ({ asked, code: "DISTRUSTED", envelopes: 0 }) as const);
+    return [...this.#failures, ...unasked.filter((it) => place(it) < candidates.indexOf(this.#asked))]
+      .toSorted((one, other) => place(one) - place(other))
+      .map(({ asked: { provider, model }, code, envelopes }) => ({ provider, model, code, envelopes }));
   }
 
   /** @throws ScbeError see `Client.request` */
   async run(patience: Patience): Promise<CargoAnswer> {
-    const { candidates } = this.#plan;
-    for (const [index, asked] of candidates.entries()) {
+    for (const [index, asked] of this.#candidates.entries()) {
       const isTooLate = index > 0 && patience.leftOfAllMs <= WORTHWHILE_MS;
       const left = this.#leftFrom(index);
       if (isTooLate || left === 0) break;
@@ -78,8 +105,8 @@ export class Course {
 
   /** How many candidates may be asked yet, `index` itself among them, as things are now. */
   #leftFrom(index: number): number {
-    const { candidates, attemptsMax } = this.#plan;
-    const others = candidates.slice(index + 1).filter((it) => this.#hasWay(it)).length;
+    const { attemptsMax } = this.#plan;
+    const others = this.#candidates.slice(index + 1).filter((it) => this.#hasWay(it)).length;
     const spent = this.#failures.filter(({ envelopes }) => envelopes > 0).length;
     return Math.min(1 + others, attemptsMax - spent);
   }
@@ -117,8 +144,7 @@ export class Course {
 
   #note({ envelopes }: Attempt, error: unknown): void {
     if (!isScbeError(error)) return;
-    const { provider, model } = this.#asked;
-    this.#failures.push({ provider, model, code: error.code, envelopes, error });
+    this.#failures.push({ asked: this.#asked, code: error.code, envelopes, error });
   }
 
   /** Of the last candidate that something was sent to: a later one that was left out would tell that nothing was. */
@@ -131,9 +157,12 @@ export class Course {
   /** An error that tells of all candidates; where the caller has named one provider, the error itself. */
   #telling(error: unknown): unknown {
     if (this.#plan.isOfOne || !isScbeError(error)) return error;
-    const told = this.#failures.map(({ provider, code }) => `${provider}: ${code}`).join(", ");
-    const errors = this.#failures.map(({ provider, code, error: cause }) => {
-      return new ScbeError(code, `${provider}: ${cause.message}`, { requestId: this.#requestId, cause });
+    const told = this.#failures.map(({ asked, code }) => `${asked.provider}: ${code}`).join(", ");
+    const errors = this.#failures.map(({ asked, code, error: cause }) => {
+      return new ScbeError(code, `${asked.provider}: ${cause.message}`, {
+        requestId: this.#requestId,
+        cause,
+      });
     });
     return new ScbeError(error.code, `${error.message} (${told})`, {
       cause: new AggregateError(errors, told),

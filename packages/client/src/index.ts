@@ -11,6 +11,7 @@ export {
 } from "@scbe/service-kit";
 export { type ClientConfig, type ClientSettings, clientConfig } from "./config.ts";
 export { type Client, type ClientRole, type ConnectOptions, connect } from "./connect.ts";
+export type { Expectations } from "./expectations.ts";
 export type {
   CallHeader,
   Gateway,

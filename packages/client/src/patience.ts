@@ -14,6 +14,8 @@ export interface PatienceOptions {
  * listener on the caller's signal for the whole request, however many envelopes and pauses it takes.
  */
 export class Patience implements Disposable {
+  /** From its beginning to the deadline. */
+  readonly timeoutMs: number;
   readonly #deadline: number;
   #attemptEnd = Number.POSITIVE_INFINITY;
   readonly #signal: AbortSignal | undefined;
@@ -23,6 +25,7 @@ export class Patience implements Disposable {
   #listener: ((end: ScbeError) => void) | undefined;
 
   constructor({ timeoutMs, signal, among }: PatienceOptions) {
+    this.timeoutMs = timeoutMs;
     this.#deadline = performance.now() + timeoutMs;
     this.#signal = signal;
     this.#among = among;

@@ -1,5 +1,6 @@
 import type { ErrorCode } from "@scbe/contracts";
 import type { ResponseHeader } from "@scbe/envelope";
+import type { Expectations } from "./expectations.ts";
 
 /** What a caller asks, whoever answers it. */
 export interface RequestContent {
@@ -17,6 +18,8 @@ export interface RequestContent {
   readonly timeoutMs?: number;
   /** Gives up at once, and tells the gateway. */
   readonly signal?: AbortSignal;
+  /** What an answer has to be: one that is not speaks against its provider, and is BAD_ANSWER. Unless told, every answer that verifies is good. */
+  readonly expects?: Expectations;
 }
 
 /** What a caller asks of one provider. */
@@ -35,7 +38,10 @@ export type CandidatesOptions = RequestContent & AttemptLimits & (CandidatesOfMo
 export type Candidate = string | { readonly provider: string; readonly model?: string };
 
 interface CandidatesOfModel {
-  /** 1 to 16, in the order in which they are asked; each when the one before it did not serve. */
+  /**
+   * 1 to 16, in the order in which they are asked; each when the one before it did not serve. Whoever is excluded for its quality, or
+   * gets only a share of its traffic back that this request is not in, comes after all others.
+   */
   readonly providers: readonly Candidate[];
   /** Of each candidate that names none itself. */
   readonly model: string;

@@ -7,6 +7,7 @@ import {
   describeRequest,
   failSpan,
   inSpan,
+  type Logger,
   type Registry,
   Slots,
   type Span,
@@ -14,30 +15,37 @@ import {
 } from "@scbe/service-kit";
 import type { AttemptPorts } from "./attempt.ts";
 import { Course } from "./course.ts";
+import { checkExpectations } from "./expectations.ts";
 import type { Flight } from "./flight.ts";
+import { Outcomes } from "./outcomes/outcomes.ts";
 import { Patience } from "./patience.ts";
 import { planOf } from "./plan-of.ts";
 import type { Answer, CandidatesOptions, RequestContent, RequestOptions } from "./request-options.ts";
 import { type ShownRequests, showRequests } from "./show-requests.ts";
 
-export interface RequesterPorts extends Omit<AttemptPorts, "flights" | "shown"> {
+export interface RequesterPorts extends Omit<AttemptPorts, "flights" | "shown" | "outcomes"> {
+  readonly log: Logger;
   readonly metrics: Registry;
   readonly timeoutMsMax: number;
 }
 
-/** Sends requests. Disposing ends those that are open, and tells their gateways. */
-export class Requester implements Disposable {
+/** Sends requests. Disposing ends those that are open, tells their gateways, and sends what the trust stream does not know yet. */
+export class Requester implements AsyncDisposable {
   readonly #ports: AttemptPorts;
   readonly #timeoutMsMax: number;
   readonly #open = new Slots<Patience>();
   readonly #flights = new Slots<Flight>();
   readonly #following: Disposable;
   readonly #shown: ShownRequests;
+  readonly #outcomes: Outcomes;
   #closed = false;
 
-  constructor({ metrics, timeoutMsMax, ...ports }: RequesterPorts) {
+  constructor({ log, metrics, timeoutMsMax, ...ports }: RequesterPorts) {
+    const { bus, clock } = ports;
+    const outcomes = new Outcomes({ bus, clock, log, metrics });
     this.#shown = showRequests(metrics, ports.common.providers, () => this.#open.size);
-    this.#ports = { ...ports, flights: this.#flights, shown: this.#shown };
+    this.#outcomes = outcomes;
+    this.#ports = { ...ports, outcomes, flights: this.#flights, shown: this.#shown };
     this.#timeoutMsMax = timeoutMsMax;
     this.#following = ports.control.onChange(() => {
       for (const flight of this.#flights) flight.obey();
@@ -59,11 +67,12 @@ export class Requester implements Disposable {
     }
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     for (const patience of this.#open) patience.end(closed());
     this.#following[Symbol.dispose]();
     this.#shown[Symbol.dispose]();
+    await this.#outcomes[Symbol.asyncDispose]();
   }
 
   /** Counts a course under whoever has served it, or was asked last. */
@@ -84,18 +93,21 @@ export class Requester implements Disposable {
   async #run(course: Course, content: RequestContent, requestId: string, span: Span): Promise<Answer> {
     if (this.#closed) throw closed();
     if (!isUint8Array(content.body)) throw new ScbeError("BAD_REQUEST", "body must be a Uint8Array");
+    if (content.expects !== undefined) checkExpectations(content.expects);
     const timeoutMs = timeoutOf(content, this.#timeoutMsMax);
     const startedAt = performance.now();
     using patience = new Patience({ timeoutMs, signal: content.signal, among: this.#open });
     try {
-      const answer = await course.run(patience);
+      const { body, contentType, header } = await course.run(patience);
       const traceId = traceIdOf(span);
       return {
-        ...answer,
+        body,
+        contentType,
+        ...(header && { header }),
         requestId,
         provider: course.asked.provider,
         passedOver: course.passedOver,
-        isSealed: answer.header !== undefined,
+        isSealed: header !== undefined,
         envelopes: course.envelopes,
         sealMs: course.sealMs,
         roundTripMs: performance.now() - startedAt,

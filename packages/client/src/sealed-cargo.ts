@@ -1,10 +1,13 @@
 import type { OpenedResponse, Opener, ResponseOpening, SealedRequest, Sealer } from "@scbe/envelope";
 import { ATTRIBUTES, type BusMessage, withSpan } from "@scbe/service-kit";
 import type { Cargo, CargoAnswer } from "./cargo.ts";
+import type { Outcomes } from "./outcomes/outcomes.ts";
 import type { RequestOptions } from "./request-options.ts";
 import type { ControlView } from "./verifier/index.ts";
 
 export interface SealedCargoPorts {
+  /** Told of an answer to a request that is its gateway's fault. */
+  readonly outcomes: Pick<Outcomes, "blame">;
   readonly sealer: Sealer;
   readonly opener: Opener;
   readonly control: ControlView;
@@ -22,6 +25,7 @@ export class SealedCargo implements Cargo {
   readonly headers = NO_HEADERS;
   readonly sealed: SealedRequest;
   readonly #ports: SealedCargoPorts;
+  #hasBlamed = false;
 
   /** @throws ScbeError what sealing throws */
   constructor(options: RequestOptions, requestId: string, ports: SealedCargoPorts) {
@@ -57,7 +61,14 @@ export class SealedCargo implements Cargo {
   }
 
   #open(data: Uint8Array): ResponseOpening {
-    return this.#ports.opener.openResponse(data, { hash: this.sealed.hash, ...this.sealed.header });
+    const { opener, outcomes } = this.#ports;
+    const { hash, header } = this.sealed;
+    const opening = opener.openResponse(data, { hash, ...header });
+    if (!opening.ok && opening.isBlamed && !this.#hasBlamed) {
+      this.#hasBlamed = true;
+      outcomes.blame(header.provider, header.request_id);
+    }
+    return opening;
   }
 }
 
@@ -75,5 +86,5 @@ function seal(options: RequestOptions, requestId: string, sealer: Sealer): Seale
 }
 
 function asAnswer({ header, body }: OpenedResponse): CargoAnswer {
-  return { body, contentType: header.content_type, header };
+  return { body, contentType: header.content_type, schemaHash: header.schema_hash, header };
 }

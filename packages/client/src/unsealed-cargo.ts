@@ -13,6 +13,7 @@ export interface UnsealedCargoPorts {
 
 const ID_BYTES = 32;
 const DEFAULT_CONTENT_TYPE = "application/json";
+const NO_SCHEMA = "none";
 
 /** A request as it is, where the control document sends it past the envelope. Nothing vouches for its answer. */
 export class UnsealedCargo implements Cargo {
@@ -39,7 +40,8 @@ export class UnsealedCargo implements Cargo {
 
   open(message: BusMessage): CargoAnswer {
     const contentType = message.header(HEADERS.contentType) ?? DEFAULT_CONTENT_TYPE;
-    return { body: message.data, contentType };
+    const schemaHash = message.header(HEADERS.schemaHash) ?? NO_SCHEMA;
+    return { body: message.data, contentType, schemaHash };
   }
 
   /** What went while it was permitted may come back, unless the traffic is to be refused by now. */

@@ -12,9 +12,9 @@ export interface Travelling {
 }
 
 /**
- * How a request is to travel, as the control plane has it now.
- * @throws ScbeError SWITCHED_OFF when it is to be refused, or to go unsealed where that is not permitted; NOT_READY when
- *   this process does not know
+ * How a request is to travel, as control plane and trust have it now.
+ * @throws ScbeError SWITCHED_OFF when it is to be refused, or to go unsealed where that is not permitted; DISTRUSTED; NOT_READY
+ *   when this process does not know
  */
 export function wayOf(control: ControlView, { provider, requestId, fallbackAllowed }: Travelling): Way {
   const route = control.route(provider, requestId);
@@ -34,10 +34,12 @@ const CODES = {
   flag: "SWITCHED_OFF",
   stale: "NOT_READY",
   unknown: "NOT_READY",
+  distrusted: "DISTRUSTED",
 } as const;
 const WHY = {
   kill_switch: "the kill switch is engaged",
   flag: "scbe_envelope_verification leaves this request unsealed (enabled, traffic_percentage)",
   stale: "no controller confirms the control document any more, and the policy is to refuse",
   unknown: "no control document is known yet",
+  distrusted: "its integrity is in doubt, until a person clears it (POST /admin/scbe/trust)",
 } as const;

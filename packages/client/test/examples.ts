@@ -1,6 +1,6 @@
 /** The examples of the README and of the documentation comments, to be compiled and not run. */
 
-import type { Client } from "@scbe/client";
+import type { Client, RequestOptions } from "@scbe/client";
 import { connect, type Handler, isScbeError } from "@scbe/client";
 
 export async function send(): Promise<void> {
@@ -49,3 +49,19 @@ export async function sendWithFallback(request: () => Promise<Uint8Array>): Prom
 }
 
 export const echo: Handler = ({ body, header }) => ({ body, contentType: header.content_type });
+
+export async function sendExpecting(
+  client: Client,
+  request: RequestOptions,
+  isReply: (body: Uint8Array) => boolean,
+): Promise<void> {
+  await client.request({
+    ...request,
+    expects: {
+      contentType: "application/json",
+      bytesMax: 1_000_000,
+      withinMs: 10_000,
+      check: ({ body }) => isReply(body),
+    },
+  });
+}

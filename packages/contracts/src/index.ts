@@ -15,4 +15,5 @@ export * from "./security.ts";
 export * from "./service-errors.ts";
 export * from "./subjects.ts";
 export * from "./trust.ts";
-export * from "./trust-candidates.ts";
+export * from "./trust-share.ts";
+export * from "./trust-telling.ts";

@@ -21,6 +21,7 @@ export const SUBJECTS = {
   controlState: "scbe.v1.control.state",
   controlLease: "scbe.v1.control.lease",
   audit: "scbe.v1.audit",
+  trustTell: "scbe.v1.trust.tell",
   outcome: "scbe.v1.outcome",
   trustReuse: "scbe.v1.trust.nonce_reuse",
   trustWord: "scbe.v1.trust.word",
@@ -71,6 +72,7 @@ export const QUEUES = {
   replayGuard: "replay-guard",
   gateways: "gateways",
   controller: "rollback-controller",
+  trustScorer: "trust-scorer",
 } as const;
 
 /** KV buckets and JetStream streams, all in file storage. */

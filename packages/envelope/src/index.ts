@@ -7,6 +7,7 @@ export { importSubkeys, type Subkeys } from "./keys/subkeys.ts";
 export { NOISE_BYTES } from "./noise.ts";
 export {
   type Arrival,
+  type FailedResponse,
   type OpenedRequest,
   type OpenedResponse,
   Opener,

@@ -267,7 +267,10 @@ describe("the noise", () => {
 
   test("is no part of what an opener gives for a response", () => {
     const { opener } = newOpener();
-    expect(opener.openResponse(craft(RESPONSE_SESSION, { counter: 0 }), BINDING)).toEqual({ ok: false });
+    expect(opener.openResponse(craft(RESPONSE_SESSION, { counter: 0 }), BINDING)).toEqual({
+      ok: false,
+      isBlamed: true,
+    });
   });
 });
 
@@ -302,7 +305,7 @@ describe("a response is taken only as the answer to its request", () => {
   ])("not one with %s", (_, envelope, change) => {
     const seen = watchPlaintext();
     const { opening, told } = openResponse(envelope, { ...BINDING, ...change });
-    expect(opening).toEqual({ ok: false });
+    expect(opening).toEqual({ ok: false, isBlamed: false });
     expect(told.reasons).toEqual(["binding"]);
     expect(told.events).toEqual(["refused"]);
     expect(seen).toEqual([Buffer.alloc(BODY.length)]);
@@ -310,7 +313,7 @@ describe("a response is taken only as the answer to its request", () => {
 
   test("of another provider, which its subkeys alone tell", () => {
     const { opening, told } = openResponse(of(), { ...BINDING, provider: "anthropic" });
-    expect(opening).toEqual({ ok: false });
+    expect(opening).toEqual({ ok: false, isBlamed: false });
     expect(told.reasons).toEqual(["not_served"]);
   });
 
@@ -327,8 +330,39 @@ describe("a response is taken only as the answer to its request", () => {
       asked += 1;
       return asked === 1 ? find(...names) : undefined;
     });
-    expect(parts.opener.openResponse(of(), BINDING)).toEqual({ ok: false });
+    expect(parts.opener.openResponse(of(), BINDING)).toEqual({ ok: false, isBlamed: false });
     expect(parts.told.reasons).toEqual(["withdrawn"]);
+  });
+});
+
+describe("a response that fails to open is its gateway's fault", () => {
+  const of = (header: Members = {}, making: Making = {}): Buffer =>
+    craft(RESPONSE_SESSION, { ...making, header, body: BODY });
+  const ofOtherKeys = session("response", { ikm: Buffer.alloc(32, 9) });
+  const open = (envelope: Buffer, change: Partial<ResponseBinding> = {}) => {
+    const parts = newOpener();
+    return {
+      opening: parts.opener.openResponse(envelope, { ...BINDING, ...change }),
+      reasons: parts.told.reasons,
+    };
+  };
+
+  test.each<[string, Buffer, Refusal]>([
+    ["whose tag does not verify", tagFlipped(of()), "tag"],
+    ["of a session that other keys have made", craft(ofOtherKeys, { body: BODY }), "commitment"],
+    ["whose nonce is none of its session's", of({}, { nonce: Buffer.alloc(12, 1) }), "nonce"],
+  ])("when it names this request: one %s", (_, envelope, reason) => {
+    expect(open(envelope)).toEqual({ opening: { ok: false, isBlamed: true }, reasons: [reason] });
+  });
+
+  test.each<[string, Buffer, Partial<ResponseBinding>, Refusal]>([
+    ["names another request's envelope", tagFlipped(of()), { hash: Buffer.alloc(32, 8) }, "tag"],
+    ["names another request", tagFlipped(of()), { request_id: REQUEST_ID.replace("0", "1") }, "tag"],
+    ["is of a key that is not held", tagFlipped(of({ kid: "k2" })), {}, "unknown_key"],
+    ["is of another time", tagFlipped(of({ ts: NOW_MS - 3_600_000 })), {}, "time"],
+    ["is no envelope", Buffer.alloc(600, 3), {}, "malformed"],
+  ])("and not when it %s", (_, envelope, change, reason) => {
+    expect(open(envelope, change)).toEqual({ opening: { ok: false, isBlamed: false }, reasons: [reason] });
   });
 });
 

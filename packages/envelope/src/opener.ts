@@ -61,7 +61,17 @@ export interface OpenedResponse {
 
 /** A failure carries no reason, so none can be passed on by mistake. */
 export type RequestOpening = OpenedRequest | { readonly ok: false; readonly noise: Uint8Array };
-export type ResponseOpening = OpenedResponse | { readonly ok: false };
+export type ResponseOpening = OpenedResponse | FailedResponse;
+
+export interface FailedResponse {
+  readonly ok: false;
+  /**
+   * True of a well-formed response under a key that is held, which names this very request by the hash of its envelope, and whose
+   * cryptography does not hold. Only who was given that envelope can have made it. Never so of whatever may be nobody's fault: a
+   * clock, an unknown key, a switch.
+   */
+  readonly isBlamed: boolean;
+}
 
 /**
  * Opens envelopes, in one order of ten steps (docs/spec/envelope-v1.md, "Opening"). Whatever fails in it, the asker gets
@@ -103,12 +113,15 @@ export class Opener {
   /** Opens the answer to one request. Taking only one for each is the caller's part. */
   openResponse(received: Uint8Array, binding: ResponseBinding): ResponseOpening {
     const { provider } = binding;
-    const refused = (reason: Refusal): ResponseOpening => {
+    const refused = (reason: Refusal, isBlamed = false): ResponseOpening => {
       this.#ports.observer?.refused({ phase: "response", provider, reason });
-      return { ok: false };
+      return { ok: false, isBlamed };
     };
     const verified = this.#verify(received, "response", provider); // 1 to 7
-    if (!verified.ok) return refused(verified.reason);
+    if (!verified.ok) {
+      const { reason, claims } = verified;
+      return refused(reason, claims !== undefined && isBound(claims as ResponseHeader, binding));
+    }
     const header = verified.header as ResponseHeader;
     if (!isBound(header, binding)) return refused(wiped(verified, "binding")); // 8
     this.#tellVerified(verified);
@@ -142,13 +155,13 @@ export class Opener {
     if (subkeys === undefined) return no("unknown_key");
     const known = this.#sessions.find(subkeys, header);
     const session = known ?? openSession(subkeys, header, sessionId); // 6
-    if (session === undefined) return no("commitment");
+    if (session === undefined) return no("commitment", header);
     const nonce = Buffer.from(header.nonce, "base64url");
-    if (!isOfSession(nonce, session)) return no("nonce");
+    if (!isOfSession(nonce, session)) return no("nonce", header);
     const body = decrypt(session.key, nonce, parts); // 7
     const { kid, intent } = subkeys;
     observer?.tagChecked?.({ phase, provider, intent, kid, verified: body !== undefined });
-    if (body === undefined) return no("tag");
+    if (body === undefined) return no("tag", header);
     if (known === undefined) this.#sessions.keep(subkeys, header, session);
     if (learned === undefined) this.#headers.learn(header);
     const measured = { ms: clock.monotonic() - startedAt, skewMs: nowMs - header.ts };
@@ -195,12 +208,18 @@ interface Verified {
   readonly nonce: Buffer;
   readonly measured: { readonly ms: number; readonly skewMs: number };
 }
-type Verification = Verified | { readonly ok: false; readonly reason: Refusal };
+/** `claims`: what the header of an envelope says whose cryptography does not hold. */
+interface Unverified {
+  readonly ok: false;
+  readonly reason: Refusal;
+  readonly claims?: Header;
+}
+type Verification = Verified | Unverified;
 
 const ATTEMPT_BYTES = 16;
 
-function no(reason: Refusal): Verification {
-  return { ok: false, reason };
+function no(reason: Refusal, claims?: Header): Unverified {
+  return { ok: false, reason, ...(claims && { claims }) };
 }
 
 /** What was decrypted and may not be released. */

@@ -1,4 +1,4 @@
-import type { AdmitItem, AdmitVerdict, SessionStart } from "@scbe/contracts";
+import type { AdmitItem, AdmitVerdict, ScbeError, SessionStart } from "@scbe/contracts";
 import type { Phase } from "./header/header.ts";
 import type { Subkeys } from "./keys/subkeys.ts";
 import type { Refusal } from "./refusals.ts";
@@ -38,12 +38,14 @@ export interface Serves {
 }
 
 /**
- * The control plane's word, which a kill switch, a flag or a lost lease changes. Like {@link Serves} it is asked before anything
+ * The word of control plane and trust, which a kill switch, a flag, a lost lease or a latch changes. Like {@link Serves} it is asked before anything
  * is opened, and again in the turn of release.
  */
 export interface Permission {
   /** May an envelope of this phase, for this provider and request, be sealed or opened now? */
   permits(phase: Phase, provider: string, requestId: string): boolean;
+  /** Why not, for whoever wants to seal; SWITCHED_OFF unless told. */
+  refusal?(provider: string): ScbeError | undefined;
 }
 
 /** Told of every sealing. */

@@ -95,7 +95,7 @@ export class Sealer {
     this.#limits = { byteBudget: BYTE_BUDGET, ...limits };
   }
 
-  /** @throws ScbeError SWITCHED_OFF, NO_KEYS, NO_EPOCH, or BAD_REQUEST naming what cannot stand in a header */
+  /** @throws ScbeError SWITCHED_OFF, DISTRUSTED, NO_KEYS, NO_EPOCH, or BAD_REQUEST naming what cannot stand in a header */
   sealRequest(request: RequestToSeal): SealedRequest {
     const startedAt = this.#ports.clock.monotonic();
     const { provider, intent, model, requestId, body } = request;
@@ -110,7 +110,7 @@ export class Sealer {
     return { bytes, header: header as RequestHeader, hash: digest };
   }
 
-  /** @throws ScbeError SWITCHED_OFF, NO_KEYS, or BAD_REQUEST naming what cannot stand in a header */
+  /** @throws ScbeError SWITCHED_OFF, DISTRUSTED, NO_KEYS, or BAD_REQUEST naming what cannot stand in a header */
   sealResponse(response: ResponseToSeal): SealedResponse {
     const startedAt = this.#ports.clock.monotonic();
     const { request, stream, body } = response;
@@ -146,10 +146,14 @@ export class Sealer {
     observer?.sealed({ phase, provider: subkeys.provider, ms: clock.monotonic() - startedAt, bytes });
   }
 
-  /** @throws ScbeError SWITCHED_OFF */
+  /** @throws ScbeError SWITCHED_OFF, or what the permission says */
   #assertPermitted(phase: Phase, provider: string, requestId: string): void {
-    if (this.#ports.permission?.permits(phase, provider, requestId) ?? true) return;
-    throw new ScbeError("SWITCHED_OFF", `the control plane permits no sealing for ${provider} now`);
+    const { permission } = this.#ports;
+    if (permission?.permits(phase, provider, requestId) ?? true) return;
+    throw (
+      permission?.refusal?.(provider) ??
+      new ScbeError("SWITCHED_OFF", `the control plane permits no sealing for ${provider} now`)
+    );
   }
 
   /** @throws ScbeError NO_KEYS */

@@ -13,6 +13,8 @@ export interface LinkProxy extends AsyncDisposable {
   stall(): void;
   /** Everything passes again, what was held back first, unless its sender has gone meanwhile. */
   resume(): void;
+  /** Closes every connection; new ones are taken. */
+  cut(): void;
 }
 
 /** Starts one on a free port of the loopback, in front of `target`, a port there. */
@@ -37,6 +39,9 @@ export async function startLinkProxy(target: number): Promise<LinkProxy> {
     resume: () => {
       isStalled = false;
       for (const pair of pairs) pair.resume();
+    },
+    cut: () => {
+      for (const pair of pairs) pair.end();
     },
     [Symbol.asyncDispose]: async () => {
       for (const pair of pairs) pair.end();

@@ -23,6 +23,8 @@ export interface NatsServer extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
+  /** JetStream's files, unless its configuration puts them elsewhere: what a backup of the server holds. */
+  readonly storeDir: string;
   /** What the server has logged since it was last started. */
   readonly output: string;
   /** SIGKILL. */
@@ -49,6 +51,7 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
     return {
       url: `nats://127.0.0.1:${port}`,
       port,
+      storeDir: storeIn(dir.path),
       get pid() {
         return server.pid;
       },
@@ -95,10 +98,12 @@ interface Start {
 
 function startOn({ program, dir, configFile, port, env }: Start): RunningProcess {
   const where = ["-a", "127.0.0.1", "-p", String(port), "--ports_file_dir", dir];
-  const store = /store_dir/.test(readFileSync(configFile, "utf8"))
-    ? []
-    : ["-js", "-sd", join(dir, "jetstream")];
+  const store = /store_dir/.test(readFileSync(configFile, "utf8")) ? [] : ["-js", "-sd", storeIn(dir)];
   return startProcess(program, ["-c", configFile, ...where, ...store], { env });
+}
+
+function storeIn(dir: string): string {
+  return join(dir, "jetstream");
 }
 
 /** The server writes the ports it listens on into a file that is named after its process. */

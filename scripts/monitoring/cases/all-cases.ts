@@ -13,7 +13,9 @@ import { GCM_FAILURE_RATE } from "./gcm-failure-rate.ts";
 import { NONCE_REUSE } from "./nonce-reuse.ts";
 import { ALL_OPENS_REFUSED, CLOCK_OFFSET, EPOCH_CHANGED } from "./parts-at-fault.ts";
 import { KMS_UNREACHABLE, REPLAY_STORE_AWAY, TARGET_ABSENT, WATCHDOG } from "./parts-away.ts";
+import { PROVIDER_EXCLUDED, PROVIDER_LATCHED, TRUST_LAG, TRUST_UNTOLD } from "./trust.ts";
 import { TRUST_DEGRADED } from "./trust-degraded.ts";
+import { PROVIDER_SKEW } from "./whose-clock.ts";
 
 /** Every case of every alert: what the tests run, and what an operator can. */
 export const ALL_CASES: AlertCases = {
@@ -29,6 +31,7 @@ export const ALL_CASES: AlertCases = {
   ...KMS_UNREACHABLE,
   ...ALL_OPENS_REFUSED,
   ...CLOCK_OFFSET,
+  ...PROVIDER_SKEW,
   ...VERIFIER_STALE,
   ...VERIFIER_BEHIND,
   ...CONTROL_NOT_STORED,
@@ -36,4 +39,8 @@ export const ALL_CASES: AlertCases = {
   ...ROLLBACK_PATH_SILENT,
   ...NOTICES_NOT_DELIVERED,
   ...AUDIT_NOT_STORED,
+  ...PROVIDER_LATCHED,
+  ...PROVIDER_EXCLUDED,
+  ...TRUST_UNTOLD,
+  ...TRUST_LAG,
 };

@@ -6,8 +6,10 @@ export const SCRAPE_S = 15;
 export type Labels = Readonly<Record<string, string>>;
 /** What is added between the scrape before and the one at that second. */
 export type Increment = (second: number) => number;
-/** A value for each scrape; `undefined` where there was none. */
-export type Values = readonly (number | undefined)[];
+/** What a scrape brought; `undefined`: there was no scrape; `gone`: there was, and the target, or this series of it, is not there any more. */
+export type Value = number | "gone" | undefined;
+/** For each scrape. */
+export type Values = readonly Value[];
 
 /** Adds so much at each minute's end. */
 export function everyMinute(count: number): Increment {
@@ -41,7 +43,7 @@ export function counter(minutes: number, increment: Increment): Values {
 }
 
 /** A gauge. */
-export function gauge(minutes: number, at: (second: number) => number | undefined): Values {
+export function gauge(minutes: number, at: (second: number) => Value): Values {
   return seconds(minutes).map(at);
 }
 
@@ -105,19 +107,19 @@ function run(values: Values, from: number): { length: number; text: string } {
     const length = lengthWhile(values, from, (value) => value === undefined);
     return { length, text: `_x${length}` };
   }
+  if (first === "gone") {
+    const length = lengthWhile(values, from, (value) => value === "gone");
+    return { length, text: ["stale", ...(length > 1 ? [`_x${length - 1}`] : [])].join(" ") };
+  }
   // An infinity or NaN has no next step.
-  const step = second === undefined || !Number.isFinite(second - first) ? undefined : second - first;
+  const step = typeof second !== "number" || !Number.isFinite(second - first) ? undefined : second - first;
   if (step === undefined) return { length: 1, text: String(first) };
   const length = lengthWhile(values, from, (value, index) => value === first + step * index);
   const sign = step < 0 ? "-" : "+";
   return { length, text: `${first}${sign}${Math.abs(step)}x${length - 1}` };
 }
 
-function lengthWhile(
-  values: Values,
-  from: number,
-  holds: (value: number | undefined, index: number) => boolean,
-): number {
+function lengthWhile(values: Values, from: number, holds: (value: Value, index: number) => boolean): number {
   const end = values.slice(from).findIndex((value, index) => !holds(value, index));
   return end === -1 ? values.length - from : end;
 }

@@ -1,11 +1,22 @@
 import type { AlertCases, CaseSeries } from "./alert-case.ts";
-import { gauge, series } from "./series.ts";
+import { gauge, series, type Value } from "./series.ts";
 
 const ALERT = "SCBETrustDegraded";
 const SCORER = { job: "trust-scorer", instance: "trust-1:9" };
+const OTHER = { ...SCORER, instance: "trust-2:9" };
 
-function average(minutes: number, at: (second: number) => number): readonly CaseSeries[] {
-  return [series("scbe_trust_score_avg", SCORER, gauge(minutes, at))];
+type At = (second: number) => Value;
+
+function average(minutes: number, at: At, scorer = SCORER): readonly CaseSeries[] {
+  return [series("scbe_trust_score_avg", scorer, gauge(minutes, at))];
+}
+
+/** What two scorers say, of which the first one dies at the tenth minute. */
+function takenOver(minutes: number, gapS: number, value: number): readonly CaseSeries[] {
+  return [
+    ...average(minutes, (second) => (second < 600 ? value : "gone")),
+    ...average(minutes, (second) => (second >= 600 + gapS ? value : "gone"), OTHER),
+  ];
 }
 
 export const TRUST_DEGRADED: AlertCases = {
@@ -13,7 +24,37 @@ export const TRUST_DEGRADED: AlertCases = {
     alert: ALERT,
     series: average(20, (second) => (second >= 600 ? 0.25 : 1)),
     minutes: 15,
-    fires: { who: SCORER, notBefore: 14.75, says: "Average trust score: 0.25" },
+    fires: { who: {}, notBefore: 14.75, says: "Average trust score: 0.25" },
+  },
+  "it goes on when the leading scorer dies and another one takes over a minute later": {
+    alert: ALERT,
+    series: takenOver(20, 60, 0.25),
+    minutes: 11.5,
+    fires: { who: {}, notBefore: 4.75, says: "Average trust score: 0.25" },
+  },
+  "a leader that dies while the alert waits does not have it wait anew": {
+    alert: ALERT,
+    series: [
+      ...average(20, (second) => (second < 420 ? 1 : second < 600 ? 0.25 : "gone")),
+      ...average(20, (second) => (second >= 660 ? 0.25 : "gone"), OTHER),
+    ],
+    minutes: 12,
+    fires: { who: {}, notBefore: 11.75 },
+  },
+  "a good average is no alert while another scorer takes over": {
+    alert: ALERT,
+    series: takenOver(20, 60, 0.9),
+    minutes: 20,
+    fires: "never",
+  },
+  "what the last leader said is over when the next one says better": {
+    alert: ALERT,
+    series: [
+      ...average(20, (second) => (second >= 360 && second < 600 ? 0.1 : second < 360 ? 1 : "gone")),
+      ...average(20, (second) => (second >= 615 ? 1 : "gone"), OTHER),
+    ],
+    minutes: 20,
+    fires: "never",
   },
   "an average at the limit is no alert": {
     alert: ALERT,

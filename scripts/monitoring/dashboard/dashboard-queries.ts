@@ -7,19 +7,13 @@ export interface DashboardQuery {
   readonly panel: string;
   /** PromQL without variables. */
   readonly expr: string;
-  /** The part that brings these metrics; until it runs, the query returns nothing. */
-  readonly awaits?: "trust-scorer";
 }
 
 /** Every query of the dashboard, with all providers chosen. They need the recordings of the same thresholds. */
 export function dashboardQueries(thresholds: Thresholds = THRESHOLDS): readonly DashboardQuery[] {
   return dashboardRows(thresholds).flatMap(({ panels }) =>
-    panels.flatMap(({ title, queries, awaits }) =>
-      queries.map(({ expr }) => ({
-        panel: title,
-        expr: expr.replaceAll("$provider", ALL_PROVIDERS),
-        ...(awaits !== undefined && { awaits }),
-      })),
+    panels.flatMap(({ title, queries }) =>
+      queries.map(({ expr }) => ({ panel: title, expr: expr.replaceAll("$provider", ALL_PROVIDERS) })),
     ),
   );
 }

@@ -7,6 +7,7 @@ import { KEYS_AND_KMS } from "./keys-and-kms.ts";
 import type { DashboardRow } from "./panel.ts";
 import { REQUESTS } from "./requests.ts";
 import { scbeSignals } from "./scbe-signals.ts";
+import { trust } from "./trust.ts";
 
 /** All that the dashboard shows, from above. */
 export function dashboardRows(thresholds: Thresholds): readonly DashboardRow[] {
@@ -14,6 +15,7 @@ export function dashboardRows(thresholds: Thresholds): readonly DashboardRow[] {
     envelopePerformance(thresholds),
     cryptoHealth(thresholds),
     scbeSignals(thresholds),
+    trust(thresholds),
     REQUESTS,
     CONTROL_PLANE,
     BUS_AND_STORE,

@@ -14,8 +14,6 @@ export interface Panel {
   readonly limits?: PanelLimits;
   /** Big numbers instead of lines: for what is looked at now, not over time. */
   readonly now?: true;
-  /** The part that brings these metrics, where there can be none of it yet. */
-  readonly awaits?: "trust-scorer";
 }
 
 export interface Query {

@@ -2,7 +2,7 @@ import { promDuration } from "../prom-duration.ts";
 import type { Thresholds } from "../thresholds.ts";
 import { chosenQuantile, type DashboardRow, type Panel } from "./panel.ts";
 
-/** Clocks, trust and noise. */
+/** Alerts, clocks and noise. */
 export function scbeSignals(thresholds: Thresholds): DashboardRow {
   const { limits } = thresholds;
   return {
@@ -23,7 +23,7 @@ export function scbeSignals(thresholds: Thresholds): DashboardRow {
       ...phaseSkew(thresholds),
       {
         title: "Clock offset",
-        says: "Each instance's clock less the keyring's. Look at NTP where a line leaves 0; if all do alike, at the keyring's.",
+        says: "Each instance's clock less the keyring's. Look at NTP where a line leaves 0; if all do alike, at the keyring's. All near 0, and a provider's skew is not: SCBEProviderSkew names it.",
         unit: "ms",
         queries: [{ expr: "scbe_clock_offset_ms", legend: "{{job}} {{instance}}" }],
         limits: { red: limits.clockOffsetMaxMs },
@@ -35,21 +35,6 @@ export function scbeSignals(thresholds: Thresholds): DashboardRow {
         queries: [
           { expr: "rate(scbe_fail_to_noise_count[5m])", legend: "{{job}} {{instance}} {{provider}}" },
         ],
-      },
-      {
-        title: "Trust",
-        says: "Average and by provider. Below the line for five minutes: isolate the provider, then look at its recent answers.",
-        unit: "percentunit",
-        queries: [
-          { expr: "scbe_trust_score_avg", legend: "average" },
-          { expr: 'scbe_trust_score{provider="openai"}', legend: "{{provider}}" },
-          {
-            expr: 'scbe_trust_score{provider=~"$provider",provider!="openai"}',
-            legend: "{{provider}}",
-          },
-        ],
-        limits: { redBelow: limits.trustAverageMin },
-        awaits: "trust-scorer",
       },
     ],
   };

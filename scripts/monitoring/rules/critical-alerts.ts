@@ -3,6 +3,7 @@ import { gcmFailureRate } from "./gcm-failure-rate.ts";
 import { nonceReuse } from "./nonce-reuse.ts";
 import { type AlertInput, type AlertRule, alertRule, lines, type RuleGroup } from "./rule.ts";
 import { quantile, samples } from "./slis.ts";
+import { ofTheLeader } from "./trust-alerts.ts";
 
 /** The runbook's five alerts, under its names. All of them are safety alerts: they go to the rollback controller. */
 export function criticalAlerts(thresholds: Thresholds): RuleGroup {
@@ -50,14 +51,14 @@ function phaseSkew({ limits, durations }: Thresholds): AlertRule {
     summary: "SCBE phase skew indicates clock drift",
     description: 'P99 phase skew: {{ $value | printf "%.0f" }}ms, provider {{ $labels.provider }}',
     runbook:
-      "scbe_clock_offset_ms names the instance whose clock is off, and its sign; look at its NTP. All near 0: look at the way between the two ends.",
+      "scbe_clock_offset_ms names the instance whose clock is off, and its sign; look at its NTP. All near 0: SCBEProviderSkew tells a provider that alone is off; look at the way between the two ends.",
   });
 }
 
 function trustDegraded({ limits, durations }: Thresholds): AlertRule {
   return safety({
     alert: "SCBETrustDegraded",
-    expr: `scbe_trust_score_avg < ${limits.trustAverageMin}`,
+    expr: `(${ofTheLeader("min", "scbe_trust_score_avg", durations)}) < ${limits.trustAverageMin}`,
     forMs: durations.trustForMs,
     severity: "critical",
     summary: "SCBE swarm trust degraded",

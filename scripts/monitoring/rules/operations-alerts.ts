@@ -1,8 +1,10 @@
 import { JOBS } from "../jobs.ts";
 import { promDuration } from "../prom-duration.ts";
 import type { Thresholds } from "../thresholds.ts";
+import { clockAlerts } from "./clock-alerts.ts";
 import { controlAlerts } from "./control-alerts.ts";
 import { type AlertInput, type AlertRule, alertRule, lines, type RuleGroup } from "./rule.ts";
+import { trustAlerts } from "./trust-alerts.ts";
 
 /** What would else page nobody: parts that are away, and the alerting itself. */
 export function operationsAlerts(thresholds: Thresholds): RuleGroup {
@@ -15,8 +17,9 @@ export function operationsAlerts(thresholds: Thresholds): RuleGroup {
       epochChanged(thresholds),
       kmsUnreachable(thresholds),
       allOpensRefused(thresholds),
-      clockOffset(thresholds),
+      ...clockAlerts(thresholds),
       ...controlAlerts(thresholds),
+      ...trustAlerts(thresholds),
     ],
   };
 }
@@ -126,21 +129,6 @@ function allOpensRefused({ limits, durations }: Thresholds): AlertRule {
       '{{ $labels.job }} at {{ $labels.instance }} has refused all of {{ $value | printf "%.0f" }} {{ $labels.phase }}s of provider {{ $labels.provider }}',
     runbook:
       "scbe_envelope_openings_total by result has the reason. not_admitted: the replay guards; time: this instance's clock; unknown_key: the keyring; commitment or tag where there is no traffic: forgeries.",
-  });
-}
-
-function clockOffset({ limits, durations }: Thresholds): AlertRule {
-  const max = limits.clockOffsetMaxMs;
-  return operations({
-    alert: "SCBEClockOffset",
-    expr: `scbe_clock_offset_ms > ${max} or scbe_clock_offset_ms < -${max}`,
-    forMs: durations.clockOffsetForMs,
-    severity: "warning",
-    summary: "A clock is off",
-    description:
-      'The clock of {{ $labels.job }} at {{ $labels.instance }} is {{ $value | printf "%+.0f" }}ms off the keyring\'s',
-    runbook:
-      "Check NTP there. If every instance shows the same offset, it is the keyring's clock that is off.",
   });
 }
 

@@ -64,14 +64,21 @@ export class Monitoring implements AsyncDisposable {
     return this.urls.jaeger === null ? undefined : this.#servers.otlpUrl();
   }
 
-  /** Resolves when Prometheus has scraped everything since this was called, so that what is counted next is seen to rise. */
-  async untilScraped(): Promise<void> {
+  /**
+   * Resolves when Prometheus has scraped everything since this was called, so that what is counted next is seen to rise.
+   * @param except jobs that are not waited for
+   */
+  async untilScraped(except: readonly string[]): Promise<void> {
     await this.#starting;
     const { prometheus } = this.#servers;
     if (prometheus === undefined || !this.#up.has(prometheus)) return;
     await prometheus.update();
     const { url, targets } = prometheus;
-    const left = await untilScraped({ url, targets, timeoutMs: SCRAPE_TIMEOUT_MS, signal: this.#signal });
+    const left = await untilScraped({
+      ...{ url, targets, except },
+      timeoutMs: SCRAPE_TIMEOUT_MS,
+      signal: this.#signal,
+    });
     if (left.length === 0 || this.#signal.aborted) return;
     warn(`going on, though Prometheus has not scraped everything: ${left.join("; ")}`);
   }

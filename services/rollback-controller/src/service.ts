@@ -1,5 +1,5 @@
 import { BUCKETS } from "@scbe/contracts";
-import type { Host } from "@scbe/service-kit";
+import { type Host, TrustFollower } from "@scbe/service-kit";
 import { startRollback } from "./alerts/start-rollback.ts";
 import { controlApi } from "./api/control-api.ts";
 import { tokens } from "./api/tokens.ts";
@@ -15,10 +15,11 @@ import { kvCanaryStore } from "./edge/kv-canary-store.ts";
 import { lateBucket } from "./edge/late-bucket.ts";
 import { prometheus } from "./edge/prometheus.ts";
 import { startControl } from "./start-control.ts";
+import { TrustDesk } from "./trust/trust-desk.ts";
 
 /**
  * The rollback controller: the signed control document and its leases, the control API, what alerts and events take out of the
- * path, and the canaries. It comes up without JetStream, and goes on trying.
+ * path, the canaries, and what persons say of trust. It comes up without JetStream, and goes on trying.
  * @throws ScbeError FORBIDDEN when the stored document is not signed by this controller's key for this environment
  */
 export async function start(config: RollbackControllerConfig, host: Host): Promise<AsyncDisposable> {
@@ -32,8 +33,9 @@ export async function start(config: RollbackControllerConfig, host: Host): Promi
   const { webhook } = stack.use(await startRollback(config, { host, plane, audit, bucket, isLeading }));
   const canary = stack.use(canaries(config, host, { plane, audit, bucket, isLeading, webhook }));
   const key = stack.use(new CurrentKey({ bus, env, keyringPublicKey: config.SCBE_KEYRING_PUBLIC_KEY }));
+  const trust = new TrustDesk({ bus, clock, audit, follower: stack.use(new TrustFollower(host)) });
   const ports = {
-    ...{ plane, audit, clock, log, providers, canary, webhook },
+    ...{ plane, audit, clock, log, providers, canary, webhook, trust },
     tokens: tokens(config),
     fallbackPermitted: config.SCBE_FALLBACK === "allow",
     currentKeyId: () => key.id,

@@ -38,6 +38,8 @@ export async function launchController(nats: SecuredNats, variables: Readonly<Re
   };
   return {
     running,
+    /** Of its API. */
+    url: opsUrl,
     ready: () => eventually(async () => (await fetch(`${await opsUrl()}/readyz`)).ok, LONG),
     leases: () => metric("scbe_control_leases_answered_total"),
     leads: async () => (await metric("scbe_control_leading")) === 1,

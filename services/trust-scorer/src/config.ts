@@ -9,6 +9,8 @@ import {
 
 const { SCBE_ENVIRONMENT, SCBE_PROVIDERS } = environmentVariables;
 
+const EXCLUSION_MS_MAX = 86_400_000;
+
 /** Every variable of the trust scorer. */
 export const config = defineConfig({
   SCBE_ENVIRONMENT,
@@ -21,6 +23,22 @@ export const config = defineConfig({
     max: 60_000,
     unit: "ms",
     doc: "A scorer that has not renewed its leadership for that long is followed by another one; it is renewed three times as often, and given up by itself after two thirds.",
+  }),
+  SCBE_TRUST_EXCLUSION_MS: integer({
+    default: 30_000,
+    min: 100,
+    max: EXCLUSION_MS_MAX,
+    unit: "ms",
+    doc: "How long a provider's first exclusion lasts; each further one lasts that much longer. All scorers of a deployment need the same.",
+  }),
+  SCBE_TRUST_EXCLUSION_MAX_MS: integer({
+    default: 300_000,
+    min: 100,
+    max: EXCLUSION_MS_MAX,
+    unit: "ms",
+    doc: "No exclusion lasts longer than that; at least SCBE_TRUST_EXCLUSION_MS. All scorers of a deployment need the same.",
+    check: (value, { SCBE_TRUST_EXCLUSION_MS: first }) =>
+      typeof first === "number" && value < first ? "is less than SCBE_TRUST_EXCLUSION_MS" : undefined,
   }),
 });
 

@@ -4,10 +4,11 @@ import {
   type IntegrityEvent,
   NonceReuseEvent,
   providerOf,
+  ScbeError,
   type StreamPlace,
   subjectFor,
 } from "@scbe/contracts";
-import type { Bus, StoredMessage } from "@scbe/service-kit";
+import type { Bus, Leading, StoredMessage } from "@scbe/service-kit";
 import { readBatch } from "./edge/read-batch.ts";
 import type { RelayStore, StreamSource } from "./ports.ts";
 
@@ -15,6 +16,7 @@ export interface ReuseRelayOptions {
   readonly bus: Pick<Bus, "publishAcknowledged">;
   readonly security: StreamSource;
   readonly store: RelayStore;
+  readonly leadership: Pick<Leading, "leading">;
   readonly env: Environment;
   readonly providers: ReadonlySet<string>;
 }
@@ -40,13 +42,16 @@ export class ReuseRelay {
 
   /** Takes over what is new, up to one batch of it. @throws ScbeError */
   async turn(): Promise<void> {
-    const { security, store } = this.#options;
+    const { security, store, leadership } = this.#options;
     const place = this.#place ?? (await store.read());
     const { created, last } = await security.bounds();
     const isOurs = place !== undefined && place.created === created && place.seq <= last;
     const seq = isOurs ? place.seq : 0;
     const batch = await readBatch(security, seq + 1, last);
-    for (const message of batch) await this.#takeOver(message);
+    for (const message of batch) {
+      if (!leadership.leading) throw new ScbeError("CONFLICT", "another scorer may lead by now");
+      await this.#takeOver(message);
+    }
     const next = { created, seq: batch.at(-1)?.seq ?? seq };
     if (!isOurs || next.seq !== seq) await store.write(next);
     this.#place = next;
@@ -59,7 +64,8 @@ export class ReuseRelay {
     const { id, provider } = reuse;
     const event: IntegrityEvent = {
       ...{ v: 1, kind: "integrity", cause: "nonce_reuse" },
-      ...{ id, provider, at: reuse.seen_at },
+      // The guard's clock may be anywhere; an event without a time that can be is none.
+      ...{ id, provider, at: Math.max(0, reuse.seen_at) },
     };
     // Not the event's id: whoever knew it in advance could have the stream take this one for a second message.
     const options = { id: randomUUID(), timeoutMs: PUBLISH_TIMEOUT_MS };

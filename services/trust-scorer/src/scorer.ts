@@ -2,7 +2,7 @@ import type { TrustDocument, TrustEventResult } from "@scbe/contracts";
 import type { Clock, Leading, Logger, StoredMessage } from "@scbe/service-kit";
 import { apply } from "./domain/apply.ts";
 import { readEvent } from "./domain/read-event.ts";
-import { documentOf, emptyTrust, onStream, TRUST_DEFAULTS, type TrustState } from "./domain/trust-state.ts";
+import { documentOf, emptyTrust, onStream, type TrustConfig, type TrustState } from "./domain/trust-state.ts";
 import { readBatch } from "./edge/read-batch.ts";
 import type { StreamSource, TrustStore } from "./ports.ts";
 
@@ -13,6 +13,7 @@ export interface ScorerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly providers: ReadonlySet<string>;
+  readonly weighing: TrustConfig;
   /** Tells readers. */
   send(document: TrustDocument): void;
   onRead(result: TrustEventResult): void;
@@ -97,10 +98,22 @@ export class Scorer {
     const untilMs = clock.monotonic() + STORE_MS;
     while (leadership.leading && clock.monotonic() < untilMs) {
       const batch = await readBatch(stream, state.stream.seq + 1, last);
-      if (batch.length === 0) break;
+      const end = batch.at(-1)?.seq ?? last;
+      this.#tellLost(state, { end, messages: batch.length });
       for (const message of batch) state = this.#apply(state, message);
+      if (end >= last) return { state: upTo(state, end), last };
     }
     return { state, last };
+  }
+
+  /** What is not there any more was dropped at the stream's bounds. A scorer that has read nothing yet did not miss it. */
+  #tellLost({ stream }: TrustState, read: { readonly end: number; readonly messages: number }): void {
+    const lost = read.end - stream.seq - read.messages;
+    if (stream.seq === 0 || lost <= 0) return;
+    this.#options.log.error(
+      { lost, upTo: read.end },
+      "the trust stream dropped messages before they were read",
+    );
   }
 
   /** A stream that was restored counts numbers again that were applied before: what it gets from now on is new. */
@@ -110,16 +123,15 @@ export class Scorer {
       { applied: state.stream.seq, last },
       "the trust stream ends before what was applied: was it restored?",
     );
-    return { ...state, stream: { ...state.stream, seq: last } };
+    return upTo(state, last);
   }
 
   #apply(state: TrustState, message: StoredMessage): TrustState {
-    const { providers, onRead } = this.#options;
+    const { providers, onRead, weighing } = this.#options;
     const { seq, at } = message;
     const event = readEvent(message, providers);
     onRead(event === undefined ? "bad" : "applied");
-    if (event === undefined) return { ...state, stream: { ...state.stream, seq } };
-    return apply(state, { seq, at, event }, TRUST_DEFAULTS);
+    return event === undefined ? upTo(state, seq) : apply(state, { seq, at, event }, weighing);
   }
 
   /** undefined: another scorer wrote first. */
@@ -136,11 +148,18 @@ export class Scorer {
   }
 
   #broadcast(isNew: boolean): void {
-    const { clock, send } = this.#options;
+    const { clock, send, leadership } = this.#options;
     const { document } = this;
     const nowMs = clock.monotonic();
     if (document === undefined || (!isNew && nowMs - this.#sentAtMs < BROADCAST_MS)) return;
+    // One that was frozen since would say what its successor's readers know to be old.
+    if (!leadership.leading) return;
     send(document);
     this.#sentAtMs = nowMs;
   }
+}
+
+/** With everything up to that number applied. */
+function upTo(state: TrustState, seq: number): TrustState {
+  return seq === state.stream.seq ? state : { ...state, stream: { ...state.stream, seq } };
 }

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { BUCKETS, STREAMS, SUBJECTS } from "@scbe/contracts";
-import { type Host, kvLeaderStore, Leadership } from "@scbe/service-kit";
+import { followReadiness, type Host, kvLeaderStore, Leadership } from "@scbe/service-kit";
 import type { TrustScorerConfig } from "./config.ts";
 import { kvRelayStore, kvTrustStore } from "./edge/kv-trust-store.ts";
+import { trustEndpoints } from "./endpoints.ts";
 import { keepTrust } from "./keep-trust.ts";
 import { countEvents, showTrust } from "./metrics.ts";
 import { ReuseRelay } from "./reuse-relay.ts";
@@ -11,7 +12,11 @@ import { Scorer } from "./scorer.ts";
 /** What of the configuration it takes. */
 export type ScorerConfig = Pick<
   TrustScorerConfig,
-  "SCBE_ENVIRONMENT" | "SCBE_PROVIDERS" | "SCBE_TRUST_LEADER_MS"
+  | "SCBE_ENVIRONMENT"
+  | "SCBE_PROVIDERS"
+  | "SCBE_TRUST_LEADER_MS"
+  | "SCBE_TRUST_EXCLUSION_MS"
+  | "SCBE_TRUST_EXCLUSION_MAX_MS"
 >;
 
 /** The trust scorer: one of them leads, applies the trust stream to the stored state, and tells everybody. The others stand by. */
@@ -30,9 +35,13 @@ export async function start(config: ScorerConfig, host: Host): Promise<AsyncDisp
     store: stack.use(kvTrustStore(bus, bucket, isLeading)),
     send: (document) => bus.publish(SUBJECTS.trustState, Buffer.from(JSON.stringify(document))),
     onRead: countEvents(metrics),
+    weighing: {
+      exclusionMs: config.SCBE_TRUST_EXCLUSION_MS,
+      exclusionMsMax: config.SCBE_TRUST_EXCLUSION_MAX_MS,
+    },
   });
   const relay = new ReuseRelay({
-    ...{ bus, env, providers },
+    ...{ bus, env, providers, leadership },
     security: bus.stream(STREAMS.security),
     store: stack.use(kvRelayStore(bus, bucket, isLeading)),
   });
@@ -46,6 +55,8 @@ export async function start(config: ScorerConfig, host: Host): Promise<AsyncDisp
       },
     }),
   );
+  const service = stack.use(bus.service(trustEndpoints({ bus, providers, version: host.version })));
+  stack.use(followReadiness(service, readiness));
   stack.use(keepTrust({ scorer, relay, leadership, readiness, log }));
   return stack.move();
 }

@@ -1,7 +1,5 @@
-import { KV_KEYS } from "@scbe/contracts";
 import { eventually } from "@scbe/testkit";
-import { readTrust } from "../src/domain/trust-state.ts";
-import { PROVIDERS, send, startScorer, startStage } from "./scorer-stage.ts";
+import { appliedIn, PROVIDERS, send, startScorer, startStage } from "./scorer-stage.ts";
 import { eventOf } from "./trust-story.ts";
 
 /** Events a second that one scorer applies and stores, of a stream that holds them already: `node services/trust-scorer/test/measure-rate.ts`. */
@@ -12,16 +10,11 @@ for (let at = 0; at < EVENTS; at += 250) {
   const events = Array.from({ length: 250 }, (_, n) =>
     eventOf({ kind: "outcome", result: "ok" }, at + n, PROVIDERS[n % PROVIDERS.length]),
   );
-  await send(stage.orchestrator, events);
+  await send(stage.scorer, events);
 }
 await eventually(async () => (await stage.events.bounds()).last === EVENTS);
 await using _scorer = await startScorer(stage.nats);
-const [startedAt, before] = [performance.now(), await applied()];
-await eventually(async () => (await applied()) === EVENTS, { timeoutMs: 60_000 });
+const [startedAt, before] = [performance.now(), await appliedIn(stage)];
+await eventually(async () => (await appliedIn(stage)) === EVENTS, { timeoutMs: 60_000 });
 const seconds = (performance.now() - startedAt) / 1000;
 process.stdout.write(`${Math.round((EVENTS - before) / seconds)} events/s\n`);
-
-async function applied(): Promise<number> {
-  const entry = await stage.bucket.get(KV_KEYS.trustState);
-  return (entry && readTrust(entry.value)?.stream.seq) ?? 0;
-}

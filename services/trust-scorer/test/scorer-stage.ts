@@ -9,10 +9,18 @@ import {
   type TrustEvent,
 } from "@scbe/contracts";
 import { type Bus, connectBus, createLogger } from "@scbe/service-kit";
-import { createTestHost, eventually, type SecuredNats, startProcess, startSecuredNats } from "@scbe/testkit";
+import {
+  createTestHost,
+  eventually,
+  type SecuredNats,
+  type SecuredNatsOptions,
+  startProcess,
+  startSecuredNats,
+} from "@scbe/testkit";
 import { apply } from "../src/domain/apply.ts";
 import { emptyTrust, readTrust, TRUST_DEFAULTS, type TrustState } from "../src/domain/trust-state.ts";
-import { start } from "../src/service.ts";
+import { type ScorerConfig, start } from "../src/service.ts";
+import { eventOf } from "./trust-story.ts";
 
 export const PROVIDERS = ["openai", "xai"];
 export const LEADER_MS = 900;
@@ -22,9 +30,9 @@ const PROGRAM = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 const log = createLogger({ name: "test", level: "silent" });
 
 /** A real bus with everybody's rights, and those who have to do with trust on it. */
-export async function startStage() {
+export async function startStage(options: SecuredNatsOptions = {}) {
   await using stack = new AsyncDisposableStack();
-  const nats = stack.use(await startSecuredNats({ providers: PROVIDERS }));
+  const nats = stack.use(await startSecuredNats({ providers: PROVIDERS, ...options }));
   const as = async (name: string): Promise<Bus> =>
     stack.use(await connectBus({ ...nats.transport(name), name, log }));
   const [orchestrator, guard, controller, scorer] = [
@@ -41,7 +49,7 @@ export async function startStage() {
   await orchestrator.flush();
   const held = stack.move();
   return {
-    ...{ nats, orchestrator, guard, controller, bucket, heard },
+    ...{ nats, orchestrator, guard, controller, scorer, bucket, heard },
     events: scorer.stream(STREAMS.trustEvents),
     /** What is stored, once all of the stream went into it. */
     settled: (): Promise<TrustState> =>
@@ -57,8 +65,11 @@ export async function startStage() {
 
 export type Stage = Awaited<ReturnType<typeof startStage>>;
 
-/** One scorer in this process, with a scorer's rights; resolves when it leads and is ready. */
-export async function startScorer(nats: SecuredNats) {
+/** One scorer in this process, with a scorer's rights; resolves when it leads and is ready, unless told not to wait. */
+export async function startScorer(
+  nats: SecuredNats,
+  { awaitReady = true, ...more }: Partial<ScorerConfig> & { readonly awaitReady?: boolean } = {},
+) {
   await using stack = new AsyncDisposableStack();
   const name = "trust-scorer";
   const host = stack.use(await createTestHost({ transport: nats.transport(name), name }));
@@ -66,12 +77,21 @@ export async function startScorer(nats: SecuredNats) {
     SCBE_ENVIRONMENT: "dev" as const,
     SCBE_PROVIDERS: PROVIDERS,
     SCBE_TRUST_LEADER_MS: LEADER_MS,
+    SCBE_TRUST_EXCLUSION_MS: TRUST_DEFAULTS.exclusionMs,
+    SCBE_TRUST_EXCLUSION_MAX_MS: TRUST_DEFAULTS.exclusionMsMax,
+    ...more,
   };
   stack.use(await start(config, host));
-  await eventually(() => host.readiness.ready, LONG);
+  if (awaitReady) await eventually(() => host.readiness.ready, LONG);
   const held = stack.move();
   return {
     host,
+    /** Resolves with the reason when its trust state is not ready, for one that has this in it. */
+    troubled: (text: string) =>
+      eventually(() => {
+        const found = host.readiness.report().find(({ name }) => name === "trust state");
+        return found?.ok === false && found.reason?.includes(text) ? found.reason : undefined;
+      }, LONG),
     metric: async (name: string, labels: Readonly<Record<string, string>> = {}) => {
       const rows = (await host.metrics.getSingleMetric(name)?.get())?.values ?? [];
       const isMeant = (of: object) =>
@@ -107,11 +127,33 @@ export async function launchScorer(nats: SecuredNats) {
   };
 }
 
-/** Sends events as clients do, without waiting for any answer; resolves when the server has them. */
+/** Where an event may stand. */
+export function subjectOf(event: TrustEvent): string {
+  if (event.kind === "calibration" || event.kind === "clearing") return SUBJECTS.trustWord;
+  const isReuse = event.kind === "integrity" && event.cause === "nonce_reuse";
+  return subjectFor(isReuse ? "trustReuse" : "outcome", event.provider);
+}
+
+/** Sends events into the stream, with a scorer's rights and without waiting for any answer; resolves when the server has them. */
 export async function send(bus: Bus, events: readonly TrustEvent[]): Promise<void> {
   for (const event of events)
     bus.publish(subjectFor("outcome", event.provider), Buffer.from(JSON.stringify(event)));
   await bus.flush();
+}
+
+/** Runs of events of both providers, good, few bad enough that nobody is excluded, some again: whatever is lost, counted twice or out of order shows. */
+export function floodOf(count: number): TrustEvent[] {
+  return Array.from({ length: count }, (_, n) => {
+    const result = n % 499 === 0 ? "timeout" : n % 7 === 0 ? "busy" : "ok";
+    const plot = { kind: "outcome", result, count: result === "ok" ? 1 + (n % 3) : 1 } as const;
+    return eventOf(plot, n % 100 === 99 ? n - 20 : n, PROVIDERS[n % PROVIDERS.length]);
+  });
+}
+
+/** The number that the stored state goes up to; 0: nothing is stored. */
+export async function appliedIn({ bucket }: Pick<Stage, "bucket">): Promise<number> {
+  const entry = await bucket.get(KV_KEYS.trustState);
+  return (entry && readTrust(entry.value)?.stream.seq) ?? 0;
 }
 
 /** The state that one reading of the whole stream, message by message, makes. All of its messages are events. */

@@ -55,10 +55,7 @@ const latched = () => eventually(async () => (await latchOf()) ?? undefined, LON
 describe("a scorer that leads", () => {
   test("tells readers what outcomes came to: by broadcast, for looking up, and in its metrics", async () => {
     await using scorer = await startScorer(stage.nats);
-    await send(stage.orchestrator, [
-      ...Array.from({ length: 5 }, () => outcome("timeout")),
-      outcome("ok", "xai"),
-    ]);
+    await send(stage.scorer, [...Array.from({ length: 5 }, () => outcome("timeout")), outcome("ok", "xai")]);
     await stage.settled();
     const told = await eventually(() => stage.heard.find(({ stream }) => stream.seq === 6), LONG);
     expect(told.providers).toMatchObject({
@@ -98,10 +95,10 @@ describe("a scorer that leads", () => {
       bytes(eventOf({ kind: "calibration", score: 0 }, 3)),
       bytes(clearing("a")),
     ];
-    for (const data of bad) stage.orchestrator.publish(subject, data);
+    for (const data of bad) stage.scorer.publish(subject, data);
     stage.controller.publish(SUBJECTS.trustWord, bytes(outcome("timeout")));
     await stage.controller.flush();
-    await send(stage.orchestrator, [outcome("ok")]);
+    await send(stage.scorer, [outcome("ok")]);
     const state = await eventually(async () => {
       const now = await stage.settled();
       return now.stream.seq === bad.length + 2 ? now : undefined;
@@ -114,7 +111,7 @@ describe("a scorer that leads", () => {
   test("counts an event that comes twice once", async () => {
     await using _scorer = await startScorer(stage.nats);
     const event = outcome("timeout");
-    await send(stage.orchestrator, [event, outcome("timeout"), event, event]);
+    await send(stage.scorer, [event, outcome("timeout"), event, event]);
     expect(trustIn(await stage.settled(), OPENAI)).toMatchObject({ samples: 2 });
   });
 });
@@ -126,7 +123,7 @@ describe("a latch", () => {
     expect(await latched()).toMatchObject({ cause: "nonce_reuse", event: id });
     await first[Symbol.asyncDispose]();
     await using second = await startScorer(stage.nats);
-    await send(stage.orchestrator, [outcome("ok"), outcome("ok", "xai")]);
+    await send(stage.scorer, [outcome("ok"), outcome("ok", "xai")]);
     expect(await latchOf()).toMatchObject({ event: id });
     expect(await second.metric("scbe_trust_latched", { provider: "openai" })).toBe(1);
     expect(await second.metric("scbe_trust_latched", { provider: "xai" })).toBe(0);
@@ -166,9 +163,10 @@ test("nobody speaks of a provider that is not his, nor in a person's or the scor
     name: "orchestrator",
     transport: stage.nats.transport("orchestrator"),
   });
-  const own = PROVIDERS.map((provider) => subjectFor("outcome", provider));
+  const own = PROVIDERS.map((provider) => subjectFor("trustTell", provider));
   const foreign = [
-    subjectFor("outcome", "anthropic"),
+    subjectFor("trustTell", "anthropic"),
+    ...PROVIDERS.map((provider) => subjectFor("outcome", provider)),
     ...PROVIDERS.map((provider) => subjectFor("trustReuse", provider)),
     ...[SUBJECTS.trustWord, SUBJECTS.trustState],
   ];

@@ -1,8 +1,7 @@
-import { KV_KEYS, trustIn } from "@scbe/contracts";
+import { trustIn } from "@scbe/contracts";
 import { eventually } from "@scbe/testkit";
 import { expect, test } from "vitest";
-import { readTrust } from "../src/domain/trust-state.ts";
-import { LONG, launchScorer, PROVIDERS, replayOf, send, startStage } from "./scorer-stage.ts";
+import { appliedIn, LONG, launchScorer, PROVIDERS, replayOf, send, startStage } from "./scorer-stage.ts";
 import { eventOf, OPENAI } from "./trust-story.ts";
 
 const EVENTS = 20_000;
@@ -21,19 +20,15 @@ test("the scorer that stands by makes of 20,000 events what one reading of them 
   await eventually(() => leader.leads(), LONG);
   await using standby = await launchScorer(stage.nats);
   await standby.ready();
-  const applied = async (): Promise<number> => {
-    const entry = await stage.bucket.get(KV_KEYS.trustState);
-    return (entry && readTrust(entry.value)?.stream.seq) ?? 0;
-  };
   const sending = (async () => {
-    for (let at = 0; at < EVENTS; at += 250) await send(stage.orchestrator, story.slice(at, at + 250));
+    for (let at = 0; at < EVENTS; at += 250) await send(stage.scorer, story.slice(at, at + 250));
   })();
-  await eventually(async () => (await applied()) > 2000, { ...LONG, everyMs: 1 });
+  await eventually(async () => (await appliedIn(stage)) > 2000, { ...LONG, everyMs: 1 });
   await leader.running.kill();
-  const atKill = await applied();
+  const atKill = await appliedIn(stage);
   expect(atKill).toBeLessThan(EVENTS);
   await sending;
-  await eventually(async () => (await applied()) === EVENTS, LONG);
+  await eventually(async () => (await appliedIn(stage)) === EVENTS, LONG);
   expect(await standby.leads()).toBe(true);
   const state = await stage.settled();
   expect(state).toEqual(await replayOf(stage));

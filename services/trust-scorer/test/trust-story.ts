@@ -8,7 +8,6 @@ import {
 } from "@scbe/contracts";
 import fc from "fast-check";
 import { apply, type StoredEvent } from "../src/domain/apply.ts";
-import type { Delivery } from "../src/domain/take-in-order.ts";
 import { emptyTrust, TRUST_DEFAULTS, type TrustState } from "../src/domain/trust-state.ts";
 
 export const START = 1_800_000_000_000;
@@ -26,7 +25,12 @@ export function idOf(n: number): string {
 
 /** Of an event, what a story says; ids and numbers come with its place. */
 export type Plot =
-  | { readonly kind: "outcome"; readonly result: OutcomeResult; readonly latency_ms?: number }
+  | {
+      readonly kind: "outcome";
+      readonly result: OutcomeResult;
+      readonly latency_ms?: number;
+      readonly count?: number;
+    }
   | { readonly kind: "integrity"; readonly cause: (typeof INTEGRITY_CAUSES)[number] }
   | { readonly kind: "calibration"; readonly score: number }
   /** Of the latch that was set by the event of this number. */
@@ -47,15 +51,18 @@ export function eventOf(plot: Plot, n: number, provider: string = OPENAI): Trust
   }
 }
 
-const outcome = fc.record({
-  kind: fc.constant("outcome" as const),
-  result: fc.oneof(
-    { weight: 5, arbitrary: fc.constantFrom<OutcomeResult>("timeout", "provider_error", "refused_again") },
-    { weight: 2, arbitrary: fc.constant<OutcomeResult>("ok") },
-    { weight: 1, arbitrary: fc.constantFrom(...OUTCOME_RESULTS) },
-  ),
-  latency_ms: fc.constantFrom(0, 0, 0, 5000, 60_000),
-});
+const outcome = fc
+  .record({
+    kind: fc.constant("outcome" as const),
+    result: fc.oneof(
+      { weight: 5, arbitrary: fc.constantFrom<OutcomeResult>("timeout", "provider_error", "refused_again") },
+      { weight: 2, arbitrary: fc.constant<OutcomeResult>("ok") },
+      { weight: 1, arbitrary: fc.constantFrom(...OUTCOME_RESULTS) },
+    ),
+    latency_ms: fc.constantFrom(0, 0, 0, 5000, 60_000),
+    count: fc.constantFrom(1, 1, 2, 17, 300),
+  })
+  .map((plot) => (plot.result === "ok" ? plot : { ...plot, count: 1 }));
 const integrity = fc.record({
   kind: fc.constant("integrity" as const),
   cause: fc.constantFrom(...INTEGRITY_CAUSES),
@@ -71,7 +78,7 @@ export interface Cast {
 }
 
 /** Up to 80 messages of a stream as it has them: with gaps in the numbers, and a clock that mostly goes on. */
-export function storyOf({ words = true }: Cast = {}): fc.Arbitrary<readonly Delivery[]> {
+export function storyOf({ words = true }: Cast = {}): fc.Arbitrary<readonly StoredEvent[]> {
   const moment = fc.record({
     plot: fc.oneof(
       { weight: 14, arbitrary: outcome },
@@ -86,14 +93,13 @@ export function storyOf({ words = true }: Cast = {}): fc.Arbitrary<readonly Deli
     let [seq, at] = [0, START];
     const latching: Record<string, number[]> = {};
     return moments.map(({ plot, provider, gap, passes }, n) => {
-      const after = seq;
       seq += gap;
       at += passes;
       const own = Object.hasOwn(latching, provider) ? (latching[provider] ?? []) : [];
       if (plot.kind === "integrity") latching[provider] = [...own, n];
       const told: Plot =
         plot.kind === "clearing" ? { kind: "clearing", of: own.at(-1 - plot.back) ?? n } : plot;
-      return { seq, after, at, event: eventOf(told, n, provider) };
+      return { seq, at, event: eventOf(told, n, provider) };
     });
   });
 }
@@ -131,6 +137,20 @@ export function told(
     at: START + ms,
     event: eventOf(typeof plot === "string" ? { kind: "outcome", result: plot } : plot, n),
   }));
+}
+
+/** The same with each run of successes told one by one, under new numbers. */
+export function singly(story: readonly StoredEvent[]): StoredEvent[] {
+  let [seq, id] = [0, 1_000_000];
+  return story.flatMap(({ at, event }) => {
+    seq += 1;
+    if (event.kind !== "outcome" || event.count === 1) return [{ seq, at, event }];
+    return times(event.count, event).map((run) => {
+      seq += 1;
+      id += 1;
+      return { seq, at, event: { ...run, id: idOf(id), count: 1 } };
+    });
+  });
 }
 
 /** So many times the same. */

@@ -1,6 +1,13 @@
 import { PHASES_OF, ScbeError } from "@scbe/contracts";
 import { Opener, Sealer } from "@scbe/envelope";
-import type { ConfigOf, environmentVariables, Host, windowVariables } from "@scbe/service-kit";
+import {
+  type ConfigOf,
+  type environmentVariables,
+  type Host,
+  TrustFollower,
+  type TrustView,
+  type windowVariables,
+} from "@scbe/service-kit";
 import { Admissions } from "./admissions.ts";
 import type { ControlView } from "./control/control-view.ts";
 import { openControl } from "./control/open-control.ts";
@@ -14,6 +21,7 @@ import { showAdmissions } from "./show-admissions.ts";
 import { SubkeyStore } from "./subkey-store.ts";
 import { traceOpening } from "./trace-opening.ts";
 import type { verifierVariables } from "./variables.ts";
+import { withTrust } from "./with-trust.ts";
 
 /** What a verifier needs of its process. */
 export type VerifierHost = Pick<
@@ -47,8 +55,10 @@ export interface Verifier extends AsyncDisposable {
   readonly sealer: Sealer;
   /** Absent where no requests are sealed. */
   readonly epochs: EpochFollower | undefined;
-  /** What the control plane says of requests; sealer and openers ask it by themselves. */
+  /** What control plane and trust say of requests; sealer and openers ask it by themselves. */
   readonly control: ControlView;
+  /** How far providers are trusted, for whoever chooses one. */
+  readonly trust: TrustView;
   /** How far a sealer's clock and ours may be apart, as of now. */
   readonly skewSeconds: number;
   /** An opener for what one endpoint serves; all of them share keys and admissions. */
@@ -57,7 +67,7 @@ export interface Verifier extends AsyncDisposable {
 
 /**
  * Opens a verifier: fetches the subkeys of all of the configuration's providers and intents, and goes on following the
- * ring, the replay epoch and the control plane. It comes back at once; readiness says what is still missing (`keys`, `epoch`,
+ * ring, the replay epoch, the control plane and trust. It comes back at once; readiness says what is still missing (`keys`, `epoch`,
  * `control`).
  * @throws ScbeError BAD_REQUEST without an nkey, since grants are asked for under signature; for a folder of state that
  *   cannot be used
@@ -75,7 +85,8 @@ export function openVerifier(host: VerifierHost, config: VerifierConfig, options
   }
   const env = config.SCBE_ENVIRONMENT;
   const stack = new AsyncDisposableStack();
-  const control = stack.use(openControl(host, config));
+  const trust = stack.use(new TrustFollower({ bus, clock, log, readiness, metrics }));
+  const control = withTrust(stack.use(openControl(host, config)), trust);
   const store = new SubkeyStore();
   const source = { bus, identity, env, keyringPublicKey: config.SCBE_KEYRING_PUBLIC_KEY };
   const names = { providers: config.SCBE_PROVIDERS, intents: config.SCBE_INTENTS };
@@ -113,6 +124,7 @@ export function openVerifier(host: VerifierHost, config: VerifierConfig, options
     sealer,
     epochs,
     control,
+    trust,
     get skewSeconds() {
       return limits.skewSeconds;
     },

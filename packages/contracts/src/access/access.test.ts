@@ -95,7 +95,7 @@ describe("permissions", () => {
       envelope: ["orchestrator", ...gateways, "operator", "narrow"],
       "replay-guard": ["envelope", "orchestrator", ...gateways, "operator", "narrow"],
       "rollback-controller": ["envelope", "orchestrator", ...gateways, "operator", "narrow"],
-      "trust-scorer": [],
+      "trust-scorer": ["orchestrator", "operator", "narrow"],
       "gateway-openai": ["orchestrator", "operator"],
       "gateway-xai": ["orchestrator", "operator", "narrow"],
       orchestrator: [],

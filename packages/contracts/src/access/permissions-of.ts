@@ -110,9 +110,12 @@ function publishedByOwner({ stream, bucket, keys }: BucketStore): string[] {
   ];
 }
 
-/** Reading the first key, and no watch: whoever may create a consumer can have JetStream deliver into any subject. */
+/**
+ * Reading the first key. No watch: whoever may create a consumer can have JetStream deliver into any subject. And no description of the stream: it
+ * comes wherever the asker says, with the server's own rights, and is stored there if that is the subject of a bucket or a stream.
+ */
 function publishedByLookup({ stream, bucket, keys: [key] }: BucketStore): string[] {
-  return [`$JS.API.STREAM.INFO.${stream}`, `$JS.API.DIRECT.GET.${stream}.$KV.${bucket}.${key}`];
+  return [`$JS.API.DIRECT.GET.${stream}.$KV.${bucket}.${key}`];
 }
 
 /** One message at a time, into the reader's own inbox: a consumer could deliver into any subject. */

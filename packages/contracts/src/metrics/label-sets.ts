@@ -83,9 +83,17 @@ export type NoticeResult = (typeof NOTICE_RESULTS)[number];
 export const AUDIT_RESULTS = ["stored", "failed", "dropped"] as const;
 export type AuditResult = (typeof AUDIT_RESULTS)[number];
 
+/** What became of events for the trust stream: `failed` are sent again, `dropped` are lost. */
+export const OUTCOME_REPORT_RESULTS = ["acknowledged", "failed", "dropped"] as const;
+export type OutcomeReportResult = (typeof OUTCOME_REPORT_RESULTS)[number];
+
 /** What became of a message of the trust stream: `bad` is none that may stand there, and counts for nothing. */
 export const TRUST_EVENT_RESULTS = ["applied", "bad"] as const;
 export type TrustEventResult = (typeof TRUST_EVENT_RESULTS)[number];
+
+/** What became of a trust document that was offered: `old` is none that was not known, `refused` is none at all. */
+export const TRUST_DOCUMENT_RESULTS = ["applied", "old", "refused"] as const;
+export type TrustDocumentResult = (typeof TRUST_DOCUMENT_RESULTS)[number];
 
 /** How a verifier stands, as the controller knows it from its last question for a lease. */
 export const VERIFIER_STATES = ["converged", "behind", "stale"] as const;

@@ -1,5 +1,5 @@
 import { ANSWER_MS } from "./bounds.ts";
-import { LANDINGS, REQUEST_RESULTS } from "./label-sets.ts";
+import { LANDINGS, OUTCOME_REPORT_RESULTS, REQUEST_RESULTS } from "./label-sets.ts";
 import type { MetricRows } from "./metric-row.ts";
 
 const OF = ["orchestrator"] as const;
@@ -39,6 +39,20 @@ export const ORCHESTRATOR = {
     kind: "gauge",
     of: OF,
     help: "Requests that have not ended",
+    unit: "count",
+    labels: {},
+  },
+  scbe_outcome_reports_total: {
+    kind: "counter",
+    of: OF,
+    help: "Events that tell the trust stream what requests came to, by what became of them: acknowledged, failed and sent again, or dropped",
+    unit: "count",
+    labels: { result: OUTCOME_REPORT_RESULTS },
+  },
+  scbe_outcome_reports_waiting: {
+    kind: "gauge",
+    of: OF,
+    help: "Events that the trust stream has not acknowledged yet",
     unit: "count",
     labels: {},
   },

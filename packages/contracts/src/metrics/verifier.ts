@@ -6,11 +6,12 @@ import {
   PHASES,
   SESSION_BUDGETS,
   SESSION_STARTS,
+  TRUST_DOCUMENT_RESULTS,
 } from "./label-sets.ts";
 import type { MetricRows } from "./metric-row.ts";
 
 const VERIFIERS = ["orchestrator", "gateway", "envelope"] as const;
-/** Whoever holds the control document. */
+/** Whoever holds the documents of control and of trust. */
 const HOLDERS = [...VERIFIERS, "rollback-controller"] as const;
 const OPENERS_OF_REQUESTS = ["gateway", "envelope"] as const;
 const OF_PHASE = { phase: PHASES, provider: "providers" } as const;
@@ -159,5 +160,20 @@ export const VERIFIER = {
     help: "Questions for a lease: granted, unanswered, or answered by none for the document that is held",
     unit: "count",
     labels: { result: CONTROL_LEASE_RESULTS },
+  },
+  scbe_trust_documents_total: {
+    kind: "counter",
+    of: HOLDERS,
+    help: "Trust documents that arrived: applied, old, or refused as none at all",
+    unit: "count",
+    labels: { result: TRUST_DOCUMENT_RESULTS },
+  },
+  scbe_trust_stale: {
+    kind: "gauge",
+    of: HOLDERS,
+    help: "1 while no trust scorer is heard, so that what was last known stands, else 0",
+    unit: "flag",
+    labels: {},
+    together: "max",
   },
 } as const satisfies MetricRows;

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { allStores } from "@scbe/contracts";
 import type { JetStreamClient, NatsConnection } from "nats";
 import { ErrorCode as NatsCode, NatsError } from "nats";
 import type {
@@ -23,7 +24,7 @@ import { disconnected, tooLarge, toScbeError } from "./errors.ts";
 import { Exchanges } from "./exchanges.ts";
 import { encodeHeaders } from "./headers.ts";
 import { followLink } from "./link.ts";
-import { isMissingStream, NatsBucket } from "./nats-bucket.ts";
+import { NatsBucket } from "./nats-bucket.ts";
 import { NatsService } from "./nats-service.ts";
 import { NatsStream } from "./nats-stream.ts";
 import { Received } from "./received.ts";
@@ -159,8 +160,8 @@ export class NatsBus implements Bus {
   }
 
   async bucket(name: string, { signal }: { signal?: AbortSignal } = {}): Promise<Bucket> {
-    const direct = await this.#waitForBucket(name, signal);
-    const kv = await this.#jetstream.views.kv(name, { bindOnly: true, allow_direct: direct });
+    await this.#waitForBucket(name, signal);
+    const kv = await this.#jetstream.views.kv(name, { bindOnly: true, allow_direct: true });
     return new NatsBucket(name, kv, {
       log: this.#options.log,
       onReconnect: (listener) => this.onReconnect(listener),
@@ -294,17 +295,16 @@ export class NatsBus implements Bus {
   }
 
   /** Provisioning makes buckets; a service that is faster than it waits here. @throws ScbeError ABORTED */
-  async #waitForBucket(name: string, signal: AbortSignal | undefined): Promise<boolean> {
-    const manager = await this.#connection.jetstreamManager({
-      checkAPI: false,
-      timeout: JETSTREAM_TIMEOUT_MS,
-    });
+  /** By reading of its first key, which is a right that everybody has who has to do with a bucket; whether the key is there is all the same. */
+  async #waitForBucket(name: string, signal: AbortSignal | undefined): Promise<void> {
+    const subject = `$JS.API.DIRECT.GET.KV_${name}.$KV.${name}.${firstKeyOf(name)}`;
     for (let waits = 0; ; waits += 1) {
       try {
-        return (await manager.streams.info(`KV_${name}`)).config.allow_direct;
+        await this.#connection.request(subject, undefined, { timeout: JETSTREAM_TIMEOUT_MS });
+        return;
       } catch (error) {
-        if (waits === 0)
-          this.#options.log.info({ bucket: name, missing: isMissingStream(error) }, "waiting for a bucket");
+        const { code } = toScbeError(error, `look for bucket ${name}`);
+        if (waits === 0) this.#options.log.info({ bucket: name, code }, "waiting for a bucket");
       }
       try {
         await delay(BUCKET_POLL_MS, undefined, signal && { signal });
@@ -350,6 +350,12 @@ export class NatsBus implements Bus {
         subject,
       );
   }
+}
+
+/** Of a bucket that is none of ours, any. */
+function firstKeyOf(bucket: string): string {
+  const store = allStores().find((it) => it.kind === "bucket" && it.bucket === bucket);
+  return store?.kind === "bucket" ? store.keys[0] : "any";
 }
 
 const JETSTREAM_TIMEOUT_MS = 3000;

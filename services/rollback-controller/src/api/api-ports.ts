@@ -2,6 +2,7 @@ import type { Clock, Logger } from "@scbe/service-kit";
 import type { CanaryPort } from "../canary/canary-port.ts";
 import type { Prometheus } from "../edge/prometheus.ts";
 import type { Audit, ControlPlane } from "../ports.ts";
+import type { TrustPort } from "../trust/trust-port.ts";
 import type { Tokens } from "./tokens.ts";
 
 /** What the control API needs of the controller around it. */
@@ -21,6 +22,8 @@ export interface ApiPorts {
   readonly prometheus?: Prometheus;
   /** Absent: there is no canary to steer. */
   readonly canary?: CanaryPort;
+  /** Absent: nothing is shown or said of trust. */
+  readonly trust?: TrustPort;
   /** Absent: alerts switch nothing off. */
   readonly webhook?: AlertReceiver;
 }

@@ -38,6 +38,8 @@ export interface RouteSpec<B, Q> {
   readonly query?: z.ZodType<Q>;
   /** Of the answer with status 200. */
   readonly answer: z.ZodType;
+  /** True: with status 202 the same answer says that it was taken, and is not done yet. */
+  readonly mayBeLate?: true;
   /** Statuses beside 200 and those that follow from its access and its body. */
   readonly refuses?: readonly number[];
   /** True: this request is not counted against its token's rate. */

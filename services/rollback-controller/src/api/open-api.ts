@@ -44,7 +44,7 @@ export function openApi(): Json {
 }
 
 function operationOf(route: ApiRoute, schemas: Schemas): Json {
-  const { summary, description, access, body, query, answer } = route;
+  const { summary, description, access, body, query, answer, mayBeLate } = route;
   const refusals = statusesOf(route).map((status) => [status, { $ref: `#/components/responses/${status}` }]);
   return {
     summary,
@@ -53,7 +53,11 @@ function operationOf(route: ApiRoute, schemas: Schemas): Json {
     security: access === "open" ? [] : access.map((name) => ({ [name]: [] })),
     ...(query !== undefined && { parameters: parametersOf(schemas.of(query)) }),
     ...(body !== undefined && { requestBody: requestBody(body, schemas) }),
-    responses: { 200: response("Done", schemas.of(answer)), ...Object.fromEntries(refusals) },
+    responses: {
+      200: response("Done", schemas.of(answer)),
+      ...(mayBeLate && { 202: response("Taken, and not done yet", schemas.of(answer)) }),
+      ...Object.fromEntries(refusals),
+    },
   };
 }
 

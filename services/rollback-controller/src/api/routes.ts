@@ -6,6 +6,7 @@ import { getFeatureFlags } from "./get-feature-flags.ts";
 import { getOrchestratorHealth } from "./get-orchestrator-health.ts";
 import { getScbeHealth } from "./get-scbe-health.ts";
 import { getSecurityMetrics } from "./get-security-metrics.ts";
+import { getTrustScores } from "./get-trust-scores.ts";
 import { postAlertmanager } from "./post-alertmanager.ts";
 import { postCanary } from "./post-canary.ts";
 import { postCanaryAbort } from "./post-canary-abort.ts";
@@ -13,6 +14,7 @@ import { postCanaryPause } from "./post-canary-pause.ts";
 import { postCanaryResume } from "./post-canary-resume.ts";
 import { postFeatureFlags } from "./post-feature-flags.ts";
 import { postSkewWindow } from "./post-skew-window.ts";
+import { postTrust } from "./post-trust.ts";
 
 /** Every route of the control API, in the order of its documentation. */
 export const ROUTES: readonly ApiRoute[] = [
@@ -21,6 +23,8 @@ export const ROUTES: readonly ApiRoute[] = [
   getScbeHealth,
   getOrchestratorHealth,
   postSkewWindow,
+  getTrustScores,
+  postTrust,
   getAudit,
   getCanary,
   postCanary,

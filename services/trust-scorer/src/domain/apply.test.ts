@@ -1,9 +1,23 @@
-import { type OutcomeResult, trustIn, trustScore, trustShare } from "@scbe/contracts";
+import {
+  type OutcomeResult,
+  STORES,
+  type TrustEvent,
+  trustIn,
+  trustScore,
+  trustShare,
+} from "@scbe/contracts";
 import { describe, expect, test } from "vitest";
 import { CREATED, eventOf, OPENAI, type Plot, replay, START, times, told } from "../../test/trust-story.ts";
 import { apply, type StoredEvent } from "./apply.ts";
 import { W_AFTER_EXCLUSION } from "./count-outcome.ts";
-import { emptyTrust, onStream, readTrust, TRUST_DEFAULTS } from "./trust-state.ts";
+import {
+  emptyTrust,
+  encodeTrust,
+  onStream,
+  RECENT_IDS_MAX,
+  readTrust,
+  TRUST_DEFAULTS,
+} from "./trust-state.ts";
 import { WEIGHTS } from "./weights.ts";
 
 const of = (story: readonly StoredEvent[]) => trustIn(replay(story), OPENAI);
@@ -116,11 +130,40 @@ describe("the stream", () => {
     expect(readTrust(Buffer.from(JSON.stringify(state)))).toEqual(state);
   });
 
+  test("makes no state that is too large for its place, whatever the names, ids and words of 64 providers are", () => {
+    let state = emptyTrust(CREATED);
+    const put = (event: TrustEvent): void => {
+      state = apply(state, { seq: state.stream.seq + 1, at: START, event }, TRUST_DEFAULTS);
+    };
+    for (let n = 0; n < 64; n += 1) {
+      const provider = `${"p".repeat(61)}${100 + n}`;
+      const word = { reason: "\u0001".repeat(500), by: "\u0001".repeat(128) };
+      for (let id = 0; id < RECENT_IDS_MAX; id += 1) {
+        const event = eventOf({ kind: "integrity", cause: "bound_response_fails" }, id, provider);
+        put({ ...event, id: `${"i".repeat(61)}${100 + id}` } as TrustEvent);
+      }
+      put({ ...eventOf({ kind: "calibration", score: 0 }, n, provider), ...word } as TrustEvent);
+    }
+    expect(Object.keys(state.providers)).toHaveLength(64);
+    expect(encodeTrust(state).length).toBeLessThan(STORES.trust.maxValueBytes);
+  });
+
   test("of 50,000 events loses none, and the state stays small", () => {
     const plots = Array.from({ length: 50_000 }, (_, n) => [n, n % 400 === 0 ? "timeout" : "ok"] as const);
     const state = replay(told(...plots));
     expect(trustIn(state, OPENAI).samples).toBe(50_000);
     expect(JSON.stringify(state).length).toBeLessThan(8000);
+  });
+
+  test("that was put back from the document knows as many providers as before, and no more", () => {
+    let state = emptyTrust(CREATED);
+    for (let n = 0; n < 70; n += 1) {
+      if (n === 64) state = { ...state, recent: {} };
+      const event = eventOf({ kind: "outcome", result: "timeout" }, n, `p${n}`);
+      state = apply(state, { seq: n + 1, at: START, event }, TRUST_DEFAULTS);
+    }
+    expect(readTrust(encodeTrust(state))?.providers).toEqual(state.providers);
+    expect(Object.keys(state.providers)).toHaveLength(64);
   });
 
   test("what is no state is none", () => {

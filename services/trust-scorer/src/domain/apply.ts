@@ -22,17 +22,17 @@ export function apply(state: TrustState, stored: StoredEvent, config: TrustConfi
   if (stored.seq <= state.stream.seq) return state;
   const placed = { ...state, stream: { ...state.stream, seq: stored.seq } };
   const { provider, id } = stored.event;
-  const recent = Object.hasOwn(state.recent, provider) ? (state.recent[provider] ?? []) : undefined;
-  if (recent?.includes(id) || (recent === undefined && isFull(state))) return placed;
+  const recent = Object.hasOwn(state.recent, provider) ? (state.recent[provider] ?? []) : [];
+  if (recent.includes(id) || !hasRoom(state, provider)) return placed;
   return {
     ...placed,
     providers: { ...state.providers, [provider]: change(trustIn(state, provider), stored, config) },
-    recent: { ...state.recent, [provider]: [...(recent ?? []), id].slice(-RECENT_IDS_MAX) },
+    recent: { ...state.recent, [provider]: [...recent, id].slice(-RECENT_IDS_MAX) },
   };
 }
 
-function isFull({ recent }: TrustState): boolean {
-  return Object.keys(recent).length >= CONTROL_PROVIDERS_MAX;
+function hasRoom({ providers }: TrustState, provider: string): boolean {
+  return Object.hasOwn(providers, provider) || Object.keys(providers).length < CONTROL_PROVIDERS_MAX;
 }
 
 function change(trust: ProviderTrust, { event, at }: StoredEvent, config: TrustConfig): ProviderTrust {

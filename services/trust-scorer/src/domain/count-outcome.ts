@@ -14,8 +14,8 @@ export interface Outcome {
 }
 
 /**
- * With one more outcome, or a run of successes: that is the same as one after the other, as long as nothing else is between them. What was sent before the way back was open says nothing of the provider as it is now: its timeouts, which come late, would
- * exclude it again and again.
+ * With one more outcome, or a run of successes, which comes to the same as one after the other. What was sent before the way back was open says
+ * nothing of the provider as it is now: its timeouts, which come late, would exclude it again and again.
  */
 export function countOutcome(trust: ProviderTrust, outcome: Outcome, config: TrustConfig): ProviderTrust {
   const { weight, count, at, latencyMs } = outcome;
@@ -26,7 +26,12 @@ export function countOutcome(trust: ProviderTrust, outcome: Outcome, config: Tru
 
 /** CUSUM: a good past is no credit, so that who turns bad is found as fast on the millionth request as on the first. */
 export function addEvidence(w: number, weight: number): number {
-  return Math.max(0, w + weight);
+  return Math.max(0, roundEvidence(w + weight));
+}
+
+/** Evidence is counted in hundred-thousandths, as the weights are: sums of it are exact, whatever they are put together from. */
+export function roundEvidence(w: number): number {
+  return Math.round(w * 1e5) / 1e5;
 }
 
 function exclude(trust: ProviderTrust, at: number, config: TrustConfig): ProviderTrust {

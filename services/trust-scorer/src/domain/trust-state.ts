@@ -2,7 +2,7 @@ import { CONTROL_PROVIDERS_MAX, Name, NonceReuseEvent, TrustDocument } from "@sc
 import { z } from "zod";
 
 /** Ids of each provider's newest events that are remembered. The stream drops a second message of the same id for minutes, before this. */
-export const RECENT_IDS_MAX = 128;
+export const RECENT_IDS_MAX = 96;
 
 /** How long a provider stays out. */
 export interface TrustConfig {

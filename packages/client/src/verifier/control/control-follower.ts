@@ -1,7 +1,7 @@
-import { type Environment, SUBJECTS } from "@scbe/contracts";
+import { BUCKETS, type Environment, KV_KEYS, SUBJECTS } from "@scbe/contracts";
 import type { Phase } from "@scbe/envelope";
 import type { ControlDocument } from "@scbe/envelope/control";
-import type { Bus, Clock, Logger, Readiness, Registry } from "@scbe/service-kit";
+import { type Bus, type Clock, type Logger, LookUp, type Readiness, type Registry } from "@scbe/service-kit";
 import type { Control } from "./control.ts";
 import { ControlRules } from "./control-rules.ts";
 import type { ControlRoute } from "./control-view.ts";
@@ -12,7 +12,6 @@ import { LeaseKeeper } from "./lease-keeper.ts";
 import { LeaseTime } from "./lease-time.ts";
 import { type ShownControl, showControl } from "./show-control.ts";
 import type { StalePolicy } from "./stale-policy.ts";
-import { StoredControl } from "./stored-control.ts";
 
 export interface ControlFollowerOptions {
   readonly bus: Bus;
@@ -49,7 +48,7 @@ export class ControlFollower implements Control {
   readonly #lease: LeaseTime;
   readonly #rules: ControlRules;
   readonly #shown: ShownControl;
-  readonly #stored: StoredControl;
+  readonly #stored: LookUp;
   readonly #asker: LeaseAsker;
   readonly #keeper: LeaseKeeper;
 
@@ -66,7 +65,8 @@ export class ControlFollower implements Control {
     this.#shown = this.#stack.use(showControl(options.metrics, options.providers, this));
     const offer = (bytes: Uint8Array): void => this.#offer(bytes);
     this.#asker = new LeaseAsker({ ...options, lease: this.#lease, held: () => this.document, offer });
-    this.#stored = this.#stack.use(new StoredControl({ bus, log, offer }));
+    const where = { bucket: BUCKETS.control, key: KV_KEYS.control };
+    this.#stored = this.#stack.use(new LookUp({ bus, log, ...where, begin: () => offer }));
     this.#keeper = this.#stack.use(new LeaseKeeper({ leaseMs, ask: (signal) => this.#ask(signal) }));
     readiness.declare("control");
     this.#show();
@@ -121,7 +121,7 @@ export class ControlFollower implements Control {
 
   #askAndRead(): void {
     this.#keeper.askNow();
-    this.#stored.read();
+    void this.#stored.read();
   }
 
   #offer(bytes: Uint8Array): void {
@@ -148,7 +148,7 @@ export class ControlFollower implements Control {
     const result = await this.#asker.ask(signal);
     if (result === undefined) return undefined;
     this.#shown.asked(result);
-    if (result !== "granted") this.#stored.read();
+    if (result !== "granted") void this.#stored.read();
     return result;
   }
 

@@ -1,8 +1,13 @@
 import type { Permission } from "@scbe/envelope";
 import type { ControlDocument, Route } from "@scbe/envelope/control";
 
-/** Where a request goes, as this process knows it. `stale`: its lease is lost, and the policy is to refuse; `unknown`: it holds no document yet. */
-export type ControlRoute = Route | { readonly way: "refused"; readonly why: "stale" | "unknown" };
+/**
+ * Where a request goes, as this process knows it. `stale`: its lease is lost, and the policy is to refuse; `unknown`: it holds no document
+ * yet; `distrusted`: the provider's integrity is in doubt.
+ */
+export type ControlRoute =
+  | Route
+  | { readonly way: "refused"; readonly why: "stale" | "unknown" | "distrusted" };
 
 /** What a process knows of the control plane, for whoever decides where a request goes. */
 export interface ControlView extends Permission {

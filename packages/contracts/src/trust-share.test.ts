@@ -1,13 +1,6 @@
 import { expect, test } from "vitest";
 import type { ProviderTrust } from "./trust.ts";
-import {
-  candidates,
-  trustIn,
-  trustLabel,
-  trustScore,
-  trustShare,
-  UNKNOWN_PROVIDER,
-} from "./trust-candidates.ts";
+import { trustIn, trustLabel, trustScore, trustShare, UNKNOWN_PROVIDER } from "./trust-share.ts";
 
 const SINCE = 1_800_000_000_000;
 const OUT: ProviderTrust = {
@@ -43,15 +36,9 @@ test("an exclusion by a person has no end of its own, and a latch neither", () =
   }
 });
 
-test("candidates keep their order: latched ones are none, excluded ones are the last resort, unknown ones are trusted", () => {
-  const document = { providers: { openai: OUT, xai: LATCHED } };
-  expect(candidates(document, ["xai", "openai", "constructor"], SINCE)).toEqual([
-    { provider: "openai", share: 0 },
-    { provider: "constructor", share: 100 },
-  ]);
-  expect(candidates(document, ["openai"], SINCE)).toEqual([{ provider: "openai", share: 0 }]);
-  expect(candidates(document, ["xai"], SINCE)).toEqual([]);
-  expect(trustIn(document, "constructor")).toBe(UNKNOWN_PROVIDER);
+test("who is not named is trusted, whatever the name", () => {
+  expect(trustIn({ providers: { openai: OUT, xai: LATCHED } }, "constructor")).toBe(UNKNOWN_PROVIDER);
+  expect(trustShare(UNKNOWN_PROVIDER, SINCE)).toBe(100);
 });
 
 test("a trust label is the name of no provider", () => {

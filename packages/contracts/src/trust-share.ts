@@ -15,30 +15,6 @@ export const UNKNOWN_PROVIDER: ProviderTrust = {
   calibration: null,
 };
 
-/** A provider that may be used, for this share of its requests. */
-export interface Candidate {
-  readonly provider: string;
-  /** Percent. A request outside of it goes to this one only when no other candidate is left. */
-  readonly share: number;
-}
-
-/**
- * Who of these may be used at `now`, in the order given. Who is excluded for its quality is among them with a share of 0: when no other is left
- * a doubtful answer is better than none. Who has a latch is not: with nobody else left, the request is refused.
- *
- * A request is inside of a share by `isInside(trustLabel(provider), requestId, share)` of `@scbe/envelope/control`.
- */
-export function candidates(
-  document: Pick<TrustDocument, "providers">,
-  providers: readonly string[],
-  now: number,
-): Candidate[] {
-  return providers
-    .map((provider) => ({ provider, trust: trustIn(document, provider) }))
-    .filter(({ trust }) => trust.latch === null)
-    .map(({ provider, trust }) => ({ provider, share: trustShare(trust, now) }));
-}
-
 /** What is known of a provider. */
 export function trustIn({ providers }: Pick<TrustDocument, "providers">, provider: string): ProviderTrust {
   const known = Object.hasOwn(providers, provider) ? providers[provider] : undefined;
@@ -54,7 +30,8 @@ export function trustScore(trust: ProviderTrust, now: number): number {
 /**
  * Percent of its traffic that a provider gets at `now`: nothing while it is excluded, then each step of its probation for as long as the exclusion
  * was. It takes no samples to get on: who is seldom asked would never come back. What happens in a step counts as ever, and
- * excludes again.
+ * excludes again. A request is inside of the share by `isInside(trustLabel(provider), requestId, share)` of `@scbe/envelope/control`; one outside of it goes
+ * there only when no other candidate is left, unless there is a latch.
  */
 export function trustShare(trust: ProviderTrust, now: number): number {
   if (trust.latch !== null || isExcluded(trust, now)) return 0;

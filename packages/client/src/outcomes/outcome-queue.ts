@@ -1,0 +1,152 @@
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  type ErrorCode,
+  isScbeError,
+  type OutcomeReportResult,
+  subjectFor,
+  TOLD_MAX,
+  type ToldEvent,
+  type TrustTelling,
+} from "@scbe/contracts";
+import { type Bus, backoffMs, type Logger } from "@scbe/service-kit";
+
+export interface OutcomeQueueOptions {
+  readonly bus: Pick<Bus, "request" | "onConnection">;
+  readonly log: Logger;
+  /** What has become of some. */
+  onResult(result: OutcomeReportResult, count: number): void;
+}
+
+/** Events that wait for their acknowledgement; of an integrity in doubt there is always room for some more. */
+export const WAITING_MAX = 65_536;
+const INTEGRITY_WAITING_MAX = WAITING_MAX + 1024;
+const TELL_TIMEOUT_MS = 2000;
+const RETRY = { firstMs: 100, maxMs: 5000 };
+/** To ask again would be answered likewise. */
+const HOPELESS: ReadonlySet<ErrorCode> = new Set(["BAD_REQUEST", "FORBIDDEN", "TOO_LARGE"]);
+
+/**
+ * Events on their way to the trust scorers, until these have stored each. Nobody waits for that. One that is told twice has one id, and
+ * counts once.
+ */
+export class OutcomeQueue implements AsyncDisposable {
+  readonly #options: OutcomeQueueOptions;
+  readonly #stopping = new AbortController();
+  readonly #following: Disposable;
+  /** By provider, each oldest first. */
+  readonly #waiting = new Map<string, ToldEvent[]>();
+  #sending: Promise<void> | undefined;
+  #isDropping = false;
+
+  constructor(options: OutcomeQueueOptions) {
+    this.#options = options;
+    this.#following = options.bus.onConnection((connected) => {
+      if (!connected) this.#forgetTimeouts();
+    });
+  }
+
+  get waiting(): number {
+    return [...this.#waiting.values()].reduce((sum, { length }) => sum + length, 0);
+  }
+
+  add(event: ToldEvent): void {
+    const { waiting } = this;
+    if (waiting >= (event.kind === "integrity" ? INTEGRITY_WAITING_MAX : WAITING_MAX)) {
+      this.#drop(waiting);
+      return;
+    }
+    const { provider } = event;
+    const before = this.#waiting.get(provider);
+    if (before === undefined) this.#waiting.set(provider, [event]);
+    else before.push(event);
+    this.#sending ??= this.#send();
+  }
+
+  /** Tries once more with what waits; what is not stored then is dropped. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort();
+    await this.#sending;
+    this.#following[Symbol.dispose]();
+    const lost = this.waiting;
+    if (lost === 0) return;
+    this.#options.onResult("dropped", lost);
+    this.#options.log.warn({ count: lost }, "outcomes of requests are lost: no trust scorer stores them");
+  }
+
+  async #send(): Promise<void> {
+    // One turn later, so that what one turn of this process tells travels together.
+    await Promise.resolve();
+    let failures = 0;
+    while (this.#waiting.size > 0) {
+      const isLast = this.#stopping.signal.aborted;
+      const codes = await Promise.all([...this.#waiting.keys()].map((provider) => this.#tell(provider)));
+      const code = codes.find((it) => it !== undefined);
+      if (code === undefined) failures = 0;
+      else if (isLast) break;
+      else {
+        if (failures === 0) this.#warn(code);
+        failures += 1;
+        const pauseMs = backoffMs(failures, Math.random(), RETRY);
+        await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+      }
+    }
+    this.#sending = undefined;
+  }
+
+  /** The code of an error after which the same is to be told again. */
+  async #tell(provider: string): Promise<ErrorCode | undefined> {
+    const { bus, log, onResult } = this.#options;
+    const events = (this.#waiting.get(provider) ?? []).slice(0, TOLD_MAX);
+    const telling: TrustTelling = { v: 1, events };
+    try {
+      const options = { timeoutMs: TELL_TIMEOUT_MS, traced: false };
+      await bus.request(subjectFor("trustTell", provider), Buffer.from(JSON.stringify(telling)), options);
+      this.#settle(provider, events, "acknowledged");
+      this.#isDropping = false;
+      return undefined;
+    } catch (error) {
+      const code = isScbeError(error) ? error.code : "INTERNAL";
+      if (HOPELESS.has(code)) {
+        log.error({ provider, code, count: events.length }, "outcomes of requests are dropped: refused");
+        this.#settle(provider, events, "dropped");
+        return undefined;
+      }
+      onResult("failed", events.length);
+      return code;
+    }
+  }
+
+  #settle(provider: string, events: readonly ToldEvent[], result: OutcomeReportResult): void {
+    const settled = new Set(events);
+    this.#keep(provider, (event) => !settled.has(event));
+    this.#options.onResult(result, events.length);
+  }
+
+  /** A link that was dead for some time before it was found to be is no fault of any provider. */
+  #forgetTimeouts(): void {
+    const before = this.waiting;
+    for (const provider of [...this.#waiting.keys()]) {
+      this.#keep(provider, (event) => event.kind !== "outcome" || event.result !== "timeout");
+    }
+    if (before > this.waiting) this.#options.onResult("dropped", before - this.waiting);
+  }
+
+  #keep(provider: string, isKept: (event: ToldEvent) => boolean): void {
+    const left = this.#waiting.get(provider)?.filter(isKept) ?? [];
+    if (left.length > 0) this.#waiting.set(provider, left);
+    else this.#waiting.delete(provider);
+  }
+
+  #warn(code: ErrorCode): void {
+    const { waiting } = this;
+    this.#options.log.warn({ code, waiting }, "no trust scorer has stored outcomes; they are told again");
+  }
+
+  #drop(waiting: number): void {
+    const { onResult, log } = this.#options;
+    onResult("dropped", 1);
+    if (!this.#isDropping)
+      log.error({ waiting }, "outcomes of requests are dropped: too many wait for the trust scorers");
+    this.#isDropping = true;
+  }
+}

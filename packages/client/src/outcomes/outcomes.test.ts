@@ -1,0 +1,142 @@
+import { randomUUID } from "node:crypto";
+import type { OutcomeEvent, OutcomeResult } from "@scbe/contracts";
+import { type Bus, connectBus, createLogger, Registry, systemClock } from "@scbe/service-kit";
+import { eventually, type NatsServer, startNats } from "@scbe/testkit";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { HeardOutcomes } from "../../test/heard-outcomes.ts";
+import { Outcomes } from "./outcomes.ts";
+
+const log = createLogger({ name: "test", level: "silent" });
+const LONG = { timeoutMs: 60_000 };
+
+let nats: NatsServer;
+let bus: Bus;
+let metrics: Registry;
+let outcomes: Outcomes;
+let scorer: Bus;
+let heard: HeardOutcomes;
+
+beforeEach(async () => {
+  nats = await startNats();
+  bus = await connectBus({ servers: [nats.url], name: "orchestrator", log });
+  scorer = await connectBus({ servers: [nats.url], name: "trust-scorer", log });
+  heard = new HeardOutcomes(scorer);
+  await scorer.flush();
+  metrics = new Registry();
+  outcomes = new Outcomes({ bus, clock: systemClock, log, metrics });
+});
+afterEach(async () => {
+  await outcomes[Symbol.asyncDispose]();
+  await bus[Symbol.asyncDispose]();
+  await scorer[Symbol.asyncDispose]();
+  await nats[Symbol.asyncDispose]();
+});
+
+function note(result: OutcomeResult, provider = "openai", latencyMs = 5): string {
+  const requestId = randomUUID();
+  outcomes.note({ provider, requestId, result, latencyMs });
+  return requestId;
+}
+
+async function reported(result: string): Promise<number> {
+  const values = (await metrics.getSingleMetric("scbe_outcome_reports_total")?.get())?.values ?? [];
+  return values.find(({ labels }) => labels.result === result)?.value ?? 0;
+}
+
+async function waiting(): Promise<number> {
+  return (
+    (await metrics.getSingleMetric("scbe_outcome_reports_waiting")?.get())?.values[0]?.value ?? Number.NaN
+  );
+}
+
+/** Result and count of each, in the stream's order. */
+async function told(): Promise<(readonly [string, string, number | undefined])[]> {
+  return heard.events.map((event) =>
+    event.kind === "outcome"
+      ? [event.provider, event.result, event.count]
+      : [event.provider, event.kind, undefined],
+  );
+}
+
+test("successes in a row are one event, and what stands between them is told in its place", async () => {
+  for (let n = 0; n < 3; n += 1) note("ok");
+  note("ok", "xai", 400);
+  const failed = note("timeout", "openai", 1234);
+  for (let n = 0; n < 2; n += 1) note("ok");
+  await eventually(async () => (await told()).length === 4);
+  const events = heard.events as OutcomeEvent[];
+  expect(events.map(({ provider, result, count }) => [provider, result, count])).toEqual([
+    ["openai", "ok", 3],
+    ["openai", "timeout", 1],
+    ["xai", "ok", 1],
+    ["openai", "ok", 2],
+  ]);
+  expect(events[1]).toMatchObject({ request_id: failed, latency_ms: 1234 });
+  expect(events[0]).not.toHaveProperty("request_id");
+  // Until it was told, from the sending of its first one.
+  expect(events[2]?.latency_ms).toBeGreaterThanOrEqual(400 + 200);
+});
+
+test("disposing tells what was not told yet", async () => {
+  note("ok");
+  await outcomes[Symbol.asyncDispose]();
+  expect(await told()).toEqual([["openai", "ok", 1]]);
+});
+
+test("one event tells of 10,000 successes at most", async () => {
+  for (let n = 0; n < 10_001; n += 1) note("ok");
+  await eventually(async () => (await told()).length === 2);
+  expect(await told()).toEqual([
+    ["openai", "ok", 10_000],
+    ["openai", "ok", 1],
+  ]);
+});
+
+test("a burst of 50,000 events is lost to nobody, each once, and noting them does not wait", {
+  timeout: 120_000,
+}, async () => {
+  const requestIds = Array.from({ length: 50_000 }, () => note("provider_error"));
+  expect(await waiting()).toBe(50_000);
+  await eventually(async () => (await waiting()) === 0, LONG);
+  const events = heard.events as OutcomeEvent[];
+  expect(events.map((event) => event.request_id)).toEqual(requestIds);
+  expect(await reported("acknowledged")).toBe(50_000);
+  expect(await reported("dropped")).toBe(0);
+});
+
+test("while the server is away they wait, and are sent when it is back, each once", {
+  timeout: 60_000,
+}, async () => {
+  note("timeout");
+  await eventually(async () => (await reported("acknowledged")) === 1);
+  nats.pause();
+  const later = [note("empty"), note("size"), note("schema")];
+  outcomes.blame("openai", later[0] as string);
+  await eventually(async () => (await reported("failed")) >= 4, LONG);
+  nats.resume();
+  await eventually(async () => (await waiting()) === 0, LONG);
+  expect((await told()).map(([, what]) => what)).toEqual(["timeout", "empty", "size", "schema", "integrity"]);
+});
+
+test("more than can wait are dropped and counted; for a blame there is still room", {
+  timeout: 60_000,
+}, async () => {
+  nats.pause();
+  for (let n = 0; n < 65_536 + 3; n += 1) note("timeout");
+  expect(await reported("dropped")).toBe(3);
+  outcomes.blame("openai", randomUUID());
+  expect(await reported("dropped")).toBe(3);
+  nats.resume();
+});
+
+test("a run took from the sending of its first request, and no time is more or less than can be told", async () => {
+  note("ok", "openai", 400);
+  note("ok", "openai", 1);
+  note("timeout", "xai", 1e9);
+  note("timeout", "mistral", -0.5);
+  await outcomes[Symbol.asyncDispose]();
+  const latency = (provider: string): number =>
+    (heard.events as OutcomeEvent[]).find((it) => it.provider === provider)?.latency_ms ?? Number.NaN;
+  expect(latency("openai")).toBeGreaterThanOrEqual(400);
+  expect([latency("xai"), latency("mistral")]).toEqual([3_600_000, 0]);
+});

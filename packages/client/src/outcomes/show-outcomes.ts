@@ -1,0 +1,17 @@
+import type { OutcomeReportResult } from "@scbe/contracts";
+import { counter, type Registry, watchGauge } from "@scbe/service-kit";
+
+/** What is shown of the events on their way to the trust stream; disposing ends the gauge. */
+export interface ShownOutcomes extends Disposable {
+  reported(result: OutcomeReportResult, count: number): void;
+}
+
+/** @param waiting how many there are now */
+export function showOutcomes(metrics: Registry, waiting: () => number): ShownOutcomes {
+  const reports = counter(metrics, "scbe_outcome_reports_total");
+  const watching = watchGauge(metrics, "scbe_outcome_reports_waiting", () => [[{}, waiting()]]);
+  return {
+    reported: (result, count) => reports.inc({ result }, count),
+    [Symbol.dispose]: () => watching[Symbol.dispose](),
+  };
+}

@@ -1,0 +1,56 @@
+import { type ErrorCode, ScbeError } from "@scbe/contracts";
+import { eventually, startTestController, type TestController } from "@scbe/testkit";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Deployment, startDeployment } from "../../test/deployment.ts";
+import { HeardOutcomes } from "../../test/heard-outcomes.ts";
+import { failureOf, saying, VARIABLES } from "../../test/trust-stage.ts";
+import type { Client, Expectations, Handler } from "../index.ts";
+
+/** What travels unsealed says nothing of its provider: anybody may have answered it. */
+let deployment: Deployment;
+let controller: TestController;
+let gateway: Client;
+let client: Client;
+let handler: Handler;
+let heard: HeardOutcomes;
+
+beforeAll(async () => {
+  deployment = await startDeployment({ ...VARIABLES, SCBE_FALLBACK: "allow" });
+  heard = new HeardOutcomes(deployment.bus);
+  controller = await startTestController({ transport: { servers: [deployment.nats.url] } });
+  const settings = { controlPublicKey: controller.publicKey };
+  gateway = await deployment.gateway(settings);
+  client = await deployment.orchestrator(settings);
+  await gateway.serve({ provider: "openai", drainMs: 0, handler: (call) => handler(call) });
+});
+afterAll(async () => {
+  for (const it of [client, gateway, controller, deployment]) await it?.[Symbol.asyncDispose]();
+});
+
+const asked = { provider: "openai", model: "gpt-5", intent: "chat", body: Buffer.from("Hello") };
+const echo: Handler = ({ body }) => ({ body });
+
+const request = (expects?: Expectations) =>
+  client.request({ ...asked, timeoutMs: 5000, ...(expects && { expects }) });
+
+test("neither its success nor any failure is told", async () => {
+  handler = echo;
+  await request();
+  await controller.kill({ mode: "fallback", cause: "availability" });
+  await eventually(async () => !(await request()).isSealed);
+  const failing = async (code: ErrorCode, expects?: Expectations): Promise<void> =>
+    expect(await failureOf(request(expects))).toMatchObject({ code });
+  await failing("BAD_ANSWER", { contentType: "text/html" });
+  handler = () => Promise.reject(new ScbeError("HANDLER_FAILED", "no credit left"));
+  await failing("HANDLER_FAILED");
+  handler = () => Promise.reject(new ScbeError("TIMEOUT", "too slow"));
+  await failing("TIMEOUT");
+  await controller.release();
+  handler = () => Promise.reject(new ScbeError("BUSY", "full"));
+  await eventually(async () => {
+    await failing("BUSY");
+    return heard.events.some((it) => saying(it) === "openai busy");
+  });
+  const told = new Set(heard.events.map((it) => saying(it).replace(/ \d+$/, "")));
+  expect(told).toEqual(new Set(["openai ok", "openai busy"]));
+});

@@ -1,0 +1,125 @@
+import { randomUUID } from "node:crypto";
+import { STATUS, SUBJECTS } from "@scbe/contracts";
+import { Registry } from "@scbe/service-kit";
+import { createTestHost, eventually } from "@scbe/testkit";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { readClientConfig } from "../src/config.ts";
+import type { Client, Handler } from "../src/index.ts";
+import { openVerifier, type Verifier } from "../src/verifier/index.ts";
+import { type Deployment, startDeployment } from "./deployment.ts";
+import { RawCaller, type Said } from "./raw-caller.ts";
+import { excluded, latched } from "./trust-documents.ts";
+import { type Providers, VARIABLES } from "./trust-stage.ts";
+
+/** Whoever seals and opens for a provider in doubt refuses, whatever those who route believe. */
+let deployment: Deployment;
+let client: Client;
+const metrics = new Registry();
+let seq = 0;
+
+beforeAll(async () => {
+  deployment = await startDeployment(VARIABLES);
+  client = await deployment.gateway({ metrics });
+});
+afterAll(async () => {
+  await client?.[Symbol.asyncDispose]();
+  await deployment?.[Symbol.asyncDispose]();
+});
+afterEach(() => speak({}));
+
+async function applied(): Promise<number> {
+  const values = (await metrics.getSingleMetric("scbe_trust_documents_total")?.get())?.values ?? [];
+  return values.find(({ labels }) => labels.result === "applied")?.value ?? 0;
+}
+
+/** Resolves when the gateway holds it. */
+async function speak(providers: Providers): Promise<void> {
+  const before = await applied();
+  seq += 1;
+  const document = { v: 1, stream: { created: "2027-01-15T08:00:00Z", seq }, providers };
+  deployment.bus.publish(SUBJECTS.trustState, Buffer.from(JSON.stringify(document)));
+  await deployment.bus.flush();
+  await eventually(async () => (await applied()) > before, { timeoutMs: 20_000 });
+}
+
+const echo: Handler = ({ body }) => ({ body });
+
+async function asked(): Promise<Said> {
+  const caller = new RawCaller(deployment.bus, deployment.keyring, deployment.guard);
+  using asking = caller.ask(caller.seal().bytes);
+  return await asking.answered;
+}
+
+describe("a gateway", () => {
+  test("answers with noise while its provider is in doubt, hands nothing on, and serves when that is cleared", async () => {
+    let handled = 0;
+    const handler: Handler = (call) => {
+      handled += 1;
+      return echo(call);
+    };
+    await using _gateway = await client.serve({ provider: "openai", drainMs: 0, handler });
+    await speak({ openai: latched() });
+    expect(await asked()).toMatchObject({ status: STATUS.refused });
+    expect(handled).toBe(0);
+    await speak({});
+    expect(await asked()).toMatchObject({ status: STATUS.sealed });
+    expect(handled).toBe(1);
+  });
+
+  test("serves while its provider is excluded for its quality, and while another one is in doubt", async () => {
+    await using _gateway = await client.serve({ provider: "openai", drainMs: 0, handler: echo });
+    await speak({ openai: excluded(), anthropic: latched() });
+    expect(await asked()).toMatchObject({ status: STATUS.sealed });
+  });
+
+  test("aborts what is at work when its provider falls into doubt, and releases nothing", async () => {
+    const started = Promise.withResolvers<void>();
+    const handler: Handler = ({ signal, body }) =>
+      new Promise((resolve) => {
+        signal.addEventListener("abort", () => resolve({ body }));
+        started.resolve();
+      });
+    await using _gateway = await client.serve({ provider: "openai", drainMs: 0, handler });
+    const asking = asked();
+    await started.promise;
+    await speak({ openai: latched() });
+    const said = await asking;
+    expect(said).toMatchObject({ status: undefined, error: "SWITCHED_OFF" });
+    expect(said.data).toHaveLength(0);
+  });
+});
+
+describe("the envelope service's verifier", () => {
+  const names = { provider: "openai", model: "gpt-5", intent: "chat" };
+
+  async function withVerifier(use: (verifier: Verifier) => Promise<void>): Promise<void> {
+    await using host = await createTestHost({
+      transport: deployment.transport("envelope"),
+      name: "envelope",
+    });
+    const config = readClientConfig(deployment.options("envelope"));
+    await using verifier = openVerifier(host, config, { as: "envelope" });
+    const isReady = async (): Promise<boolean> => {
+      await deployment.keyring.broadcast();
+      return host.readiness.ready;
+    };
+    await eventually(isReady, { timeoutMs: 20_000 });
+    await use(verifier);
+  }
+
+  test("seals nothing for a provider in doubt, and for every other one", async () => {
+    await withVerifier(async ({ sealer, trust }) => {
+      const seal = () =>
+        sealer.sealRequest({ ...names, requestId: randomUUID(), body: Buffer.from("Hello") });
+      const { header, hash } = seal();
+      await speak({ openai: latched() });
+      await eventually(() => trust.document?.providers.openai?.latch);
+      expect(seal).toThrow(expect.objectContaining({ code: "DISTRUSTED" }));
+      const answering = () => sealer.sealResponse({ request: { header, hash }, body: Buffer.from("x") });
+      expect(answering).toThrow(expect.objectContaining({ code: "DISTRUSTED" }));
+      await speak({ openai: excluded() });
+      await eventually(() => trust.document?.providers.openai?.exclusion);
+      expect(seal().header.provider).toBe("openai");
+    });
+  });
+});

@@ -1,0 +1,175 @@
+import type { AlertCases, CaseSeries } from "./alert-case.ts";
+import { gauge, series, type Value } from "./series.ts";
+
+const LEADER = { job: "trust-scorer", instance: "trust-1:9" };
+const OTHER = { ...LEADER, instance: "trust-2:9" };
+const MINUTES = 30;
+
+type At = (second: number) => Value;
+type Metric =
+  | "scbe_trust_latched"
+  | "scbe_trust_excluded"
+  | "scbe_trust_leading"
+  | "scbe_trust_score_avg"
+  | "scbe_trust_stream_lag";
+
+function shown(metric: Metric, at: At, labels: Readonly<Record<string, string>> = {}): CaseSeries {
+  return series(metric, { ...LEADER, ...labels }, gauge(MINUTES, at));
+}
+
+const of = (provider: string) => ({ provider });
+const never: At = () => 0;
+const always: At = () => 1;
+const from =
+  (start: number): At =>
+  (second) =>
+    second >= start ? 1 : 0;
+
+const LATCHED = "scbe_trust_latched";
+
+export const PROVIDER_LATCHED: AlertCases = {
+  "a provider that is latched is a warning at once, and is named": {
+    alert: "SCBEProviderLatched",
+    series: [shown(LATCHED, from(300), of("xai")), shown(LATCHED, never, of("openai"))],
+    minutes: 5,
+    fires: {
+      who: { provider: "xai", severity: "warning" },
+      notBefore: 4.75,
+      says: "xai is latched for its integrity: nothing is sent to it, nor taken from it",
+    },
+  },
+  "providers that are latched, all of them, are critical": {
+    alert: "SCBEProviderLatched",
+    series: [shown(LATCHED, from(300), of("xai")), shown(LATCHED, always, of("openai"))],
+    minutes: 5,
+    fires: {
+      who: { severity: "critical" },
+      also: [
+        { provider: "openai", severity: "warning" },
+        { provider: "xai", severity: "warning" },
+      ],
+    },
+  },
+  "a latch that was set is told on while another scorer takes over": {
+    alert: "SCBEProviderLatched",
+    series: [
+      shown(LATCHED, (second) => (second < 600 ? 1 : "gone"), of("xai")),
+      shown(LATCHED, (second) => (second < 600 ? 0 : "gone"), of("openai")),
+    ],
+    minutes: 11.5,
+    fires: {
+      who: { provider: "xai", severity: "warning" },
+      says: "xai is latched for its integrity: nothing is sent to it, nor taken from it",
+    },
+  },
+  "providers without a latch are no alert": {
+    alert: "SCBEProviderLatched",
+    series: [shown(LATCHED, never, of("xai")), shown(LATCHED, never, of("openai"))],
+    minutes: MINUTES,
+    fires: "never",
+  },
+};
+
+const EXCLUDED = "scbe_trust_excluded";
+
+export const PROVIDER_EXCLUDED: AlertCases = {
+  "one provider of six that is excluded for half a minute at a time is one alert that goes on": {
+    alert: "SCBEProviderExcluded",
+    series: [
+      shown(EXCLUDED, (second) => (second >= 300 && second % 600 < 30 ? 1 : 0), of("groq")),
+      ...["openai", "anthropic", "google", "perplexity", "xai"].map((provider) =>
+        shown(EXCLUDED, never, of(provider)),
+      ),
+    ],
+    minutes: 28,
+    fires: {
+      who: { provider: "groq" },
+      notBefore: 9.75,
+      says: "groq is excluded, or was within 15m: others are asked before it",
+    },
+  },
+  "an exclusion that the leader before has told is told on": {
+    alert: "SCBEProviderExcluded",
+    series: [
+      shown(EXCLUDED, (second) => (second < 600 ? from(300)(second) : "gone"), of("groq")),
+      shown(EXCLUDED, (second) => (second >= 615 ? 0 : "gone"), { ...OTHER, ...of("groq") }),
+    ],
+    minutes: 12,
+    fires: {
+      who: { provider: "groq" },
+      says: "groq is excluded, or was within 15m: others are asked before it",
+    },
+  },
+  "providers of which none is excluded are no alert": {
+    alert: "SCBEProviderExcluded",
+    series: [shown(EXCLUDED, never, of("groq")), shown(EXCLUDED, never, of("xai"))],
+    minutes: MINUTES,
+    fires: "never",
+  },
+};
+
+const LEADING = "scbe_trust_leading";
+const AVERAGE = "scbe_trust_score_avg";
+
+export const TRUST_UNTOLD: AlertCases = {
+  "scorers of which none leads are an alert after two minutes": {
+    alert: "SCBETrustUntold",
+    series: [
+      shown(LEADING, (second) => (second < 300 ? 1 : 0)),
+      shown(LEADING, never, OTHER),
+      shown(AVERAGE, (second) => (second < 300 ? 1 : "gone")),
+    ],
+    minutes: 7,
+    fires: {
+      who: {},
+      notBefore: 6.75,
+      says: "None of 2 trust scorers says how far providers are trusted: no exclusion and no latch is set",
+    },
+  },
+  "a leader that cannot read its state, and so tells nothing, is the same alert": {
+    alert: "SCBETrustUntold",
+    series: [shown(LEADING, always)],
+    minutes: 2,
+    fires: { who: {}, notBefore: 1.75 },
+  },
+  "a minute without a leader, as when another one takes over, is no alert": {
+    alert: "SCBETrustUntold",
+    series: [
+      shown(LEADING, (second) => (second < 600 ? 1 : "gone")),
+      shown(AVERAGE, (second) => (second < 600 ? 1 : "gone")),
+      shown(LEADING, from(660), OTHER),
+      shown(AVERAGE, (second) => (second >= 660 ? 1 : "gone"), OTHER),
+    ],
+    minutes: MINUTES,
+    fires: "never",
+  },
+  "scorers that nobody scrapes are an absent target, and not this": {
+    alert: "SCBETrustUntold",
+    series: [],
+    minutes: MINUTES,
+    fires: "never",
+  },
+};
+
+const LAG = "scbe_trust_stream_lag";
+
+export const TRUST_LAG: AlertCases = {
+  "a lag that grows is an alert five minutes after it is above the limit": {
+    alert: "SCBETrustLag",
+    series: [shown(LAG, (second) => 5 * second)],
+    minutes: 8.5,
+    fires: { who: {}, notBefore: 8.25, says: "2550 messages of the trust stream wait to be applied" },
+  },
+  "a lag that is made up for within minutes is no alert": {
+    alert: "SCBETrustLag",
+    series: [shown(LAG, (second) => (second > 300 && second < 540 ? 50_000 : 0))],
+    minutes: MINUTES,
+    fires: "never",
+  },
+  "a few messages that wait all the time are no alert": {
+    alert: "SCBETrustLag",
+    series: [shown(LAG, () => 300)],
+    minutes: MINUTES,
+    fires: "never",
+  },
+};

@@ -1,0 +1,60 @@
+import type { Thresholds } from "../thresholds.ts";
+import { CHOSEN, type DashboardRow } from "./panel.ts";
+
+/** How far each provider is trusted. Only the scorer that leads says so, so that sums and maxima are over one. */
+export function trust({ limits }: Thresholds): DashboardRow {
+  return {
+    title: "Trust",
+    panels: [
+      {
+        title: "Trust",
+        says: "Average and by provider, 0 while it is out. Average below the line for five minutes: isolate the provider, then look at its recent answers.",
+        unit: "percentunit",
+        queries: [
+          { expr: "scbe_trust_score_avg", legend: "average" },
+          { expr: 'scbe_trust_score{provider="openai"}', legend: "{{provider}}" },
+          { expr: `scbe_trust_score{${CHOSEN},provider!="openai"}`, legend: "{{provider}}" },
+        ],
+        limits: { redBelow: limits.trustAverageMin },
+      },
+      {
+        title: "Excluded for quality",
+        says: "On: it is asked after all others. It comes back by itself, step by step; on again and again: look at its answers.",
+        unit: "bool_on_off",
+        queries: [{ expr: `max by (provider) (scbe_trust_excluded{${CHOSEN}})`, legend: "{{provider}}" }],
+        limits: { red: 1 },
+        now: true,
+      },
+      {
+        title: "Latched for integrity",
+        says: "On: nothing is sent to it, nor taken from it, until a person clears it. GET /metrics/scbe/trust-scores has the event.",
+        unit: "bool_on_off",
+        queries: [{ expr: `max by (provider) (scbe_trust_latched{${CHOSEN}})`, legend: "{{provider}}" }],
+        limits: { red: 1 },
+        now: true,
+      },
+      {
+        title: "Outcomes that trust stands on",
+        says: "Since the state began. A provider whose line is flat is not asked, or its clients' reports do not arrive.",
+        unit: "short",
+        queries: [{ expr: `max by (provider) (scbe_trust_samples{${CHOSEN}})`, legend: "{{provider}}" }],
+      },
+      {
+        title: "Who scores",
+        says: "1: leads. None: trust stands still, and no new latch is set; look at the scorers' /readyz.",
+        unit: "short",
+        queries: [{ expr: "scbe_trust_leading", legend: "{{instance}}" }],
+      },
+      {
+        title: "Trust events read",
+        says: "A second, by result. bad: somebody publishes what may not stand there. Lag: what waits; it grows when the scorer has no CPU left, or its bucket is away.",
+        unit: "short",
+        queries: [
+          { expr: "sum by (result) (rate(scbe_trust_events_total[5m]))", legend: "{{result}}" },
+          { expr: "max(scbe_trust_stream_lag)", legend: "lag" },
+        ],
+        limits: { red: limits.trustLagMax },
+      },
+    ],
+  };
+}

@@ -1,0 +1,23 @@
+import type { CalibrationEvent, ClearingEvent } from "@scbe/contracts";
+import type { TrustBody } from "./trust-body.ts";
+
+export interface Speaking {
+  readonly by: string;
+  /** ms since the Unix epoch */
+  readonly at: number;
+  newId(): string;
+}
+
+/** The events that a person's word is made of. The latch is cleared first: who gives a score as well sees it in force. */
+export function trustWords(
+  { provider, trust_score, clears, reason }: TrustBody,
+  { by, at, newId }: Speaking,
+): readonly (CalibrationEvent | ClearingEvent)[] {
+  const common = { v: 1, provider, at, reason, by } as const;
+  return [
+    ...(clears === undefined ? [] : [{ ...common, kind: "clearing", id: newId(), clears } as const]),
+    ...(trust_score === undefined
+      ? []
+      : [{ ...common, kind: "calibration", id: newId(), score: trust_score } as const]),
+  ];
+}

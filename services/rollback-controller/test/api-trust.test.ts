@@ -1,0 +1,100 @@
+import { type TrustDocument, UNKNOWN_PROVIDER } from "@scbe/contracts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { TrustBody } from "../src/domain/trust-body.ts";
+import { ADMIN, ALERTS, EMERGENCY, startApi, type TestApi } from "./api-kit.ts";
+
+const SCORES = "/metrics/scbe/trust-scores";
+const WORD = "/admin/scbe/trust";
+const body = { provider: "openai", trust_score: 0.95, reason: "resolved" };
+
+/** Words are taken, and change nothing. */
+function silentTrust() {
+  const said: { word: TrustBody; by: string }[] = [];
+  return {
+    said,
+    document: undefined as TrustDocument | undefined,
+    isHeard: false,
+    note: "nobody speaks",
+    say: async (word: TrustBody, by: string) => {
+      said.push({ word, by });
+      return { isApplied: false };
+    },
+  };
+}
+
+describe("the control API of trust", () => {
+  let api: TestApi;
+  let trust: ReturnType<typeof silentTrust>;
+
+  beforeEach(async () => {
+    trust = silentTrust();
+    api = await startApi({ trust });
+  });
+  afterEach(() => api[Symbol.asyncDispose]());
+
+  it("shows everybody that all are trusted while no scorer was heard of, and says so", async () => {
+    const { status, body: shown } = await api.ask(SCORES);
+    expect(status).toBe(200);
+    expect(shown).toMatchObject({
+      ...{ scbe_trust_score_avg: 1, heard: false, note: "nobody speaks", stream: null },
+    });
+    expect(shown.providers).toHaveLength(6);
+    expect(new Set(shown.providers.map((row: { trust_score: number }) => row.trust_score))).toEqual(
+      new Set([1]),
+    );
+  });
+
+  it.each([
+    [undefined, 401],
+    [EMERGENCY, 403],
+    [ALERTS, 403],
+    [ADMIN, 202],
+  ])("lets nobody speak but an admin: %s is answered %i", async (token, status) => {
+    const answer = await api.ask(WORD, { body, ...(token !== undefined && { token }) });
+    expect(answer.status).toBe(status);
+    expect(trust.said).toEqual(status === 202 ? [{ word: body, by: "ADMIN_TOKEN" }] : []);
+  });
+
+  it("says of a word that is late that it is not applied, and of a latch how it is cleared", async () => {
+    const latch = { cause: "nonce_reuse", since: 1_800_000_000_000, event: "e1" } as const;
+    const stream = { created: "2027-01-15T08:00:00Z", seq: 1 };
+    trust.document = { v: 1, stream, providers: { openai: { ...UNKNOWN_PROVIDER, latch } } };
+    const { body: answer } = await api.ask(WORD, { token: ADMIN, body });
+    expect(answer).toMatchObject({
+      applied: false,
+      trust_score: 0,
+      ledger: "integrity",
+      latch: { event: "e1" },
+    });
+    expect(answer.warnings).toEqual([
+      expect.stringContaining("as soon as a trust scorer has applied it"),
+      expect.stringContaining('{"provider":"openai","clears":"e1","reason":"..."}'),
+    ]);
+  });
+
+  it("names the known providers to who names another one", async () => {
+    const answer = await api.ask(WORD, { token: ADMIN, body: { ...body, provider: "opanai" } });
+    expect(answer.status).toBe(400);
+    expect(answer.body.fields).toEqual([
+      { field: "provider", problem: expect.stringContaining("openai, anthropic, google") },
+    ]);
+    expect(trust.said).toEqual([]);
+  });
+
+  const WRONG: readonly [more: object, field: string][] = [
+    [{ trust_score: 1.01 }, "trust_score"],
+    [{ trust_score: -1 }, "trust_score"],
+    [{ trust_score: "0.95" }, "trust_score"],
+    [{ trust_score: undefined }, "body"],
+    [{ clears: "no id" }, "clears"],
+    [{ clears: "" }, "clears"],
+    [{ reason: " " }, "reason"],
+    [{ reason: undefined }, "reason"],
+    [{ by: "ana" }, "by"],
+  ];
+  it.each(WRONG)("takes no word with %j: 400 that names the field", async (more, field) => {
+    const answer = await api.ask(WORD, { token: ADMIN, body: { ...body, ...more } });
+    expect([answer.status, answer.body.fields?.[0].field]).toEqual([400, field]);
+    expect(trust.said).toEqual([]);
+  });
+});

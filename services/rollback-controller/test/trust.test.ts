@@ -1,0 +1,188 @@
+import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { promisify } from "node:util";
+import { eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { LONG, PROVIDERS } from "./core-controller.ts";
+import { type ControllerProcess, launchController, TOKEN } from "./core-process.ts";
+import { connectTeller, launchScorer } from "./trust-process.ts";
+
+/** The runbook's lines as they stand there. */
+const RUNBOOK = {
+  view: "curl -s https://api.company.com/metrics/scbe/trust-scores | jq '.'",
+  adjust: `curl -X POST https://api.company.com/admin/scbe/trust \\
+  -H "Authorization: Bearer $ADMIN_TOKEN" \\
+  -d '{
+    "provider": "openai",
+    "trust_score": 0.95,
+    "reason": "Manual calibration after incident resolution"
+  }'`,
+} as const;
+/** For machines without it. */
+const JQ = "command -v jq >/dev/null || jq() { cat; }";
+
+let nats: SecuredNats;
+let scorer: Awaited<ReturnType<typeof launchScorer>>;
+let controller: ControllerProcess;
+let teller: Awaited<ReturnType<typeof connectTeller>>;
+
+beforeAll(async () => {
+  nats = await startSecuredNats({ providers: [...PROVIDERS] });
+  [scorer, controller, teller] = await Promise.all([
+    launchScorer(nats),
+    launchController(nats),
+    connectTeller(nats),
+  ]);
+  await controller.ready();
+}, 60_000);
+afterAll(async () => {
+  await teller?.[Symbol.asyncDispose]();
+  await controller?.[Symbol.asyncDispose]();
+  await scorer?.[Symbol.asyncDispose]();
+  await nats?.[Symbol.asyncDispose]();
+});
+
+async function run(line: string) {
+  const command = line.replaceAll("https://api.company.com", await controller.url());
+  const env = { PATH: process.env.PATH, ADMIN_TOKEN: TOKEN };
+  const { stdout } = await promisify(execFile)("bash", ["-c", `${JQ}\n${command}`], { env });
+  return JSON.parse(stdout);
+}
+
+async function say(body: object, at = controller) {
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const url = `${await at.url()}/admin/scbe/trust`;
+  const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
+  // biome-ignore lint/suspicious/noExplicitAny: a test says itself what it expects in it
+  return { status: answer.status, body: (await answer.json()) as any };
+}
+
+const scores = () => run(RUNBOOK.view);
+const rowOf = async (provider: string) =>
+  (await scores()).providers.find((row: { provider: string }) => row.provider === provider);
+
+async function audited() {
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const url = `${await controller.url()}/audit?limit=10`;
+  const { entries } = (await (await fetch(url, { headers })).json()) as {
+    entries: { action: string; by: string; reason: string; before: unknown; after: unknown }[];
+  };
+  return entries.filter(({ action }) => action === "trust");
+}
+
+const common = (provider: string) => ({ v: 1, id: randomUUID(), provider, at: Date.now() }) as const;
+
+async function latch(provider: string): Promise<string> {
+  const event = { ...common(provider), kind: "integrity", cause: "bound_response_fails" } as const;
+  await teller.tell(event);
+  await eventually(async () => (await rowOf(provider)).latch?.event === event.id, LONG);
+  return event.id;
+}
+
+describe("the runbook's lines, in a real shell with a real curl", () => {
+  test("show how every provider stands", async () => {
+    const shown = await eventually(async () => {
+      const it = await scores();
+      return it.heard && it.stream !== null && it;
+    }, LONG);
+    expect(shown).toMatchObject({ scbe_trust_score_avg: 1, note: null });
+    expect(shown.providers).toMatchObject(
+      PROVIDERS.map((provider) => ({ provider, trust_score: 1, share: 100 })),
+    );
+  });
+
+  test("set the trust of one, which is in force when they come back and stands in the audit with what was before", async () => {
+    const reason = "Manual calibration after incident resolution";
+    const calibration = { score: 0.95, reason, by: "ADMIN_TOKEN", at: expect.any(String) };
+    const answer = await run(RUNBOOK.adjust);
+    expect(answer).toMatchObject({ provider: "openai", applied: true, warnings: [], calibration });
+    expect(answer.trust_score).toBeCloseTo(0.95, 9);
+    expect((await scores()).scbe_trust_score_avg).toBeCloseTo(0.975, 9);
+    const [entry] = await eventually(async () => {
+      const entries = await audited();
+      return entries.length > 0 && entries;
+    }, LONG);
+    expect(entry).toMatchObject({
+      ...{ by: "ADMIN_TOKEN", reason },
+      before: { provider: "openai", trust_score: 1, calibration: null },
+      after: { provider: "openai", calibration },
+    });
+  });
+});
+
+describe("a latch", () => {
+  test("stands whatever score is given, and the answer's own words clear it", async () => {
+    const event = await latch("xai");
+    expect(await rowOf("xai")).toMatchObject({
+      ...{ trust_score: 0, share: 0, ledger: "integrity", cause: "bound_response_fails", until: null },
+    });
+    const scored = await say({ provider: "xai", trust_score: 1, reason: "looked at it" });
+    expect([scored.status, scored.body.applied, scored.body.latch.event]).toEqual([200, true, event]);
+    const words = JSON.parse(/\{.*\}/.exec(scored.body.warnings[0])?.[0] ?? "null");
+    const cleared = await say({ ...words, reason: "the key was changed" });
+    expect(cleared).toMatchObject({
+      status: 200,
+      body: { applied: true, latch: null, trust_score: 1, warnings: [] },
+    });
+  });
+
+  test("is not cleared by the name of another one; the answer names the one that stands", async () => {
+    const first = await latch("xai");
+    const second = await latch("xai");
+    const refused = await say({ provider: "xai", clears: first, reason: "the first one" });
+    expect(refused).toMatchObject({
+      status: 409,
+      body: { code: "CONFLICT", title: expect.stringContaining(second) },
+    });
+    const both = await say({ provider: "xai", clears: second, trust_score: 0.5, reason: "the second one" });
+    expect(both).toMatchObject({ status: 200, body: { latch: null, trust_score: 0.5 } });
+    expect((await say({ provider: "xai", clears: second, reason: "again" })).status).toBe(409);
+  });
+});
+
+test("who is out for its quality comes back by a person's word", async () => {
+  for (let failures = 0; failures < 5; failures += 1)
+    await teller.tell({ ...common("openai"), kind: "outcome", result: "timeout", count: 1, latency_ms: 9 });
+  const out = await eventually(async () => {
+    const row = await rowOf("openai");
+    return row.share === 0 && row;
+  }, LONG);
+  expect(out).toMatchObject({ ledger: "quality", cause: "outcomes", exclusions: 1 });
+  expect(Date.parse(out.until) - Date.parse(out.since)).toBe(30_000);
+  const { body } = await say({ provider: "openai", trust_score: 1, reason: "mended" });
+  expect(body).toMatchObject({ trust_score: 1, share: 100, ledger: null, exclusions: 0 });
+});
+
+test("without a scorer a word is kept, 202, and holds once there is one", async () => {
+  await scorer[Symbol.asyncDispose]();
+  const late = await say({ provider: "openai", trust_score: 0, reason: "while nobody scores" });
+  expect(late).toMatchObject({ status: 202, body: { applied: false, trust_score: 1 } });
+  await eventually(async () => (await scores()).heard === false, LONG);
+  expect((await scores()).note).toContain("what was last known stands");
+  scorer = await launchScorer(nats);
+  const out = await eventually(async () => {
+    const row = await rowOf("openai");
+    return row.trust_score === 0 && row;
+  }, LONG);
+  expect(out).toMatchObject({ ledger: "quality", cause: "calibration", until: null });
+  const [entry] = await audited();
+  expect(entry).toMatchObject({ after: { provider: "openai", trust_score: 0, applied: false } });
+}, 60_000);
+
+test("without the stream nothing can be said, 503, and everybody is shown as trusted", async () => {
+  await using bare = await startSecuredNats({ providers: [...PROVIDERS], provisioned: false });
+  await using alone = await launchController(bare);
+  const shown = await eventually(async () => {
+    const answer = await fetch(`${await alone.url()}/metrics/scbe/trust-scores`);
+    return answer.ok && (await answer.json());
+  }, LONG);
+  expect(shown).toMatchObject({ heard: false, stream: null, scbe_trust_score_avg: 1 });
+  const score = await say({ provider: "openai", trust_score: 0, reason: "x" }, alone);
+  expect(score).toMatchObject({
+    ...{ status: 503, body: { code: "NOT_READY", title: expect.stringContaining("not acknowledged") } },
+  });
+  const clearing = await say({ provider: "openai", clears: "e1", reason: "x" }, alone);
+  expect(clearing).toMatchObject({
+    ...{ status: 503, body: { code: "NOT_READY", title: expect.stringContaining("not known what stands") } },
+  });
+}, 60_000);

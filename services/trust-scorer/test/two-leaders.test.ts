@@ -1,0 +1,115 @@
+import { createLogger, type StoredMessage } from "@scbe/service-kit";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { StoredEvent } from "../src/domain/apply.ts";
+import { TRUST_DEFAULTS } from "../src/domain/trust-state.ts";
+import type { StoredTrust } from "../src/ports.ts";
+import { Scorer } from "../src/scorer.ts";
+import { subjectOf } from "./scorer-stage.ts";
+import { CREATED, PROVIDERS, replay, storyOf } from "./trust-story.ts";
+
+const log = createLogger({ name: "test", level: "silent" });
+const TURNS = 6;
+
+/** A stream that grows from look to look and a store, which two scorers use in whatever order the scheduler has them come. */
+function shared(story: readonly StoredEvent[], scheduler: fc.Scheduler) {
+  const messages = story.map(
+    ({ seq, at, event }): StoredMessage => ({ seq, at, subject: subjectOf(event), data: encode(event) }),
+  );
+  let looks = 0;
+  let stored: StoredTrust | undefined;
+  const inTurn = async <T>(work: () => T): Promise<T> => {
+    await scheduler.schedule(Promise.resolve());
+    return work();
+  };
+  const bounds = () => {
+    looks += 1;
+    const last = messages[Math.min(looks * 8, messages.length) - 1]?.seq ?? 0;
+    return { created: CREATED, first: 1, last, messages: 0, bytes: 0, bytesMax: -1 };
+  };
+  return {
+    stored: () => stored,
+    stream: {
+      bounds: () => inTurn(bounds),
+      get: (seq: number) => inTurn(() => messages.find((it) => it.seq === seq)),
+      next: (seq: number) => inTurn(() => messages.find((it) => it.seq >= seq)),
+    },
+    store: {
+      read: () => inTurn(() => stored),
+      write: (state: StoredTrust["state"], revision: number | undefined) =>
+        inTurn(() => {
+          if (stored?.revision !== revision) return undefined;
+          stored = { state, revision: (revision ?? 0) + 1 };
+          return stored.revision;
+        }),
+      show: () => inTurn(() => {}),
+    },
+  };
+}
+
+test("two that both take themselves for the leader, whatever comes between what they do, make of the stream what one reading of it makes", async () => {
+  let conflicts = 0;
+  await fc.assert(
+    fc.asyncProperty(storyOf(), fc.scheduler(), async (story, scheduler) => {
+      const { stream, store, stored } = shared(story, scheduler);
+      const write: typeof store.write = async (state, revision) => {
+        const next = await store.write(state, revision);
+        if (next === undefined) conflicts += 1;
+        return next;
+      };
+      const leader = () =>
+        new Scorer({
+          ...{ stream, store: { ...store, write }, log },
+          leadership: { leading: true },
+          clock: { now: () => 0, monotonic: () => 0 },
+          providers: new Set(PROVIDERS),
+          weighing: TRUST_DEFAULTS,
+          send: () => {},
+          onRead: () => {},
+        });
+      const lead = async (scorer: Scorer): Promise<void> => {
+        for (let turn = 0; turn < TURNS; turn += 1) await scorer.turn();
+      };
+      await scheduler.waitFor(Promise.all([lead(leader()), lead(leader())]));
+      const last = leader();
+      for (let more = true; more; ) more = await scheduler.waitFor(last.turn());
+      if (story.length > 0) expect(stored()?.state).toEqual(replay(story));
+    }),
+    { numRuns: 200 },
+  );
+  // Else they would never have met.
+  expect(conflicts).toBeGreaterThan(100);
+});
+
+test("one whose time was up while it stored what it had read tells nobody", async () => {
+  const leadership = { leading: true };
+  let told = 0;
+  const place = { created: CREATED, first: 1, last: 0, messages: 0, bytes: 0, bytesMax: -1 };
+  const scorer = new Scorer({
+    ...{ leadership, log },
+    stream: { bounds: async () => place, get: async () => undefined, next: async () => undefined },
+    store: {
+      read: async () => undefined,
+      write: async () => 1,
+      show: async () => {
+        leadership.leading = false;
+      },
+    },
+    clock: { now: () => 0, monotonic: () => 0 },
+    providers: new Set(PROVIDERS),
+    weighing: TRUST_DEFAULTS,
+    send: () => {
+      told += 1;
+    },
+    onRead: () => {},
+  });
+  await scorer.turn();
+  expect(told).toBe(0);
+  leadership.leading = true;
+  await scorer.turn();
+  expect(told).toBe(1);
+});
+
+function encode(value: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify(value));
+}

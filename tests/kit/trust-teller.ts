@@ -1,0 +1,32 @@
+import { randomUUID } from "node:crypto";
+import { type IntegrityEvent, type OutcomeEvent, subjectFor } from "@scbe/contracts";
+import { createTestHost } from "@scbe/testkit";
+import type { Spine } from "./spine.ts";
+
+/** Tells the trust scorer what a client would, though nothing has happened. */
+export interface TrustTeller extends AsyncDisposable {
+  /** So many requests to that provider have failed, one after the other: six exclude it. */
+  failures(provider: string, count: number): Promise<void>;
+  /** What only a holder of the provider's keys can cause. */
+  integrity(provider: string): Promise<void>;
+}
+
+/** With an orchestrator's rights. */
+export async function trustTeller(spine: Spine): Promise<TrustTeller> {
+  const name = "orchestrator";
+  const host = await createTestHost({ transport: spine.transport(name), name });
+  const common = (provider: string) => ({ v: 1, provider, id: randomUUID(), at: Date.now() }) as const;
+  const send = async (event: OutcomeEvent | IntegrityEvent): Promise<void> => {
+    const telling = Buffer.from(JSON.stringify({ v: 1, events: [event] }));
+    await host.bus.request(subjectFor("trustTell", event.provider), telling, { timeoutMs: 10_000 });
+  };
+  return {
+    failures: async (provider, count) => {
+      for (let sent = 0; sent < count; sent += 1) {
+        await send({ ...common(provider), kind: "outcome", result: "timeout", count: 1, latency_ms: 1000 });
+      }
+    },
+    integrity: (provider) => send({ ...common(provider), kind: "integrity", cause: "bound_response_fails" }),
+    [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+  };
+}
