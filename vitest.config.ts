@@ -1,7 +1,23 @@
 import { defineConfig } from "vitest/config";
 
-/** Tests of the whole system, with many processes each: one file at a time, and none beside the others. */
+/** Tests of the whole system, with many processes each. */
 const SYSTEM = "tests/**/*.test.ts";
+/** Those of them that measure times or memory, or look at all processes of a launcher: one file at a time, and nothing beside it. */
+const ALONE = [
+  "tests/bench/**/*.test.ts",
+  "tests/collectors.test.ts",
+  "tests/kill-*.test.ts",
+  "tests/leaks.test.ts",
+  "tests/memory.test.ts",
+  "tests/runbook.test.ts",
+  "tests/scbe-production-acceptance.test.ts",
+  "tests/spine.test.ts",
+  "tests/start.test.ts",
+  "tests/tap.test.ts",
+  "tests/trust-attackers.test.ts",
+];
+/** Of the others, which wait for most of their time. */
+const TOGETHER = 2;
 
 export default defineConfig({
   test: {
@@ -22,7 +38,17 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "system", include: [SYSTEM], fileParallelism: false, sequence: { groupOrder: 1 } },
+        test: {
+          name: "system",
+          include: [SYSTEM],
+          exclude: ["**/node_modules/**", ...ALONE],
+          maxWorkers: TOGETHER,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: "alone", include: ALONE, fileParallelism: false, sequence: { groupOrder: 2 } },
       },
     ],
   },

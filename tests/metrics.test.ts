@@ -12,34 +12,24 @@ import { eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { rawCaller } from "./kit/raw-caller.ts";
 import { parseScrape, type ScrapedSample, samplesOf, scrape, sumOf } from "./kit/scrape.ts";
-import { type ServiceProcess, startServiceProcess } from "./kit/service-process.ts";
 import { type Spine, startSpine } from "./kit/spine.ts";
 
 /** Against the whole of SCBE, its services as processes of their own, on real NATS and Redis. */
 let spine: Spine;
 let orchestrator: Client;
 let gateway: Client;
-let scorer: ServiceProcess;
 const registries = { orchestrator: new Registry(), gateway: new Registry() };
 const PROVIDERS = ["openai", "anthropic"];
 const ASKED = { provider: "openai", model: "gpt-5", intent: "chat", body: Buffer.from("Hello") };
 
 beforeAll(async () => {
-  spine = await startSpine({ providers: PROVIDERS, controller: true });
+  spine = await startSpine({ providers: PROVIDERS, controller: true, scorer: true });
   orchestrator = await spine.orchestrator({ metrics: registries.orchestrator });
   gateway = await spine.gateway("openai", { metrics: registries.gateway });
-  const name = "trust-scorer";
-  scorer = await startServiceProcess(name, "services/trust-scorer/src/main.ts", {
-    SCBE_PROVIDERS: PROVIDERS.join(","),
-    NATS_URL: spine.nats.url,
-    NATS_NKEY_SEED_FILE: spine.nats.credentials.seedFile(name),
-  });
-  await scorer.ready();
 });
 afterAll(async () => {
   await orchestrator?.[Symbol.asyncDispose]();
   await gateway?.[Symbol.asyncDispose]();
-  await scorer?.[Symbol.asyncDispose]();
   await spine?.[Symbol.asyncDispose]();
 });
 
@@ -50,7 +40,7 @@ const shownBy: Readonly<Record<ProcessKind, () => Promise<ScrapedSample[]>>> = {
   "replay-guard": () => scrape(present(spine.guards[0])),
   keyring: () => scrape(spine.keyring),
   "rollback-controller": () => scrape(present(spine.controller)),
-  "trust-scorer": () => scrape(scorer),
+  "trust-scorer": () => scrape(present(spine.scorers[0])),
 };
 const KINDS = Object.keys(shownBy) as ProcessKind[];
 
@@ -61,7 +51,7 @@ const ENDPOINTS: Readonly<Record<ProcessKind, readonly string[]>> = {
   "replay-guard": ["admit", "epoch-get"],
   keyring: ["grant"],
   "rollback-controller": ["lease"],
-  "trust-scorer": [],
+  "trust-scorer": ["tell"],
 };
 /** The metrics whose phase is what is sealed; of the others it is what is opened. */
 const SEALING: readonly MetricName[] = [

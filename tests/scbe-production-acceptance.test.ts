@@ -4,34 +4,52 @@ import { NOISE_BYTES, type RequestHeader } from "@scbe/envelope";
 import type { BusMessage } from "@scbe/service-kit";
 import { connectProbe, eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { phaseSkew } from "./acceptance/phase-skew.ts";
+import { providerSwitch } from "./acceptance/provider-switch.ts";
+import { trustDecay } from "./acceptance/trust-decay.ts";
 import { type Asker, connectAsker } from "./kit/asker.ts";
+import { ControlApi } from "./kit/control-api.ts";
 import { forge, headerOf, inSessionOf } from "./kit/forge.ts";
 import { type KnownKeys, knownKeys } from "./kit/known-keys.ts";
 import { measure, render, type Timings } from "./kit/measure.ts";
 import { rawCaller } from "./kit/raw-caller.ts";
 import { readMetric } from "./kit/read-metric.ts";
 import { type Spine, startSpine } from "./kit/spine.ts";
+import { type TrustWatch, watchTrust } from "./kit/watch-trust.ts";
 
 /**
  * Run against the whole of SCBE as it runs in production: nats-server with the access table's permissions, Redis, and
- * keyring, replay guard and envelope service as processes of their own.
+ * keyring, replay guard, envelope service, rollback controller and trust scorer as processes of their own.
  */
 let spine: Spine;
+let api: ControlApi;
 let orchestrator: Asker;
 let gateway: Asker;
 let keys: KnownKeys;
+let trust: TrustWatch;
 
 beforeAll(async () => {
-  spine = await startSpine({ variables: { SCBE_ENVELOPE_CONCURRENCY: "1024" } });
-  [orchestrator, gateway, keys] = await Promise.all([
+  spine = await startSpine({
+    controller: true,
+    scorer: true,
+    variables: {
+      SCBE_ENVELOPE_CONCURRENCY: "1024",
+      SCBE_SKEW_LIMIT_SECONDS: String(SKEW_LIMIT_S),
+      SCBE_TRUST_EXCLUSION_MS: "1000",
+    },
+  });
+  api = new ControlApi(spine);
+  [orchestrator, gateway, keys, trust] = await Promise.all([
     connectAsker(spine, "orchestrator"),
     connectAsker(spine, "gateway-openai"),
     knownKeys(spine),
+    watchTrust(spine),
   ]);
 });
 afterAll(async () => {
   await orchestrator?.[Symbol.asyncDispose]();
   await gateway?.[Symbol.asyncDispose]();
+  await trust?.[Symbol.asyncDispose]();
   await spine?.[Symbol.asyncDispose]();
 });
 
@@ -170,17 +188,18 @@ describe("Body tamper detection", () => {
   });
 });
 
+const SKEW_MS = 120_000;
+const SKEW_LIMIT_S = 300;
+const TTL_S = 60;
+const WINDOW_S = 300;
+
+/** Authentic but for the time: sealed at `ts`, in a session that has begun at `startedAt`. */
+async function sealedAt(ts: number, { startedAt = ts, ttl = TTL_S } = {}): Promise<Buffer> {
+  const header = { ...headerOf(await sealed()), ts, ttl };
+  return forge(keys, inSessionOf(keys, header, startedAt), BODY_1_KIB);
+}
+
 describe("Timestamp validation", () => {
-  const SKEW_MS = 120_000;
-  const TTL_S = 60;
-  const WINDOW_S = 300;
-
-  /** Authentic but for the time: sealed at `ts`, in a session that has begun at `startedAt`. */
-  async function sealedAt(ts: number, { startedAt = ts, ttl = TTL_S } = {}): Promise<Buffer> {
-    const header = { ...headerOf(await sealed()), ts, ttl };
-    return forge(keys, inSessionOf(keys, header, startedAt), BODY_1_KIB);
-  }
-
   test.each([
     ["now", () => sealedAt(Date.now())],
     ["by a clock that is ahead by just less than the skew", () => sealedAt(Date.now() + SKEW_MS - 3000)],
@@ -217,6 +236,21 @@ describe("Timestamp validation", () => {
     expect(after("time") - before("time")).toBe(1);
   });
 });
+
+describe("Phase skew handling", () =>
+  phaseSkew(
+    () => ({
+      spine,
+      api,
+      sealAhead: (ms) => sealedAt(Date.now() + ms, { startedAt: Date.now() + Math.min(0, ms) }),
+      statusOf: async (envelope) => statusOf(await open(envelope)),
+    }),
+    { usualSeconds: SKEW_MS / 1000, limitSeconds: SKEW_LIMIT_S },
+  ));
+
+describe("Provider switch fallback", () => providerSwitch(() => ({ spine, api })));
+
+describe("Trust decay mechanisms", () => trustDecay(() => ({ spine, api, trust })));
 
 describe("Nonce reuse prevention", () => {
   const nonceOf = (envelope: Uint8Array): string => {
@@ -284,7 +318,19 @@ describe("Nonce reuse prevention", () => {
       return message && (JSON.parse(Buffer.from(message.data, "base64").toString()) as unknown);
     });
     expect(event).toMatchObject({ env: "dev", provider: "openai", counter: counterOf(header) });
+    await expectOutUntilForgiven();
   });
+
+  /** Nothing is sealed for openai any more, for want of trust and by the kill switch, until a person has cleared both. */
+  async function expectOutUntilForgiven(): Promise<void> {
+    const isRefusedFor = (code: string) => () => expect(sealed()).rejects.toMatchObject({ code });
+    const { latch } = await trust.until("openai", (it) => it.latch !== null);
+    await eventually(isRefusedFor("DISTRUSTED"));
+    await api.trust({ provider: "openai", clears: latch?.event ?? "" });
+    await eventually(isRefusedFor("SWITCHED_OFF"));
+    await api.release();
+    await eventually(async () => statusOf(await open(await sealed())) === STATUS.opened);
+  }
 
   const counterOf = ({ nonce }: RequestHeader): number => Buffer.from(nonce, "base64url").readUInt32BE(8);
 });

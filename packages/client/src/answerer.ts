@@ -135,7 +135,7 @@ function stopping(): ScbeError {
 }
 
 function switchedOff(): ScbeError {
-  return new ScbeError("SWITCHED_OFF", "the kill switch was engaged while the request was at work");
+  return new ScbeError("SWITCHED_OFF", "the provider was switched off while the request was at work");
 }
 
 function problem(error: ScbeError): HandlerAnswer {

@@ -40,7 +40,7 @@ export interface AttemptOptions {
   readonly envelopesMax: number;
 }
 
-/** With less than this of a request's time left, a provider is not to blame for taking longer: those before it were slow. */
+/** With less than this of a request's time left, a provider is not to blame for taking longer: others were slow, or its gateways full. */
 const HURRIED = 0.1;
 const BUSY_PAUSE = { firstMs: 10, maxMs: 500 };
 const EPOCH_PAUSE_MS = 100;
@@ -64,6 +64,8 @@ export class Attempt {
   /** The last that was sent. */
   #cargo: Cargo | undefined;
   #sentAt = 0;
+  /** It was sent with hardly any time left, and not for this provider's silence before. */
+  #isHurried = false;
   #wasSilent = false;
   #hasAskedForEpoch = false;
   /** That of an envelope that was refused, once the guards have said that it is in force. */
@@ -89,7 +91,6 @@ export class Attempt {
   /** Has what it came to told to the trust stream. @throws ScbeError see `Client.request` */
   async run(): Promise<CargoAnswer> {
     const startedAt = performance.now();
-    const isHurried = this.#patience.leftOfAllMs < this.#patience.timeoutMs * HURRIED;
     try {
       const answer = await this.#ask();
       const { expects } = this.#asked;
@@ -99,7 +100,7 @@ export class Attempt {
       return answer;
     } catch (error) {
       const result = isScbeError(error) ? resultOf(error.code) : undefined;
-      if (result !== undefined && !(isHurried && result === "timeout")) this.#tell(result, startedAt);
+      if (result !== undefined && !(this.#isHurried && result === "timeout")) this.#tell(result, startedAt);
       throw error;
     }
   }
@@ -191,6 +192,8 @@ export class Attempt {
     this.#envelopes += 1;
     this.#cargo = cargo;
     this.#sentAt = performance.now();
+    const { leftOfAllMs, timeoutMs } = this.#patience;
+    this.#isHurried = !this.#wasSilent && leftOfAllMs < timeoutMs * HURRIED;
     try {
       const landing = await fly({ bus, cargo, patience: this.#patience, acceptTimeoutMs, among: flights });
       shown.landed(cargo, landing.kind);

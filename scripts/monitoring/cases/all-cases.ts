@@ -13,7 +13,7 @@ import { GCM_FAILURE_RATE } from "./gcm-failure-rate.ts";
 import { NONCE_REUSE } from "./nonce-reuse.ts";
 import { ALL_OPENS_REFUSED, CLOCK_OFFSET, EPOCH_CHANGED } from "./parts-at-fault.ts";
 import { KMS_UNREACHABLE, REPLAY_STORE_AWAY, TARGET_ABSENT, WATCHDOG } from "./parts-away.ts";
-import { PROVIDER_EXCLUDED, PROVIDER_LATCHED, TRUST_LAG, TRUST_UNTOLD } from "./trust.ts";
+import { OUTCOMES_LOST, PROVIDER_EXCLUDED, PROVIDER_LATCHED, TRUST_LAG, TRUST_UNTOLD } from "./trust.ts";
 import { TRUST_DEGRADED } from "./trust-degraded.ts";
 import { PROVIDER_SKEW } from "./whose-clock.ts";
 
@@ -43,4 +43,5 @@ export const ALL_CASES: AlertCases = {
   ...PROVIDER_EXCLUDED,
   ...TRUST_UNTOLD,
   ...TRUST_LAG,
+  ...OUTCOMES_LOST,
 };

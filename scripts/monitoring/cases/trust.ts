@@ -1,5 +1,5 @@
 import type { AlertCases, CaseSeries } from "./alert-case.ts";
-import { gauge, series, type Value } from "./series.ts";
+import { counter, gauge, series, type Value } from "./series.ts";
 
 const LEADER = { job: "trust-scorer", instance: "trust-1:9" };
 const OTHER = { ...LEADER, instance: "trust-2:9" };
@@ -169,6 +169,36 @@ export const TRUST_LAG: AlertCases = {
   "a few messages that wait all the time are no alert": {
     alert: "SCBETrustLag",
     series: [shown(LAG, () => 300)],
+    minutes: MINUTES,
+    fires: "never",
+  },
+};
+
+const ORCHESTRATOR = { job: "orchestrator", instance: "orchestrator-1:9" };
+
+function reports(result: string, at: number): CaseSeries {
+  const labels = { ...ORCHESTRATOR, result };
+  return series(
+    "scbe_outcome_reports_total",
+    labels,
+    counter(MINUTES, (second) => (second === at ? 3 : 0)),
+  );
+}
+
+export const OUTCOMES_LOST: AlertCases = {
+  "outcomes that a client has dropped are an alert": {
+    alert: "SCBEOutcomesLost",
+    series: [reports("dropped", 300)],
+    minutes: 6,
+    fires: {
+      who: { ...ORCHESTRATOR, result: "dropped" },
+      notBefore: 4.75,
+      says: "orchestrator-1:9 has lost outcomes that it had to tell the trust scorer",
+    },
+  },
+  "outcomes that are told at a later try are no alert": {
+    alert: "SCBEOutcomesLost",
+    series: [reports("failed", 300), reports("acknowledged", 315)],
     minutes: MINUTES,
     fires: "never",
   },

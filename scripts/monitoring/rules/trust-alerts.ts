@@ -9,6 +9,7 @@ export function trustAlerts(thresholds: Thresholds): readonly AlertRule[] {
     providerExcluded(thresholds),
     trustUntold(thresholds),
     trustLag(thresholds),
+    outcomesLost(thresholds),
   ];
 }
 
@@ -83,6 +84,19 @@ function trustLag({ limits, durations }: Thresholds): AlertRule {
     description: '{{ $value | printf "%.0f" }} messages of the trust stream wait to be applied',
     runbook:
       "The leading scorer's nodejs_eventloop_lag_p99_seconds and scbe_nats_rtt_ms. rate(scbe_trust_events_total) says what it gets done; what does not fit into the stream any more is lost, latches with it.",
+  });
+}
+
+function outcomesLost({ durations }: Thresholds): AlertRule {
+  return operations({
+    alert: "SCBEOutcomesLost",
+    expr: `increase(scbe_outcome_reports_total{result="dropped"}[${promDuration(durations.lostTellMs)}]) > 0`,
+    forMs: 0,
+    severity: "warning",
+    summary: "What requests came to is not told",
+    description: "{{ $labels.instance }} has lost outcomes that it had to tell the trust scorer",
+    runbook:
+      "Trust does not count what is lost, a broken answer's latch with it. scbe_outcome_reports_waiting: no scorer stores what it is told (SCBETrustUntold, JetStream), or the server refuses this user. A link that was dead for a while takes its timeouts with it, which is meant so.",
   });
 }
 

@@ -34,4 +34,4 @@ test("the scorer that stands by makes of 20,000 events what one reading of them 
   expect(state).toEqual(await replayOf(stage));
   expect(trustIn(state, "xai").latch).toMatchObject({ cause: "bound_response_fails" });
   expect(trustIn(state, OPENAI).samples).toBeGreaterThan(EVENTS / 4);
-});
+}, 120_000);

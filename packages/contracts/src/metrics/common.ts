@@ -1,5 +1,15 @@
 import { type MetricRows, PROCESS_KINDS } from "./metric-row.ts";
 
+/** Whoever has endpoints. */
+const SERVERS = [
+  "gateway",
+  "envelope",
+  "replay-guard",
+  "keyring",
+  "rollback-controller",
+  "trust-scorer",
+] as const;
+
 /** What every process shows, a user's own with a client too. */
 export const COMMON = {
   scbe_build_info: {
@@ -53,14 +63,14 @@ export const COMMON = {
   },
   scbe_endpoint_in_flight: {
     kind: "gauge",
-    of: ["gateway", "envelope", "replay-guard", "keyring", "rollback-controller"],
+    of: SERVERS,
     help: "Requests that the endpoint has let in and not answered yet",
     unit: "count",
     labels: { endpoint: "endpoints" },
   },
   scbe_endpoint_busy_total: {
     kind: "counter",
-    of: ["gateway", "envelope", "replay-guard", "keyring", "rollback-controller"],
+    of: SERVERS,
     help: "Requests that the endpoint turned away because it was full",
     unit: "count",
     labels: { endpoint: "endpoints" },

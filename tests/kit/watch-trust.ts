@@ -1,0 +1,41 @@
+import { type ProviderTrust, type TrustDocument, trustIn, trustShare } from "@scbe/contracts";
+import { TrustFollower } from "@scbe/service-kit";
+import { createTestHost, eventually } from "@scbe/testkit";
+import type { Spine } from "./spine.ts";
+
+/** What readers of trust hold. */
+export interface TrustWatch extends AsyncDisposable {
+  readonly document: TrustDocument | undefined;
+  of(provider: string): ProviderTrust;
+  /** Percent of its traffic that a provider gets at `at`, ms since the Unix epoch; now unless told. */
+  share(provider: string, at?: number): number;
+  /** Resolves with what is known of a provider once `check` holds for it. */
+  until(provider: string, check: (trust: ProviderTrust) => boolean): Promise<ProviderTrust>;
+}
+
+/** Follows the trust document of a spine as an orchestrator does. */
+export async function watchTrust(spine: Spine): Promise<TrustWatch> {
+  await using stack = new AsyncDisposableStack();
+  const name = "orchestrator";
+  const host = stack.use(await createTestHost({ transport: spine.transport(name), name }));
+  const follower = stack.use(new TrustFollower(host));
+  await eventually(() => follower.isHeard, SOON);
+  const held = stack.move();
+  const of = (provider: string): ProviderTrust => trustIn(follower.document ?? { providers: {} }, provider);
+  return {
+    get document() {
+      return follower.document;
+    },
+    of,
+    share: (provider, at = Date.now()) => trustShare(of(provider), at),
+    until: (provider, check) =>
+      eventually(() => {
+        const trust = of(provider);
+        if (check(trust)) return trust;
+        throw new Error(`${provider} stands at ${JSON.stringify(trust)}`);
+      }, SOON),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+const SOON = { timeoutMs: 20_000 };

@@ -1,0 +1,96 @@
+import type { Answer, Client } from "@scbe/client";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ControlApi } from "./kit/control-api.ts";
+import { type Spine, startSpine } from "./kit/spine.ts";
+import { steadyTraffic } from "./kit/steady-traffic.ts";
+import {
+  type BadScript,
+  forging,
+  type TurningGateway,
+  textFor,
+  throwing,
+  turningGateway,
+} from "./kit/turning-gateway.ts";
+import { type TrustWatch, watchTrust } from "./kit/watch-trust.ts";
+
+/** A provider whose gateway makes what only it can make, and what does not hold, is out until a person has looked at it. */
+const stack = new AsyncDisposableStack();
+let spine: Spine;
+let api: ControlApi;
+let orchestrator: Client;
+let trust: TrustWatch;
+let openai: TurningGateway;
+
+beforeAll(async () => {
+  const variables = { SCBE_TRUST_EXCLUSION_MS: "300", SCBE_TRUST_EXCLUSION_MAX_MS: "300" };
+  spine = stack.use(await startSpine({ envelope: false, controller: true, scorer: true, variables }));
+  api = new ControlApi(spine);
+  orchestrator = stack.use(await spine.orchestrator());
+  openai = stack.use(await turningGateway(spine, "openai", forging));
+  stack.use(await turningGateway(spine, "anthropic", throwing));
+  trust = stack.use(await watchTrust(spine));
+});
+afterAll(() => stack.disposeAsync());
+
+const REQUEST = { model: "m", intent: "chat", body: Buffer.from("Hello"), timeoutMs: 20_000 };
+const CONCURRENCY = 4;
+
+const ask = (requestId: string): Promise<Answer> =>
+  orchestrator.request({ ...REQUEST, requestId, providers: ["openai", "anthropic"] });
+const onlyOpenai = (client: Client): Promise<Answer> => client.request({ ...REQUEST, provider: "openai" });
+const DISTRUSTED = { code: "DISTRUSTED" };
+
+test("a response that is bound to its request and does not open takes its provider out for all, until a person clears that very event", async () => {
+  await using traffic = steadyTraffic({ concurrency: CONCURRENCY, everyMs: 10 }, ask);
+  await traffic.more(100);
+  openai.isBad = true;
+  const { latch } = await trust.until("openai", (it) => it.latch !== null);
+  openai.isBad = false;
+  expect(latch).toMatchObject({ cause: "bound_response_fails" });
+
+  await traffic.more(2 * CONCURRENCY);
+  const reached = openai.reached.length;
+  await traffic.more(300);
+  await expect(onlyOpenai(orchestrator)).rejects.toMatchObject(DISTRUSTED);
+  await using another = await spine.orchestrator();
+  await expect(onlyOpenai(another)).rejects.toMatchObject(DISTRUSTED);
+  await api.trust({ provider: "openai", trust_score: 1 });
+  await trust.until("openai", ({ calibration }) => calibration !== null);
+  const wrong = api.trust({ provider: "openai", clears: crypto.randomUUID() });
+  await expect(wrong).rejects.toThrow("409");
+  await expect(onlyOpenai(orchestrator)).rejects.toMatchObject(DISTRUSTED);
+  expect(trust.of("openai").latch).toMatchObject({ cause: "bound_response_fails" });
+  expect(openai.reached.length).toBe(reached);
+
+  await api.trust({ provider: "openai", clears: trust.of("openai").latch?.event ?? "" });
+  await trust.until("openai", (it) => it.latch === null);
+  const clearedAt = traffic.sent.length;
+  await traffic.more(100);
+  await traffic.end();
+  const answers = traffic.sent.map(({ requestId, answer }) => ({
+    isOwn: Buffer.from(answer?.body ?? []).toString() === textFor(requestId),
+    provider: answer?.provider,
+  }));
+  expect(traffic.sent.filter(({ error }) => error !== undefined)).toEqual([]);
+  expect(answers.every(({ isOwn }) => isOwn)).toBe(true);
+  const after = answers.slice(clearedAt + CONCURRENCY);
+  expect(new Set(after.map(({ provider }) => provider))).toEqual(new Set(["openai"]));
+});
+
+test("one such response is enough, though the true answer follows it and is used", async () => {
+  const forgingAndTrue: BadScript = {
+    script: (gateway, arrival, before) => {
+      forging.script(gateway, arrival, before);
+      gateway.answer(arrival, gateway.seal(arrival, "true"));
+    },
+  };
+  await using gateway = await turningGateway(spine, "openai", forgingAndTrue);
+  await openai[Symbol.asyncDispose]();
+  await onlyOpenai(orchestrator);
+  gateway.isBad = true;
+  const answer = await onlyOpenai(orchestrator);
+  expect(Buffer.from(answer.body).toString()).toBe("true");
+  await trust.until("openai", (it) => it.latch !== null);
+  await expect(onlyOpenai(orchestrator)).rejects.toMatchObject(DISTRUSTED);
+  expect(gateway.reached).toHaveLength(2);
+});

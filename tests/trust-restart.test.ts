@@ -1,0 +1,86 @@
+import type { Answer, Client } from "@scbe/client";
+import { eventually } from "@scbe/testkit";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { withBadTag } from "./kit/raw-gateway.ts";
+import { type Spine, startSpine } from "./kit/spine.ts";
+import { steadyTraffic } from "./kit/steady-traffic.ts";
+import { textFor, throwing, turningGateway } from "./kit/turning-gateway.ts";
+import { type TrustWatch, watchTrust } from "./kit/watch-trust.ts";
+
+/** What is known of providers outlives those who know it: openai is latched, anthropic has failed twice, and xai serves. */
+const stack = new AsyncDisposableStack();
+let spine: Spine;
+let orchestrator: Client;
+let trust: TrustWatch;
+
+const REQUEST = { model: "m", intent: "chat", body: Buffer.from("Hello"), timeoutMs: 20_000 };
+const askOf = (provider: string, client = orchestrator): Promise<Answer> =>
+  client.request({ ...REQUEST, provider });
+const DISTRUSTED = { code: "DISTRUSTED" };
+
+beforeAll(async () => {
+  const providers = ["openai", "anthropic", "xai"];
+  spine = stack.use(await startSpine({ providers, envelope: false, scorer: 2 }));
+  orchestrator = stack.use(await spine.orchestrator());
+  trust = stack.use(await watchTrust(spine));
+  const openai = stack.use(
+    await turningGateway(spine, "openai", {
+      script: (gateway, arrival, { response }) => {
+        gateway.answer(arrival, withBadTag(gateway.seal(arrival, "")));
+        gateway.answer(arrival, response);
+      },
+    }),
+  );
+  const anthropic = stack.use(await turningGateway(spine, "anthropic", throwing));
+  stack.use(await turningGateway(spine, "xai", throwing));
+  await askOf("openai");
+  openai.isBad = true;
+  await expect(askOf("openai")).rejects.toMatchObject({ name: "ScbeError" });
+  anthropic.isBad = true;
+  for (const _ of [1, 2]) await expect(askOf("anthropic")).rejects.toMatchObject({ code: "HANDLER_FAILED" });
+  await trust.until("openai", ({ latch }) => latch !== null);
+  await trust.until("anthropic", ({ samples }) => samples === 2);
+});
+afterAll(() => stack.disposeAsync());
+
+/** All that is known of those whom nobody asks any more. */
+const known = (): unknown[] => ["openai", "anthropic"].map((provider) => trust.of(provider));
+const latches = (): unknown => trust.of("openai").latch;
+
+test("every scorer is killed and started again under traffic: no request fails, and each latch, all evidence and every outcome is kept", async () => {
+  const before = known();
+  expect(before).toMatchObject([{ latch: { cause: "bound_response_fails" } }, { w: 3.218, latch: null }]);
+  await using traffic = steadyTraffic({ concurrency: 4, everyMs: 10 }, (requestId) =>
+    orchestrator.request({ ...REQUEST, requestId, providers: ["openai", "xai", "anthropic"] }),
+  );
+  await traffic.more(200);
+  await Promise.all(spine.scorers.map((scorer) => scorer.kill()));
+  const seq = trust.document?.stream.seq ?? 0;
+  await traffic.more(200);
+  expect(known()).toEqual(before);
+  await Promise.all(spine.scorers.map((scorer) => scorer.restart()));
+  await eventually(() => (trust.document?.stream.seq ?? 0) > seq, { timeoutMs: 20_000 });
+  await traffic.more(200);
+  await traffic.end();
+  const { sent } = traffic;
+  expect(sent.filter(({ error }) => error !== undefined)).toEqual([]);
+  const own = sent.filter(
+    ({ requestId, answer }) => Buffer.from(answer?.body ?? []).toString() === textFor(requestId),
+  );
+  expect(own).toHaveLength(sent.length);
+  expect(new Set(sent.map(({ answer }) => answer?.provider))).toEqual(new Set(["xai"]));
+  await trust.until("xai", ({ samples }) => samples === sent.length);
+  expect(known()).toEqual(before);
+});
+
+test("with no scorer at all, those who are there keep what they know, and who comes refuses the latched one from the first request on", async () => {
+  await Promise.all(spine.scorers.map((scorer) => scorer.kill()));
+  const latch = latches();
+  await expect(askOf("openai")).rejects.toMatchObject(DISTRUSTED);
+  for (const _ of [1, 2, 3, 4, 5]) {
+    await using fresh = await spine.orchestrator();
+    await expect(askOf("openai", fresh)).rejects.toMatchObject(DISTRUSTED);
+    await expect(askOf("xai", fresh)).resolves.toMatchObject({ provider: "xai" });
+  }
+  expect(latches()).toEqual(latch);
+});
