@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 const SYSTEM = "tests/**/*.test.ts";
 /** Those of them that measure times or memory, or look at all processes of a launcher: one file at a time, and nothing beside it. */
 const ALONE = [
+  "tests/alerts-live.test.ts",
   "tests/bench/**/*.test.ts",
   "tests/collectors.test.ts",
   "tests/kill-*.test.ts",
@@ -16,7 +17,7 @@ const ALONE = [
   "tests/tap.test.ts",
   "tests/trust-attackers.test.ts",
 ];
-/** Of the others, which wait for most of their time. */
+/** Of all others, which wait for most of their time, on however few cores. */
 const TOGETHER = 2;
 
 export default defineConfig({
@@ -34,6 +35,7 @@ export default defineConfig({
           name: "parts",
           include: ["{packages,services,examples,scripts}/**/*.test.ts"],
           exclude: ["**/node_modules/**"],
+          maxWorkers: TOGETHER,
         },
       },
       {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { AttackReport } from "./attacks.ts";
 import { allWentWell, jsonReport, textReport } from "./report.ts";
 import type { KillReport } from "./show-kill.ts";
+import type { TrustReport } from "./show-trust.ts";
 
 const request: SentRequest = {
   id: "openai-1",
@@ -15,6 +16,10 @@ const request: SentRequest = {
 const attack: AttackReport = { name: "flipped bit", refused: true, answer_bytes: 512, after_ms: 701 };
 
 const plain = { sent: 12, answered: 12 };
+const trust: TrustReport = {
+  ...{ provider: "xai", failed: 5, excluded_ms: 300 },
+  ...{ back_ms: 4100, unanswered: 0 },
+};
 const kill: KillReport = { verifiers: 9, obeyed_ms: 12.3, released_after: 0, refused: 40, is_back: true };
 
 describe("all went as it must", () => {
@@ -51,6 +56,18 @@ describe("a kill", () => {
   });
 });
 
+describe("a provider that turns bad", () => {
+  test.each<[string, TrustReport | null]>([
+    ["that could not be shown", null],
+    ["and was never asked", { ...trust, failed: 0 }],
+    ["with requests that nobody answered", { ...trust, unanswered: 1 }],
+  ])("%s is not as it must be", (_case, one) => {
+    const shown = { requests: [request], attacks: [attack], plain, kill, trust: one };
+    expect(allWentWell(shown)).toBe(false);
+    expect(allWentWell({ ...shown, trust })).toBe(true);
+  });
+});
+
 describe("the JSON document", () => {
   const monitoring = { prometheus: null, alertmanager: null, jaeger: "http://127.0.0.1:16686" };
   const shown = {
@@ -58,6 +75,7 @@ describe("the JSON document", () => {
     attacks: [attack],
     plain,
     kill,
+    trust,
     traceId: "0af7651916cd43dd8448eb211c80319c",
   };
 
@@ -67,6 +85,7 @@ describe("the JSON document", () => {
       requests: [{ ...request, seal_ms: 0.123, round_trip_ms: 12.346 }],
       attacks: [{ name: "flipped bit", refused: true, answer_bytes: 512 }],
       kill: { verifiers: 9, obeyed_ms: 12.3, released_after: 0 },
+      trust,
       trace: {
         id: "0af7651916cd43dd8448eb211c80319c",
         url: "http://127.0.0.1:16686/trace/0af7651916cd43dd8448eb211c80319c",
@@ -85,12 +104,15 @@ describe("the JSON document", () => {
 test("the tables say what failed, and why", () => {
   const failed = { ...request, id: "xai-2", seal_ms: null, verdict: "TIMEOUT" };
   const passed = { ...attack, refused: false, instead: "the answer is sealed" };
-  const text = textReport({ requests: [request, failed], attacks: [passed], plain, kill });
+  const text = textReport({ requests: [request, failed], attacks: [passed], plain, kill, trust });
   expect(text).toMatch(/openai-1 +openai +200 +0\.12 ms +12 ms +ok/);
   expect(text).toMatch(/xai-2 +openai +200 +- +12 ms +TIMEOUT/);
   expect(text).toMatch(/flipped bit +512 +701 ms +NOT REFUSED: the answer is sealed/);
   expect(text).toContain(
     "9 verifiers obeyed within 12 ms; then 40 requests were refused, 0 answered; after the release they were answered again",
+  );
+  expect(text).toContain(
+    "xai turned bad: after 5 failures, 300 ms, it got no more requests; 0 had no answer; it serves all again 4100 ms after it was good",
   );
   expect(text).toContain("12 of 12 requests of plain programs were answered");
 });

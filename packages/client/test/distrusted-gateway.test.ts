@@ -113,12 +113,12 @@ describe("the envelope service's verifier", () => {
         sealer.sealRequest({ ...names, requestId: randomUUID(), body: Buffer.from("Hello") });
       const { header, hash } = seal();
       await speak({ openai: latched() });
-      await eventually(() => trust.document?.providers.openai?.latch);
+      await eventually(() => (trust.document?.providers.openai?.latch ?? null) !== null);
       expect(seal).toThrow(expect.objectContaining({ code: "DISTRUSTED" }));
       const answering = () => sealer.sealResponse({ request: { header, hash }, body: Buffer.from("x") });
       expect(answering).toThrow(expect.objectContaining({ code: "DISTRUSTED" }));
       await speak({ openai: excluded() });
-      await eventually(() => trust.document?.providers.openai?.exclusion);
+      await eventually(() => (trust.document?.providers.openai?.exclusion ?? null) !== null);
       expect(seal().header.provider).toBe("openai");
     });
   });

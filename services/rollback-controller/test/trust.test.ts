@@ -93,7 +93,7 @@ describe("the runbook's lines, in a real shell with a real curl", () => {
 
   test("set the trust of one, which is in force when they come back and stands in the audit with what was before", async () => {
     const reason = "Manual calibration after incident resolution";
-    const calibration = { score: 0.95, reason, by: "ADMIN_TOKEN", at: expect.any(String) };
+    const calibration = { score: 0.95, reason, at: expect.any(String) };
     const answer = await run(RUNBOOK.adjust);
     expect(answer).toMatchObject({ provider: "openai", applied: true, warnings: [], calibration });
     expect(answer.trust_score).toBeCloseTo(0.95, 9);

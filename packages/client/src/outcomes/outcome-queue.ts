@@ -37,6 +37,8 @@ export class OutcomeQueue implements AsyncDisposable {
   readonly #waiting = new Map<string, ToldEvent[]>();
   #sending: Promise<void> | undefined;
   #isDropping = false;
+  /** Why the last telling failed that did. */
+  #failure: ErrorCode | undefined;
 
   constructor(options: OutcomeQueueOptions) {
     this.#options = options;
@@ -70,7 +72,7 @@ export class OutcomeQueue implements AsyncDisposable {
     const lost = this.waiting;
     if (lost === 0) return;
     this.#options.onResult("dropped", lost);
-    this.#options.log.warn({ count: lost }, "outcomes of requests are lost: no trust scorer stores them");
+    this.#say("outcomes of requests are lost: no trust scorer stores them", lost);
   }
 
   async #send(): Promise<void> {
@@ -79,22 +81,21 @@ export class OutcomeQueue implements AsyncDisposable {
     let failures = 0;
     while (this.#waiting.size > 0) {
       const isLast = this.#stopping.signal.aborted;
-      const codes = await Promise.all([...this.#waiting.keys()].map((provider) => this.#tell(provider)));
-      const code = codes.find((it) => it !== undefined);
-      if (code === undefined) failures = 0;
-      else if (isLast) break;
-      else {
-        if (failures === 0) this.#warn(code);
-        failures += 1;
-        const pauseMs = backoffMs(failures, Math.random(), RETRY);
-        await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
-      }
+      const told = await Promise.all([...this.#waiting.keys()].map((provider) => this.#tell(provider)));
+      const isAllSettled = told.every((isSettled) => isSettled);
+      failures = isAllSettled ? 0 : failures + 1;
+      if (isAllSettled) continue;
+      if (isLast) break;
+      if (failures === 1)
+        this.#say("outcomes of requests are not stored yet, and are told again", this.waiting);
+      const pauseMs = backoffMs(failures, Math.random(), RETRY);
+      await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
     }
     this.#sending = undefined;
   }
 
-  /** The code of an error after which the same is to be told again. */
-  async #tell(provider: string): Promise<ErrorCode | undefined> {
+  /** False: the same is to be told again. */
+  async #tell(provider: string): Promise<boolean> {
     const { bus, log, onResult } = this.#options;
     const events = (this.#waiting.get(provider) ?? []).slice(0, TOLD_MAX);
     const telling: TrustTelling = { v: 1, events };
@@ -103,16 +104,17 @@ export class OutcomeQueue implements AsyncDisposable {
       await bus.request(subjectFor("trustTell", provider), Buffer.from(JSON.stringify(telling)), options);
       this.#settle(provider, events, "acknowledged");
       this.#isDropping = false;
-      return undefined;
+      return true;
     } catch (error) {
       const code = isScbeError(error) ? error.code : "INTERNAL";
       if (HOPELESS.has(code)) {
         log.error({ provider, code, count: events.length }, "outcomes of requests are dropped: refused");
         this.#settle(provider, events, "dropped");
-        return undefined;
+        return true;
       }
       onResult("failed", events.length);
-      return code;
+      this.#failure = code;
+      return false;
     }
   }
 
@@ -137,9 +139,10 @@ export class OutcomeQueue implements AsyncDisposable {
     else this.#waiting.delete(provider);
   }
 
-  #warn(code: ErrorCode): void {
-    const { waiting } = this;
-    this.#options.log.warn({ code, waiting }, "no trust scorer has stored outcomes; they are told again");
+  /** A deployment may do without scorers: where there is none, that is nothing to warn of. */
+  #say(text: string, count: number): void {
+    const code = this.#failure;
+    this.#options.log[code === "NO_RESPONDERS" ? "info" : "warn"]({ code, count }, text);
   }
 
   #drop(waiting: number): void {

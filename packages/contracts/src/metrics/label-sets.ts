@@ -83,7 +83,7 @@ export type NoticeResult = (typeof NOTICE_RESULTS)[number];
 export const AUDIT_RESULTS = ["stored", "failed", "dropped"] as const;
 export type AuditResult = (typeof AUDIT_RESULTS)[number];
 
-/** What became of events for the trust stream: `failed` are sent again, `dropped` are lost. */
+/** What became of events for the trust scorers: `failed` are told again, `dropped` are lost. */
 export const OUTCOME_REPORT_RESULTS = ["acknowledged", "failed", "dropped"] as const;
 export type OutcomeReportResult = (typeof OUTCOME_REPORT_RESULTS)[number];
 

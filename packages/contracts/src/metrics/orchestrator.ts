@@ -45,14 +45,14 @@ export const ORCHESTRATOR = {
   scbe_outcome_reports_total: {
     kind: "counter",
     of: OF,
-    help: "Events that tell the trust stream what requests came to, by what became of them: acknowledged, failed and sent again, or dropped",
+    help: "Events that tell the trust scorers what requests came to, by what became of them: acknowledged, failed and told again, or dropped",
     unit: "count",
     labels: { result: OUTCOME_REPORT_RESULTS },
   },
   scbe_outcome_reports_waiting: {
     kind: "gauge",
     of: OF,
-    help: "Events that the trust stream has not acknowledged yet",
+    help: "Events that no trust scorer has acknowledged yet",
     unit: "count",
     labels: {},
   },

@@ -12,6 +12,8 @@ const EXCLUDED: ProviderTrust = {
 };
 const LATCH = { cause: "nonce_reuse", since: SINCE, event: "e1" } as const;
 const TAKEN_OUT = { score: 0, reason: "odd answers", by: "ADMIN_TOKEN", at: SINCE };
+/** Not by whom: everybody may look. */
+const SHOWN = { score: 0, reason: "odd answers", at: new Date(SINCE).toISOString() };
 
 function documentOf(trust: ProviderTrust): TrustDocument {
   return { v: 1, stream: { created: at(0), seq: 4 }, providers: { openai: trust } };
@@ -31,7 +33,7 @@ test.each([
     "a person has taken it out",
     { ...EXCLUDED, exclusion: { since: SINCE, until: null }, calibration: TAKEN_OUT },
     9,
-    { ...OUT, cause: "calibration", since: at(0), until: null, calibration: { ...TAKEN_OUT, at: at(0) } },
+    { ...OUT, cause: "calibration", since: at(0), until: null, calibration: SHOWN },
   ],
   [
     "it is latched, whatever else there is",

@@ -34,9 +34,9 @@ export const TrustRow = z
       .nullable()
       .describe("Stands until POST /admin/scbe/trust clears this event"),
     calibration: z
-      .object({ score: z.number(), reason: z.string(), by: z.string(), at: At })
+      .object({ score: z.number(), reason: z.string(), at: At })
       .nullable()
-      .describe("The last word of a person"),
+      .describe("The last word of a person; who that was, the audit tells"),
   })
   .meta({ id: "ProviderTrust" });
 export type TrustRow = z.infer<typeof TrustRow>;
@@ -98,7 +98,11 @@ export function showTrustRow(document: TrustDocument | undefined, provider: stri
     samples,
     exclusions,
     latch: latch && { ...latch, since: timeOf(latch.since) },
-    calibration: calibration && { ...calibration, at: timeOf(calibration.at) },
+    calibration: calibration && {
+      score: calibration.score,
+      reason: calibration.reason,
+      at: timeOf(calibration.at),
+    },
   };
 }
 
