@@ -88,7 +88,7 @@ export class Attempt {
     return this.#sealMs;
   }
 
-  /** Has what it came to told to the trust stream. @throws ScbeError see `Client.request` */
+  /** Has the trust scorers told what it came to. @throws ScbeError see `Client.request` */
   async run(): Promise<CargoAnswer> {
     const startedAt = performance.now();
     try {

@@ -52,7 +52,7 @@ export interface ConnectOptions extends ClientSettings {
  */
 export interface Client extends AsyncDisposable {
   /**
-   * What the process depends on, and whether it has it: `nats`, `keys`, `control` and, for an orchestrator, `epoch`. For a
+   * What the process depends on, and whether it has it: `nats`, `keys`, `control`, `trust` and, for an orchestrator, `epoch`. For a
    * health check, and to hear when that changes.
    */
   readonly readiness: Readiness;
@@ -62,14 +62,16 @@ export interface Client extends AsyncDisposable {
    * the group of gateways when one is busy or gives no sign of life, and once when the replay epoch has changed; so a
    * handler may see one `requestId` more than once. What kill switch and flags take out of SCBE's path travels unsealed where
    * `SCBE_FALLBACK` is `allow` (the answer's `isSealed` tells), also what was under way just then. Of several `providers` each is
-   * asked after the one before it did not serve, never two at once; a former one may have carried the request out all the
-   * same, after TIMEOUT, HANDLER_FAILED, NOT_READY, INTERNAL, REFUSED, and SWITCHED_OFF when it was under way.
+   * asked after the one before it did not serve, never two at once, and those of doubtful quality last; a former one may have carried
+   * the request out all the same, after TIMEOUT, HANDLER_FAILED, BAD_ANSWER, NOT_READY, INTERNAL, REFUSED, and SWITCHED_OFF or
+   * DISTRUSTED when it was under way.
    * @throws ScbeError, never anything else. Nothing was carried out: BUSY when every try found a full gateway;
    *   NO_RESPONDERS when the provider has no gateway; TOO_LARGE; NO_KEYS or NO_EPOCH while not ready; BAD_REQUEST for
    *   what cannot be sealed; FORBIDDEN when this user may not ask that provider, or the client is a gateway's. Nobody
    *   knows whether it was: TIMEOUT; ABORTED by `signal` or by disposing; DISCONNECTED; REFUSED when a gateway answered
-   *   with noise; SWITCHED_OFF when kill switch or flags leave it no way, or leave it none any more; NOT_READY or INTERNAL
-   *   when it answered without a seal. And whatever the answer of a gateway says, once it has verified: HANDLER_FAILED, or
+   *   with noise; SWITCHED_OFF when kill switch or flags leave it no way, or leave it none any more; DISTRUSTED likewise, when the
+   *   provider's integrity is in doubt; NOT_READY or INTERNAL when it answered without a seal. It was: BAD_ANSWER when the answer
+   *   is not what `expects` says. And whatever the answer of a gateway says, once it has verified: HANDLER_FAILED, or
    *   the code that its handler gave. Of several `providers`: the code of the last one that was asked; `cause` is an
    *   AggregateError with an ScbeError for each candidate, in order.
    * @example

@@ -108,7 +108,8 @@ export class OutcomeQueue implements AsyncDisposable {
     } catch (error) {
       const code = isScbeError(error) ? error.code : "INTERNAL";
       if (HOPELESS.has(code)) {
-        log.error({ provider, code, count: events.length }, "outcomes of requests are dropped: refused");
+        if (!this.#isDropping) log.error({ provider, code }, "outcomes of requests are dropped: refused");
+        this.#isDropping = true;
         this.#settle(provider, events, "dropped");
         return true;
       }

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { OutcomeEvent, OutcomeResult } from "@scbe/contracts";
+import { type OutcomeEvent, type OutcomeResult, ScbeError, serviceErrorHeaders } from "@scbe/contracts";
 import { type Bus, connectBus, createLogger, Registry, systemClock } from "@scbe/service-kit";
 import { eventually, type NatsServer, startNats } from "@scbe/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -116,6 +116,32 @@ test("while the server is away they wait, and are sent when it is back, each onc
   nats.resume();
   await eventually(async () => (await waiting()) === 0, LONG);
   expect((await told()).map(([, what]) => what)).toEqual(["timeout", "empty", "size", "schema", "integrity"]);
+});
+
+test("timeouts of a link that turns out to be dead are forgotten, whatever else has happened is told", {
+  timeout: 60_000,
+}, async () => {
+  nats.pause();
+  for (const result of ["timeout", "empty", "timeout"] as const) note(result);
+  await nats.kill();
+  await eventually(() => !bus.connected, LONG);
+  expect([await waiting(), await reported("dropped")]).toEqual([1, 2]);
+  await nats.restart();
+  await eventually(async () => (await waiting()) === 0, LONG);
+  expect((await told()).map(([, what]) => what)).toEqual(["empty"]);
+});
+
+test("what is refused as malformed or forbidden is dropped, for it would be again", async () => {
+  await scorer[Symbol.asyncDispose]();
+  scorer = await connectBus({ servers: [nats.url], name: "trust-scorer", log });
+  const refusal = serviceErrorHeaders(new ScbeError("BAD_REQUEST", "no"));
+  scorer.subscribe("scbe.v1.trust.tell.*", ({ reply }) =>
+    scorer.publish(reply ?? "", new Uint8Array(0), refusal),
+  );
+  await scorer.flush();
+  note("timeout");
+  await eventually(async () => (await reported("dropped")) === 1);
+  expect(await waiting()).toBe(0);
 });
 
 test("more than can wait are dropped and counted; for a blame there is still room", {

@@ -34,7 +34,7 @@ const RUN_MS = 250;
 const LATENCY_MS_MAX = 3_600_000;
 
 /**
- * Tells the trust stream what requests come to. Successes that follow one upon the other are one event: for the evidence that is the same as
+ * Tells the trust scorers what requests come to. Successes that follow one upon the other are one event: for the evidence that is the same as
  * one by one, at the price of none. Whatever else happens is told at once, and by itself.
  */
 export class Outcomes implements AsyncDisposable {
