@@ -135,6 +135,8 @@ test("a controller that is killed comes back with what it had signed", async () 
   await eventually(
     async () =>
       (await post({ scbe_kill_switch: { enabled: false, reason: "over" } }, TOKENS.ADMIN_TOKEN)) === 200,
+    // Until the one that was killed counts as gone.
+    { timeoutMs: 20_000 },
   );
   await converged();
   await orchestrator.request(REQUEST);
