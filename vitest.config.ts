@@ -14,6 +14,7 @@ const ALONE = [
   "tests/scbe-production-acceptance.test.ts",
   "tests/spine.test.ts",
   "tests/start.test.ts",
+  "tests/start-standing.test.ts",
   "tests/tap.test.ts",
   "tests/trust-attackers.test.ts",
 ];

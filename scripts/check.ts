@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { checkBoundaries } from "./check/boundaries.ts";
 import { checkGenerated } from "./check/generated.ts";
 import { checkLinks } from "./check/links.ts";
+import { ruleProblems } from "./check/rules.ts";
 import { ROOT, readSources } from "./check/sources.ts";
+import { specPages, storedVectors } from "./generate/rules-page.ts";
 
 /** `npm run check`: all that can be said of the code without running it. Every part runs; each problem is a line. */
 const PARTS: readonly { readonly name: string; readonly run: () => Promise<readonly string[]> }[] = [
@@ -15,6 +17,10 @@ const PARTS: readonly { readonly name: string; readonly run: () => Promise<reado
   { name: "types", run: () => tool("typescript/bin/tsc", ["-p", "tsconfig.json"]) },
   { name: "boundaries", run: async () => checkBoundaries(readSources(/\.(ts|mjs)$/)) },
   { name: "links in the documentation", run: async () => checkLinks(readSources(/\.md$/)) },
+  {
+    name: "rules and vectors",
+    run: async () => ruleProblems(specPages(), storedVectors(), readSources(/\.md$/)),
+  },
   { name: "generated files", run: checkGenerated },
 ];
 

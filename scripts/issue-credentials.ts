@@ -1,99 +1,229 @@
-import { parseArgs } from "node:util";
 import { clientConfig } from "@scbe/client";
-import { ACCESS, ACCESS_WITH_FALLBACK, isScbeError } from "@scbe/contracts";
-import { defineConfig, EXIT_CODES, issueCredentials, readConfig } from "@scbe/service-kit";
+import { ACCESS, ACCESS_WITH_FALLBACK, isScbeError, type ListedUser } from "@scbe/contracts";
+import {
+  accountsToPush,
+  type Credentials,
+  type CredentialsOptions,
+  changeDeployment,
+  createLogger,
+  type DeploymentChange,
+  type DeploymentFile,
+  defineConfig,
+  deploymentIn,
+  EXIT_CODES,
+  issueCredentials,
+  openDeployment,
+  type PushedAccount,
+  pushAccounts,
+  pushCredsIn,
+  readConfig,
+  type ServerDuty,
+} from "@scbe/service-kit";
+import { type Arguments, HELP, readArguments } from "./credentials/arguments.ts";
 
-const HELP = `Gives every user of a deployment an nkey of its own, and makes from the access table what they need.
+/** What is left to do beside the server. */
+const COPIES =
+  "services that have a copy of users.json need the new one; a user that was changed needs its new .env file and a restart\n";
+const DONE = { add: "added", change: "changed", remove: "removed" } as const;
 
-  node scripts/issue-credentials.ts FOLDER [options]
+const { SCBE_ENVIRONMENT, SCBE_PROVIDERS, SCBE_INTENTS, SCBE_FALLBACK } = clientConfig.variables;
+const spec = defineConfig({ SCBE_ENVIRONMENT, SCBE_PROVIDERS, SCBE_INTENTS, SCBE_FALLBACK });
+process.exitCode = await main();
 
-FOLDER then holds <user>.seed for each process (NATS_NKEY_SEED_FILE), nats.conf for nats-server, askers.json for the keyring
-(SCBE_KEYRING_ASKERS_FILE), and users.json, which has every user's public nkey. control.signing.seed signs control documents: it is the controllers'
-(SCBE_CONTROL_SEED_FILE), its public nkey is every verifier's (SCBE_CONTROL_PUBLIC_KEY). Seeds that are there already are kept.
-
-  --orchestrators NAMES   users that send requests, separated by commas (orchestrator)
-  --gateways PROVIDERS    providers that have a gateway, user gateway-<provider> (all of SCBE_PROVIDERS)
-  --store FOLDER          where the server keeps its streams (told to nats-server with -sd)
-  --tls-cert FILE         the server's certificate, --tls-key FILE its key (no TLS)
-  --tls-ca FILE           clients need a certificate of this authority
-
-It reads SCBE_ENVIRONMENT (dev), SCBE_PROVIDERS and SCBE_FALLBACK (refuse): with "allow" the server lets orchestrators send to gateways
-unsealed what kill switch and flags take out of SCBE's path.
-Exit codes: 0 done, 1 failed, 2 wrong arguments, 78 misconfigured.
-`;
-
-process.exitCode = main();
-
-function main(): number {
-  const options = readArguments();
-  if (options === undefined) return EXIT_CODES.misused;
-  const [folder] = options.positionals;
-  if (options.values.help === true || folder === undefined) {
+async function main(): Promise<number> {
+  const reading = readArguments(process.argv.slice(2));
+  if (!reading.ok) {
+    if (reading.problem !== undefined) return complain(`${reading.problem}\n\n${HELP}`, reading.exitCode);
     process.stdout.write(HELP);
-    return options.values.help === true ? EXIT_CODES.stopped : EXIT_CODES.misused;
+    return reading.exitCode;
   }
-  const { SCBE_ENVIRONMENT, SCBE_PROVIDERS, SCBE_FALLBACK } = clientConfig.variables;
-  const spec = defineConfig({ SCBE_ENVIRONMENT, SCBE_PROVIDERS, SCBE_FALLBACK });
-  const reading = readConfig(spec, process.env);
-  if (!reading.ok) return complain(reading.problems.join("\n"), EXIT_CODES.misconfigured);
-  const { "tls-cert": cert, "tls-key": key } = options.values;
-  if ((cert === undefined) !== (key === undefined)) {
-    return complain("--tls-cert and --tls-key need each other", EXIT_CODES.misused);
-  }
+  const { arguments_ } = reading;
   try {
-    const credentials = issueCredentials(folder, {
-      env: reading.config.SCBE_ENVIRONMENT,
-      providers: reading.config.SCBE_PROVIDERS,
-      table: reading.config.SCBE_FALLBACK === "allow" ? ACCESS_WITH_FALLBACK : ACCESS,
-      ...fromArguments(options.values),
-    });
-    process.stdout.write(`${credentials.users.map(({ name, nkey }) => `${nkey} ${name}\n`).join("")}`);
-    process.stdout.write(`${credentials.controlPublicKey} control.signing\n`);
-    return EXIT_CODES.stopped;
+    const { command } = arguments_;
+    if (command === "make") return make(arguments_);
+    if (command === "list") return list(arguments_);
+    if (command === "push") return await push(arguments_);
+    return await changeOne(arguments_, changeOf(arguments_));
   } catch (error) {
     if (!isScbeError(error)) throw error;
     return complain(error.message, EXIT_CODES.failed);
   }
 }
 
-function readArguments() {
-  const text = { type: "string" } as const;
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        help: { type: "boolean", short: "h" },
-        orchestrators: text,
-        gateways: text,
-        store: text,
-        "tls-cert": text,
-        "tls-key": text,
-        "tls-ca": text,
-      },
-    });
-  } catch (error) {
-    complain(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`, EXIT_CODES.misused);
-    return undefined;
-  }
+function make(arguments_: Arguments): number {
+  const former = deploymentIn(arguments_.folder);
+  const reading = readConfig(spec, { ...variablesOf(former), ...process.env });
+  if (!reading.ok) return complain(reading.problems.join("\n"), EXIT_CODES.misconfigured);
+  const { SCBE_ENVIRONMENT: env, SCBE_PROVIDERS: providers, SCBE_FALLBACK } = reading.config;
+  const table = SCBE_FALLBACK === "allow" ? ACCESS_WITH_FALLBACK : ACCESS;
+  const intents = reading.config.SCBE_INTENTS;
+  const options = { env, providers, intents, table, ...optionsOf(arguments_, former) };
+  const credentials = issueCredentials(arguments_.folder, options);
+  if (arguments_.json) return tell(told(credentials));
+  const { users, controlPublicKey } = credentials;
+  process.stdout.write(users.map(({ name, nkey }) => `${nkey} ${name}\n`).join(""));
+  process.stdout.write(`${controlPublicKey} control.signing\n`);
+  if (credentials.accounts === "nsc")
+    process.stderr.write(
+      `sh ${arguments_.folder}/nsc.sh makes the accounts under the operator that nsc has selected\n`,
+    );
+  return EXIT_CODES.stopped;
 }
 
-type Values = Readonly<Record<string, string | boolean | undefined>>;
+function list({ folder, json }: Arguments): number {
+  const { users, file } = openDeployment(folder);
+  if (json) return tell({ accounts: file.accounts, environment: file.environment, users });
+  process.stdout.write(users.map((user) => `${lineOf(user)}\n`).join(""));
+  return EXIT_CODES.stopped;
+}
 
-function fromArguments(values: Values) {
-  const text = (name: string): string | undefined =>
-    typeof values[name] === "string" ? values[name] : undefined;
-  const items = (name: string): string[] | undefined => text(name)?.split(",");
-  const [orchestrators, gateways, storeDir] = [items("orchestrators"), items("gateways"), text("store")];
-  const [cert, key, ca] = [text("tls-cert"), text("tls-key"), text("tls-ca")];
+async function push(arguments_: Arguments): Promise<number> {
+  const pushed = await pushTo(arguments_);
+  if (arguments_.json) return tell({ pushed });
+  process.stdout.write(pushed.map((account) => `${pushedLine(account)}\n`).join(""));
+  return EXIT_CODES.stopped;
+}
+
+async function changeOne(arguments_: Arguments, change: DeploymentChange): Promise<number> {
+  const { folder, json } = arguments_;
+  const isToPush = arguments_.has("server");
+  if (isToPush && openDeployment(folder).file.accounts !== "jwt")
+    return complain(
+      "--server is for a folder with JWTs: elsewhere no server can be told",
+      EXIT_CODES.misused,
+    );
+  const { user, server } = changeDeployment(folder, change);
+  const { name, role, nkey, providers, intents } = user;
+  const listed = { name, role, nkey, providers: [...providers], ...(intents && { intents: [...intents] }) };
+  let pushed: readonly PushedAccount[] | undefined;
+  try {
+    pushed = isToPush && isLeft(server) ? await pushTo(arguments_) : undefined;
+  } catch (error) {
+    if (!isScbeError(error)) throw error;
+    const left = `the change is in ${folder}, and no server knows of it: ${pushCommand(arguments_)}`;
+    return complain(`${error.message}\n${left}`, EXIT_CODES.failed);
+  }
+  if (json) return tell({ [DONE[change.kind]]: listed, ...dutyAsJson(server, pushed) });
+  process.stdout.write(`${DONE[change.kind]} ${lineOf(listed)}\n`);
+  process.stdout.write(dutyAsText(arguments_, server, pushed));
+  return EXIT_CODES.stopped;
+}
+
+/** What a folder was made with stands for variables that are not set. */
+function variablesOf(former: DeploymentFile | undefined): Record<string, string> {
+  if (former === undefined) return {};
   return {
-    ...(orchestrators && { orchestrators }),
-    ...(gateways && { gateways }),
-    ...(storeDir !== undefined && { storeDir }),
-    ...(cert !== undefined && key !== undefined && { tls: { cert, key, ...(ca !== undefined && { ca }) } }),
+    SCBE_ENVIRONMENT: former.environment,
+    SCBE_PROVIDERS: former.base.providers.join(","),
+    ...(former.base.intents && { SCBE_INTENTS: former.base.intents.join(",") }),
+    SCBE_FALLBACK: former.fallback ? "allow" : "refuse",
   };
 }
 
+function optionsOf(arguments_: Arguments, former: DeploymentFile | undefined): Partial<CredentialsOptions> {
+  const { text, names, has } = arguments_;
+  const orchestrators = names("orchestrators") ?? former?.base.orchestrators;
+  const gateways = names("gateways") ?? former?.base.gateways;
+  const storeDir = text("store") ?? former?.storeDir;
+  const [cert, key, ca] = [text("tls-cert"), text("tls-key"), text("tls-ca")];
+  const tls = cert !== undefined && key !== undefined ? { cert, key, ca } : former?.tls;
+  return {
+    accounts: has("jwt") ? "jwt" : has("nsc") ? "nsc" : (former?.accounts ?? "nkeys"),
+    ...(orchestrators && { orchestrators }),
+    ...(gateways && { gateways }),
+    ...(storeDir !== undefined && { storeDir }),
+    ...(tls && { tls: { cert: tls.cert, key: tls.key, ...(tls.ca !== undefined && { ca: tls.ca }) } }),
+  };
+}
+
+function changeOf({ command, user: name, text, names }: Arguments): DeploymentChange {
+  const [providers, intents] = [names("providers"), names("intents")];
+  if (command === "remove") return { kind: "remove", name };
+  if (command === "change") {
+    const limits = text("intents") === "all" ? null : intents;
+    return {
+      ...{ kind: "change", name },
+      change: { ...(providers && { providers }), ...(limits !== undefined && { intents: limits }) },
+    };
+  }
+  const role = text("role") === "gateway" ? "gateway" : "orchestrator";
+  const user = { name, role, providers: providers ?? [], ...(intents && { intents }) } as const;
+  return { kind: "add", user };
+}
+
+/** All accounts: one that servers have already changes nothing there, and one that an earlier command left is told, too. */
+async function pushTo({ folder, text }: Arguments): Promise<readonly PushedAccount[]> {
+  const [server, ca, cert, key] = ["server", "ca", "cert", "key"].map(text);
+  return await pushAccounts({
+    accounts: accountsToPush(folder),
+    transport: {
+      ...{ servers: (server ?? "").split(","), credsFile: pushCredsIn(folder) },
+      ...(ca !== undefined && { tlsCaFile: ca }),
+      ...(cert !== undefined && { tlsCertFile: cert }),
+      ...(key !== undefined && { tlsKeyFile: key }),
+    },
+    log: createLogger({ name: "issue-credentials", level: "silent" }),
+    authoritySetting: "--ca",
+  });
+}
+
+/** True when servers do not know of a change yet. */
+function isLeft(server: ServerDuty): boolean {
+  return server.accounts !== "jwt" || server.push.length > 0;
+}
+
+function dutyAsText(
+  arguments_: Arguments,
+  server: ServerDuty,
+  pushed: readonly PushedAccount[] | undefined,
+): string {
+  if (pushed !== undefined) return pushed.map((account) => `${pushedLine(account)}\n`).join("") + COPIES;
+  if (server.accounts === "nsc") return `${server.commands.join("\n")}\n`;
+  if (server.accounts === "nkeys")
+    return `nats.conf has changed: send nats-server a SIGHUP (nats-server --signal reload), which ends no connection of the others\n${COPIES}`;
+  if (server.push.length === 0) return "no account has changed: nothing is to be pushed or reloaded\n";
+  return `no server knows of it yet: ${pushCommand(arguments_)}\n${COPIES}`;
+}
+
+function dutyAsJson(server: ServerDuty, pushed: readonly PushedAccount[] | undefined): object {
+  if (pushed !== undefined) return { server: "pushed", pushed };
+  if (server.accounts === "nkeys") return { server: "reload" };
+  if (server.accounts === "nsc") return { server: "commands", commands: server.commands };
+  return { server: server.push.length === 0 ? "nothing" : "push", push: server.push.map(({ name }) => name) };
+}
+
+function pushCommand({ folder }: Arguments): string {
+  return `node scripts/issue-credentials.ts push ${folder} --server URL`;
+}
+
+function pushedLine({ name, servers }: PushedAccount): string {
+  return `pushed ${name} to ${servers.join(", ")}`;
+}
+
+function lineOf({ name, role, nkey, providers, intents }: ListedUser): string {
+  return [nkey, name, role, providers.join(",") || "-", intents?.join(",") ?? "all"].join(" ");
+}
+
+function told({ accounts, users, controlPublicKey, configFile, usersFile, jwts }: Credentials): object {
+  const shown = users.map(({ name, role, nkey, providers, intents }) => ({
+    name,
+    role,
+    nkey,
+    providers,
+    intents,
+  }));
+  return {
+    ...{ accounts, users: shown, controlPublicKey, usersFile, ...(accounts !== "nsc" && { configFile }) },
+    ...(accounts === "jwt" && { push: jwts.filter(({ isNew }) => isNew).map(({ name }) => name) }),
+  };
+}
+
+function tell(value: object): number {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+  return EXIT_CODES.stopped;
+}
+
 function complain(what: string, exitCode: number): number {
-  process.stderr.write(`${what}\n`);
+  process.stderr.write(`${what.trimEnd()}\n`);
   return exitCode;
 }

@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { isScbeError } from "@scbe/contracts";
+import { isScbeError, STORE_ACCOUNTS, type StoreAccount } from "@scbe/contracts";
 import {
   createLogger,
   describeConfig,
@@ -13,9 +15,10 @@ import { provisionConfig } from "./provision/config.ts";
 
 const HELP = `Creates SCBE's NATS buckets and streams, or updates the ones there are. It can run any number of times.
 
-  node scripts/provision.ts
+  node scripts/provision.ts [FOLDER]
 
-It connects as the user "provision", and reads:
+FOLDER is the one of the issued credentials: each store has an account and a provisioning user of its own there, <account>.provision.seed (or .creds).
+Without it the connections are anonymous, as on a server without users. It reads:
 
 ${describeConfig(provisionConfig)
   .map((row) => `  ${row.name}${row.default === "" ? "" : ` (${row.default})`}\n      ${row.doc}\n`)
@@ -26,9 +29,9 @@ Exit codes: 0 all is as it should be, 1 failed or refused, 2 wrong arguments, 78
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const help = asksForHelp();
-  if (typeof help === "string") return complain("wrong arguments", [help], EXIT_CODES.misused);
-  if (help) {
+  const arguments_ = readArguments();
+  if (typeof arguments_ === "string") return complain("wrong arguments", [arguments_], EXIT_CODES.misused);
+  if (arguments_.help) {
     process.stdout.write(HELP);
     return EXIT_CODES.stopped;
   }
@@ -37,8 +40,12 @@ async function main(): Promise<number> {
   const { config } = reading;
   try {
     const result = await provision({
-      ...transportOf(config),
-      name: "provision",
+      transports: STORE_ACCOUNTS.map((account) => ({
+        ...transportOf({ ...config, NATS_CREDS: undefined, NATS_NKEY_SEED_FILE: undefined }),
+        ...userIn(arguments_.folder, account),
+        account,
+        user: "provision" as const,
+      })),
       env: config.SCBE_ENVIRONMENT,
       replicas: config.SCBE_JETSTREAM_REPLICAS,
       log: createLogger({ name: "provision", level: "info", destination: process.stderr }),
@@ -52,13 +59,36 @@ async function main(): Promise<number> {
   }
 }
 
+interface Arguments {
+  readonly help: boolean;
+  readonly folder: string | undefined;
+}
+
 /** Or what is wrong with the arguments. */
-function asksForHelp(): boolean | string {
+function readArguments(): Arguments | string {
   try {
-    return parseArgs({ options: { help: { type: "boolean", short: "h" } } }).values.help === true;
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { help: { type: "boolean", short: "h" } },
+    });
+    if (positionals.length > 1) return "one folder at most";
+    return { help: values.help === true, folder: positionals[0] };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+/** The file of the provisioning user of an account. @throws ScbeError FORBIDDEN when the folder has none */
+function userIn(
+  folder: string | undefined,
+  account: StoreAccount,
+): { credsFile?: string; nkeySeedFile?: string } {
+  if (folder === undefined) return {};
+  const [creds, seed] = ["creds", "seed"].map((kind) => join(folder, `${account}.provision.${kind}`)) as [
+    string,
+    string,
+  ];
+  return existsSync(creds) ? { credsFile: creds } : { nkeySeedFile: seed };
 }
 
 function tell({ stream, outcome, changes }: ProvisionedStream): string {

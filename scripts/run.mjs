@@ -21,11 +21,16 @@ const BIOME = join("node_modules", "@biomejs", "biome", "bin", "biome");
 
 /** What each command runs on Node 24, and whether it starts real servers. */
 const COMMANDS = {
-  start: { program: ["scripts/start.ts"], servers: true, flags: ["once", "json"] },
+  start: { program: ["scripts/start.ts"], servers: true, flags: ["once", "json", "fresh"] },
   test: { program: [VITEST, "run"], servers: true, flags: [] },
   check: { program: ["scripts/check.ts"], servers: false, flags: [] },
   fix: { program: [BIOME, "check", "--write", "."], servers: false, flags: [] },
   generate: { program: ["scripts/generate.ts"], servers: false, flags: [] },
+  "mutate-readers": {
+    program: ["--disable-warning=ExperimentalWarning", "scripts/mutate-readers.ts"],
+    servers: false,
+    flags: ["all", "json", "write"],
+  },
   get: { program: ["scripts/get.ts"], servers: false, flags: [] },
   bench: { program: ["tests/bench/main.ts"], servers: true, flags: [] },
 };
@@ -56,7 +61,7 @@ async function prepare(needsServers) {
   const node = findNode(ROOT);
   const missing = needsServers ? missingServers(ROOT) : [];
   if (node === undefined || !packagesAreInstalled(ROOT) || missing.length > 0) {
-    await withLock(ROOT, () => bring(missing.length > 0));
+    await withLock(join(ROOT, ".cache", "bootstrap"), () => bring(missing.length > 0));
   }
   if (needsServers) for (const line of serverAdvice(missingServers(ROOT))) say(line);
   return findNode(ROOT);

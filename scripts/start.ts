@@ -1,13 +1,13 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { decodeRequests } from "@scbe/examples/decode-requests";
 import { PROVIDER_NAMES } from "@scbe/examples/providers";
 import { EXIT_CODES, readConfig } from "@scbe/service-kit";
 import { ROOT } from "./check/sources.ts";
 import { type StartConfig, startConfig } from "./start/config.ts";
+import { readStanding } from "./start/control-api.ts";
 import { demonstrate, NOTHING_SHOWN } from "./start/demonstration.ts";
-import { type LocalFolder, makeFolder, openFolder } from "./start/local-folder.ts";
-import { takeLock } from "./start/lock.ts";
+import { emptyStores, type LocalFolder, openFolder } from "./start/local-folder.ts";
 import { NO_MONITORING } from "./start/monitoring/monitoring.ts";
 import { takenPorts, withAutoPorts } from "./start/ops-ports.ts";
 import { helpText, readArguments, type StartOptions } from "./start/options.ts";
@@ -17,6 +17,7 @@ import { allWentWell, firstTrace, jsonReport, textReport } from "./start/report.
 import { startStack } from "./start/stack.ts";
 import { stayUp } from "./start/stay-up.ts";
 import { listenForStop, type StopSignal } from "./start/stop-signal.ts";
+import { standingLines } from "./start/tell-standing.ts";
 import { paint, print, say, warn } from "./start/terminal.ts";
 import { keepTraffic } from "./start/traffic.ts";
 
@@ -28,6 +29,8 @@ const REQUESTS_FILE = "examples/requests.jsonl";
 process.exit(await main(process.argv.slice(2)));
 
 async function main(args: readonly string[]): Promise<number> {
+  // What servers write into the folder of the stack is their owner's alone.
+  process.umask(0o077);
   const stop = listenForStop();
   const read = readArguments(args);
   if (read.kind === "help") {
@@ -55,15 +58,25 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function lockAndRun(options: StartOptions, config: StartConfig, stop: StopSignal): Promise<number> {
-  const path = makeFolder(ROOT, config.SCBE_LOCAL_DIR);
-  using lock = await takeLock(path);
-  if (lock === undefined)
-    throw new Error(`another npm start runs on ${path}; SCBE_LOCAL_DIR names another folder`);
+  using folder = openFolder(ROOT, config.SCBE_LOCAL_DIR);
   const taken = await takenPorts(config);
   if (taken.length > 0) throw new Error(taken.join("\n"));
-  const isGood = await run(options, config, openFolder(path), stop);
+  if (options.fresh) beginAnew(folder);
+  const isGood = await run(options, config, folder, stop);
   say("stopped");
   return isGood ? EXIT_CODES.stopped : EXIT_CODES.failed;
+}
+
+function beginAnew(folder: LocalFolder): void {
+  const stateDir = process.env.SCBE_STATE_DIR ?? "";
+  if (existsSync(stateDir) && readdirSync(stateDir, { recursive: true }).length > 0) {
+    throw new Error(
+      `--fresh begins with new control documents, and what is in ${stateDir} (SCBE_STATE_DIR) would have every process refuse them: empty it, or leave the variable unset`,
+    );
+  }
+  const emptied = emptyStores(folder);
+  if (emptied.length === 0) say("--fresh: there was nothing stored");
+  for (const store of emptied) say(`--fresh: removed what was in ${store}`);
 }
 
 async function run(
@@ -88,15 +101,18 @@ async function run(
   const { transport } = stack;
   await using plain = await connectPlainPrograms(PROVIDER_NAMES, { transport, log, signal });
   await stack.untilServing();
-  const shown = await demonstrate({ requests, stack, client, plain, log, signal });
+  const standing = await readStanding(stack.control, PROVIDER_NAMES);
+  for (const line of standingLines(standing, stack.control)) warn(line);
+  const shown = await demonstrate({ requests, stack, client, plain, log, standing, signal });
   signal.throwIfAborted();
   const isGood = allWentWell(shown);
   const trace = firstTrace(shown, stack.monitoring);
   await print(json ? jsonReport(shown, stack.monitoring) : textReport(shown));
-  if (isGood) say(paint("green", "all went as it must", process.stderr));
+  const words = Object.keys(shown.skipped).length === 0 ? "all" : "all that was shown";
+  if (isGood) say(paint("green", `${words} went as it must`, process.stderr));
   else warn("not all went as it must");
   if (once) return isGood;
-  // Whoever looks at Prometheus now is to see what was shown.
+  // What was shown is in Prometheus from here on.
   await stack.untilWatched();
   const traffic = keepTraffic({ client, plain, requests, signal });
   await stayUp({ stack, orchestratorUrl, traceUrl: trace?.url, quiet: json, signal });

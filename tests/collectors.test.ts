@@ -2,9 +2,9 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Client, startTracing } from "@scbe/client";
 import {
+  closedPort,
   createTempDir,
   eventually,
-  freePort,
   type RunningProcess,
   receiveSpans,
   type SpanReceiver,
@@ -13,7 +13,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startExample, startExampleGateway, startExampleStandIn } from "./kit/example-program.ts";
 import { type ServiceProcess, startServiceProcess } from "./kit/service-process.ts";
-import { type Spine, startSpine, transportVariablesOf } from "./kit/spine.ts";
+import { type Spine, startSpine } from "./kit/spine.ts";
 
 const PROVIDER = "openai";
 const RECORDER = new URL("kit/record-modules.ts", import.meta.url).href;
@@ -60,12 +60,12 @@ const PROGRAMS: [string, (env: Env) => Promise<AsyncDisposable>][] = [
 ];
 
 function keyringFiles(): Env {
-  const { askersFile } = spine.nats.credentials;
-  return { SCBE_KEYRING_ASKERS_FILE: askersFile, SCBE_KMS_KEY_FILE: spine.kmsKeyFile };
+  const { usersFile } = spine.nats.credentials;
+  return { SCBE_USERS_FILE: usersFile, SCBE_KMS_KEY_FILE: spine.kmsKeyFile };
 }
 
 async function startService(name: string, env: Env): Promise<ServiceProcess> {
-  const own = { ...spine.variables, ...transportVariablesOf(spine.transport(name)), ...env };
+  const own = { ...spine.environment(name), ...env };
   const service = await startServiceProcess(name, `services/${name}/src/main.ts`, own);
   await service.ready();
   return service;
@@ -124,10 +124,11 @@ interface Collector extends AsyncDisposable {
 }
 
 async function nobody(): Promise<Collector> {
+  const closed = await closedPort();
   return {
-    url: `http://127.0.0.1:${await freePort()}`,
+    url: `http://127.0.0.1:${closed.port}`,
     exports: 0,
-    [Symbol.asyncDispose]: async () => undefined,
+    [Symbol.asyncDispose]: async () => closed[Symbol.dispose](),
   };
 }
 

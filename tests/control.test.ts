@@ -2,9 +2,10 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Client } from "@scbe/client";
-import { eventually } from "@scbe/testkit";
+import { connectRawStore, eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Spine, startSpine, TOKENS, transportVariablesOf } from "./kit/spine.ts";
+import { readMetric } from "./kit/read-metric.ts";
+import { type Spine, startSpine, TOKENS } from "./kit/spine.ts";
 
 /** The whole of SCBE with its controller: keyring, guard, envelope service and controller as processes of their own. */
 let spine: Spine;
@@ -38,7 +39,7 @@ const REQUEST = {
   timeoutMs: 5000,
 };
 
-const url = (path: string): string => `${spine.controller?.opsUrl}${path}`;
+const url = (path: string): string => `${spine.controller?.apiUrl}${path}`;
 const get = async (path: string) => (await fetch(url(path))).json() as Promise<Record<string, unknown>>;
 
 /** As curl sends it: JSON under its default content type. */
@@ -67,6 +68,8 @@ const converged = (): Promise<unknown> =>
 test("one command switches everything off, and one switches it on again", async () => {
   await orchestrator.request(REQUEST);
   await converged();
+  // The keyring's next broadcast tells it, which comes every two seconds.
+  await eventually(async () => (await get("/health/scbe")).current_key_id !== null);
   expect(await get("/health/scbe")).toMatchObject({
     envelope_verification_enabled: true,
     current_key_id: expect.stringMatching(/./),
@@ -125,10 +128,18 @@ test("a verifier that ends says so, and nobody waits for it", async () => {
   await eventually(async () => (await total()) === before, { timeoutMs: 1000 });
 });
 
+async function unstoredKills(): Promise<number> {
+  if (spine.controller === undefined) throw new Error("no controller");
+  const values = await readMetric(spine.controller, "scbe_control_unstored_kills");
+  return [...values.values()].reduce((sum, value) => sum + value, 0);
+}
+
 test("a controller that is killed comes back with what it had signed", async () => {
   const kill = { scbe_kill_switch: { enabled: true, reason: "stands" } };
   expect(await post(kill, TOKENS.ADMIN_TOKEN)).toBe(200);
   const { generation } = await get("/health/scbe");
+  // A kill is answered when it is sent; it comes back once it is stored, too.
+  await eventually(async () => (await unstoredKills()) === 0);
   await spine.controller?.restart();
   expect(await get("/health/scbe")).toMatchObject({ envelope_verification_enabled: false, generation });
   await expect(orchestrator.request(REQUEST)).rejects.toMatchObject({ code: "SWITCHED_OFF" });
@@ -147,23 +158,34 @@ test("without any controller the operator's own key switches off, and a controll
   const script = fileURLToPath(new URL("../scripts/scbe-kill-switch.sh", import.meta.url));
   const env = {
     PATH: `${process.execPath.slice(0, -"/node".length)}:${process.env.PATH}`,
-    ...spine.variables,
-    ...transportVariablesOf(spine.transport("operator")),
+    ...spine.environment("operator"),
+    NATS_STORE_NKEY_SEED_FILE: spine.nats.storeTransport("control", "offline").nkeySeedFile,
     SCBE_CONTROL_SEED_FILE: spine.nats.credentials.controlSeedFile,
   };
-  const run = async (...args: string[]) => {
-    const { stdout } = await promisify(execFile)(script, [...args, "--offline", "--for", "0", "--json"], {
-      env,
-    });
+  const run = async (variables: NodeJS.ProcessEnv, ...words: string[]) => {
+    const args = [...words, "--offline", "--for", "0", "--json"];
+    const { stdout } = await promisify(execFile)(script, args, { env: variables });
     return JSON.parse(stdout);
   };
-  expect(await run("activate", "nobody is there")).toMatchObject({ action: "activate", stored: true });
+  expect(await run(env, "activate", "nobody is there")).toMatchObject({ action: "activate", stored: true });
   await eventually(() =>
     expect(orchestrator.request(REQUEST)).rejects.toMatchObject({ code: "SWITCHED_OFF" }),
   );
   await spine.controller?.restart();
   expect(await get("/health/scbe")).toMatchObject({ envelope_verification_enabled: false });
   await expect(orchestrator.request(REQUEST)).rejects.toMatchObject({ code: "SWITCHED_OFF" });
-  expect(await run("deactivate", "over")).toMatchObject({ action: "deactivate", stored: true });
+  expect(await run(env, "deactivate", "over")).toMatchObject({ action: "deactivate", stored: true });
   await eventually(async () => (await orchestrator.request(REQUEST)).body.length > 0);
+  await spine.controller?.kill();
+  const { NATS_STORE_NKEY_SEED_FILE: _, ...storeless } = env;
+  expect(await run(storeless, "activate", "no store")).toMatchObject({ action: "activate", stored: false });
+  await eventually(() =>
+    expect(orchestrator.request(REQUEST)).rejects.toMatchObject({ code: "SWITCHED_OFF" }),
+  );
+  await using raw = await connectRawStore(spine.nats, "control");
+  await raw.put("$KV.SCBE_CONTROL.state", "{");
+  expect(await run(env, "activate", "over garbage")).toMatchObject({ action: "activate", stored: true });
+  expect(await run(env, "deactivate", "over")).toMatchObject({ action: "deactivate", stored: true });
+  await spine.controller?.restart();
+  await eventually(async () => (await orchestrator.request(REQUEST)).body.length > 0, { timeoutMs: 20_000 });
 });

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
-import { ENVELOPE_MEDIA_TYPE, HEADERS, isScbeError, STATUS, SUBJECTS, subjectFor } from "@scbe/contracts";
+import { ENVELOPE_MEDIA_TYPE, HEADERS, STATUS, SUBJECTS, subjectOf } from "@scbe/contracts";
 import { NOISE_BYTES } from "@scbe/envelope";
 import { config } from "@scbe/envelope-service/config";
 import { start } from "@scbe/envelope-service/service";
@@ -22,8 +22,12 @@ let gateway: Asker;
 
 beforeAll(async () => {
   spine = await startSpine({
+    providers: ["openai", "anthropic", "nobody"],
     users: [{ name: "wide", role: "orchestrator", providers: ["openai", "anthropic", "nobody"] }],
-    variables: { SCBE_ENVELOPE_CONCURRENCY: String(CONCURRENCY) },
+    variables: {
+      SCBE_PROVIDERS: "openai,anthropic",
+      SCBE_ENVELOPE_CONCURRENCY: String(CONCURRENCY),
+    },
   });
   [orchestrator, gateway] = await Promise.all([
     connectAsker(spine, "orchestrator"),
@@ -37,7 +41,7 @@ afterAll(async () => {
 });
 
 const hello = Buffer.from("Grüß Gott, Welt");
-const WHOM = { [HEADERS.model]: "gpt-5", [HEADERS.intent]: "chat" };
+const WHOM = { [HEADERS.model]: "gpt-5" };
 const ID = "0190f3a4-5b6c-7d8e-9fa0-b1c2d3e4f506";
 const BINDING = { ...WHOM, [HEADERS.requestId]: ID, [HEADERS.inReplyTo]: "A".repeat(43) };
 
@@ -45,7 +49,7 @@ const BINDING = { ...WHOM, [HEADERS.requestId]: ID, [HEADERS.inReplyTo]: "A".rep
 async function answered(): Promise<{ request: Uint8Array; response: Uint8Array; binding: BusHeaders }> {
   const sealed = await orchestrator.ask("sealRequest", hello, { ...WHOM, [HEADERS.requestId]: ID });
   const opened = await gateway.ask("openRequest", sealed.data);
-  const binding = pick(opened, [HEADERS.model, HEADERS.intent, HEADERS.requestId, HEADERS.inReplyTo]);
+  const binding = { ...pick(opened, Object.keys(BINDING)), ...pick(sealed, [HEADERS.openingToken]) };
   const response = await gateway.ask("sealResponse", hello, binding);
   return { request: sealed.data, response: response.data, binding };
 }
@@ -71,7 +75,7 @@ describe("the way of a body", () => {
     const opened = await gateway.ask("openRequest", sealed.data);
     expect(statusOf(opened)).toBe(STATUS.opened);
     expect(Buffer.from(opened.data).equals(body)).toBe(true);
-    const binding = pick(opened, Object.keys(BINDING));
+    const binding = { ...pick(opened, Object.keys(BINDING)), ...pick(sealed, [HEADERS.openingToken]) };
     const response = await gateway.ask("sealResponse", body, binding);
     const answer = await orchestrator.ask("openResponse", response.data, binding);
     expect(statusOf(answer)).toBe(STATUS.opened);
@@ -103,8 +107,6 @@ describe("a question that is not as it must be", () => {
   const malformed: [string, string][] = [
     [HEADERS.model, "two words"],
     [HEADERS.model, "x".repeat(129)],
-    [HEADERS.intent, "Chat"],
-    [HEADERS.intent, "_chat"],
     [HEADERS.requestId, "1"],
     [HEADERS.requestId, ID.toUpperCase()],
     [HEADERS.contentType, 'text/"plain"'],
@@ -139,7 +141,7 @@ describe("a question that is not as it must be", () => {
   });
 
   test("a header in other letters is another header", async () => {
-    const headers = { "Scbe-Model": "gpt-5", [HEADERS.intent]: "chat" };
+    const headers = { "Scbe-Model": "gpt-5" };
     await expect(orchestrator.ask("sealRequest", hello, headers)).rejects.toMatchObject({
       code: "BAD_REQUEST",
       message: expect.stringContaining(HEADERS.model),
@@ -155,15 +157,14 @@ describe("a question that is not as it must be", () => {
   });
 
   test("an intent that is not served is a BAD_REQUEST that names those that are", async () => {
-    const headers = { ...WHOM, [HEADERS.intent]: "tools" };
-    await expect(orchestrator.ask("sealRequest", hello, headers)).rejects.toMatchObject({
+    await expect(orchestrator.ask("sealRequest", hello, WHOM, "tools")).rejects.toMatchObject({
       code: "BAD_REQUEST",
       message: expect.stringMatching(/tools.*chat/),
     });
   });
 
   test("a provider that is not served is a BAD_REQUEST that names those that are", async () => {
-    await using wide = await connectAsker(spine, "wide", "nobody");
+    await using wide = await connectAsker(spine, "orchestrator", "nobody");
     await expect(wide.ask("sealRequest", hello, WHOM)).rejects.toMatchObject({
       code: "BAD_REQUEST",
       message: expect.stringMatching(/nobody.*openai, anthropic/),
@@ -192,14 +193,14 @@ describe("a question that is not as it must be", () => {
       name: "gateway-openai",
       transport: spine.transport("gateway-openai"),
     });
-    const heard = await listener.listen(subjectFor("cancel", "openai"));
-    const answers = await forger.listen("_INBOX_wide.mine");
+    const heard = await listener.listen(subjectOf("cancel", { provider: "openai" }));
+    const answers = await forger.listen("_INBOX.orchestrator.wide.mine");
     const garbage = randomBytes(100);
-    const question = subjectFor("openResponse", "openai");
-    await forger.publish(question, garbage, subjectFor("cancel", "openai"));
-    await forger.publish(question, garbage, "_INBOX_wide.mine");
+    const question = subjectOf("openResponse", { user: "wide", provider: "openai", intent: "chat" });
+    await forger.publish(question, garbage, subjectOf("cancel", { provider: "openai" }));
+    await forger.publish(question, garbage, "_INBOX.orchestrator.wide.mine");
     await eventually(() => answers.length === 1);
-    await forger.publish(subjectFor("cancel", "openai"), "the listener does hear");
+    await forger.publish(subjectOf("cancel", { provider: "openai" }), "the listener does hear");
     await eventually(() => heard.length > 0);
     expect(heard.map(({ text }) => text)).toEqual(["the listener does hear"]);
   });
@@ -281,14 +282,14 @@ function flipped(bytes: Uint8Array): Uint8Array {
 }
 
 describe("the service as a process", () => {
-  /** Refused long before they are answered: they are at work for as long as the floor. */
-  const atWork = (count: number) =>
+  /** Refused long before they are answered. */
+  const forgeries = (count: number) =>
     Array.from({ length: count }, () => gateway.ask("openRequest", randomBytes(64)));
 
-  async function refusedSoFar(): Promise<number> {
+  async function countRefused(result: string): Promise<number> {
     if (spine.envelope === undefined) throw new Error("no envelope service");
     const counted = await readMetric(spine.envelope, "scbe_envelope_openings_total");
-    return counted.get('phase="request",provider="openai",result="malformed"') ?? 0;
+    return counted.get(`phase="request",provider="openai",result="${result}"`) ?? 0;
   }
 
   test("is shown to the operator with its version, description and four endpoints", async () => {
@@ -302,24 +303,38 @@ describe("the service as a process", () => {
     const kinds = ["sealRequest", "openRequest", "sealResponse", "openResponse"] as const;
     const endpoints = info.endpoints as { subject: string }[];
     expect(endpoints.map(({ subject }) => subject).sort()).toEqual(
-      kinds.map((kind) => `${SUBJECTS[kind]}.*`).sort(),
+      kinds.map((kind) => `${SUBJECTS[kind]}.*.*.*`).sort(),
     );
   });
 
-  test("takes no more at once than it is told to: the others hear BUSY, and the other subjects go on", async () => {
-    const questions = Promise.allSettled(atWork(CONCURRENCY + 16));
-    expect(statusOf(await orchestrator.ask("sealRequest", hello, WHOM))).toBe(STATUS.sealed);
-    const outcomes = (await questions).map((it) =>
-      it.status === "fulfilled" ? statusOf(it.value) : isScbeError(it.reason) && it.reason.code,
-    );
-    expect(outcomes.filter((it) => it === STATUS.refused)).toHaveLength(CONCURRENCY);
-    expect(outcomes.filter((it) => it === "BUSY")).toHaveLength(16);
+  test("turns nothing away for forgeries that wait for the floor, several times as many as it has places", async () => {
+    const { request, response, binding } = await answered();
+    const questions = [
+      ...forgeries(2 * CONCURRENCY),
+      ...Array.from({ length: 2 * CONCURRENCY }, () =>
+        orchestrator.ask("openResponse", flipped(response), binding),
+      ),
+    ];
+    // Replays take places while the guard answers, so half of the places are asked for at once.
+    const before = await countRefused("replay");
+    for (const replays of [CONCURRENCY / 2, CONCURRENCY]) {
+      const batch = Array.from({ length: CONCURRENCY / 2 }, () => gateway.ask("openRequest", request));
+      questions.push(...batch);
+      await eventually(async () => (await countRefused("replay")) === before + replays);
+    }
+    for (let n = 0; n < 10; n += 1) {
+      const again = await answered();
+      expect(statusOf(await orchestrator.ask("openResponse", again.response, again.binding))).toBe(
+        STATUS.opened,
+      );
+    }
+    expect((await Promise.all(questions)).map(statusOf)).toEqual(questions.map(() => STATUS.refused));
   });
 
   test("that is told to stop answers all that is in flight, and ends with 0", async () => {
-    const before = await refusedSoFar();
-    const questions = atWork(50);
-    await eventually(async () => (await refusedSoFar()) === before + 50);
+    const before = await countRefused("malformed");
+    const questions = forgeries(50);
+    await eventually(async () => (await countRefused("malformed")) === before + 50);
     const ended = spine.envelope?.stop();
     const answers = await Promise.all(questions);
     expect(answers.map(statusOf)).toEqual(questions.map(() => STATUS.refused));

@@ -3,13 +3,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { isScbeError } from "@scbe/contracts";
 import { decodeRequests } from "@scbe/examples/decode-requests";
 import { type SentRequest, sendRequests } from "@scbe/examples/send-requests";
-import { createTempDir, eventually, type RunningProcess, startProcess } from "@scbe/testkit";
+import { createTempDir, eventually, type RunningProcess } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Spine, startSpine, transportVariablesOf } from "./kit/spine.ts";
+import { startExample, startExampleGateway } from "./kit/example-program.ts";
+import { type Spine, startSpine } from "./kit/spine.ts";
 
 const PROVIDERS = ["openai", "anthropic", "google"];
 const EXAMPLES = new URL("../examples/", import.meta.url);
@@ -36,33 +36,14 @@ function codeOf(asked: Promise<unknown>): Promise<string | undefined> {
   );
 }
 
-/** A program of the examples, as `user` on the bus. */
-function start(
-  program: string,
-  user: string | undefined,
-  env: Readonly<Record<string, string>> = {},
-  args: readonly string[] = [],
-): RunningProcess {
-  const file = fileURLToPath(new URL(`src/${program}/main.ts`, EXAMPLES));
-  const transport = user === undefined ? {} : transportVariablesOf(spine.transport(user));
-  const variables = { PATH: process.env.PATH ?? "", ...spine.variables, ...transport, ...env };
-  return startProcess(process.execPath, [file, ...args], { bareEnv: true, ipc: true, env: variables });
-}
-
-async function startGateway(
-  provider: string,
-  env: Readonly<Record<string, string>>,
-): Promise<RunningProcess> {
-  const gateway = start("gateway", `gateway-${provider}`, { SCBE_GATEWAY_PROVIDER: provider, ...env });
-  await gateway.output(/"msg":"serving"/, { timeoutMs: 20_000 });
-  return gateway;
-}
+const startGateway = (provider: string, env: Readonly<Record<string, string>>): Promise<RunningProcess> =>
+  startExampleGateway(spine, provider, env);
 
 describe("orchestrator, gateways and stand-in, each a process of its own", () => {
   const stack = new AsyncDisposableStack();
   const standIn = { url: "" };
   beforeAll(async () => {
-    const running = stack.use(start("stand-in", undefined, { SCBE_STAND_IN_PORT: "0" }));
+    const running = stack.use(startExample(spine, "stand-in", { env: { SCBE_STAND_IN_PORT: "0" } }));
     standIn.url = (await running.output(/"url":"([^"]+)"/))[1] ?? "";
     for (const provider of ["openai", "anthropic"]) {
       stack.use(await startGateway(provider, { SCBE_STAND_IN_URL: standIn.url }));
@@ -75,7 +56,10 @@ describe("orchestrator, gateways and stand-in, each a process of its own", () =>
     using dir = createTempDir();
     const file = join(dir.path, "requests.jsonl");
     writeFileSync(file, providers.map(linesOf).join("\n"));
-    const running = start("orchestrator", "orchestrator", {}, ["--requests", file, ...args]);
+    const running = startExample(spine, "orchestrator", {
+      user: "orchestrator",
+      args: ["--requests", file, ...args],
+    });
     const { code } = await running.exited;
     return { code, stdout: running.stdout, stderr: running.stderr };
   }

@@ -1,5 +1,5 @@
 import type { Client, Handler } from "@scbe/client";
-import { HEADERS, STATUS, subjectFor } from "@scbe/contracts";
+import { HEADERS, STATUS, subjectOf } from "@scbe/contracts";
 import { isInside } from "@scbe/envelope/control";
 import { eventually } from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -7,7 +7,7 @@ import { ControlApi } from "./kit/control-api.ts";
 import { exchangeRaw } from "./kit/exchange-raw.ts";
 import { type Spine, startSpine } from "./kit/spine.ts";
 
-/** What kill switch and flags take out of the path, in a deployment that permits it to travel unsealed. */
+/** What kill switch and flags take out of the path, where an administrator has chosen beforehand that it travels unsealed. */
 let spine: Spine;
 let api: ControlApi;
 let orchestrator: Client;
@@ -21,6 +21,7 @@ beforeAll(async () => {
   api = new ControlApi(spine);
   gateway = await spine.gateway("openai");
   orchestrator = await spine.orchestrator();
+  await api.chooseFallback("availability", "flags");
   await gateway.serve({
     provider: "openai",
     models: ["gpt-5"],
@@ -185,7 +186,7 @@ describe("a share of the traffic", () => {
 describe("nobody strips the seal", () => {
   const plain = (requestId: string) =>
     exchangeRaw(spine, {
-      subject: subjectFor("fallback", "openai"),
+      subject: subjectOf("fallback", { user: "orchestrator", provider: "openai" }),
       data: Buffer.from("Hello"),
       headers: {
         [HEADERS.model]: "gpt-5",

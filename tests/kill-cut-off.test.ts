@@ -34,8 +34,8 @@ afterEach(() => api.release());
 /** Everything that speaks of kill switch and leases, whichever way it takes. */
 const isControl = ({ subject }: Frame): boolean =>
   subject === SUBJECTS.controlState ||
-  subject === SUBJECTS.controlLease ||
-  (subject.startsWith("$JS.API.") && subject.includes("SCBE_CONTROL"));
+  subject.startsWith(`${SUBJECTS.controlLease}.`) ||
+  subject.startsWith(`${SUBJECTS.controlGet}.`);
 const withhold = (wire: NatsProxy): void => {
   wire.judge = (frame) => (isControl(frame) ? "drop" : "pass");
 };
@@ -89,7 +89,7 @@ describe("somebody on the wire withholds the kill and lets traffic pass: a gatew
     withhold(callersWire);
     wire.judge = (frame) => {
       if (isControl(frame)) return "drop";
-      return frame.subject.startsWith("_INBOX_gateway-openai") ? "hold" : "pass";
+      return frame.subject.startsWith("_INBOX.gateway.gateway-openai") ? "hold" : "pass";
     };
     const killing = api.kill("integrity");
     const answer = send();

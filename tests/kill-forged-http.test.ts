@@ -36,7 +36,7 @@ const KILL = { scbe_kill_switch: { enabled: true, reason: "unseal", cause: "avai
 const SKEW = { seconds: 300, duration: "10m", reason: "late" };
 
 async function post(path: string, body: unknown, token?: string): Promise<number> {
-  const answer = await fetch(`${spine.controller?.opsUrl}${path}`, {
+  const answer = await fetch(`${spine.controller?.apiUrl}${path}`, {
     method: "POST",
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
     body: JSON.stringify(body),
@@ -105,7 +105,7 @@ describe.each([
   test("a stolen webhook token may read neither flags nor audit", async () => {
     for (const path of ["/feature-flags", "/audit"]) {
       const headers = { authorization: `Bearer ${STOLEN}` };
-      const answer = await fetch(`${spine.controller?.opsUrl}${path}`, { headers });
+      const answer = await fetch(`${spine.controller?.apiUrl}${path}`, { headers });
       expect(answer.status).toBe(403);
       await answer.body?.cancel();
     }
@@ -191,6 +191,9 @@ describe("what is refused by a kill for integrity stays refused, whoever kills f
     await api.release({ provider: "openai" });
     expect(await verifier.client.request(REQUEST)).toMatchObject({ isSealed: true });
     await api.kill("integrity", scope);
+    // A firing acts once: what the test before has told has to end.
+    const ended = webhook(...body.alerts.map((told) => ({ ...told, status: "resolved" })));
+    expect(await post("/webhooks/alertmanager", ended, STOLEN)).toBe(200);
     expect(await post("/webhooks/alertmanager", body, STOLEN)).toBe(200);
     await api.kill("availability");
     await expect(verifier.client.request(REQUEST)).rejects.toMatchObject({ code: "SWITCHED_OFF" });

@@ -6,7 +6,7 @@ import { type Fleet, type MemberReport, startFleet } from "./kit/kill-fleet.ts";
 import { type NatsProxy, startNatsProxy } from "./kit/kill-nats-proxy.ts";
 import { readMetric } from "./kit/read-metric.ts";
 import { type ServiceProcess, startServiceProcess } from "./kit/service-process.ts";
-import { type Spine, startSpine, transportVariablesOf } from "./kit/spine.ts";
+import { type Spine, startSpine } from "./kit/spine.ts";
 
 /** A hundred verifiers in four processes, under traffic. The guard is reached over a wire on which its verdicts can be held back. */
 const PROVIDERS = ["openai", "anthropic"];
@@ -44,8 +44,8 @@ beforeAll(async () => {
   );
   wire = stack.use(await startNatsProxy(spine.nats.server.port));
   const env = {
-    ...spine.variables,
-    ...transportVariablesOf({ ...spine.transport("replay-guard"), servers: [wire.url] }),
+    ...spine.environment("replay-guard"),
+    NATS_URL: wire.url,
     REDIS_URL: spine.redis?.url ?? "",
   };
   guard = stack.use(await startServiceProcess("replay-guard", "services/replay-guard/src/main.ts", env));
@@ -95,7 +95,7 @@ test("a hundred verifiers obey a kill under traffic, release nothing after it, a
 test("what the guard has admitted when the kill arrives is not released by anybody", async () => {
   await eventually(isServing(await fleet.report()), PATIENT);
   wire.judge = ({ from, subject }) =>
-    from === "client" && subject.startsWith("_INBOX_gateway") ? "hold" : "pass";
+    from === "client" && subject.startsWith("_INBOX.gateway.gateway") ? "hold" : "pass";
   const admitted = await fresh();
   const isFull = async () => wire.held > 0 && (await fresh()) - admitted >= 20;
   await eventually(isFull, PATIENT);

@@ -80,6 +80,6 @@ function obeyedAt(report: readonly MemberReport[]): number[] | undefined {
 
 async function killSwitch(): Promise<unknown> {
   const headers = { authorization: `Bearer ${TOKENS.ADMIN_TOKEN}` };
-  const answer = await fetch(`${spine.controller?.opsUrl}/feature-flags`, { headers });
+  const answer = await fetch(`${spine.controller?.apiUrl}/feature-flags`, { headers });
   return ((await answer.json()) as { scbe_kill_switch: unknown }).scbe_kill_switch;
 }

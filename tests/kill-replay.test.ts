@@ -1,5 +1,5 @@
-import { SUBJECTS } from "@scbe/contracts";
-import { encodeControl, sign, signControl, verifyControl } from "@scbe/envelope/control";
+import { jcs, SUBJECTS, writeMessage } from "@scbe/contracts";
+import { encodeControl, sign, signControl, verifiedControl } from "@scbe/envelope/control";
 import { systemClock } from "@scbe/service-kit";
 import { createIdentity, eventually } from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -68,7 +68,9 @@ function record(frame: Frame): "pass" {
 const isDocument = ({ from, subject }: Frame): boolean =>
   from === "server" && subject === SUBJECTS.controlState;
 const isLease = ({ from, subject, payload }: Frame): boolean =>
-  from === "server" && subject.startsWith("_INBOX_orchestrator") && payload.includes('\\"nonce\\"');
+  from === "server" &&
+  subject.startsWith("_INBOX.orchestrator.orchestrator") &&
+  payload.includes('\\"nonce\\"');
 
 /** All that was recorded, once more, on the victim's wire as it was and to everybody; resolves when the victim has it. */
 async function playBack(): Promise<void> {
@@ -113,7 +115,7 @@ describe("what was recorded and is played back changes nothing", () => {
     const recorded = [...leases];
     let turn = 0;
     wire.judge = (frame) => {
-      if (frame.from !== "client" || frame.subject !== SUBJECTS.controlLease) return "pass";
+      if (frame.from !== "client" || !frame.subject?.startsWith(`${SUBJECTS.controlLease}.`)) return "pass";
       const lease = recorded[turn++ % recorded.length];
       if (lease !== undefined) wire.inject("client", delivery(frame.reply, lease.sid, lease.payload));
       return "drop";
@@ -131,7 +133,7 @@ describe("what was recorded and is played back changes nothing", () => {
     const before = await inForce();
     await eventually(() => wire.held >= 3, PATIENT);
     // The last of them may be young enough to be true.
-    wire.judge = (frame) => (frame.subject === SUBJECTS.controlLease ? "drop" : "pass");
+    wire.judge = (frame) => (frame.subject?.startsWith(`${SUBJECTS.controlLease}.`) ? "drop" : "pass");
     const unanswered = await victim.leases("unanswered");
     await eventually(async () => (await victim.leases("unanswered")) > unanswered + 2, PATIENT);
     wire.release();
@@ -166,7 +168,7 @@ test("what is forged on the wire is counted, and changes nothing", async () => {
   const genuine = documents.at(-1)?.payload ?? Buffer.alloc(0);
   const signed = JSON.parse(genuine.toString("utf8"));
   const expected = { env: "dev", publicKey: spine.nats.credentials.controlPublicKey } as const;
-  const document = verifyControl(signed, expected);
+  const document = verifiedControl(signed, expected);
   if (document === undefined) throw new Error("the controller's document does not verify");
   const { state } = document;
   const generation = state.generation + 1;
@@ -174,20 +176,22 @@ test("what is forged on the wire is counted, and changes nothing", async () => {
   const [stranger, lease] = [createIdentity(), JSON.parse(leases.at(-1)?.payload.toString("utf8") ?? "")];
   const forged = [
     encodeControl(signControl(open, stranger)),
-    Buffer.from(JSON.stringify({ ...signed, payload: JSON.stringify(open) })),
+    writeMessage({ ...signed, payload: jcs(open) }),
     Buffer.from(genuine.toString("utf8").replace("integrity", "availability")),
-    Buffer.from(JSON.stringify({ v: 1, ...sign("lease", "dev", open, stranger) })),
-    Buffer.from(JSON.stringify({ v: 1, payload: lease.payload, signature: lease.signature })),
-    Buffer.from(JSON.stringify({ v: 1, payload: signed.payload, signature: lease.signature })),
+    writeMessage({ v: 1, ...sign("lease", "dev", open, stranger) }),
+    writeMessage({ v: 1, payload: lease.payload, signature: lease.signature }),
+    writeMessage({ v: 1, payload: signed.payload, signature: lease.signature }),
     Buffer.from("{}"),
     Buffer.alloc(1_000_000, "a"),
     Buffer.alloc(0),
   ];
-  const [refused, old] = [await victim.documents("refused"), await victim.documents("old")];
+  // One that claims no newer generation than what is held is old, and its signature is not looked at.
+  const counted = async () => (await victim.documents("refused")) + (await victim.documents("old"));
+  const [refused, all] = [await victim.documents("refused"), await counted()];
   for (const bytes of forged) await tap.publish(SUBJECTS.controlState, bytes);
   await tap.publish(SUBJECTS.controlState, genuine);
-  await eventually(async () => (await victim.documents("old")) > old, PATIENT);
-  expect((await victim.documents("refused")) - refused).toBe(forged.length);
+  await eventually(async () => (await counted()) - all > forged.length, PATIENT);
+  expect((await victim.documents("refused")) - refused).toBeGreaterThanOrEqual(forged.length - 3);
   expect(await inForce()).toEqual(before);
   await expect(victim.client.request(REQUEST)).rejects.toMatchObject({ code: "SWITCHED_OFF" });
 });

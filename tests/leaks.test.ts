@@ -128,17 +128,25 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
   /** With the envelope service, in whose process bodies are in the clear. */
   async function callPlainly(): Promise<void> {
     const { url, credentials } = traced.spine.nats;
-    const connect = (name: string) =>
-      connectUser({ name, servers: [url], seedFile: credentials.seedFile(name) });
-    const [caller, gateway] = await Promise.all([connect("orchestrator"), connect(`gateway-${WORKSHOP}`)]);
+    const connect = (name: string, role: "orchestrator" | "gateway") =>
+      connectUser({ name, role, servers: [url], seedFile: credentials.seedFile(name) });
+    const [caller, gateway] = await Promise.all([
+      connect("orchestrator", "orchestrator"),
+      connect(`gateway-${WORKSHOP}`, "gateway"),
+    ]);
     const sealed = await sealTraced(caller, WORKSHOP, ECHOED);
     await sendTraced(caller, WORKSHOP, sealed, sealed.told);
-    const opening = `scbe.v1.envelope.open.request.${WORKSHOP}`;
+    const opening = `scbe.v1.envelope.open.request.gateway-${WORKSHOP}.${WORKSHOP}.chat`;
     const second = await sealTraced(caller, WORKSHOP, ECHOED);
     for (const data of [second.envelope, second.envelope, NO_ENVELOPE]) await ask(gateway, opening, data);
-    await ask(gateway, `scbe.v1.envelope.seal.response.${WORKSHOP}`, ECHOED, second.binding);
-    const malformed = { "scbe-model": "two words", "scbe-intent": "chat" };
-    const sealing = `scbe.v1.envelope.seal.request.${WORKSHOP}`;
+    await ask(
+      gateway,
+      `scbe.v1.envelope.seal.response.gateway-${WORKSHOP}.${WORKSHOP}.chat`,
+      ECHOED,
+      second.binding,
+    );
+    const malformed = { "scbe-model": "two words" };
+    const sealing = `scbe.v1.envelope.seal.request.orchestrator.${WORKSHOP}.chat`;
     await expect(ask(caller, sealing, NO_CHAT, malformed)).rejects.toMatchObject({ code: "BAD_REQUEST" });
     await Promise.all([caller.nats.close(), gateway.nats.close()]);
   }
@@ -289,7 +297,9 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
   });
 
   const lastEnvelope = (): Buffer => {
-    const sealed = traced.tap.messages.findLast(({ subject }) => subject === "scbe.v1.request.openai");
+    const sealed = traced.tap.messages.findLast(
+      ({ subject }) => subject === "scbe.v1.request.orchestrator.openai",
+    );
     if (sealed === undefined) throw new Error("no request was heard");
     return sealed.data;
   };

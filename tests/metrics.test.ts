@@ -48,10 +48,10 @@ const ENDPOINTS: Readonly<Record<ProcessKind, readonly string[]>> = {
   orchestrator: [],
   gateway: ["request"],
   envelope: ["seal-request", "open-request", "seal-response", "open-response"],
-  "replay-guard": ["admit", "epoch-get"],
-  keyring: ["grant"],
-  "rollback-controller": ["lease"],
-  "trust-scorer": ["tell"],
+  "replay-guard": ["admit", "epoch-get", "security-read"],
+  keyring: ["grant", "ring-get"],
+  "rollback-controller": ["lease", "control-get", "trust-last", "audit-read"],
+  "trust-scorer": ["tell", "word", "get"],
 };
 /** The metrics whose phase is what is sealed; of the others it is what is opened. */
 const SEALING: readonly MetricName[] = [
@@ -148,7 +148,7 @@ test("a client that has done nothing yet shows nothing but zeros", async () => {
   await using _client = await spine.orchestrator({ metrics });
   const shown = parseScrape(await metrics.metrics());
   // It follows what is broadcast from its start.
-  const isHeard = (name: string): boolean => /^scbe_(control|trust)_/.test(name);
+  const isHeard = (name: string): boolean => /^scbe_(control|trust|ring)_/.test(name);
   const counted = metricsOf("orchestrator").filter(
     (name) => METRICS[name].kind !== "gauge" && !isHeard(name),
   );
@@ -282,7 +282,8 @@ describe("a scrape of the replay guard", () => {
       return shown.filter(({ name }) => /^scbe_replay_store_(entries|used_bytes|max_bytes)$/.test(name))
         .length;
     };
-    expect(await occupancy()).toBe(3);
+    const all = PROVIDERS.length + 2;
+    expect(await occupancy()).toBe(all);
     redis.pause();
     try {
       expect(await occupancy()).toBe(0);
@@ -290,7 +291,7 @@ describe("a scrape of the replay guard", () => {
     } finally {
       redis.resume();
     }
-    await eventually(async () => (await occupancy()) === 3, { timeoutMs: 15_000 });
+    await eventually(async () => (await occupancy()) === all, { timeoutMs: 15_000 });
   });
 });
 

@@ -4,7 +4,7 @@ import { Registry } from "@scbe/service-kit";
 import { eventually, type RunningProcess, startProcess } from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ControlApi } from "./kit/control-api.ts";
-import { type Spine, startSpine, transportVariablesOf } from "./kit/spine.ts";
+import { type Spine, startSpine } from "./kit/spine.ts";
 
 /** A request that names several providers: whatever becomes of the first one, one of them serves it, and only one. */
 let spine: Spine;
@@ -225,7 +225,7 @@ interface ShortGateway extends AsyncDisposable {
 /** A gateway of openai as a process of its own. */
 async function startShortGateway(): Promise<ShortGateway> {
   const file = fileURLToPath(new URL("kit/short-gateway.ts", import.meta.url));
-  const env = { ...spine.variables, ...transportVariablesOf(spine.transport("gateway-openai")) };
+  const env = spine.environment("gateway-openai");
   const running = startProcess(process.execPath, [file], { ipc: true, env });
   const [, port] = await running.output(/ops port (\d+)/, { timeoutMs: 20_000 });
   const read = async (lines: RegExp): Promise<number> => {

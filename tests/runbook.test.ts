@@ -114,7 +114,7 @@ describe("the runbook's commands, in a real shell with a real curl, on what npm 
       expect(JSON.parse(await run(RUNBOOK[phase]))).toEqual({
         code: "UNAUTHORIZED",
         title:
-          'there is no token: send -H "Authorization: Bearer $TOKEN" with the value of ADMIN_TOKEN or EMERGENCY_TOKEN',
+          'there is no token: send -H "Authorization: Bearer $TOKEN" with a token of the role admin or emergency (ADMIN_TOKEN, EMERGENCY_TOKEN, or a named one)',
       });
       const withToken = RUNBOOK[phase].replace(" -d", ' -H "Authorization: Bearer $ADMIN_TOKEN" -d');
       expect(shareOf(await run(withToken))).toBe(share);
@@ -134,9 +134,9 @@ describe("the runbook's commands, in a real shell with a real curl, on what npm 
       reason: "Emergency rollback - GCM failure spike",
     });
     expect(await run(RUNBOOK.verify)).toBe("false");
-    await launcher.npm.output(/example requests fail: SWITCHED_OFF/, { timeoutMs: 20_000 });
+    await launcher.npm.output(/example requests to \w+ fail: SWITCHED_OFF/, { timeoutMs: 20_000 });
     expect(await run(RUNBOOK.deactivate)).toMatch(/^the kill switch is released/);
-    await launcher.npm.output(/example requests are answered again/, { timeoutMs: 20_000 });
+    await launcher.npm.output(/example requests to \w+ are answered again/, { timeoutMs: 20_000 });
   });
 
   test("the manual rollback, step by step, and back again", async () => {
@@ -158,6 +158,10 @@ describe("the runbook's commands, in a real shell with a real curl, on what npm 
     expect(JSON.parse(await run(RUNBOOK.mode))).toBe("enforced");
   });
 
+  test("a deactivation where nothing is engaged says so, and succeeds", async () => {
+    expect(await run(RUNBOOK.deactivate)).toMatch(/^nothing was engaged/);
+  });
+
   test.skipIf(!requireTool("prometheus").ok)("the dashboard's figures are there to watch", async () => {
     const { window, metrics, unavailable } = JSON.parse(await run(RUNBOOK.dashboard));
     expect(window).toBe("5m");
@@ -165,7 +169,7 @@ describe("the runbook's commands, in a real shell with a real curl, on what npm 
     expect(Object.values<object>(metrics).some((figures) => "openai" in figures)).toBe(true);
   });
 
-  test("the lines that npm start prints switch off and on again, as they stand", async () => {
+  test("the lines that npm start prints switch off and on again, and check the audit, as they stand", async () => {
     const printed = (words: string): string =>
       new RegExp(`^ *${words}: +(.*)$`, "m").exec(launcher.npm.stdout)?.[1] ?? "false";
     const env = { PATH: process.env.PATH };
@@ -175,6 +179,9 @@ describe("the runbook's commands, in a real shell with a real curl, on what npm 
     expect(await run(RUNBOOK.verify)).toBe("false");
     expect((await runPrinted("and on")).stdout).toMatch(/^the kill switch is released/);
     expect(await run(RUNBOOK.verify)).toBe("true");
+    expect((await runPrinted("check audit")).stdout).toMatch(
+      /^ok: \d+ entries, 1 to \d+\n[\s\S]*^compared with the control document: entry \d+$/m,
+    );
   });
 
   test("trust scores are there to see, and a person's word counts", async () => {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { HEADERS, STATUS, STREAMS, SUBJECTS } from "@scbe/contracts";
+import { HEADERS, jcs, STATUS, subjectOf } from "@scbe/contracts";
 import { NOISE_BYTES, type RequestHeader } from "@scbe/envelope";
 import type { BusMessage } from "@scbe/service-kit";
 import { connectProbe, eventually } from "@scbe/testkit";
@@ -312,9 +312,10 @@ describe("Nonce reuse prevention", () => {
     const after = await openings();
     expect(after("nonce_reuse") - before("nonce_reuse")).toBe(1);
     const event = await eventually(async () => {
-      const question = JSON.stringify({ last_by_subj: `${SUBJECTS.nonceReuse}.openai` });
-      const answer = await operator.request(`$JS.API.STREAM.MSG.GET.${STREAMS.security}`, question);
-      const { message } = JSON.parse(answer) as { message?: { data: string } };
+      const question = jcs({ v: 1, ask: "batch", from: 1, last: 1000 });
+      const answer = await operator.request(subjectOf("securityRead", { user: "operator" }), question);
+      const { messages } = JSON.parse(answer) as { messages: { data: string }[] };
+      const message = messages.at(-1);
       return message && (JSON.parse(Buffer.from(message.data, "base64").toString()) as unknown);
     });
     expect(event).toMatchObject({ env: "dev", provider: "openai", counter: counterOf(header) });

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Client, Handler, ServeOptions } from "@scbe/client";
-import { ScbeError, subjectFor } from "@scbe/contracts";
+import { ScbeError, subjectOf } from "@scbe/contracts";
 import { type Clock, systemClock } from "@scbe/service-kit";
 import { connectProbe, eventually, startProcess } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RawCaller, rawCaller } from "./kit/raw-caller.ts";
-import { type Spine, startSpine, transportVariablesOf } from "./kit/spine.ts";
+import { type Spine, startSpine } from "./kit/spine.ts";
 
 let spine: Spine;
 let orchestrator: Client;
@@ -221,7 +221,11 @@ describe("an envelope that must not be opened", () => {
       transport: spine.transport("orchestrator"),
     });
     const before = handled;
-    await forger.publish(subjectFor("request", "openai"), seal(), subjectFor("cancel", "openai"));
+    await forger.publish(
+      subjectOf("request", { user: "orchestrator", provider: "openai" }),
+      seal(),
+      subjectOf("cancel", { provider: "openai" }),
+    );
     expect(await caller.send("openai", seal())).toMatchObject({ status: "sealed" });
     expect(handled).toBe(before + 1);
   });
@@ -291,7 +295,7 @@ describe("a part that goes away", () => {
     await using frozen = startProcess(
       process.execPath,
       [fileURLToPath(new URL("./kit/gateway-process.ts", import.meta.url))],
-      { ipc: true, env: { ...spine.variables, ...transportVariablesOf(spine.transport("gateway-openai")) } },
+      { ipc: true, env: spine.environment("gateway-openai") },
     );
     await frozen.output(/serving/);
     await using _gateway = await serving(echo);

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { readFileSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { createTempDir, eventually, freePort, requireTool, type TempDir } from "@scbe/testkit";
+import { closedPort, createTempDir, eventually, requireTool, type TempDir } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dashboardQueries } from "#monitoring/dashboard/dashboard-queries.ts";
 import { RUNBOOK_ALERTS, RUNBOOK_QUERIES } from "./kit/runbook-queries.ts";
@@ -72,6 +72,13 @@ describe("while it is up", () => {
       expect(stdout + stderr).not.toContain(readFileSync(file, "utf8"));
     }
     expect(urlAfter("the control API is at")).toMatch(/^http/);
+    const envFile = join(folder.path, "credentials", "operator.env");
+    expect(stdout).toMatch(
+      new RegExp(
+        `^  check audit: NATS_URL=nats://\\S+ "/\\S+" --env-file="${envFile}" \\S+/verify-audit.ts$`,
+        "m",
+      ),
+    );
   });
 
   test("plain programs are answered, too, each provider's through its gateway and without", () => {
@@ -144,7 +151,8 @@ describe("while it is up", () => {
   test("a second start in the same checkout is told so, and harms nothing", async () => {
     await using second = startLauncher(folder.path, AUTO);
     expect(await second.npm.exited).toMatchObject({ code: 1 });
-    expect(second.npm.stderr).toContain("another npm start runs");
+    const holder = theOne(launcher.find("scripts/start.ts"));
+    expect(second.npm.stderr).toContain(`another npm start, process ${holder.pid}, runs on ${folder.path}`);
     expect(launcher.find("nats-server")).toHaveLength(1);
   });
 
@@ -291,7 +299,8 @@ describe("npm start --silent -- --once --json", () => {
   test(
     "says so, and ends with another code, when a provider is not there",
     async () => {
-      const dead = { SCBE_PROVIDER_URL_GROQ: `http://127.0.0.1:${await freePort()}` };
+      using closed = await closedPort();
+      const dead = { SCBE_PROVIDER_URL_GROQ: `http://127.0.0.1:${closed.port}` };
       await using launcher = startLauncher(folder.path, ["--once", "--json", ...AUTO], dead);
       expect(await launcher.npm.exited).toMatchObject({ code: 1 });
       const report = readReport(launcher);
@@ -314,6 +323,8 @@ describe("npm start --silent -- --once --json", () => {
       attacks: [],
       kill: null,
       trust: null,
+      standing: [],
+      skipped: {},
       trace: null,
       monitoring: { prometheus: null, alertmanager: null, jaeger: null },
     });

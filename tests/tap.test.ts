@@ -1,30 +1,22 @@
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { BUCKETS, KV_KEYS, SUBJECTS, subjectFor } from "@scbe/contracts";
+import { SUBJECTS, subjectOf } from "@scbe/contracts";
 import { decodeRequests } from "@scbe/examples/decode-requests";
 import { PROVIDER_NAMES } from "@scbe/examples/providers";
-import { createTempDir, eventually, findServer, type TempDir } from "@scbe/testkit";
+import { candidatePort } from "@scbe/service-kit";
+import { createTempDir, eventually, findServer, type SecuredNats, type TempDir } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Finder, type Needle, needlesOfBody, needlesOfSecret } from "./kit/find-bytes.ts";
 import { atEnvelopeService, heard, needlesOfKeys, sessionsHeard } from "./kit/heard-on-bus.ts";
-import { type KnownKeys, keysOf } from "./kit/known-keys.ts";
+import { type KnownKeys, keysOf, knownKeys, readRing } from "./kit/known-keys.ts";
 import { logsIn } from "./kit/logs-in.ts";
 import { type Spine, startSpine } from "./kit/spine.ts";
 import { startTap } from "./kit/start-tap.ts";
 import { sendRequest } from "./plain-nats/caller.ts";
-import { connectUser, type PlainConnection } from "./plain-nats/connect-user.ts";
+import { connectUser, type PlainConnection, type PlainUser } from "./plain-nats/connect-user.ts";
 import { servePlain } from "./plain-nats/gateway.ts";
 import { connectTap, createFullUser, fullUserLine, type Tap, USERS_LINE } from "./plain-nats/tap.ts";
 import { type Launcher, startLauncher } from "./start/launcher.ts";
-
-const RING_SUBJECT = `$KV.${BUCKETS.keyring}.${KV_KEYS.ring}`;
-
-/** The ring as the tap has heard the keyring write it. */
-function ringHeard({ messages }: Tap): string {
-  const record = messages.findLast(({ subject }) => subject === RING_SUBJECT);
-  if (record === undefined) throw new Error("the tap has not heard the ring being written");
-  return record.data.toString();
-}
 
 function countOn(subject: string, { messages }: Tap): number {
   return messages.filter((message) => message.subject.startsWith(subject)).length;
@@ -47,11 +39,15 @@ describe("a listener with every right, while plain callers have the envelope ser
         tap = await startTap(nats);
       },
     });
-    users = await Promise.all(["orchestrator", "gateway-openai", "gateway-anthropic"].map(plainUser));
+    users = await Promise.all([
+      plainUser("orchestrator", "orchestrator"),
+      plainUser("gateway-openai", "gateway"),
+      plainUser("gateway-anthropic", "gateway"),
+    ]);
     const [caller, ...gateways] = users;
     for (const [index, connection] of gateways.entries()) {
       const provider = served.providers[index] ?? "";
-      await servePlain(connection, { provider, handler: () => answer });
+      await servePlain(connection, { provider, intents: ["chat"], handler: () => answer });
     }
     for (const provider of served.providers) {
       if (caller === undefined) throw new Error("no caller");
@@ -59,7 +55,7 @@ describe("a listener with every right, while plain callers have the envelope ser
       expect(Buffer.from((await sendRequest(caller, request)).body)).toEqual(answer);
     }
     await tap.settle();
-    keys = await keysOf(ringHeard(tap), spine.kmsKeyFile);
+    keys = await knownKeys(spine);
   });
   afterAll(async () => {
     await Promise.all(users?.map(({ nats }) => nats.close()) ?? []);
@@ -67,9 +63,9 @@ describe("a listener with every right, while plain callers have the envelope ser
     await spine?.[Symbol.asyncDispose]();
   });
 
-  function plainUser(name: string): Promise<PlainConnection> {
+  function plainUser(name: string, role: PlainUser["role"]): Promise<PlainConnection> {
     const seedFile = spine.nats.credentials.seedFile(name);
-    return connectUser({ name, servers: [spine.nats.url], seedFile });
+    return connectUser({ name, role, servers: [spine.nats.url], seedFile });
   }
 
   /** Everything that is looked for in the tests of keys below, and found nowhere. */
@@ -94,10 +90,12 @@ describe("a listener with every right, while plain callers have the envelope ser
   test("hears a body that is sent unsealed, on purpose", async () => {
     const before = tap.messages.length;
     const unsealed = Buffer.concat([Buffer.from("no envelope: "), question]);
-    await tap.publish(subjectFor("request", "openai"), unsealed);
+    await tap.publish(subjectOf("request", { user: "tap", provider: "openai" }), unsealed);
     await tap.settle();
     const { outside } = atEnvelopeService(tap.messages.slice(before));
-    expect(heard(outside, bodies)).toEqual([`the question on ${subjectFor("request", "openai")}`]);
+    expect(heard(outside, bodies)).toEqual([
+      `the question on ${subjectOf("request", { user: "tap", provider: "openai" })}`,
+    ]);
   });
 
   test.each([
@@ -126,8 +124,8 @@ describe("a listener with every right, while plain callers have the envelope ser
     const { inside, outside } = atEnvelopeService(tap.messages.filter(isOfTheSystem));
     expect(heard(inside, bodies)).toEqual(
       expect.arrayContaining([
-        `the question on ${subjectFor("sealRequest", "openai")}`,
-        `the answer on ${subjectFor("sealResponse", "anthropic")}`,
+        `the question on ${subjectOf("sealRequest", { user: "orchestrator", provider: "openai", intent: "chat" })}`,
+        `the answer on ${subjectOf("sealResponse", { user: "gateway-anthropic", provider: "anthropic", intent: "chat" })}`,
       ]),
     );
     expect(heard(outside, bodies)).toEqual([]);
@@ -142,26 +140,37 @@ describe("a listener with every right, while plain callers have the envelope ser
     subject !== "leak" && !data.includes("no envelope: ");
 });
 
+/** The stores' accounts of `npm start`, by the seeds in its folder. */
+function storesOf(local: string, url: string): Pick<SecuredNats, "storeTransport"> {
+  const seedOf = (name: string): string => join(local, "credentials", `${name}.seed`);
+  return {
+    storeTransport: (account, user = "store") => ({
+      ...{ servers: [url], account, user },
+      nkeySeedFile: seedOf(`${account}.${user}`),
+    }),
+  };
+}
+
 describe("a listener with every right, during `npm start -- --once`,", () => {
   let folder: TempDir;
   let tap: Tap;
   let launcher: Launcher;
+  let ring: string;
   const examples = decodeRequests(readFileSync(new URL("../examples/requests.jsonl", import.meta.url)));
 
   beforeAll(async () => {
     folder = createTempDir();
-    const user = createFullUser();
-    const portFile = join(folder.path, "nats.port");
+    const [user, port] = [createFullUser(), candidatePort()];
     const local = join(folder.path, "local");
     launcher = startLauncher(local, ["--once", "--json", "--ports", "auto"], {
-      SCBE_NATS_SERVER: writeServer(folder.path, fullUserLine(user), portFile),
+      SCBE_NATS_SERVER: writeServer(folder.path, fullUserLine(user), port),
       LOG_LEVEL: "trace",
     });
-    const port = await eventually(() => existsSync(portFile) && readFileSync(portFile, "utf8").trim(), {
+    const url = `nats://127.0.0.1:${port}`;
+    tap = await eventually(() => connectTap(url, user), { timeoutMs: 60_000, everyMs: 5 });
+    ring = await eventually(() => readRing(storesOf(local, url)).catch(() => undefined), {
       timeoutMs: 60_000,
-      everyMs: 5,
     });
-    tap = await eventually(() => connectTap(`nats://127.0.0.1:${port}`, user), { everyMs: 5 });
     expect(await launcher.npm.exited).toMatchObject({ code: 0 });
   }, 120_000);
   afterAll(async () => {
@@ -170,9 +179,10 @@ describe("a listener with every right, during `npm start -- --once`,", () => {
     folder?.[Symbol.dispose]();
   });
 
-  test("has heard everything: the ring being made, the grants, every example", () => {
+  test("has heard everything that is on the bus, the grants and every example, and nothing of what is stored", () => {
     expect(JSON.parse(launcher.npm.stdout)).toMatchObject({ ok: true });
-    expect(JSON.parse(ringHeard(tap)).ring).toContain('"active"');
+    expect(JSON.parse(ring).ring).toContain('"active"');
+    expect(tap.messages.filter(({ subject }) => subject.startsWith("$KV."))).toEqual([]);
     // Each gateway asks for its provider; the envelope service and the orchestrator for all of them.
     expect(countOn(SUBJECTS.grant, tap)).toBeGreaterThanOrEqual(3 * PROVIDER_NAMES.length);
     expect(countOn(SUBJECTS.request, tap)).toBeGreaterThanOrEqual(examples.length);
@@ -191,7 +201,7 @@ describe("a listener with every right, during `npm start -- --once`,", () => {
 
   test("hears no key, and a reader of all logs at the most talkative level no key, seed, password or body", async () => {
     const local = join(folder.path, "local");
-    const keys = await keysOf(ringHeard(tap), join(local, "kms.key"));
+    const keys = await keysOf(ring, join(local, "kms.key"));
     const sessions = sessionsHeard(tap.messages);
     expect(new Set(sessions.map(({ provider, phase }) => `${provider} ${phase}`)).size).toBe(
       2 * PROVIDER_NAMES.length,
@@ -223,17 +233,16 @@ function textsKeptSecret(local: string): Needle[] {
 }
 
 /** The real nats-server, started with one more user; says on which port it listens. */
-function writeServer(dir: string, userLine: string, portFile: string): string {
+function writeServer(dir: string, userLine: string, port: number): string {
   const path = join(dir, "nats-server");
   const config = join(dir, "tapped.conf");
   writeFileSync(
     path,
     [
       "#!/bin/sh",
-      "# called as: -c CONFIG -a ADDRESS -p PORT ...",
-      `awk -v user='${userLine}' '{ print } $0 == "${USERS_LINE}" { print user }' "$2" > '${config}' || exit 1`,
-      `echo "$6" > '${portFile}.new' && mv '${portFile}.new' '${portFile}'`,
-      `shift 2 && exec '${findServer("nats-server")}' -c '${config}' "$@"`,
+      "# called as: -c CONFIG -a ADDRESS -p PORT ...; the first account is the bus",
+      `awk -v user='${userLine}' '{ print } $0 == "${USERS_LINE}" && !done++ { print user }' "$2" > '${config}' || exit 1`,
+      `shift 2 && exec '${findServer("nats-server")}' -c '${config}' "$@" -p ${port}`,
       "",
     ].join("\n"),
   );

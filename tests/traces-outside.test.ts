@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Client } from "@scbe/client";
-import { ADMIT_ITEM_BYTES, encodeAdmitBatch, HEADERS, subjectFor } from "@scbe/contracts";
+import { ADMIT_ITEM_BYTES, encodeAdmitBatch, HEADERS, subjectOf } from "@scbe/contracts";
 import { decodeRequests } from "@scbe/examples/decode-requests";
 import { headersOf, withTrace } from "@scbe/service-kit";
 import { type JaegerTrace, requireTool } from "@scbe/testkit";
@@ -11,11 +11,11 @@ import { type RawCaller, rawCaller } from "./kit/raw-caller.ts";
 import { eventualTree, spansNamed, treeOf } from "./kit/trace-tree.ts";
 import { startTracedSpine, type TracedSpine } from "./kit/traced-spine.ts";
 import { ask } from "./plain-nats/ask.ts";
-import { connectUser, type PlainConnection } from "./plain-nats/connect-user.ts";
+import { connectUser, type PlainConnection, type PlainUser } from "./plain-nats/connect-user.ts";
 import { sealTraced, sendTraced, traceOf } from "./plain-nats/traced-caller.ts";
 
 const PROVIDER = "openai";
-const ADMIT = subjectFor("admit", PROVIDER);
+const ADMIT = subjectOf("admit", { user: `gateway-${PROVIDER}`, provider: PROVIDER });
 const [example] = decodeRequests(readFileSync(new URL("../examples/requests.jsonl", import.meta.url)));
 const chat = {
   ...example,
@@ -32,16 +32,19 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
 
   beforeAll(async () => {
     traced = await startTracedSpine({ examples: [PROVIDER] });
-    [caller, gateway] = await Promise.all([plainUser("orchestrator"), plainUser(`gateway-${PROVIDER}`)]);
+    [caller, gateway] = await Promise.all([
+      plainUser("orchestrator", "orchestrator"),
+      plainUser(`gateway-${PROVIDER}`, "gateway"),
+    ]);
   }, 120_000);
   afterAll(async () => {
     await Promise.all([caller, gateway].map((it) => it?.nats.close()));
     await traced?.[Symbol.asyncDispose]();
   });
 
-  function plainUser(name: string): Promise<PlainConnection> {
+  function plainUser(name: string, role: PlainUser["role"]): Promise<PlainConnection> {
     const { url, credentials } = traced.spine.nats;
-    return connectUser({ name, servers: [url], seedFile: credentials.seedFile(name) });
+    return connectUser({ name, role, servers: [url], seedFile: credentials.seedFile(name) });
   }
 
   /** The trace of that id, once its tree is as expected. */
@@ -62,16 +65,18 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
 
   /** What the example gateway leaves behind for one request, below the span that sent it. */
   const AT_GATEWAY = [
-    "gateway-openai: process scbe.v1.request.openai",
+    "gateway-openai: process scbe.v1.request.orchestrator.openai",
     "  gateway-openai: scbe.handle",
     "    gateway-openai: POST",
     "  gateway-openai: scbe.open",
-    "    gateway-openai: request scbe.v1.replay.admit.openai",
-    "      replay-guard: process scbe.v1.replay.admit.openai",
+    "    gateway-openai: request scbe.v1.replay.admit.gateway-openai.openai",
+    "      replay-guard: process scbe.v1.replay.admit.gateway-openai.openai",
     "  gateway-openai: scbe.seal",
   ];
-  const SEALING = ["envelope: process scbe.v1.envelope.seal.request.openai", "  envelope: scbe.seal"];
-  const OPENING = ["envelope: process scbe.v1.envelope.open.response.openai", "  envelope: scbe.open"];
+  const AS_CALLER = "orchestrator.openai.chat";
+  const AS_GATEWAY = "gateway-openai.openai.chat";
+  const SEALING = [`envelope: process scbe.v1.envelope.seal.request.${AS_CALLER}`, "  envelope: scbe.seal"];
+  const OPENING = [`envelope: process scbe.v1.envelope.open.response.${AS_CALLER}`, "  envelope: scbe.open"];
   const below = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
 
   describe("a request in plain NATS through the envelope service", () => {
@@ -103,21 +108,21 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
     test("is opened and answered by a plain gateway within the caller's trace", async () => {
       const { id, span, traceparent } = fresh();
       const { envelope, binding } = await sealTraced(caller, PROVIDER, chat.body, { traceparent });
-      const subject = `scbe.v1.envelope.open.request.${PROVIDER}`;
+      const subject = `scbe.v1.envelope.open.request.${AS_GATEWAY}`;
       const opened = await ask(gateway, subject, envelope, { traceparent });
       expect(idIn(traceOf(opened))).toBe(id);
-      await ask(gateway, `scbe.v1.envelope.seal.response.${PROVIDER}`, chat.body, {
+      await ask(gateway, `scbe.v1.envelope.seal.response.${AS_GATEWAY}`, chat.body, {
         ...binding,
         ...traceOf(opened),
       });
       await traceWith(id, [
         `(${span})`,
-        "  envelope: process scbe.v1.envelope.open.request.openai",
-        "    envelope: process scbe.v1.envelope.seal.response.openai",
+        `  envelope: process scbe.v1.envelope.open.request.${AS_GATEWAY}`,
+        `    envelope: process scbe.v1.envelope.seal.response.${AS_GATEWAY}`,
         "      envelope: scbe.seal",
         "    envelope: scbe.open",
-        "      envelope: request scbe.v1.replay.admit.openai",
-        "        replay-guard: process scbe.v1.replay.admit.openai",
+        "      envelope: request scbe.v1.replay.admit.envelope.openai",
+        "        replay-guard: process scbe.v1.replay.admit.envelope.openai",
         ...below(SEALING),
       ]);
     });
@@ -125,18 +130,17 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
     test("that is refused is answered with noise alone, and its trace says why", async () => {
       const { id, span, traceparent } = fresh();
       const before = traced.tap.messages.length;
-      const answer = await ask(gateway, `scbe.v1.envelope.open.request.${PROVIDER}`, randomBytes(700), {
-        traceparent,
-      });
+      const subject = `scbe.v1.envelope.open.request.${AS_GATEWAY}`;
+      const answer = await ask(gateway, subject, randomBytes(700), { traceparent });
       const trace = await traceWith(id, [
         `(${span})`,
-        "  envelope: process scbe.v1.envelope.open.request.openai !refused",
+        `  envelope: process scbe.v1.envelope.open.request.${AS_GATEWAY} !refused`,
         "    envelope: scbe.open !malformed",
       ]);
       expect(spansNamed(trace, "scbe.open")[0]?.attributes).toMatchObject({ "scbe.refusal": "malformed" });
       await traced.tap.settle();
       const heard = traced.tap.messages.slice(before).filter(({ data }) => data.equals(answer.data));
-      expect(heard.map(({ bytes, subject }) => bytes.subarray(subject.length, -512).toString())).toEqual([
+      expect(heard.map(({ bytes, subject: on }) => bytes.subarray(on.length, -512).toString())).toEqual([
         " \r\nscbe-status: refused\r\n\r\n",
       ]);
     });

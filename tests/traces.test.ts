@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Client, Handler, RequestOptions, ServeOptions } from "@scbe/client";
-import { subjectFor } from "@scbe/contracts";
+import { subjectOf } from "@scbe/contracts";
 import { decodeRequests } from "@scbe/examples/decode-requests";
 import { PROVIDER_NAMES } from "@scbe/examples/providers";
 import { sendRequests } from "@scbe/examples/send-requests";
@@ -73,13 +73,13 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
   /** What a request that takes one envelope leaves behind, below the caller's `scbe.request`. */
   const answeredBy = (provider: string, caller = "orchestrator"): string[] => [
     `${caller}: scbe.request`,
-    `  ${caller}: request scbe.v1.request.${provider}`,
-    `    gateway-${provider}: process scbe.v1.request.${provider}`,
+    `  ${caller}: request scbe.v1.request.orchestrator.${provider}`,
+    `    gateway-${provider}: process scbe.v1.request.orchestrator.${provider}`,
     `      gateway-${provider}: scbe.handle`,
     `        gateway-${provider}: POST`,
     `      gateway-${provider}: scbe.open`,
-    `        gateway-${provider}: request scbe.v1.replay.admit.${provider}`,
-    `          replay-guard: process scbe.v1.replay.admit.${provider}`,
+    `        gateway-${provider}: request scbe.v1.replay.admit.gateway-${provider}.${provider}`,
+    `          replay-guard: process scbe.v1.replay.admit.gateway-${provider}.${provider}`,
     `      gateway-${provider}: scbe.seal`,
     `    ${caller}: scbe.open`,
     `  ${caller}: scbe.seal`,
@@ -112,7 +112,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       const { provider } = example;
       await orchestrator.request({ ...example, requestId });
       const trace = await traceOf(requestId, answeredBy(provider));
-      const subject = subjectFor("request", provider);
+      const subject = subjectOf("request", { user: "orchestrator", provider });
       const [request] = spansNamed(trace, `request ${subject}`);
       expect(request?.attributes).toMatchObject({
         "span.kind": "producer",
@@ -140,7 +140,10 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
         "http.response.status_code": 200,
         "server.address": "127.0.0.1",
       });
-      const [admit] = spansNamed(trace, `process ${subjectFor("admit", provider)}`);
+      const [admit] = spansNamed(
+        trace,
+        `process ${subjectOf("admit", { user: `gateway-${provider}`, provider })}`,
+      );
       expect(admit?.attributes).toMatchObject({ "span.kind": "consumer", "scbe.verdict": "fresh" });
     });
 
@@ -226,15 +229,15 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       async (_case, make, reason, step, admit) => {
         const { answer, traceId } = await attack(await make());
         const admits = [
-          `      gateway-workshop: request scbe.v1.replay.admit.workshop !${verdictOf(reason)}`,
-          `        replay-guard: process scbe.v1.replay.admit.workshop !${verdictOf(reason)}`,
+          `      gateway-workshop: request scbe.v1.replay.admit.gateway-workshop.workshop !${verdictOf(reason)}`,
+          `        replay-guard: process scbe.v1.replay.admit.gateway-workshop.workshop !${verdictOf(reason)}`,
         ];
         const trace = await eventualTree(
           () => traced.jaeger.trace(traceId),
           (tree) =>
             expect(tree).toEqual([
               "orchestrator: attack",
-              "  gateway-workshop: process scbe.v1.request.workshop !refused",
+              "  gateway-workshop: process scbe.v1.request.orchestrator.workshop !refused",
               `    gateway-workshop: scbe.open !${reason}`,
               ...(admit === undefined ? [] : admits),
             ]),
@@ -267,8 +270,8 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       expect(code).toBe("REFUSED");
       const trace = await traceOf(requestId, [
         "orchestrator: scbe.request !REFUSED",
-        "  orchestrator: request scbe.v1.request.workshop !refused",
-        "    gateway-workshop: process scbe.v1.request.workshop !refused",
+        "  orchestrator: request scbe.v1.request.orchestrator.workshop !refused",
+        "    gateway-workshop: process scbe.v1.request.orchestrator.workshop !refused",
         "      gateway-workshop: scbe.open !not_served",
         "  orchestrator: scbe.seal",
       ]);
@@ -279,8 +282,8 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
   describe("a request that goes wrong in another way", () => {
     const opened = (provider: string, gateway: string): string[] => [
       `      ${gateway}: scbe.open`,
-      `        ${gateway}: request scbe.v1.replay.admit.${provider}`,
-      `          replay-guard: process scbe.v1.replay.admit.${provider}`,
+      `        ${gateway}: request scbe.v1.replay.admit.gateway-${provider}.${provider}`,
+      `          replay-guard: process scbe.v1.replay.admit.gateway-${provider}.${provider}`,
       `      ${gateway}: scbe.seal`,
       "    orchestrator: scbe.open",
     ];
@@ -290,8 +293,8 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       expect(code).toBe("HANDLER_FAILED");
       const trace = await traceOf(requestId, [
         "orchestrator: scbe.request !HANDLER_FAILED",
-        "  orchestrator: request scbe.v1.request.workshop",
-        "    gateway-workshop: process scbe.v1.request.workshop",
+        "  orchestrator: request scbe.v1.request.orchestrator.workshop",
+        "    gateway-workshop: process scbe.v1.request.orchestrator.workshop",
         "      gateway-workshop: scbe.handle !INTERNAL",
         ...opened("workshop", "gateway-workshop"),
         "  orchestrator: scbe.seal",
@@ -331,7 +334,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       const envelopes = spansNamed(trace, "scbe.seal").length;
       expect(envelopes).toBeGreaterThan(1);
       expect(below).toEqual([
-        ...Array(envelopes).fill("  orchestrator: request scbe.v1.request.bench !busy"),
+        ...Array(envelopes).fill("  orchestrator: request scbe.v1.request.orchestrator.bench !busy"),
         ...Array(envelopes).fill("  orchestrator: scbe.seal"),
       ]);
     });
@@ -358,11 +361,11 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       expect(envelopes).toBeGreaterThan(1);
       const trace = await traceOf(requestId, [
         "orchestrator: scbe.request",
-        "  orchestrator: request scbe.v1.request.bench",
-        "    orchestrator: process scbe.v1.request.bench",
+        "  orchestrator: request scbe.v1.request.orchestrator.bench",
+        "    orchestrator: process scbe.v1.request.orchestrator.bench",
         "      orchestrator: scbe.handle",
         ...opened("bench", "orchestrator"),
-        ...Array(envelopes - 1).fill("  orchestrator: request scbe.v1.request.bench !silent"),
+        ...Array(envelopes - 1).fill("  orchestrator: request scbe.v1.request.orchestrator.bench !silent"),
         ...Array(envelopes).fill("  orchestrator: scbe.seal"),
       ]);
       expect(spansNamed(trace, "scbe.request")[0]?.attributes).toMatchObject({ "scbe.envelopes": envelopes });

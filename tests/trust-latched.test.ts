@@ -77,7 +77,7 @@ test("a response that is bound to its request and does not open takes its provid
   expect(new Set(after.map(({ provider }) => provider))).toEqual(new Set(["openai"]));
 });
 
-test("one such response is enough, though the true answer follows it and is used", async () => {
+test("one such response ends its request at once, and the true answer that follows it is not used", async () => {
   const forgingAndTrue: BadScript = {
     script: (gateway, arrival, before) => {
       forging.script(gateway, arrival, before);
@@ -88,8 +88,7 @@ test("one such response is enough, though the true answer follows it and is used
   await openai[Symbol.asyncDispose]();
   await onlyOpenai(orchestrator);
   gateway.isBad = true;
-  const answer = await onlyOpenai(orchestrator);
-  expect(Buffer.from(answer.body).toString()).toBe("true");
+  await expect(onlyOpenai(orchestrator)).rejects.toMatchObject(DISTRUSTED);
   await trust.until("openai", (it) => it.latch !== null);
   await expect(onlyOpenai(orchestrator)).rejects.toMatchObject(DISTRUSTED);
   expect(gateway.reached).toHaveLength(2);

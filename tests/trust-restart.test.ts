@@ -5,7 +5,7 @@ import { withBadTag } from "./kit/raw-gateway.ts";
 import { type Spine, startSpine } from "./kit/spine.ts";
 import { steadyTraffic } from "./kit/steady-traffic.ts";
 import { textFor, throwing, turningGateway } from "./kit/turning-gateway.ts";
-import { type TrustWatch, watchTrust } from "./kit/watch-trust.ts";
+import { type TrustWatch, tellerRow, watchTrust } from "./kit/watch-trust.ts";
 
 /** What is known of providers outlives those who know it: openai is latched, anthropic has failed twice, and xai serves. */
 const stack = new AsyncDisposableStack();
@@ -20,7 +20,7 @@ const DISTRUSTED = { code: "DISTRUSTED" };
 
 beforeAll(async () => {
   const providers = ["openai", "anthropic", "xai"];
-  spine = stack.use(await startSpine({ providers, envelope: false, scorer: 2 }));
+  spine = stack.use(await startSpine({ providers, envelope: false, scorer: 2, controller: true }));
   orchestrator = stack.use(await spine.orchestrator());
   trust = stack.use(await watchTrust(spine));
   const openai = stack.use(
@@ -39,7 +39,7 @@ beforeAll(async () => {
   anthropic.isBad = true;
   for (const _ of [1, 2]) await expect(askOf("anthropic")).rejects.toMatchObject({ code: "HANDLER_FAILED" });
   await trust.until("openai", ({ latch }) => latch !== null);
-  await trust.until("anthropic", ({ samples }) => samples === 2);
+  await trust.until("anthropic", (it) => tellerRow(it).samples === 2);
 });
 afterAll(() => stack.disposeAsync());
 
@@ -49,7 +49,10 @@ const latches = (): unknown => trust.of("openai").latch;
 
 test("every scorer is killed and started again under traffic: no request fails, and each latch, all evidence and every outcome is kept", async () => {
   const before = known();
-  expect(before).toMatchObject([{ latch: { cause: "bound_response_fails" } }, { w: 3.218, latch: null }]);
+  expect(before).toMatchObject([
+    { latch: { cause: "bound_response_fails" } },
+    { tellers: { orchestrator: { w: 3.218 } }, latch: null },
+  ]);
   await using traffic = steadyTraffic({ concurrency: 4, everyMs: 10 }, (requestId) =>
     orchestrator.request({ ...REQUEST, requestId, providers: ["openai", "xai", "anthropic"] }),
   );
@@ -69,7 +72,7 @@ test("every scorer is killed and started again under traffic: no request fails, 
   );
   expect(own).toHaveLength(sent.length);
   expect(new Set(sent.map(({ answer }) => answer?.provider))).toEqual(new Set(["xai"]));
-  await trust.until("xai", ({ samples }) => samples === sent.length);
+  await trust.until("xai", (it) => tellerRow(it).samples === sent.length);
   expect(known()).toEqual(before);
 });
 

@@ -17,7 +17,7 @@ import {
   throwing,
   turningGateway,
 } from "./kit/turning-gateway.ts";
-import { type TrustWatch, watchTrust } from "./kit/watch-trust.ts";
+import { type TrustWatch, tellerRow, watchTrust } from "./kit/watch-trust.ts";
 
 /**
  * 2,000 requests for two providers, the first of which turns bad among them, in all ways: each is served, and by the right one. It is excluded, heals,
@@ -91,7 +91,7 @@ const WAYS: readonly [turns: string, bad: Bad, code: string | undefined][] = [
 
 test.each(WAYS)("a gateway %s is left, and comes back when it has healed", async (turns, bad, code) => {
   await api.trust({ provider: "openai", trust_score: 1 });
-  await trust.until("openai", ({ w, exclusions }) => w === 0 && exclusions === 0);
+  await trust.until("openai", (it) => tellerRow(it).w === 0 && tellerRow(it).exclusions === 0);
   await using gateway = await turningGateway(spine, "openai", bad);
   const served = other.reached.length;
   await using traffic = steadyTraffic({ concurrency: CONCURRENCY, everyMs: 20 }, ask);
@@ -99,7 +99,7 @@ test.each(WAYS)("a gateway %s is left, and comes back when it has healed", async
   await traffic.more(300);
   const badFrom = Date.now();
   gateway.isBad = true;
-  const { exclusion } = await trust.until("openai", (it) => it.exclusion !== null);
+  const { exclusion } = tellerRow(await trust.until("openai", (it) => tellerRow(it).exclusion !== null));
   const outFrom = Date.now();
   expect(await excludedMetric()).toBe(1);
   gateway.isBad = false;
@@ -114,10 +114,10 @@ test.each(WAYS)("a gateway %s is left, and comes back when it has healed", async
   expect(new Set(reasons)).toEqual(new Set([...(code === undefined ? [] : [code]), "DISTRUSTED"]));
 
   const whileBad = gateway.reached.filter(({ at }) => at >= badFrom && at < outFrom).length;
-  const { since, until } = exclusion ?? { since: 0, until: null };
-  const whileOut = gateway.reached.filter(({ at }) => at >= outFrom && at < (until ?? 0)).length;
+  const { since, until } = exclusion ?? { since: 0, until: 0 };
+  const whileOut = gateway.reached.filter(({ at }) => at >= outFrom && at < until).length;
   expect(since).toBeGreaterThan(badFrom);
-  expect(back).toMatchObject({ exclusions: 1, exclusion: { since, until }, latch: null });
+  expect(tellerRow(back)).toMatchObject({ exclusions: 1, exclusion: { since, until }, latch: null });
   expect(whileBad).toBeLessThan(REQUESTS / 10);
   expect(whileOut).toBeLessThanOrEqual(3 * CONCURRENCY);
   const requestsIn = expectRouted(

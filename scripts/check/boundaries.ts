@@ -21,8 +21,8 @@ interface Rule {
 const ONLY_FROM: readonly { readonly module: RegExp; readonly from: RegExp; readonly says: string }[] = [
   {
     module: /^(nats|@nats-io\/.*)$/,
-    from: /^(packages\/(service-kit|testkit)\/|tests\/(plain-nats|bench)\/)/,
-    says: "only service-kit, the testkit and the plain callers of tests/ import the NATS client",
+    from: /^(packages\/(service-kit|testkit)\/|tests\/(bus-walk|plain-nats|bench)\/)/,
+    says: "only service-kit, the testkit, the walk over the bus and the plain callers of tests/ import the NATS client",
   },
   {
     module: /^@(aws-sdk|smithy)(\/|$)/,
@@ -46,6 +46,9 @@ const ONLY_FROM: readonly { readonly module: RegExp; readonly from: RegExp; read
   },
 ];
 
+/** The bootstrap needs it before the packages are there by their names. */
+const BEFORE_PACKAGES = "packages/service-kit/src/local/lock-file.mjs";
+
 const RULES: readonly Rule[] = [
   {
     says: "services do not import each other",
@@ -57,7 +60,7 @@ const RULES: readonly Rule[] = [
   },
   {
     says: "a relative import stays inside its package",
-    broken: ({ from, to, relative }) => relative && unitOf(from) !== unitOf(to),
+    broken: ({ from, to, relative }) => relative && unitOf(from) !== unitOf(to) && to !== BEFORE_PACKAGES,
   },
   ...ONLY_FROM.map(({ module, from: allowed, says }) => ({
     says,

@@ -29,7 +29,7 @@ const ZONES: readonly Zone[] = [
   },
   {
     files: /^packages\/contracts\/src\//,
-    imports: /^(zod|\.\.?\/.*)$/,
+    imports: /^(canonicalize|zod|\.\.?\/.*)$/,
     globals: new RegExp(
       String.raw`(?<![.\w"'])(${AMBIENT}|crypto|${TIMERS})\b(?=[.(])|${DATE_AND_CHANCE}`,
       "g",

@@ -3,16 +3,18 @@ import {
   ACCESS_WITH_FALLBACK,
   type AccessRow,
   type AccessTable,
-  allStores,
-  isOfProvider,
-  mayAsk,
+  BUCKET_HISTORY,
   permissionsOf,
   ROLES,
   type Role,
+  rolesAsking,
   STORES,
   type Store,
   SUBJECTS,
   type SubjectKind,
+  storePermissionsOf,
+  storeUsers,
+  tokensIn,
 } from "@scbe/contracts";
 import { table } from "./markdown-table.ts";
 
@@ -25,8 +27,8 @@ const HEAD = `<!-- Generated from the access table (packages/contracts/src/acces
 # Who may do what on the bus
 
 Every process connects to NATS as a user of its own, by an nkey, and may do what its row says and nothing else. One table in
-the code makes the server's configuration ([infra/nats](../infra/nats/README.md)), the keyring's list of askers, and this page. A
-process that can do more than its row is a defect. One environment is one NATS account: nothing crosses from one to another.
+the code makes the server's configuration ([infra/nats](../infra/nats/README.md)), the list of users, and this page. A
+process that can do more than its row is a defect. One environment has accounts of its own: nothing crosses from one to another.
 `;
 
 function roles(): string {
@@ -45,19 +47,23 @@ const SCOPES: Readonly<Record<AccessRow["providers"], string>> = {
 };
 
 function subjects(): string {
-  const kinds = Object.keys(SUBJECTS) as SubjectKind[];
+  const kinds = (Object.keys(SUBJECTS) as SubjectKind[]).filter((kind) => !STORED_ONLY.includes(kind));
   const rows = kinds.map((kind) => [
-    `\`${SUBJECTS[kind]}${isOfProvider(kind) ? ".<provider>" : ""}\``,
+    `\`${[SUBJECTS[kind], ...tokensIn(kind).map((token) => `<${token}>`)].join(".")}\``,
     roleList((row) => row.publishes.includes(kind), ACCESS_WITH_FALLBACK) + onlyWithFallback(kind),
-    [listeners(kind), servers(kind), keepers(kind)].filter((cell) => cell !== "").join(", "),
+    [listeners(kind), servers(kind)].filter((cell) => cell !== "").join(", "),
   ]);
   return `## Subjects
 
-\`<provider>\` is one of the user's own providers, always the last token. A subject served in a queue group can be subscribed to in that group
+\`<user>\` is the user itself, which its permission binds: a service knows who asks. \`<provider>\` is one of the user's own providers, \`<intent>\` one
+of its intents. A subject served in a queue group can be subscribed to in that group
 only: a plain subscription beside it, which would see every request, is refused.
 
 ${table(["subject", "published by", "subscribed to by"], rows)}`;
 }
+
+/** Subjects of streams, which exist in a store's account alone. */
+const STORED_ONLY: readonly SubjectKind[] = ["audit", "outcome", "trustReuse"];
 
 function listeners(kind: SubjectKind): string {
   return roleList((row) => row.subscribes.includes(kind));
@@ -66,13 +72,6 @@ function listeners(kind: SubjectKind): string {
 function servers(kind: SubjectKind): string {
   const serving = ROLES.filter((role) => ACCESS_WITH_FALLBACK[role].serves?.subjects.includes(kind));
   return serving.map((role) => `\`${role}\` in group \`${ACCESS[role].serves?.queue}\``).join(", ");
-}
-
-function keepers(kind: SubjectKind): string {
-  const keeping = allStores().filter(
-    (store) => store.kind === "events" && store.subjects.includes(`${SUBJECTS[kind]}.*`),
-  );
-  return keeping.map(({ stream }) => `stream \`${stream}\``).join(", ");
 }
 
 function onlyWithFallback(kind: SubjectKind): string {
@@ -90,19 +89,23 @@ function stores(): string {
   const names = Object.keys(STORES) as (keyof typeof STORES)[];
   const rows = names.map((name) => {
     const store: Store = STORES[name];
-    const owners = roleList((row) => row.owns === name || row.puts === name);
-    const readers = roleList(
-      (row) =>
-        row.looksUp?.some((read) => read === name) || (row.reads?.some((read) => read === name) ?? false),
-    );
-    return [`\`${store.stream}\``, store.is, contentOf(store), limitsOf(store), owners, readers];
+    const owner = roleList((row) => row.keeps === store.account);
+    return [
+      `\`${store.stream}\``,
+      store.is,
+      contentOf(store),
+      limitsOf(store),
+      `\`${store.account}\``,
+      owner,
+    ];
   });
-  const makers = roleList((row) => row.provisions === true);
-  return `## Buckets and streams
+  return `## Accounts, buckets and streams
 
-All in file storage. ${makers} makes and updates them, and has no right to read in them; nobody can delete or purge one.
+The bus's account has no JetStream. Each service that keeps state has an account of its own for it, with no other users than these: the service's replicas
+(\`<account>.store\`), the user of provisioning (\`<account>.provision\`), and in \`control\` the offline kill switch (\`control.offline\`). What other
+processes need of that state its owner answers on the bus. All of it is in file storage; a bucket keeps the last ${BUCKET_HISTORY} values of each key.
 
-${table(["stream", "holds", "of", "limits", "read and written by", "read by"], rows)}`;
+${table(["stream", "holds", "of", "limits", "account", "service"], rows)}`;
 }
 
 function contentOf(store: Store): string {
@@ -125,7 +128,7 @@ const DAY_MS = 86_400_000;
 function plumbing(): string {
   const sections = ROLES.map((role) => {
     const { publish, subscribe } = exampleOf(role);
-    const askers = askersOf(role);
+    const askers = rolesAsking(role).map((asker) => `\`${asker}\``);
     return [
       `### ${role}`,
       "",
@@ -137,27 +140,24 @@ function plumbing(): string {
   });
   return `## All permissions, with the plumbing
 
-What the server is told for each role: the subjects above, and what NATS itself needs beside them. \`_INBOX_<user>.>\` is a user's private inbox,
-into which nobody else looks; \`$JS.API\`, \`$KV\` and \`$JS.FC\` are the owner's of a bucket and the reader's of a stream; \`$SRV\` announces
-a service.
+What the server is told for each role: the subjects above, and what NATS itself needs beside them. \`_INBOX.<role>.<user>.>\` is a user's private inbox,
+to which no other user can subscribe; \`$SRV\` announces a service.
 
-${sections.join("\n")}`;
+${sections.join("\n")}
+### in the accounts of stores
+
+${storeUsers()
+  .map((user) => `- \`${user.name}\` publishes ${code(storePermissionsOf(user).publish)}`)
+  .join("\n")}
+`;
 }
 
 /** The permissions of some user of that role, with words in place of its name and its provider. */
 function exampleOf(role: Role) {
-  const { publish, subscribe } = permissionsOf(someUser(role), []);
+  const { publish, subscribe } = permissionsOf(someUser(role));
   const inWords = (subject: string): string =>
     subject.replaceAll(USER, "<user>").replaceAll(PROVIDER, "<provider>");
   return { publish: publish.map(inWords), subscribe: subscribe.map(inWords) };
-}
-
-function askersOf(role: Role): string[] {
-  const asking = ROLES.filter((asker) => mayAsk(someUser(asker), someUser(role)));
-  return asking.map(
-    (asker) =>
-      `\`${asker}\`${ACCESS[role].providers === "one" && asker !== "operator" ? "s of its provider" : ""}`,
-  );
 }
 
 function someUser(role: Role) {
@@ -173,16 +173,11 @@ function code(subjects: readonly string[]): string {
 
 const DEPUTIES = `## What permissions cannot say
 
-Whoever asks chooses the reply subject, and could name one that only the service may publish to; every endpoint therefore drops a
-request whose reply subject is no inbox, and the server lets it answer only in the inboxes of those who may ask it. Whoever may create a JetStream consumer can have messages
-delivered into any subject of the account; so only the owner of a bucket may create one, and only on its own bucket's key, readers of streams
-get one message at a time into their inbox, who reads a bucket's key has no right to ask for a description of its stream, which JetStream would
-store in whatever bucket or stream the asker names, who is no service of SCBE's has no right to publish into a stream, whose acknowledgement goes there as
-well, and every endpoint takes the provider from a message's subject only after that
-subject matched its own.
+A requester chooses the reply subject, and the answer is published to it with the rights of the answering process. Every endpoint therefore drops a request whose
+reply is not in the asking user's own inbox, and a service may publish in the inboxes of the roles that may ask it and nowhere else. JetStream
+answers with the rights of the server itself: so no user of the bus may reach it, and it is not there for the bus's account. Within a store's
+account every user could have it write anything: so the service alone is in there.
 
-Whoever may create or update a stream says which subjects it records, and on newer servers to where they are published again:
-\`provision\` could have any message of the account recorded, and read it, alone or with \`operator\`. So its seed is as good as the server's own: keep it
-where deployments are made, use it for the moment of provisioning, and run provisioning again after it has been anywhere else. It
-sets back what was changed and refuses a stream that hands its messages on.
+\`provision\` of an account decides what its streams record. Keep its seed where deployments are made, and run provisioning again after it has been anywhere
+else: it sets back what was changed, and refuses a stream that hands its messages on.
 `;

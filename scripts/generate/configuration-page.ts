@@ -12,20 +12,22 @@ import { startConfig } from "../start/config.ts";
 
 /** docs/configuration.md: every variable of every process. */
 export function configurationPage(): string {
-  const sections = configMarkdown([
-    { title: "client", spec: clientConfig },
-    { title: "keyring", spec: keyring },
-    { title: "replay-guard", spec: replayGuard },
-    { title: "envelope", spec: envelope },
-    { title: "rollback-controller", spec: rollbackController },
-    { title: "trust-scorer", spec: trustScorer },
-    { title: "provisioning", spec: provisionConfig },
-    { title: "example gateway", spec: gateway },
-    { title: "stand-in provider", spec: standIn },
-    { title: "npm start", spec: startConfig },
-  ]);
-  return `${HEAD}\n${sections}\n${TAIL}`;
+  return `${HEAD}\n${configMarkdown(PROCESSES)}\n${TAIL}`;
 }
+
+/** Every process, and what it reads. */
+export const PROCESSES = [
+  { title: "client", spec: clientConfig },
+  { title: "keyring", spec: keyring },
+  { title: "replay-guard", spec: replayGuard },
+  { title: "envelope", spec: envelope },
+  { title: "rollback-controller", spec: rollbackController },
+  { title: "trust-scorer", spec: trustScorer },
+  { title: "provisioning", spec: provisionConfig },
+  { title: "example gateway", spec: gateway },
+  { title: "stand-in provider", spec: standIn },
+  { title: "npm start", spec: startConfig },
+];
 
 const HEAD = `<!-- Generated from the code of each process by \`npm run generate\`. -->
 # Configuration

@@ -6,6 +6,7 @@ import { configurationPage } from "./configuration-page.ts";
 import { metricsPage } from "./metrics-page.ts";
 import { natsConfig } from "./nats-config.ts";
 import { openApiFile } from "./openapi-file.ts";
+import { rulesPage, specPages } from "./rules-page.ts";
 
 /** A file that is made from the code: its path from the root, and all of its text. */
 export interface GeneratedFile {
@@ -15,6 +16,8 @@ export interface GeneratedFile {
 
 /** Every generated file of the project. The code is their only source; nobody edits them. */
 export async function generateFiles(): Promise<readonly GeneratedFile[]> {
+  const vectors = await vectorFiles();
+  const parsed = vectors.map(({ path, text }) => ({ path, json: JSON.parse(text) as unknown }));
   return [
     { path: "docs/access.md", text: accessPage() },
     { path: "docs/configuration.md", text: configurationPage() },
@@ -23,6 +26,7 @@ export async function generateFiles(): Promise<readonly GeneratedFile[]> {
     { path: "infra/nats/nats.conf", text: natsConfig() },
     { path: "examples/requests.jsonl", text: makeRequests() },
     ...monitoringFiles(),
-    ...(await vectorFiles()),
+    ...vectors,
+    { path: "docs/spec/rules.md", text: rulesPage(specPages(), parsed) },
   ];
 }

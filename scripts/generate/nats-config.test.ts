@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { STORE_ACCOUNTS } from "@scbe/contracts";
 import { createLogger, issueCredentials, provision } from "@scbe/service-kit";
 import {
   type Certificates,
@@ -13,7 +14,7 @@ import {
   type TempDir,
 } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { productionUsers } from "./nats-config.ts";
+import { productionStoreUsers, productionUsers } from "./nats-config.ts";
 
 const CONFIG = fileURLToPath(new URL("../../infra/nats/nats.conf", import.meta.url));
 const log = createLogger({ name: "test", level: "silent" });
@@ -26,14 +27,17 @@ describe.each(natsVersions())("infra/nats/nats.conf on nats-server $version", ({
   beforeAll(() => {
     dir = createTempDir();
     files = createCertificates(dir.path);
-    const { users } = issueCredentials(dir.path, { env: "prod", providers: providersOf() });
-    const nkeyOf = new Map(users.map(({ name, nkey }) => [name, nkey]));
+    const { users, stores } = issueCredentials(dir.path, { env: "prod", providers: providersOf() });
+    const nkeyOf = new Map([...users, ...stores].map(({ name, nkey }) => [name, nkey]));
     variables = {
       SCBE_NATS_TLS_CERT: files.serverCert,
       SCBE_NATS_TLS_KEY: files.serverKey,
       SCBE_NATS_STORE_DIR: join(dir.path, "store"),
       ...Object.fromEntries(
-        productionUsers().map(({ name, nkey }) => [nkey.slice(1), nkeyOf.get(name) ?? ""]),
+        [...productionUsers(), ...productionStoreUsers()].map(({ name, nkey }) => [
+          nkey.slice(1),
+          nkeyOf.get(name) ?? "",
+        ]),
       ),
     };
   });
@@ -62,8 +66,11 @@ describe.each(natsVersions())("infra/nats/nats.conf on nats-server $version", ({
   it.skipIf(program === "")("serves its users over TLS, and nobody else", async () => {
     await using server = await startNats({ configFile: CONFIG, program, env: variables });
     const servers = [server.url.replace("nats:", "tls:")];
-    const transport = { servers, tlsCaFile: files.ca, nkeySeedFile: join(dir.path, "provision.seed") };
-    const result = await provision({ ...transport, name: "provision", log, env: "prod", replicas: 1 });
+    const transports = STORE_ACCOUNTS.map((account) => ({
+      ...{ servers, account, user: "provision" as const },
+      ...{ tlsCaFile: files.ca, nkeySeedFile: join(dir.path, `${account}.provision.seed`) },
+    }));
+    const result = await provision({ transports, log, env: "prod", replicas: 1 });
     expect(result).toMatchObject({ ok: true });
     const stranger = { servers, tlsCaFile: files.ca };
     await expect(connectProbe({ name: "stranger", transport: stranger })).rejects.toMatchObject({

@@ -1,7 +1,14 @@
-import { type AccessUser, deploymentUsers, PROVIDERS, renderServerConfig } from "@scbe/contracts";
+import {
+  type AccessUser,
+  deploymentUsers,
+  type KeyedStoreUser,
+  PROVIDERS,
+  renderServerConfig,
+  storeUsers,
+} from "@scbe/contracts";
 
 /** The variables that the configuration takes from the server's environment, beside one nkey for each user. */
-export const SERVER_VARIABLES = {
+const SERVER_VARIABLES = {
   tlsCert: "SCBE_NATS_TLS_CERT",
   tlsKey: "SCBE_NATS_TLS_KEY",
   storeDir: "SCBE_NATS_STORE_DIR",
@@ -14,7 +21,7 @@ const HEAD = `# Generated from the access table by \`npm run generate\`; README.
 /** infra/nats/nats.conf: the production server's configuration, public nkeys and files taken from its environment. */
 export function natsConfig(): string {
   const { tlsCert, tlsKey, storeDir } = SERVER_VARIABLES;
-  const rendered = renderServerConfig(productionUsers(), {
+  const rendered = renderServerConfig(productionUsers(), productionStoreUsers(), {
     env: "prod",
     storeDir: `$${storeDir}`,
     tls: { cert: `$${tlsCert}`, key: `$${tlsKey}` },
@@ -26,6 +33,15 @@ export function natsConfig(): string {
 export function productionUsers(): AccessUser[] {
   return deploymentUsers({ providers: PROVIDERS }).map((user) => ({
     ...user,
-    nkey: `$SCBE_NKEY_${user.name.toUpperCase().replaceAll("-", "_")}`,
+    nkey: variableOf(user.name),
   }));
+}
+
+/** Those of the stores' accounts likewise: `keyring.store` is `SCBE_NKEY_KEYRING_STORE`. */
+export function productionStoreUsers(): KeyedStoreUser[] {
+  return storeUsers().map((user) => ({ ...user, nkey: variableOf(user.name) }));
+}
+
+function variableOf(name: string): string {
+  return `$SCBE_NKEY_${name.toUpperCase().replaceAll(/[-.]/g, "_")}`;
 }

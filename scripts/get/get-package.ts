@@ -12,7 +12,7 @@ import { seeRunning } from "./see-running.ts";
  * @throws Error that says what to do
  */
 export async function getPackage(root: string, found: Package): Promise<void> {
-  await withLock(join(binFolder(root), ...found.tools), () => bringMissing(root, found));
+  await withLock(join(root, ".cache", "locks", found.tools.join("-")), () => bringMissing(root, found));
 }
 
 async function bringMissing(root: string, { tools, bring }: Package): Promise<void> {

@@ -21,11 +21,11 @@ export function monitoringFiles(): readonly MonitoringFile[] {
 }
 
 /** The ops ports of the parts' own defaults; gateways and orchestrators have none, so that these are what a deployment sets. */
-export const DEPLOYMENT_TARGETS: readonly ScrapeJob[] = [
+const DEPLOYMENT_TARGETS: readonly ScrapeJob[] = [
   { job: "keyring", targets: ["keyring:7102"] },
   { job: "replay-guard", targets: ["replay-guard:7103"] },
   { job: "envelope", targets: ["envelope:7101"] },
-  { job: "rollback-controller", targets: ["rollback-controller:7100"] },
+  { job: "rollback-controller", targets: ["rollback-controller:7105"] },
   { job: "trust-scorer", targets: ["trust-scorer:7104"] },
   { job: "gateway", targets: PROVIDERS.map((provider) => `gateway-${provider}:7110`) },
   { job: "orchestrator", targets: ["orchestrator:7111"] },

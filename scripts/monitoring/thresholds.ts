@@ -67,6 +67,8 @@ export interface Durations {
   /** Several of the Watchdog's messages, which come each minute. */
   readonly watchdogWindowMs: number;
   readonly watchdogMissingForMs: number;
+  /** How long it is told that a post of Alertmanager was refused. */
+  readonly webhookRefusedTellMs: number;
   /** Notices and audit records that wait. */
   readonly undeliveredForMs: number;
   /** How long the loss of a notice or an audit record is told; longer than {@link undeliveredForMs}. */
@@ -132,6 +134,7 @@ export const THRESHOLDS: Thresholds = {
     verifierStaleForMs: 2 * MINUTE_MS,
     watchdogWindowMs: 5 * MINUTE_MS,
     watchdogMissingForMs: 2 * MINUTE_MS,
+    webhookRefusedTellMs: 15 * MINUTE_MS,
     undeliveredForMs: 5 * MINUTE_MS,
     lostTellMs: 15 * MINUTE_MS,
     pathSilentTellMs: 60 * MINUTE_MS,

@@ -9,7 +9,10 @@ import {
 /** Every variable of `scripts/provision.ts`. */
 export const provisionConfig = defineConfig({
   SCBE_ENVIRONMENT: environmentVariables.SCBE_ENVIRONMENT,
-  ...transportVariables,
+  NATS_URL: transportVariables.NATS_URL,
+  NATS_TLS_CA: transportVariables.NATS_TLS_CA,
+  NATS_TLS_CERT: transportVariables.NATS_TLS_CERT,
+  NATS_TLS_KEY: transportVariables.NATS_TLS_KEY,
   SCBE_JETSTREAM_REPLICAS: integer({
     default: 1,
     min: 1,

@@ -1,6 +1,6 @@
 import { clientConfig } from "@scbe/client";
 import { openVerifier, type VerifierConfig } from "@scbe/client/verifier";
-import { HEADERS, STATUS, subjectFor } from "@scbe/contracts";
+import { HEADERS, STATUS, subjectOf } from "@scbe/contracts";
 import type { Sealer } from "@scbe/envelope";
 import type { ExampleRequest } from "@scbe/examples/decode-requests";
 import {
@@ -103,7 +103,7 @@ function send(bus: Bus, provider: string, bytes: Uint8Array, signal: AbortSignal
   const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS_MAX)]);
   const giveUp = (): void => answer.reject(new Error(`no answer within ${ANSWER_MS_MAX} ms`));
   limit.addEventListener("abort", giveUp, { once: true });
-  const exchange = bus.exchange(subjectFor("request", provider), bytes, {
+  const exchange = bus.exchange(subjectOf("request", { user: bus.user, provider }), bytes, {
     onAnswer: (message) => {
       const status = message.header(HEADERS.status);
       if (status === STATUS.accepted) return;

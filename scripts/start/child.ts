@@ -9,6 +9,8 @@ export interface Command {
   readonly env: Readonly<Record<string, string>>;
   /** It ends when this channel does. */
   readonly ipc: boolean;
+  /** Hears what it sends over that channel. */
+  readonly onMessage?: (message: unknown) => void;
   readonly logFile: string;
 }
 
@@ -21,6 +23,8 @@ export interface Exit {
 /** A running program, in a process group of its own. */
 export interface Child {
   readonly startedAt: number;
+  /** -1 where it could not be started. */
+  readonly pid: number;
   readonly exited: Promise<Exit>;
   /** TERM, and KILL after `deadlineMs`; resolves at its end. True when TERM was enough. */
   stop(deadlineMs: number): Promise<boolean>;
@@ -30,7 +34,7 @@ export interface Child {
  * Starts a program that does not outlive this one. A process group of its own keeps the terminal's Ctrl-C from it, so that
  * we can stop our programs in order. On Linux the kernel kills it when we are gone, however that came about.
  */
-export function startChild({ file, args, env, ipc, logFile }: Command): Child {
+export function startChild({ file, args, env, ipc, onMessage, logFile }: Command): Child {
   const log = openSync(logFile, "a", 0o600);
   const [program = file, ...words] = [...TETHER, file, ...args];
   const child = spawn(program, words, {
@@ -40,6 +44,7 @@ export function startChild({ file, args, env, ipc, logFile }: Command): Child {
   });
   closeSync(log);
   alive.add(child);
+  if (onMessage !== undefined) child.on("message", onMessage);
   const startedAt = performance.now();
   const exited = new Promise<Exit>((resolve) => {
     child.once("error", ({ message }) => resolve({ code: null, how: `cannot be run: ${message}` }));
@@ -47,7 +52,7 @@ export function startChild({ file, args, env, ipc, logFile }: Command): Child {
       resolve({ code, how: signal === null ? `exit code ${code}` : `signal ${signal}` });
     });
   }).finally(() => alive.delete(child));
-  return { startedAt, exited, stop: (deadlineMs) => stop(child, exited, deadlineMs) };
+  return { startedAt, pid: child.pid ?? -1, exited, stop: (deadlineMs) => stop(child, exited, deadlineMs) };
 }
 
 async function stop(child: ChildProcess, exited: Promise<Exit>, deadlineMs: number): Promise<boolean> {

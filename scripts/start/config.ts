@@ -1,15 +1,22 @@
-import { type ConfigValues, choice, defineConfig, integer, path, text } from "@scbe/service-kit";
+import { type ConfigValues, choice, defineConfig, integer, path, stateFolder } from "@scbe/service-kit";
 
 /** Every variable of `npm start` itself. What it starts is configured by it; `SCBE_*` variables of limits and times pass through. */
 export const startConfig = defineConfig({
-  SCBE_LOCAL_DIR: text({
+  SCBE_LOCAL_DIR: stateFolder({
     default: ".local",
     doc: "Where credentials, keys, stores and logs of the local stack are kept, from the root of the checkout.",
   }),
   SCBE_ENVELOPE_OPS_PORT: opsPort(7101, "envelope service"),
   SCBE_KEYRING_OPS_PORT: opsPort(7102, "keyring"),
   SCBE_REPLAY_GUARD_OPS_PORT: opsPort(7103, "replay guard"),
-  SCBE_ROLLBACK_CONTROLLER_OPS_PORT: opsPort(7100, "rollback controller, with the control API"),
+  SCBE_ROLLBACK_CONTROLLER_OPS_PORT: opsPort(7105, "rollback controller"),
+  SCBE_CONTROL_API_PORT: integer({
+    default: 7100,
+    min: 0,
+    max: 65_535,
+    unit: "TCP port",
+    doc: "The control API, on 127.0.0.1; 0 picks a free port.",
+  }),
   SCBE_TRUST_SCORER_OPS_PORT: opsPort(7104, "trust scorer"),
   SCBE_NATS_SERVER: path({ doc: "The program; npm start finds or installs it by itself." }),
   SCBE_REDIS_SERVER: path({

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
+import { Audit, Canaries, Flags, type Standing, standing, Trust } from "./standing.ts";
 
 /** The local controller's API, and the files of its tokens. */
 export interface ControlAccess {
@@ -25,6 +26,37 @@ export async function health({ url }: ControlAccess): Promise<Health> {
   return Health.parse(await response.json());
 }
 
+const AUDIT_ENTRIES = 200;
+
+/** What stands from an earlier run. @throws Error with the API's own words */
+export async function readStanding(access: ControlAccess, providers: readonly string[]): Promise<Standing> {
+  const [flags, trust, canaries, audit] = await Promise.all([
+    ask(access, "/feature-flags", Flags),
+    ask(access, "/metrics/scbe/trust-scores", Trust),
+    ask(access, "/canary", Canaries),
+    // Without it everything is known but by whom.
+    ask(access, `/audit?limit=${AUDIT_ENTRIES}`, Audit).catch(() => ({ entries: [] })),
+  ]);
+  return standing({ flags, trust, canaries, audit, providers });
+}
+
+async function ask<T extends z.ZodType>(
+  { url, tokenFiles }: ControlAccess,
+  path: string,
+  answer: T,
+): Promise<z.infer<T>> {
+  const response = await fetch(`${url}${path}`, {
+    headers: { authorization: `Bearer ${tokenIn(tokenFiles.ADMIN_TOKEN_FILE)}` },
+    signal: AbortSignal.timeout(ANSWER_MS_MAX),
+  });
+  if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${await response.text()}`);
+  return answer.parse(await response.json());
+}
+
+function tokenIn(file = ""): string {
+  return readFileSync(file, "utf8").trim();
+}
+
 /**
  * Engages or releases the kill switch, as curl would; resolves when the controller has answered.
  * @returns the generation from which on it counts
@@ -34,10 +66,10 @@ export async function switchKill(
   { url, tokenFiles }: ControlAccess,
   order: { readonly enabled: boolean; readonly reason: string },
 ): Promise<number> {
-  const file = tokenFiles[order.enabled ? "EMERGENCY_TOKEN_FILE" : "ADMIN_TOKEN_FILE"] ?? "";
+  const token = tokenIn(tokenFiles[order.enabled ? "EMERGENCY_TOKEN_FILE" : "ADMIN_TOKEN_FILE"]);
   const response = await fetch(`${url}/feature-flags`, {
     method: "POST",
-    headers: { authorization: `Bearer ${readFileSync(file, "utf8").trim()}` },
+    headers: { authorization: `Bearer ${token}` },
     body: JSON.stringify({ scbe_kill_switch: order }),
     signal: AbortSignal.timeout(ANSWER_MS_MAX),
   });

@@ -5,11 +5,11 @@ import { type SentRequest, sendRequests } from "@scbe/examples/send-requests";
 import type { Logger } from "@scbe/service-kit";
 import { connectAttacker } from "./attacker.ts";
 import { type AttackReport, attack } from "./attacks.ts";
-import { health } from "./control-api.ts";
 import type { PlainPrograms } from "./plain-requests.ts";
 import { type KillReport, showKill } from "./show-kill.ts";
 import { showTrust, type TrustReport } from "./show-trust.ts";
 import type { Stack } from "./stack.ts";
+import { NOTHING_STANDS, type Standing } from "./standing.ts";
 import { say, warn } from "./terminal.ts";
 
 export interface DemonstrationOptions {
@@ -18,12 +18,18 @@ export interface DemonstrationOptions {
   readonly client: Client;
   readonly plain: PlainPrograms;
   readonly log: Logger;
+  /** What is in force from an earlier run. */
+  readonly standing: Standing;
   /** Gives up. */
   readonly signal: AbortSignal;
 }
 
 /** What the demonstration showed. */
 export interface Demonstration {
+  /** What was in force from an earlier run when it began. */
+  readonly standing: Standing;
+  /** Steps that were left out because of it, each with why. */
+  readonly skipped: Readonly<Partial<Record<Step, string>>>;
   readonly requests: readonly SentRequest[];
   readonly attacks: readonly AttackReport[];
   /** Requests of plain programs, through the envelope service, and how many of them were answered. */
@@ -36,7 +42,11 @@ export interface Demonstration {
   readonly traceId?: string;
 }
 
+export type Step = "attacks" | "plain" | "trust" | "kill";
+
 export const NOTHING_SHOWN: Demonstration = {
+  standing: NOTHING_STANDS,
+  skipped: {},
   requests: [],
   attacks: [],
   plain: { sent: 0, answered: 0 },
@@ -44,38 +54,81 @@ export const NOTHING_SHOWN: Demonstration = {
 };
 
 const REQUEST_TIMEOUT_MS = 60_000;
+const REFUSED = ["SWITCHED_OFF", "DISTRUSTED"];
+
+/** True when a request ended as it must: answered, or, as far as what stands takes its provider out, refused. */
+export function isAsItStands(
+  { effects }: Standing,
+  { provider, verdict }: Pick<SentRequest, "provider" | "verdict">,
+): boolean {
+  const effect = effects[provider];
+  if (verdict === "ok") return effect !== "refused";
+  return effect !== undefined && REFUSED.includes(verdict);
+}
 
 /**
  * Sends the example requests through, then attacks, has plain programs send a few, turns a provider bad and good again, and at last switches
- * everything off and on again.
+ * everything off and on again. Of what stands from an earlier run nothing is ended: providers that it takes out are left out, and so are
+ * steps for which too few others remain.
  * @throws ScbeError and AbortError
  */
 export async function demonstrate(options: DemonstrationOptions): Promise<Demonstration> {
   await options.stack.untilWatched();
-  await tellIfKilled(options.stack);
+  const { standing } = options;
+  const skipped = stepsToSkip(options);
   const { sent, traceId } = await sendAll(options);
   options.signal.throwIfAborted();
-  await options.stack.untilScored();
-  say("attacking");
-  const [attacks, plain] = await Promise.all([attackAll(options), sendPlain(options)]);
+  for (const [step, why] of Object.entries(skipped)) warn(`${step}: not shown, since ${why}`);
+  const served = servedBy(options);
+  if (skipped.attacks === undefined) say("attacking");
+  const [attacks, plain] = await Promise.all([
+    skipped.attacks === undefined ? attackAll({ ...options, requests: served }) : [],
+    skipped.plain === undefined ? sendPlain({ ...options, requests: served }) : NOTHING_SHOWN.plain,
+  ]);
   options.signal.throwIfAborted();
-  const trust = await turnsBad(options);
-  const kill = await kills(options);
+  const trust =
+    skipped.trust === undefined ? await turnsBad({ ...options, requests: trusted(options) }) : undefined;
+  const kill = skipped.kill === undefined ? await kills({ ...options, requests: served }) : null;
   return {
-    ...{ requests: sent, attacks, plain, kill },
+    ...{ standing, skipped, requests: sent, attacks, plain, kill },
     ...(trust !== undefined && { trust }),
     ...(traceId !== undefined && { traceId }),
   };
 }
 
-/** The state of the control plane outlives a stop, as all state does. */
-async function tellIfKilled({ control }: Stack): Promise<void> {
-  const { envelope_mode: mode } = await health(control);
-  if (mode !== "enforced")
-    warn(`the kill switch or the flags are as they were left: nothing is sealed (${mode}); ${RELEASE}`);
+type Affected = Pick<DemonstrationOptions, "requests" | "standing">;
+
+/** What what stands leaves too few providers for, and what would end what a person has ordered. */
+export function stepsToSkip(options: Affected): Demonstration["skipped"] {
+  const count = (requests: readonly ExampleRequest[]): number =>
+    new Set(requests.map(({ provider }) => provider)).size;
+  const [served, inTrust] = [count(servedBy(options)), count(trusted(options))];
+  const isAffected = served < count(options.requests);
+  const isAll = options.standing.entries.some(
+    ({ kind, provider }) => kind === "kill" && provider === undefined,
+  );
+  const hasCanary = options.standing.entries.some(({ kind }) => kind === "canary");
+  const out = "what stands leaves";
+  return {
+    ...(isAffected && served < 2 && { attacks: `${out} ${served} providers in the path, and they need two` }),
+    ...(isAffected && served < 1 && { plain: `${out} no provider in the path` }),
+    ...(inTrust < count(options.requests) &&
+      inTrust < 2 && { trust: `${out} ${inTrust} providers of full trust in the path, and it needs two` }),
+    ...(isAffected && served < 1 && { kill: `${out} no provider in the path` }),
+    ...(hasCanary && { kill: "a canary is under way, and the kill of everything would abort it" }),
+    ...(isAll && { kill: "the kill switch is engaged, and showing it would release it" }),
+  };
 }
 
-const RELEASE = "scripts/scbe-kill-switch.sh deactivate puts it back";
+/** Requests to providers that are served as ever. */
+function servedBy({ requests, standing }: Affected): readonly ExampleRequest[] {
+  return requests.filter(({ provider }) => standing.effects[provider] === undefined);
+}
+
+/** Those of them that are asked first, too. */
+function trusted(options: Affected): readonly ExampleRequest[] {
+  return servedBy(options).filter(({ provider }) => !options.standing.last.includes(provider));
+}
 
 async function turnsBad(options: DemonstrationOptions): Promise<TrustReport | null | undefined> {
   const { stack, client, requests, signal } = options;
@@ -113,6 +166,7 @@ async function kills({ stack, client, requests, signal }: DemonstrationOptions):
 async function sendAll({
   requests,
   client,
+  standing,
   signal,
 }: DemonstrationOptions): Promise<{ sent: SentRequest[]; traceId: string | undefined }> {
   say(`sending the ${requests.length} example requests`);
@@ -125,7 +179,12 @@ async function sendAll({
       return answer;
     },
   };
-  const options = { timeoutMs: REQUEST_TIMEOUT_MS, signal, onProblem: tell };
+  const onProblem = (id: string, error: unknown): void => {
+    const provider = requests.find((request) => request.id === id)?.provider ?? "";
+    const code = isScbeError(error) ? error.code : "";
+    if (!isAsItStands(standing, { provider, verdict: code })) tell(id, error);
+  };
+  const options = { timeoutMs: REQUEST_TIMEOUT_MS, signal, onProblem };
   for await (const one of sendRequests(traced, requests, options)) {
     sent.push(one);
     if (sent.length === 1)

@@ -1,12 +1,22 @@
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { createTempDir, type TempDir } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { keepOrCreateKmsKey, makeFolder, openFolder } from "./local-folder.ts";
+import { emptyStores, keepOrCreateKmsKey, keepOrCreateTokens, openFolder } from "./local-folder.ts";
 
 describe("the folder of the local stack", () => {
   let dir: TempDir;
-  const open = (name: string) => openFolder(makeFolder(dir.path, name));
+  const open = (name = "local") => openFolder(dir.path, name);
+  const inside = (...names: string[]) => join(dir.path, "local", ...names);
   beforeEach(() => {
     dir = createTempDir();
   });
@@ -14,19 +24,23 @@ describe("the folder of the local stack", () => {
 
   test.each([
     ["a new one", () => undefined],
-    ["an empty one", () => mkdirSync(join(dir.path, "local"), { mode: 0o755 })],
+    ["an empty one", () => mkdirSync(inside(), { mode: 0o755 })],
   ])("%s is made its owner's alone, and can be opened again", async (_case, prepare) => {
     prepare();
-    await keepOrCreateKmsKey(open("local"));
-    expect(statSync(join(dir.path, "local")).mode & 0o777).toBe(0o700);
-    writeFileSync(open("local").logFile("keyring"), "of this start");
-    expect(existsSync(join(dir.path, "local", "kms.key"))).toBe(true);
+    {
+      using folder = open();
+      await keepOrCreateKmsKey(folder);
+    }
+    expect(statSync(inside()).mode & 0o777).toBe(0o700);
+    using again = open();
+    writeFileSync(again.logFile("keyring"), "of this start");
+    expect(existsSync(inside("kms.key"))).toBe(true);
   });
 
   test("that an earlier version has made is taken", () => {
-    mkdirSync(join(dir.path, "local", "logs"), { recursive: true });
-    writeFileSync(join(dir.path, "local", "kms.key"), "");
-    expect(() => open("local")).not.toThrow();
+    mkdirSync(inside("logs"), { recursive: true });
+    writeFileSync(inside("kms.key"), "");
+    expect(() => open()[Symbol.dispose]()).not.toThrow();
   });
 
   test("that holds somebody's files is refused, and nothing in it is touched", () => {
@@ -39,4 +53,84 @@ describe("the folder of the local stack", () => {
     expect(statSync(theirs).mode).toBe(before);
     expect(readdirSync(theirs, { recursive: true }).sort()).toEqual(["logs", "logs/precious.log", "nats"]);
   });
+
+  test("is one start's at a time: another one is told which process has it, and what to do", () => {
+    using _first = open();
+    const told = new RegExp(
+      `another npm start, process ${process.pid}, runs on .*kill ${process.pid}.*SCBE_LOCAL_DIR`,
+    );
+    expect(() => open()).toThrow(told);
+  });
+
+  test("is free again after it was closed, and after it was refused", () => {
+    open()[Symbol.dispose]();
+    chmodSync(inside("tokens"), 0o777);
+    expect(() => open()).toThrow("can be changed by other users");
+    chmodSync(inside("tokens"), 0o700);
+    expect(() => open()[Symbol.dispose]()).not.toThrow();
+  });
+
+  // All kinds of state that lie in it; each could have been put there by another user while the folder was open to others.
+  test.each([
+    "credentials",
+    "credentials/orchestrator.seed",
+    "kms.key",
+    "logs",
+    "monitoring/prometheus.yml",
+    "nats/jetstream",
+    "redis/redis.conf",
+    "tokens/ADMIN_TOKEN",
+  ])("is not opened while other users may write to its %s, and nothing in it is changed", (entry) => {
+    open()[Symbol.dispose]();
+    mkdirSync(inside("nats", "jetstream"), { recursive: true });
+    if (!existsSync(inside(entry))) writeFileSync(inside(entry), "put there");
+    chmodSync(inside(entry), 0o777);
+    const before = readdirSync(inside(), { recursive: true }).sort();
+    expect(() => open()).toThrow(new RegExp(`${entry} can be changed by other users.*chmod go-w`));
+    expect(readdirSync(inside(), { recursive: true }).filter(isNoLock).sort()).toEqual(
+      before.filter(isNoLock),
+    );
+  });
+
+  test("does not write through a symbolic link into a file that other users may change", () => {
+    open()[Symbol.dispose]();
+    const target = join(dir.path, "target");
+    writeFileSync(target, "theirs");
+    chmodSync(target, 0o666);
+    symlinkSync(target, inside("tokens", "ADMIN_TOKEN"));
+    expect(() => open()).toThrow("target can be changed by other users");
+    expect(readFileSync(target, "utf8")).toBe("theirs");
+  });
+
+  test("begins without what the deployment has stored, with the same users, tokens and key, when its stores are emptied", async () => {
+    {
+      using folder = open();
+      await keepOrCreateKmsKey(folder);
+      keepOrCreateTokens(folder);
+      writeFileSync(join(folder.credentials, "added-by-a-person.seed"), "");
+      mkdirSync(join(folder.natsStore, "jetstream"));
+    }
+    const kept = ["credentials/added-by-a-person.seed", "kms.key", "tokens/ADMIN_TOKEN"];
+    const before = kept.map((name) => readFileSync(inside(name), "utf8"));
+    using folder = open();
+    expect(emptyStores(folder)).toEqual([folder.natsStore]);
+    expect(readdirSync(folder.natsStore)).toEqual([]);
+    expect(kept.map((name) => readFileSync(inside(name), "utf8"))).toEqual(before);
+    expect(emptyStores(folder)).toEqual([]);
+  });
+
+  test("keeps what a person has added to its credentials, and what is stored, at every other start", () => {
+    {
+      using folder = open();
+      writeFileSync(join(folder.credentials, "added-by-a-person.seed"), "kept");
+      writeFileSync(join(folder.natsStore, "stream"), "kept");
+    }
+    using folder = open();
+    expect(readFileSync(join(folder.credentials, "added-by-a-person.seed"), "utf8")).toBe("kept");
+    expect(readFileSync(join(folder.natsStore, "stream"), "utf8")).toBe("kept");
+  });
 });
+
+function isNoLock(name: string | Buffer): boolean {
+  return !String(name).startsWith("lock.");
+}

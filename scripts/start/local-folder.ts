@@ -2,9 +2,12 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createKeyFile } from "@scbe/keyring/key-file";
+import { ownFolder, takeLock, whyNotAllOwn } from "@scbe/service-kit";
 
 /** Where everything is that outlives a start. Only its owner may enter. */
-export interface LocalFolder {
+export interface LocalFolder extends Disposable {
+  readonly path: string;
+  /** Of every user of the bus; what a person adds to them stays. */
   readonly credentials: string;
   /** The key of the local KMS. */
   readonly kmsKeyFile: string;
@@ -15,58 +18,96 @@ export interface LocalFolder {
   readonly redisStore: string;
   /** Configurations and data of Prometheus, Alertmanager and Jaeger, of this start. */
   readonly monitoring: string;
+  /** Files by which servers tell their ports, of this start. */
+  readonly ports: string;
   /** Of this start. */
   logFile(name: string): string;
 }
 
 /**
- * Makes the folder where there is none. Logs and stores in it are dropped without asking: so one that holds anything must
- * be known for ours.
- * @returns its real path
- * @throws Error for a folder that holds somebody else's files
+ * Opens the folder of the local stack for this process alone, until it is disposed of; makes it where there is none. Logs, metrics and
+ * alerts of the start before are dropped.
+ * @throws Error that says what to do, for a folder that is not ours: other files are in it, another user of the machine has put
+ *   something there or may do so, or another start has it now
  */
-export function makeFolder(root: string, name: string): string {
-  const path = resolve(root, name);
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  const found = readdirSync(path);
-  if (found.length > 0 && !found.some((entry) => MARKS.includes(entry))) {
-    throw new Error(`${path} is no folder of npm start, and not empty; SCBE_LOCAL_DIR names another folder`);
+export function openFolder(root: string, name: string): LocalFolder {
+  const wanted = resolve(root, name);
+  ownFolder(wanted);
+  const path = realpathSync(wanted);
+  expectOurs(path);
+  const lock = takeLock(path);
+  if (lock.kind === "held") {
+    throw new Error(
+      `another npm start, process ${lock.pid}, runs on ${path}: stop it (kill ${lock.pid}), or have SCBE_LOCAL_DIR name another folder`,
+    );
   }
-  chmodSync(path, 0o700);
-  writeFileSync(join(path, MARK), "Made by npm start, which drops and makes anew what is in here.\n", {
-    mode: 0o600,
-  });
-  return realpathSync(path);
+  try {
+    const problems = whyNotAllOwn(path);
+    if (problems.length > 0) throw new Error(problems.join("\n"));
+    chmodSync(path, 0o700);
+    writeFileSync(join(path, MARK), MARK_TEXT, { mode: 0o600 });
+    return foldersIn(path, lock.release);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** Logs and stores in it are dropped without asking: so a folder that holds anything must be known for ours. */
+function expectOurs(path: string): void {
+  const found = readdirSync(path).filter((entry) => !entry.startsWith("lock."));
+  if (found.length === 0 || found.some((entry) => MARKS.includes(entry))) return;
+  throw new Error(`${path} is no folder of npm start, and not empty; SCBE_LOCAL_DIR names another folder`);
 }
 
 const MARK = ".scbe-local";
+const MARK_TEXT = "Made by npm start, which drops and makes anew what is in here.\n";
 /** The key is what earlier versions have left. */
 const MARKS: readonly string[] = [MARK, "kms.key"];
 
-/** Opens a folder that is ours alone; logs, metrics and alerts of the start before are dropped. */
-export function openFolder(path: string): LocalFolder {
+function foldersIn(path: string, release: () => void): LocalFolder {
   const inside = (name: string): string => {
     mkdirSync(join(path, name), { recursive: true, mode: 0o700 });
     return join(path, name);
   };
-  for (const name of ["logs", "monitoring"]) rmSync(join(path, name), { recursive: true, force: true });
+  for (const name of OF_ONE_START) rmSync(join(path, name), { recursive: true, force: true });
   const logs = inside("logs");
   return {
+    path,
     credentials: inside("credentials"),
     kmsKeyFile: join(path, "kms.key"),
     tokens: inside("tokens"),
     natsStore: inside("nats"),
     redisStore: inside("redis"),
     monitoring: inside("monitoring"),
+    ports: inside("ports"),
     logFile: (name) => join(logs, `${name}.log`),
+    [Symbol.dispose]: release,
   };
+}
+
+const OF_ONE_START = ["logs", "monitoring", "ports"];
+
+/**
+ * Removes what the deployment has stored: kill switch, flags, canaries, trust, audit, keys, and what was seen of replays. Its users,
+ * tokens and the key of the local KMS stay.
+ * @returns the folders that were not empty
+ */
+export function emptyStores({ natsStore, redisStore }: LocalFolder): readonly string[] {
+  const stores = [natsStore, redisStore].filter((store) => readdirSync(store).length > 0);
+  for (const store of stores) emptyFolder(store);
+  return stores;
+}
+
+/** The folder itself stays: it may be a symbolic link of ours. */
+function emptyFolder(path: string): void {
+  for (const name of readdirSync(path)) rmSync(join(path, name), { recursive: true, force: true });
 }
 
 /** A ring is worth nothing without the key that wraps it: a new key begins with an empty store. */
 export async function keepOrCreateKmsKey({ kmsKeyFile, natsStore }: LocalFolder): Promise<void> {
   if (existsSync(kmsKeyFile)) return;
-  rmSync(natsStore, { recursive: true, force: true });
-  mkdirSync(natsStore, { mode: 0o700 });
+  emptyFolder(natsStore);
   await createKeyFile(kmsKeyFile);
 }
 

@@ -1,7 +1,8 @@
 import { join } from "node:path";
+import { readListening } from "@scbe/service-kit";
 import { z } from "zod";
 import type { LocalFolder } from "./local-folder.ts";
-import { accepts, Port } from "./port.ts";
+import { Port } from "./port.ts";
 import type { Program } from "./supervised.ts";
 
 export interface NodeProgramOptions {
@@ -11,56 +12,97 @@ export interface NodeProgramOptions {
   readonly root: string;
   readonly folder: LocalFolder;
   /** Asked before every run. */
-  readonly env: () => Readonly<Record<string, string>>;
-  /** Of its ops port; 0: any free one. */
-  readonly opsPort: number;
+  readonly env: () => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
+  /** The listeners that it tells of, by name; one of them answers whether it is ready. */
+  readonly listeners: Readonly<Record<string, Listener>>;
+  /** Asks whether it is ready, once that listener is there. @returns what it lacks; empty when it is. @throws Error while it does not answer */
+  readonly lackOf?: (url: string) => Promise<string>;
 }
 
-/** One of our own programs, with an ops port. */
+export interface Listener {
+  /** The variable that has its port. */
+  readonly variable: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** The variable of `npm start` that has it; absent: there is none. */
+  readonly startVariable?: string;
+}
+
+/** One of our own programs. It binds its ports itself, and tells over its IPC channel which it has got. */
 export interface NodeProgram {
   readonly program: Program;
-  /** Where `/healthz`, `/readyz` and `/metrics` are. */
-  readonly opsUrl: string;
-  /** Has its port picked before it starts; see {@link Port.pick}. */
-  pickPort(): Promise<void>;
+  /** Where a listener is; empty before it was there for the first time. */
+  url(listener?: string): string;
+  /** Resolves when all listeners were there for the first time. */
+  readonly listening: Promise<unknown>;
 }
 
-/** A program that runs on Node and says on its ops port whether it is ready. */
-export function nodeProgram({ name, main, root, folder, env, opsPort }: NodeProgramOptions): NodeProgram {
-  const port = new Port(opsPort);
+/** The listener that every program with an ops port has. */
+export const OPS = "ops";
+
+export function nodeProgram(options: NodeProgramOptions): NodeProgram {
+  const { name, main, root, folder, env, listeners, lackOf = lackOfService } = options;
+  const ports = new Map(Object.entries(listeners).map(([on, { port }]) => [on, new Port(port)]));
+  const [first = OPS] = Object.keys(listeners);
+  const url = (on = first): string => {
+    const port = ports.get(on);
+    return port?.isBound === true ? `http://127.0.0.1:${port.number}` : "";
+  };
+  /** Of the run that is under way. */
+  let told = new Set<string>();
   let lacks = "";
-  const opsUrl = (): string => `http://127.0.0.1:${port.number}`;
   return {
     program: {
       name,
-      command: async () => ({
-        file: process.execPath,
-        args: [join(root, main)],
-        env: { ...env(), SCBE_OPS_HOST: "127.0.0.1", SCBE_OPS_PORT: String(await port.take()) },
-        ipc: true,
-        logFile: folder.logFile(name),
-      }),
+      command: async () => {
+        const heard = new Set<string>();
+        told = heard;
+        lacks = "";
+        const bindings = Object.entries(listeners).map(([on, { variable }]) => [
+          variable,
+          String(ports.get(on)?.ask() ?? 0),
+        ]);
+        return {
+          file: process.execPath,
+          args: [join(root, main)],
+          env: { ...(await env()), ...Object.fromEntries(bindings) },
+          ipc: true,
+          onMessage: (message) => {
+            const listening = readListening(message);
+            if (listening === undefined) return;
+            ports.get(listening.on)?.keep(listening.port);
+            heard.add(listening.on);
+          },
+          logFile: folder.logFile(name),
+        };
+      },
       isReady: async () => {
-        // Most looks are at a part that is still loading: a connection that is refused costs much less than a fetch that fails.
-        await accepts(port.number);
-        lacks = await lackOf(`${opsUrl()}/readyz`);
+        if (told.size < ports.size) return false;
+        lacks = await lackOf(url());
         return lacks === "";
       },
-      onReady: () => port.keep(),
       lacks: () => lacks,
+      ...adviceOn(listeners),
     },
-    get opsUrl() {
-      return opsUrl();
-    },
-    pickPort: () => port.pick(),
+    url,
+    listening: Promise.all([...ports.values()].map((port) => port.bound)),
   };
+}
+
+/** A program names its own variable where its port is taken, and not the one that it came from. */
+function adviceOn(listeners: NodeProgramOptions["listeners"]): Pick<Program, "advice"> {
+  const given = Object.values(listeners).flatMap(({ port, startVariable }) =>
+    port === 0 || startVariable === undefined ? [] : `${startVariable} is ${port}`,
+  );
+  return given.length === 0
+    ? {}
+    : { advice: `where its port is taken: ${given.join(", ")}, or use --ports auto` };
 }
 
 const ANSWER_MS_MAX = 2000;
 
-/** What a part says that it lacks; empty when it is ready. @throws Error while it does not answer at all */
-async function lackOf(url: string): Promise<string> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+async function lackOfService(url: string): Promise<string> {
+  const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
   const report = Report.parse(await response.json());
   if (report.ready) return "";
   return report.dependencies

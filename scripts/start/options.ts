@@ -9,6 +9,8 @@ export interface StartOptions {
   readonly json: boolean;
   /** Free ports instead of the usual ones. */
   readonly autoPorts: boolean;
+  /** Begin without what the deployment has stored. */
+  readonly fresh: boolean;
 }
 
 export type Arguments =
@@ -25,6 +27,7 @@ export function readArguments(args: readonly string[]): Arguments {
         once: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         ports: { type: "string", default: "usual" },
+        fresh: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
     });
@@ -32,8 +35,8 @@ export function readArguments(args: readonly string[]): Arguments {
     if (values.ports !== "usual" && values.ports !== "auto") {
       return { kind: "wrong", problem: `--ports is auto or usual, not ${JSON.stringify(values.ports)}` };
     }
-    const { once, json, ports } = values;
-    return { kind: "start", options: { once, json, autoPorts: ports === "auto" } };
+    const { once, json, ports, fresh } = values;
+    return { kind: "start", options: { once, json, autoPorts: ports === "auto", fresh } };
   } catch (error) {
     return { kind: "wrong", problem: error instanceof Error ? error.message : String(error) };
   }
@@ -49,9 +52,16 @@ being obeyed, and stays up until Ctrl-C, with an example request a second. A par
 watch it where they are found; npm run get brings them.
 
   npm start
-  npm start -- --once                   ends after the demonstration: exit code 0 if and only if all went as it must
+  npm start -- --once                   ends after the demonstration: exit code 0 if and only if all that was shown went as it must
   npm start --silent -- --once --json   one JSON document on standard output, and nothing else
   npm start -- --ports auto             free ports for everything, whatever the variables say
+  npm start -- --fresh                  begins without what an earlier run has stored: flags, kills, canaries, trust, audit, keys
+
+State outlives a stop. What stands from an earlier run is said at the start, with since when, by whom, and the line that ends it. The demonstration
+ends none of it: a request that it takes out of the path must be refused, and a step that it leaves no provider for is not shown, which is said
+("skipped" in the JSON document) and is no failure. Users and their credentials, those that you have added included, the tokens of the
+control API and the key of the local KMS are kept by --fresh, too; to begin without them, delete the folder while nothing runs.
+The folder, and all that is in it, has to be yours, and no other user may write to it. One npm start at a time uses it.
 
 Variables:
 ${variables.join("")}
@@ -59,6 +69,6 @@ ${variables.join("")}
   SCBE_PROVIDER_URL_<NAME> sends a gateway to another address. OTEL_* variables pass through: with
   OTEL_EXPORTER_OTLP_ENDPOINT, traces go there and not to the local Jaeger.
 
-Exit codes: 0 all went as it must, 1 not all did, 2 wrong arguments, 78 misconfigured.
+Exit codes: 0 all that was shown went as it must, 1 not all did, 2 wrong arguments, 78 misconfigured.
 `;
 }

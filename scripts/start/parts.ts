@@ -1,12 +1,9 @@
-import { join } from "node:path";
 import { PROVIDER_APIS, PROVIDER_NAMES } from "@scbe/examples/providers";
 import type { StartConfig } from "./config.ts";
 import { pick, WAY_TO_PROVIDERS } from "./environment.ts";
 import type { LocalFolder } from "./local-folder.ts";
 import type { MonitoringUrls } from "./monitoring/monitoring.ts";
-import { type NodeProgram, nodeProgram } from "./node-program.ts";
-import { Port } from "./port.ts";
-import type { Program } from "./supervised.ts";
+import { type NodeProgram, type NodeProgramOptions, nodeProgram, OPS } from "./node-program.ts";
 
 /** What our own programs are made from. */
 export interface Surroundings {
@@ -21,45 +18,51 @@ export interface Surroundings {
 }
 
 export interface ServiceFiles {
-  readonly askersFile: string;
+  readonly usersFile: string;
   readonly controlSeedFile: string;
   /** The variables of the control API's tokens. */
   readonly tokenFiles: Readonly<Record<string, string>>;
   readonly redisUrl: (() => string) | undefined;
-  /** Where those who watch are to be. */
-  watchers(): MonitoringUrls;
+  /** Resolves when those who watch have their ports. */
+  watchers(): Promise<MonitoringUrls>;
 }
 
 /** The services, each as itself. Without `redisUrl` the replay guard keeps everything in its memory. */
 export function services(
   from: Surroundings,
-  { askersFile, controlSeedFile, tokenFiles, redisUrl, watchers }: ServiceFiles,
+  { usersFile, controlSeedFile, tokenFiles, redisUrl, watchers }: ServiceFiles,
 ): NodeProgram[] {
-  const { config, folder } = from;
+  const { folder } = from;
   return [
-    service(from, "keyring", config.SCBE_KEYRING_OPS_PORT, () => ({
-      SCBE_KEYRING_ASKERS_FILE: askersFile,
+    service(from, "keyring", () => ({
+      SCBE_USERS_FILE: usersFile,
       SCBE_KMS_KEY_ID: "local",
       SCBE_KMS_KEY_FILE: folder.kmsKeyFile,
     })),
-    service(from, "replay-guard", config.SCBE_REPLAY_GUARD_OPS_PORT, () =>
-      redisUrl === undefined ? {} : { REDIS_URL: redisUrl() },
+    service(from, "replay-guard", () => (redisUrl === undefined ? {} : { REDIS_URL: redisUrl() })),
+    service(from, "envelope", () => ({})),
+    service(
+      from,
+      "rollback-controller",
+      async () => ({
+        SCBE_CONTROL_SEED_FILE: controlSeedFile,
+        SCBE_USERS_FILE: usersFile,
+        ...tokenFiles,
+        SCBE_CONTROL_API_HOST: "127.0.0.1",
+        ...watchedBy(await watchers()),
+      }),
+      { [CONTROL_API]: controlApiListener(from) },
     ),
-    service(from, "envelope", config.SCBE_ENVELOPE_OPS_PORT, () => ({})),
-    service(from, "rollback-controller", config.SCBE_ROLLBACK_CONTROLLER_OPS_PORT, () => ({
-      SCBE_CONTROL_SEED_FILE: controlSeedFile,
-      ...tokenFiles,
-      ...watchedBy(watchers()),
-    })),
   ];
 }
 
 /** So that one can look on as a provider comes back. */
 const SHORT_EXCLUSIONS = { SCBE_TRUST_EXCLUSION_MS: "1000", SCBE_TRUST_EXCLUSION_MAX_MS: "2000" };
 
-/** The trust scorer, without which requests are served as well. */
-export function trustScorer(from: Surroundings): NodeProgram {
-  return service(from, "trust-scorer", from.config.SCBE_TRUST_SCORER_OPS_PORT, () => ({
+/** The trust scorer: verifiers are not ready before they have heard its document. */
+export function trustScorer(from: Surroundings, usersFile: string): NodeProgram {
+  return service(from, "trust-scorer", () => ({
+    SCBE_USERS_FILE: usersFile,
     ...SHORT_EXCLUSIONS,
     ...pick(from.own, Object.keys(SHORT_EXCLUSIONS)),
   }));
@@ -72,14 +75,34 @@ function watchedBy({ prometheus, alertmanager }: MonitoringUrls): Record<string,
   };
 }
 
+/** The listener of the control API, as the controller tells it. */
+export const CONTROL_API = "control";
+
+function controlApiListener({ config }: Surroundings): NodeProgramOptions["listeners"][string] {
+  const startVariable = "SCBE_CONTROL_API_PORT";
+  return { variable: startVariable, port: config[startVariable], startVariable };
+}
+
+const OPS_PORTS = {
+  keyring: "SCBE_KEYRING_OPS_PORT",
+  "replay-guard": "SCBE_REPLAY_GUARD_OPS_PORT",
+  envelope: "SCBE_ENVELOPE_OPS_PORT",
+  "rollback-controller": "SCBE_ROLLBACK_CONTROLLER_OPS_PORT",
+  "trust-scorer": "SCBE_TRUST_SCORER_OPS_PORT",
+} as const satisfies Readonly<Record<string, keyof StartConfig>>;
+
 function service(
-  { root, folder, env }: Surroundings,
-  name: string,
-  opsPort: number,
-  more: () => Record<string, string>,
+  { root, folder, config, env }: Surroundings,
+  name: keyof typeof OPS_PORTS,
+  more: () => Record<string, string> | Promise<Record<string, string>>,
+  moreListeners: NodeProgramOptions["listeners"] = {},
 ): NodeProgram {
   const main = `services/${name}/src/main.ts`;
-  return nodeProgram({ name, main, root, folder, opsPort, env: () => ({ ...env(name), ...more() }) });
+  const startVariable = OPS_PORTS[name];
+  const ops = { variable: "SCBE_OPS_PORT", port: config[startVariable], startVariable };
+  const listeners = { [OPS]: ops, ...moreListeners };
+  const all = async () => ({ ...env(name), ...(await more()), SCBE_OPS_HOST: "127.0.0.1" });
+  return nodeProgram({ name, main, root, folder, listeners, env: all });
 }
 
 /** One gateway for each provider, with that provider's key where there is one. */
@@ -91,9 +114,10 @@ export function gateways({ root, folder, own, env }: Surroundings, standInUrl: (
       main: "examples/src/gateway/main.ts",
       root,
       folder,
-      opsPort: 0,
+      listeners: { [OPS]: { variable: "SCBE_OPS_PORT", port: 0 } },
       env: () => ({
         ...env(name),
+        SCBE_OPS_HOST: "127.0.0.1",
         ...pick(own, [...WAY_TO_PROVIDERS, ...PROVIDER_APIS[provider].keyVariables]),
         SCBE_GATEWAY_PROVIDER: provider,
         SCBE_STAND_IN_URL: standInUrl(),
@@ -102,37 +126,16 @@ export function gateways({ root, folder, own, env }: Surroundings, standInUrl: (
   });
 }
 
-export interface StandIn {
-  readonly program: Program;
-  readonly url: string;
-}
-
 /** The local stand-in for all providers. It is nobody on the bus. */
-export function standIn({ root, folder }: Surroundings, env: Readonly<Record<string, string>>): StandIn {
-  const port = new Port();
-  return {
-    program: {
-      name: "stand-in",
-      command: async () => ({
-        file: process.execPath,
-        args: [join(root, "examples/src/stand-in/main.ts")],
-        env: { ...env, SCBE_STAND_IN_PORT: String(await port.take()) },
-        ipc: true,
-        logFile: folder.logFile("stand-in"),
-      }),
-      isReady: () => isStandIn(`http://127.0.0.1:${port.number}`),
-      onReady: () => port.keep(),
-    },
-    get url() {
-      return `http://127.0.0.1:${port.number}`;
-    },
-  };
-}
-
-const ANSWER_MS_MAX = 2000;
-
-/** Somebody else may have taken the port in the meantime. */
-async function isStandIn(url: string): Promise<boolean> {
-  const response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
-  return (await response.text()).includes("scbe stand-in");
+export function standIn({ root, folder }: Surroundings, env: Readonly<Record<string, string>>): NodeProgram {
+  return nodeProgram({
+    name: "stand-in",
+    main: "examples/src/stand-in/main.ts",
+    root,
+    folder,
+    listeners: { http: { variable: "SCBE_STAND_IN_PORT", port: 0 } },
+    env: () => env,
+    // It waits for nothing: it serves as soon as it listens.
+    lackOf: async () => "",
+  });
 }

@@ -1,4 +1,4 @@
-import { HEADERS, PROBLEM_MEDIA_TYPE, STATUS, subjectFor } from "@scbe/contracts";
+import { cutText, HEADERS, PROBLEM_MEDIA_TYPE, STATUS, subjectOf } from "@scbe/contracts";
 import type { ExampleRequest } from "@scbe/examples/decode-requests";
 import {
   type Bus,
@@ -53,7 +53,7 @@ export async function connectPlainPrograms(
         const gateway = gateways.get(request.provider);
         if (gateway === undefined) throw new Error(`there is no plain gateway for ${request.provider}`);
         const sealed = await seal(orchestrator, request);
-        const answer = await answerPlainly(gateway, request.provider, sealed.data);
+        const answer = await answerPlainly(gateway, request, sealed.data);
         await open(orchestrator, request, sealed, answer);
       }),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
@@ -74,16 +74,16 @@ async function ask(
 }
 
 function seal(bus: Bus, request: ExampleRequest): Promise<BusMessage> {
-  return ask(bus, subjectFor("sealRequest", request.provider), request.body, {
+  const { provider, intent } = request;
+  return ask(bus, subjectOf("sealRequest", { user: bus.user, provider, intent }), request.body, {
     [HEADERS.model]: request.model,
-    [HEADERS.intent]: request.intent,
     [HEADERS.contentType]: request.contentType,
   });
 }
 
 /** The first answer that is more than a sign of life. */
 function exchange(bus: Bus, { provider }: ExampleRequest, envelope: Uint8Array): Promise<Uint8Array> {
-  const subject = subjectFor("request", provider);
+  const subject = subjectOf("request", { user: bus.user, provider });
   return whileIn(requestSpan(subject, envelope.length), async () => {
     const answer = Promise.withResolvers<BusMessage>();
     const giveUp = () => answer.reject(new Error(`no answer within ${ANSWER_MS_MAX} ms`));
@@ -104,16 +104,16 @@ function exchange(bus: Bus, { provider }: ExampleRequest, envelope: Uint8Array):
   });
 }
 
-async function answerPlainly(bus: Bus, provider: string, envelope: Uint8Array): Promise<Uint8Array> {
-  const opened = await ask(bus, subjectFor("openRequest", provider), envelope, {});
-  const names = [HEADERS.model, HEADERS.intent, HEADERS.requestId, HEADERS.inReplyTo, HEADERS.contentType];
-  const headers = names.map((name) => [name, expectStatus(opened, STATUS.opened).header(name) ?? ""]);
-  const sealed = await ask(
-    bus,
-    subjectFor("sealResponse", provider),
-    opened.data,
-    Object.fromEntries(headers),
-  );
+async function answerPlainly(
+  bus: Bus,
+  { provider, intent }: ExampleRequest,
+  envelope: Uint8Array,
+): Promise<Uint8Array> {
+  const names = { user: bus.user, provider, intent };
+  const opened = await ask(bus, subjectOf("openRequest", names), envelope, {});
+  const told = [HEADERS.model, HEADERS.requestId, HEADERS.inReplyTo, HEADERS.contentType];
+  const headers = told.map((name) => [name, expectStatus(opened, STATUS.opened).header(name) ?? ""]);
+  const sealed = await ask(bus, subjectOf("sealResponse", names), opened.data, Object.fromEntries(headers));
   return sealed.data;
 }
 
@@ -123,11 +123,11 @@ async function open(
   sealed: BusMessage,
   answer: Uint8Array,
 ): Promise<void> {
-  const opened = await ask(bus, subjectFor("openResponse", provider), answer, {
+  const opened = await ask(bus, subjectOf("openResponse", { user: bus.user, provider, intent }), answer, {
     [HEADERS.model]: model,
-    [HEADERS.intent]: intent,
     [HEADERS.requestId]: sealed.header(HEADERS.requestId) ?? "",
     [HEADERS.inReplyTo]: sealed.header(HEADERS.inReplyTo) ?? "",
+    [HEADERS.openingToken]: sealed.header(HEADERS.openingToken) ?? "",
   });
   const contentType = expectStatus(opened, STATUS.opened).header(HEADERS.contentType);
   if (contentType === PROBLEM_MEDIA_TYPE) throw new Error(`the gateway has failed: ${textIn(opened)}`);
@@ -135,7 +135,7 @@ async function open(
 
 /** Of a problem: the start of it is enough for people. */
 function textIn({ data }: BusMessage): string {
-  return Buffer.from(data).toString("utf8").slice(0, 200);
+  return cutText(Buffer.from(data).toString("utf8"), 200);
 }
 
 function expectStatus(message: BusMessage, expected: string): BusMessage {

@@ -1,44 +1,39 @@
+import { once } from "node:events";
 import { createServer } from "node:net";
+import { closedPort } from "@scbe/testkit";
 import { describe, expect, test } from "vitest";
-import { isFree, Port } from "./port.ts";
+import { accepts, Port } from "./port.ts";
 
-describe("a free port", () => {
-  test("that was picked before its time is the one that its user takes", async () => {
+describe("a port", () => {
+  test("of a server that picks it is any at first, and the same one at each further run", () => {
     const port = new Port();
-    await port.pick();
-    const { number } = port;
-    expect(number).toBeGreaterThan(0);
-    expect(await port.take()).toBe(number);
+    expect(port.ask()).toBe(0);
+    port.keep(40_123);
+    expect([port.ask(), port.number, port.isBound]).toEqual([40_123, 40_123, true]);
   });
 
-  test("is another one at the next try, as long as nobody has got it", async () => {
+  test("of a server that cannot pick one is another one at each try, until the server listens on it", async () => {
     const port = new Port();
-    await port.pick();
-    const first = await port.take();
-    await using _holder = await hold(first);
-    const second = await port.take();
-    expect(second).not.toBe(first);
-    port.keep();
-    expect(await port.take()).toBe(second);
+    const tried = Array.from({ length: 5 }, () => port.try());
+    expect(new Set(tried).size).toBeGreaterThan(1);
+    port.keep(port.number);
+    await port.bound;
+    expect(port.try()).toBe(tried.at(-1));
+  });
+
+  test("that is given is tried first, and another one where the server does not get it", () => {
+    const port = new Port(9090);
+    expect([port.ask(), port.try()]).toEqual([9090, 9090]);
+    expect(port.try()).not.toBe(9090);
   });
 });
 
-test("a port that is given is never another one, and is not free while somebody listens on it", async () => {
-  await using holder = await hold(0);
-  const port = new Port(holder.port);
-  await port.pick();
-  expect(await port.take()).toBe(holder.port);
-  expect(await isFree(holder.port)).toBe(false);
-});
-
-async function hold(port: number): Promise<AsyncDisposable & { readonly port: number }> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+test("a port accepts connections while a program listens on it, and only then", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
   const address = server.address();
-  return {
-    port: typeof address === "object" && address !== null ? address.port : 0,
-    [Symbol.asyncDispose]: async () => {
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
+  expect(await accepts(typeof address === "object" ? (address?.port ?? 0) : 0)).toBe(true);
+  server.close();
+  using closed = await closedPort();
+  expect(await accepts(closed.port)).toBe(false);
+});

@@ -1,74 +1,69 @@
 import { once } from "node:events";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
+import { candidatePort } from "@scbe/service-kit";
 
-/** A TCP port on loopback: a given one, or a free one that is picked anew until its first user has got it. */
+/**
+ * The TCP port of a server on loopback: a given one or any other. The server binds it; what it has got is known once the server
+ * tells, or is seen to listen there. From then on it is the same for each further run.
+ */
 export class Port {
-  #number: number;
-  readonly #isGiven: boolean;
-  #kept = false;
-  #isPicked = false;
+  readonly #wanted: number;
+  #number = 0;
+  #isKept = false;
+  #isTried = false;
+  readonly #bound = Promise.withResolvers<void>();
 
   /** @param wanted 0: any free one */
   constructor(wanted = 0) {
-    this.#number = wanted;
-    this.#isGiven = wanted !== 0;
+    this.#wanted = wanted;
   }
 
+  /** What it is, or was last tried; 0 before. */
   get number(): number {
     return this.#number;
   }
 
-  /** Picks it before its time, so that others can be told of it; it may still turn out to be another one. */
-  async pick(): Promise<void> {
-    await this.take();
-    this.#isPicked = true;
+  /** Resolves when its server listened on it for the first time. */
+  get bound(): Promise<void> {
+    return this.#bound.promise;
   }
 
-  /** The port to listen on. Between the picking and the listening somebody else can take it. */
-  async take(): Promise<number> {
-    const isFixed = this.#isGiven || this.#kept || this.#isPicked;
-    if (!isFixed) this.#number = await freePort();
-    this.#isPicked = false;
+  /** True once its server has listened on it. */
+  get isBound(): boolean {
+    return this.#isKept;
+  }
+
+  /** What a server is to bind that picks a free port itself where it is told 0. */
+  ask(): number {
+    return this.#isKept ? this.#number : this.#wanted;
+  }
+
+  /** What a server is to bind that cannot pick one: the given one first, and another one each time it did not get there. */
+  try(): number {
+    if (!this.#isKept) {
+      this.#number = this.#wanted === 0 || this.#isTried ? candidatePort() : this.#wanted;
+      this.#isTried = true;
+    }
     return this.#number;
   }
 
-  /** Whoever took it listens on it: from now on it is always this one. */
-  keep(): void {
-    this.#kept = true;
+  /** Its server listens on `number`. */
+  keep(number: number): void {
+    this.#number = number;
+    this.#isKept = true;
+    this.#bound.resolve();
   }
 }
 
-/** True when nobody listens on that port of loopback. */
-export async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  try {
-    server.listen({ port, host: "127.0.0.1" });
-    await once(server, "listening");
-    server.close();
-    await once(server, "close");
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** True when somebody accepts connections on that port of loopback. @throws Error of the system when nobody does */
+/** True when a program accepts connections on that port of loopback. */
 export async function accepts(port: number): Promise<boolean> {
   const socket = connect({ host: "127.0.0.1", port });
   try {
     await once(socket, "connect");
     return true;
+  } catch {
+    return false;
   } finally {
     socket.destroy();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen({ port: 0, host: "127.0.0.1" });
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("a TCP server without a port");
-  return address.port;
 }

@@ -1,24 +1,30 @@
-import type { Demonstration } from "./demonstration.ts";
+import { type Demonstration, isAsItStands } from "./demonstration.ts";
 import type { MonitoringUrls } from "./monitoring/monitoring.ts";
 import type { KillReport } from "./show-kill.ts";
 import type { TrustReport } from "./show-trust.ts";
 import { renderTable } from "./table.ts";
 import { paint } from "./terminal.ts";
 
-/** True if and only if every request was answered as it must be, and every attack was refused, all of them alike. */
-export function allWentWell({ requests, attacks, plain, kill, trust }: Demonstration): boolean {
+/**
+ * True if and only if every request ended as it must, and every attack was refused, all of them alike. What was left out because of what
+ * stands from an earlier run has not failed.
+ */
+export function allWentWell(demonstration: Demonstration): boolean {
+  const { standing, skipped, requests, attacks, plain, kill, trust } = demonstration;
   return (
     plain.answered === plain.sent &&
-    kill !== null &&
-    isObeyed(kill) &&
+    (skipped.kill !== undefined || (kill !== null && isObeyed(kill))) &&
     trust !== null &&
     (trust === undefined || hasMoved(trust)) &&
     requests.length > 0 &&
-    attacks.length > 0 &&
-    requests.every(({ verdict }) => verdict === "ok") &&
-    attacks.every(({ refused }) => refused) &&
-    new Set(attacks.map(({ answer_bytes }) => answer_bytes)).size === 1
+    requests.every((request) => isAsItStands(standing, request)) &&
+    (skipped.attacks !== undefined || areAllRefused(attacks))
   );
+}
+
+function areAllRefused(attacks: Demonstration["attacks"]): boolean {
+  const lengths = new Set(attacks.map(({ answer_bytes }) => answer_bytes));
+  return attacks.every(({ refused }) => refused) && lengths.size === 1;
 }
 
 function isObeyed({ released_after, refused, is_back }: KillReport): boolean {
@@ -45,6 +51,10 @@ export function jsonReport(demonstration: Demonstration, monitoring: MonitoringU
       released_after: demonstration.kill.released_after,
     },
     trust: demonstration.trust ?? null,
+    standing: demonstration.standing.entries.map(({ kind, provider, what, reason, by, since }) => ({
+      ...{ kind, provider: provider ?? null, what, reason, by, since },
+    })),
+    skipped: demonstration.skipped,
     trace: firstTrace(demonstration, monitoring),
     monitoring,
   };
@@ -61,7 +71,8 @@ export function firstTrace(
 }
 
 /** The same for people. */
-export function textReport({ requests, attacks, plain, kill, trust }: Demonstration): string {
+export function textReport(demonstration: Demonstration): string {
+  const { standing, skipped, requests, attacks, plain, kill, trust } = demonstration;
   const requestTable = renderTable(
     ["request", "provider", "bytes", "seal", "round trip", "verdict"],
     requests.map((one) => [
@@ -70,7 +81,7 @@ export function textReport({ requests, attacks, plain, kill, trust }: Demonstrat
       String(one.bytes),
       one.seal_ms === null ? "-" : inMs(one.seal_ms),
       inMs(one.round_trip_ms),
-      verdict(one.verdict === "ok", one.verdict),
+      verdict(isAsItStands(standing, one), verdictOf(standing, one)),
     ]),
     RIGHT,
   );
@@ -85,15 +96,28 @@ export function textReport({ requests, attacks, plain, kill, trust }: Demonstrat
     RIGHT,
   );
   const viaService = `${plain.answered} of ${plain.sent} requests of plain programs were answered, through the envelope service`;
-  return `\n${requestTable}\n\n${attackTable}\n\n${viaService}\n${trustLine(trust)}${killLine(kill)}\n\n`;
+  const notShown = Object.entries(skipped).map(([step, why]) => `${step}: not shown, since ${why}`);
+  const lines = [
+    ...(skipped.plain === undefined ? [viaService] : []),
+    ...trustLines(trust),
+    ...(skipped.kill === undefined ? [killLine(kill)] : []),
+    ...notShown,
+  ];
+  const tables = [requestTable, ...(skipped.attacks === undefined ? [attackTable] : [])];
+  return `\n${[...tables, lines.join("\n")].join("\n\n")}\n\n`;
 }
 
-function trustLine(trust: Demonstration["trust"]): string {
-  if (trust === undefined) return "";
-  if (trust === null) return `${verdict(false, "a provider that turns bad could not be shown")}\n`;
+function verdictOf(standing: Demonstration["standing"], request: Demonstration["requests"][number]): string {
+  const isExpected = request.verdict !== "ok" && isAsItStands(standing, request);
+  return isExpected ? `${request.verdict}, as what stands has it` : request.verdict;
+}
+
+function trustLines(trust: Demonstration["trust"]): string[] {
+  if (trust === undefined) return [];
+  if (trust === null) return [verdict(false, "a provider that turns bad could not be shown")];
   const { provider, failed, excluded_ms, back_ms, unanswered } = trust;
   const text = `${provider} turned bad: after ${failed} failures, ${inMs(excluded_ms)}, it got no more requests; ${unanswered} had no answer; it serves all again ${inMs(back_ms)} after it was good`;
-  return `${verdict(hasMoved(trust), text)}\n`;
+  return [verdict(hasMoved(trust), text)];
 }
 
 function killLine(kill: KillReport | null): string {

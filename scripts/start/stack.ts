@@ -1,3 +1,5 @@
+import { join } from "node:path";
+import { STORE_ACCOUNTS } from "@scbe/contracts";
 import { PROVIDER_NAMES } from "@scbe/examples/providers";
 import {
   type Credentials,
@@ -11,10 +13,10 @@ import type { ControlAccess } from "./control-api.ts";
 import { baseEnvironment, tracingEnvironment } from "./environment.ts";
 import { Fleet } from "./fleet.ts";
 import { keepOrCreateKmsKey, keepOrCreateTokens, type LocalFolder } from "./local-folder.ts";
-import { Monitoring, type MonitoringUrls, NO_MONITORING } from "./monitoring/monitoring.ts";
+import { Monitoring, type MonitoringUrls } from "./monitoring/monitoring.ts";
 import { scrapeJobs } from "./monitoring/scrape-jobs.ts";
 import type { NodeProgram } from "./node-program.ts";
-import { gateways, type Surroundings, services, standIn, trustScorer } from "./parts.ts";
+import { CONTROL_API, gateways, type Surroundings, services, standIn, trustScorer } from "./parts.ts";
 import { natsServer, redisServer, type Server } from "./servers.ts";
 import type { Program } from "./supervised.ts";
 import { say, warn } from "./terminal.ts";
@@ -32,7 +34,7 @@ export interface StackOptions {
   readonly signal: AbortSignal;
 }
 
-/** All of SCBE on loopback. Disposing stops it in reverse order: gateways, services, servers, those who watch. */
+/** All of SCBE on loopback. Disposing stops it in reverse order: gateways, the envelope service, the other services, servers, those who watch. */
 export interface Stack extends AsyncDisposable {
   readonly natsUrl: string;
   /** How a user of the bus reaches it. */
@@ -46,17 +48,19 @@ export interface Stack extends AsyncDisposable {
   readonly monitoring: MonitoringUrls;
   /** The control API. */
   readonly control: ControlAccess;
+  /** The file of variables of the user `operator`. */
+  readonly operatorEnvFile: string;
   /** The local stand-in for the providers, and whom it stands in for. */
   readonly standIn: { readonly url: string; readonly providers: readonly string[] };
   /** Resolves when the gateways are ready, too. @throws Error that says which one does not start, and why */
   untilServing(): Promise<void>;
-  /** Resolves when the trust scorer is ready, too, which starts after all others. @throws Error that says why it does not start */
-  untilScored(): Promise<void>;
-  /** Resolves when the metrics of all parts, those of the trust scorer if it is ready, have been read, as they are now, if there is somebody to read them. */
+  /** Resolves when Prometheus, where it runs, has read the metrics of all parts as they are now. */
   untilWatched(): Promise<void>;
 }
 
 const ENVIRONMENT = "dev";
+/** Of the examples. */
+const INTENTS = ["chat"];
 const READY_TIMEOUT_MS = 60_000;
 
 /**
@@ -67,7 +71,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const { folder, config, own, orchestratorUrl, signal } = options;
   await using stack = new AsyncDisposableStack();
   const base = baseEnvironment(own);
-  const credentials = issueCredentials(folder.credentials, { env: ENVIRONMENT, providers: PROVIDER_NAMES });
+  const credentials = issueCredentials(folder.credentials, {
+    env: ENVIRONMENT,
+    providers: PROVIDER_NAMES,
+    intents: INTENTS,
+    storeDir: folder.natsStore,
+  });
   await keepOrCreateKmsKey(folder);
 
   const nats = natsServer(config.SCBE_NATS_SERVER, credentials.configFile, folder, base);
@@ -81,37 +90,37 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ...variables,
       ...tracing,
       NATS_URL: nats.url,
-      NATS_NKEY_SEED_FILE: credentials.seedFile(user),
+      ...credentials.environment(user),
     }),
   };
   const provider = standIn(from, base);
   const redisUrl = redis && (() => redis.url);
-  const { askersFile, controlSeedFile } = credentials;
+  const { usersFile, controlSeedFile } = credentials;
   const tokenFiles = keepOrCreateTokens(folder);
-  let watchers: MonitoringUrls = NO_MONITORING;
-  const ourServices = services(from, {
-    ...{ askersFile, controlSeedFile, tokenFiles, redisUrl },
-    watchers: () => watchers,
-  });
-  const scorer = trustScorer(from);
-  const ourGateways = gateways(from, () => provider.url);
-  // Prometheus looks for its targets every five seconds: it has to know their ports when it starts.
-  const parts = [...ourServices, scorer, ...ourGateways];
-  await Promise.all(parts.map((part) => part.pickPort()));
-  const jobs = () =>
-    scrapeJobs({ services: [...ourServices, scorer], gateways: ourGateways, orchestratorUrl });
-  const control = { url: () => opsUrlOf(ourServices, "rollback-controller"), tokenFiles };
+  const ourServices: NodeProgram[] = [
+    ...services(from, {
+      ...{ usersFile, controlSeedFile, tokenFiles, redisUrl },
+      watchers: () => monitoring.watchers(),
+    }),
+    trustScorer(from, usersFile),
+  ];
+  const ourGateways = gateways(from, () => provider.url());
+  const parts = [...ourServices, ...ourGateways];
+  const jobs = () => scrapeJobs({ services: ourServices, gateways: ourGateways, orchestratorUrl });
+  const controller = theOne(ourServices, "rollback-controller");
+  const control = { url: () => controller.url(CONTROL_API), tokenFiles };
   const monitoring = stack.use(
     await Monitoring.begin({ config, folder, own, env: base, jobs, control }, signal),
   );
-  watchers = monitoring.expected;
+  // Each part tells its port once it listens; Prometheus is told as soon as all have.
+  void Promise.all(parts.map(({ listening }) => listening)).then(() => monitoring.update());
 
   say("starting the servers, and the stand-in for the providers");
   const servers = stack.use(new Fleet());
   const standInReady = servers.start([provider.program], READY_TIMEOUT_MS, signal);
   standInReady.catch(() => undefined);
   await servers.start([nats.program, ...(redis ? [redis.program] : [])], READY_TIMEOUT_MS, signal);
-  await makeStores(transport("provision"), folder, signal);
+  await makeStores(credentials, nats.url, folder, signal);
   tracing = tracingEnvironment(own, await monitoring.otlpUrl());
 
   say(
@@ -119,6 +128,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   );
   say(whoAnswers(own));
   const serviceFleet = stack.use(new Fleet());
+  // Stops before the controller, which hears then that it leaves: one that does not say so counts as silent for ten minutes.
+  const envelopeFleet = stack.use(new Fleet());
   const gatewayFleet = stack.use(new Fleet());
   const startGateways = async (): Promise<void> => {
     await standInReady;
@@ -126,30 +137,28 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   };
   const serving = startGateways();
   serving.catch(() => undefined);
-  await serviceFleet.start(programsOf(ourServices), READY_TIMEOUT_MS, signal);
-  // No request waits for it, so it takes no CPU from those that requests wait for.
-  let isScored = false;
-  const scoring = serving
-    .then(() => serviceFleet.start([scorer.program], READY_TIMEOUT_MS, signal))
-    .then(() => {
-      isScored = true;
-    });
-  scoring.catch(() => undefined);
+  const envelope = theOne(ourServices, "envelope");
+  await Promise.all([
+    serviceFleet.start(programsOf(ourServices.filter((part) => part !== envelope)), READY_TIMEOUT_MS, signal),
+    envelopeFleet.start(programsOf([envelope]), READY_TIMEOUT_MS, signal),
+  ]);
   const held = stack.move();
   return {
     natsUrl: nats.url,
     transport,
     variables,
     tracing,
-    parts: parts.map(({ program: { name }, opsUrl }) => ({ name, opsUrl })),
+    get parts() {
+      return parts.map(({ program: { name }, url }) => ({ name, opsUrl: url() }));
+    },
     get monitoring() {
       return monitoring.urls;
     },
     control: { url: control.url(), tokenFiles },
-    standIn: { url: provider.url, providers: standsInFor(own) },
+    operatorEnvFile: join(folder.credentials, "operator.env"),
+    standIn: { url: provider.url(), providers: standsInFor(own) },
     untilServing: () => serving,
-    untilScored: () => scoring,
-    untilWatched: () => monitoring.untilScraped(isScored ? [] : [scorer.program.name]),
+    untilWatched: () => monitoring.untilScraped(),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }
@@ -169,20 +178,21 @@ function sharedVariables({ keyringPublicKey, controlPublicKey }: Credentials): R
   return {
     SCBE_ENVIRONMENT: ENVIRONMENT,
     SCBE_PROVIDERS: PROVIDER_NAMES.join(","),
+    SCBE_INTENTS: INTENTS.join(","),
     SCBE_KEYRING_PUBLIC_KEY: keyringPublicKey,
     SCBE_CONTROL_PUBLIC_KEY: controlPublicKey,
   };
 }
 
 async function makeStores(
-  transport: Transport,
+  credentials: Credentials,
+  natsUrl: string,
   { natsStore }: LocalFolder,
   signal: AbortSignal,
 ): Promise<void> {
   const log = createLogger({ name: "provision", level: "silent" });
   const result = await provision({
-    ...transport,
-    name: "provision",
+    transports: STORE_ACCOUNTS.map((account) => credentials.storeTransport(account, [natsUrl], "provision")),
     log,
     env: ENVIRONMENT,
     replicas: 1,
@@ -196,8 +206,8 @@ function programsOf(parts: readonly NodeProgram[]): Program[] {
   return parts.map(({ program }) => program);
 }
 
-function opsUrlOf(parts: readonly NodeProgram[], name: string): string {
+function theOne(parts: readonly NodeProgram[], name: string): NodeProgram {
   const part = parts.find(({ program }) => program.name === name);
   if (part === undefined) throw new Error(`there is no part named ${name}`);
-  return part.opsUrl;
+  return part;
 }

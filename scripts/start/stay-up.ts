@@ -30,6 +30,7 @@ export async function stayUp({
     `/healthz, /readyz and /metrics are at\n${lines.join("")}`,
     `NATS is at ${stack.natsUrl}\n`,
     ...controlLines(stack.control),
+    auditLine(stack),
     ...monitors(stack.monitoring),
     ...(traceUrl === undefined ? [] : await traceLines(traceUrl)),
   ];
@@ -48,6 +49,12 @@ function controlLines({ url, tokenFiles }: ControlAccess): string[] {
     `  switch off:  SCBE_CONTROL_URL=${url} EMERGENCY_TOKEN_FILE="${emergency}" scripts/scbe-kill-switch.sh activate "a try"\n`,
     `  and on:      SCBE_CONTROL_URL=${url} ADMIN_TOKEN_FILE="${admin}" scripts/scbe-kill-switch.sh deactivate\n`,
   ];
+}
+
+/** With this very Node: the one of a terminal may be too old for our programs. */
+function auditLine({ natsUrl, operatorEnvFile }: Stack): string {
+  const command = `"${process.execPath}" --env-file="${operatorEnvFile}" services/rollback-controller/src/verify-audit.ts`;
+  return `  check audit: NATS_URL=${natsUrl} ${command}\n`;
 }
 
 function monitors({ prometheus, alertmanager, jaeger }: MonitoringUrls): string[] {

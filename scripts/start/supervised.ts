@@ -10,10 +10,10 @@ export interface Program {
   readonly name: string;
   /** Asked before every run. */
   command(): Promise<Command>;
-  /** True when it does its work. Asked again and again, until it says so. */
-  isReady(): Promise<boolean>;
-  /** Told after each run's first "ready". */
-  onReady?(): void;
+  /** True when that process does its work. Asked again and again, until it says so. */
+  isReady(pid: number): Promise<boolean>;
+  /** Where its first start fails: what may help, in words. */
+  readonly advice?: string;
   /** What it still waits for, in words, where it says so. */
   lacks?(): string;
 }
@@ -53,7 +53,11 @@ export class Supervised implements AsyncDisposable {
       if (this.#stopping.signal.aborted) return;
       failures = countFailures(failures, performance.now() - child.startedAt);
       if (!this.#wasReady && (failures === FIRST_TRIES || exit.code === EXIT_CODES.misconfigured)) {
-        throw new Error(`${this.name} does not start (${exit.how})${lastWords(command.logFile)}`);
+        const { advice } = this.#program;
+        const words = lastWords(command.logFile);
+        throw new Error(
+          `${this.name} does not start (${exit.how})${words}${advice === undefined ? "" : `\n  ${advice}`}`,
+        );
       }
       await this.#pause(failures, exit);
     }
@@ -61,19 +65,18 @@ export class Supervised implements AsyncDisposable {
 
   async #followUntilExit(child: Child): Promise<Exit> {
     const gone = new AbortController();
-    const following = this.#awaitReady(AbortSignal.any([gone.signal, this.#stopping.signal]));
+    const following = this.#awaitReady(child.pid, AbortSignal.any([gone.signal, this.#stopping.signal]));
     const exit = await child.exited;
     gone.abort();
     await following;
     return exit;
   }
 
-  async #awaitReady(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && !(await this.#program.isReady().catch(() => false))) {
+  async #awaitReady(pid: number, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && !(await this.#program.isReady(pid).catch(() => false))) {
       await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
     }
     if (signal.aborted) return;
-    this.#program.onReady?.();
     if (this.#wasReady) say(`${this.name} is back`);
     this.#wasReady = true;
     this.#firstReady.resolve();

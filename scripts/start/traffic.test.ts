@@ -59,8 +59,21 @@ describe("example traffic that goes on", () => {
     expect(said).toBe("");
   });
 
-  test("says once that it fails, and once that it is answered again", async () => {
-    await run(9, (turn) => turn > 2 && turn < 7);
-    expect(said).toBe("scbe: example requests fail: no answer\nscbe: example requests are answered again\n");
+  test("says once for each provider that its requests fail, and once that they are answered again", async () => {
+    await run(12, (turn) => turn > 2 && turn < 7);
+    expect(said).toBe(
+      [
+        "scbe: example requests to a fail: no answer",
+        "scbe: example requests to b fail: no answer",
+        "scbe: example requests to a are answered again",
+        "scbe: example requests to b are answered again",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  test("does not say it again and again while one provider of several is off", async () => {
+    await run(12, (turn) => turn % 2 === 0);
+    expect(said).toBe("scbe: example requests to b fail: no answer\n");
   });
 });

@@ -21,45 +21,53 @@ const REQUEST_TIMEOUT_MS = 20_000;
 
 /**
  * Goes on sending about one request a second, to one provider after the other, through the client, through the envelope
- * service, and between plain programs in turn. Never two at once. That they begin to fail is said once, and that they are
+ * service, and between plain programs in turn. Never two at once. That those to a provider begin to fail is said once, and that they are
  * answered again. Resolves when `signal` aborts.
  */
 export async function keepTraffic(options: TrafficOptions): Promise<void> {
   const { requests, signal, everyMs = EVERY_MS } = options;
   const providers = [...Map.groupBy(requests, ({ provider }) => provider).values()];
-  let failing = false;
+  const failing = new Set<string>();
   for (let turn = 0; !signal.aborted; turn += 1) {
     const started = performance.now();
+    const request = requestOf(turn, providers);
+    const provider = request?.provider ?? "";
     try {
-      await send(turn, providers, options);
-      if (failing) say("example requests are answered again");
-      failing = false;
+      if (request !== undefined) await send(turn, providers.length, request, options);
+      if (failing.delete(provider)) say(`example requests to ${provider} are answered again`);
     } catch (error) {
-      if (!failing && !signal.aborted) warn(`example requests fail: ${textOf(error)}`);
-      failing = true;
+      if (!failing.has(provider) && !signal.aborted) {
+        warn(`example requests to ${provider} fail: ${textOf(error)}`);
+      }
+      failing.add(provider);
     }
     const left = Math.max(0, everyMs - (performance.now() - started));
     await delay(left, undefined, { signal }).catch(() => undefined);
   }
 }
 
-/** One provider after the other; when all had their turn, each gets the next way, and the next request. */
-async function send(
+/** One provider after the other; when all had their turn, each gets the next request. */
+function requestOf(
   turn: number,
   providers: readonly (readonly ExampleRequest[])[],
+): ExampleRequest | undefined {
+  const ofProvider = providers[turn % providers.length] ?? [];
+  return ofProvider[Math.floor(turn / providers.length) % ofProvider.length];
+}
+
+/** When all had their turn, each provider gets the next way. */
+async function send(
+  turn: number,
+  providers: number,
+  request: ExampleRequest,
   { client, plain, signal }: TrafficOptions,
 ): Promise<void> {
-  const round = Math.floor(turn / providers.length);
-  const place = turn % providers.length;
-  const ofProvider = providers[place] ?? [];
-  const request = ofProvider[round % ofProvider.length];
-  if (request === undefined) return;
   const ways = [
     () => client.request({ ...request, timeoutMs: REQUEST_TIMEOUT_MS, signal }),
     () => plain.askGateway(request),
     () => plain.askEachOther(request),
   ];
-  await ways[(place + round) % ways.length]?.();
+  await ways[((turn % providers) + Math.floor(turn / providers)) % ways.length]?.();
 }
 
 function textOf(error: unknown): string {

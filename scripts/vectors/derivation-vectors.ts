@@ -30,6 +30,8 @@ const SESSIONS: readonly (readonly [Phase, Buffer])[] = [
 export function derivations() {
   return {
     subkeys: CONTEXTS.map(([ikm, context]) => ({
+      name: `subkeys of ${Object.values(context).join(", ")}`,
+      rules: ["S1", "S2", "S3"],
       ikm: hex(ikm),
       ...context,
       info_k_enc: hex(Buffer.concat(["k_enc", context.env, context.provider, context.intent].map(lp))),
@@ -48,6 +50,8 @@ function session(ikm: Buffer, context: KeyContext, phase: Phase, sessionId: Buff
   const nonceKey = deriveSubkey("k_nonce", ikm, context);
   const { key, commitment, prefix } = deriveSession({ encKey, nonceKey }, phase, sessionId);
   return {
+    name: `${phase}, ${Object.values(context).join(", ")}, minute ${sessionId.readUInt32BE()}`,
+    rules: ["S4", "S5", "S6"],
     ...context,
     k_enc: hex(encKey),
     k_nonce: hex(nonceKey),
@@ -60,20 +64,48 @@ function session(ikm: Buffer, context: KeyContext, phase: Phase, sessionId: Buff
   };
 }
 
-/** The noise for received bytes, under the key of one process. */
+/** The noise for received bytes, under the key of one process, and when it may be sent. */
 export function noises() {
   const key = fixed("noise key", 32);
   const cases: readonly (readonly [string, Buffer])[] = [
     ["nothing", Buffer.alloc(0)],
     ["one byte", Buffer.alloc(1)],
+    ["two bytes", Buffer.alloc(2)],
     ["an envelope's worth of bytes", fixed("received", 700)],
+    ["the same bytes again", fixed("received", 700)],
+    ["as many other bytes", fixed("received otherwise", 700)],
+    ["more bytes than one envelope may have", fixed("received", 9000)],
   ];
-  return cases.map(([name, received]) => ({
+  return cases.map(([name, received], index) => ({
     name,
+    rules: ["N1", "N2"],
     noise_key: hex(key),
     received: hex(received),
     sha256: hex(sha256(received)),
+    arrived_at_ms: 1000 + index,
+    noise_floor_ms: 700,
     noise: hex(hkdf(key, "scbe/v1/noise", sha256(received), 512)),
+    not_before_ms: 1700 + index,
+  }));
+}
+
+/** The three times that a deployment sets, and whether a process starts with them. */
+export function waits() {
+  const cases = [
+    [600, 700, 1000, true],
+    [699, 700, 701, true],
+    [700, 700, 1000, false],
+    [701, 700, 1000, false],
+    [600, 1000, 1000, false],
+    [600, 1001, 1000, false],
+  ] as const;
+  return cases.map(([guard_wait_ms, noise_floor_ms, sign_of_life_ms, starts]) => ({
+    name: `${guard_wait_ms}, ${noise_floor_ms} and ${sign_of_life_ms} ms`,
+    rules: ["N3"],
+    guard_wait_ms,
+    noise_floor_ms,
+    sign_of_life_ms,
+    starts,
   }));
 }
 

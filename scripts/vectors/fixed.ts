@@ -67,6 +67,8 @@ export interface Making {
   readonly write?: (text: string) => string | Uint8Array;
   readonly body?: Uint8Array;
   readonly nonce?: Uint8Array;
+  /** What is authenticated beside the ciphertext; length and header, as it should be, unless told. */
+  readonly aad?: (length: Uint8Array, header: Uint8Array) => Uint8Array;
 }
 
 export interface Made {
@@ -106,6 +108,6 @@ export function make(making: Making = {}): Made {
   };
   const kept = Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
   const text = headerText(kept);
-  const bytes = encrypt(session.key, nonce, making.write?.(text) ?? text, body);
+  const bytes = encrypt(session.key, nonce, making.write?.(text) ?? text, body, making.aad);
   return { bytes, text, hash: sha256(bytes), body };
 }

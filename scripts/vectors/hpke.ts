@@ -28,14 +28,20 @@ export function x25519Pair(secret: Uint8Array): X25519Pair {
   return { privateKey, publicBytes };
 }
 
-/** Seals one message to `recipient`, aad empty (RFC 9180, sections 4.1, 5.1 and 6.1). */
+/**
+ * Seals one message to `recipient`, aad empty (RFC 9180, sections 4.1, 5.1 and 6.1).
+ * @param lowOrder an encapsulated key of low order, in place of the ephemeral one: the Diffie-Hellman value is 0 then, as no one may take it
+ */
 export function hpkeSeal(
   recipient: Uint8Array,
   ephemeral: X25519Pair,
   info: Uint8Array,
   plaintext: Uint8Array,
-): { enc: Buffer; ct: Buffer } {
-  const secret = encapsulate(recipient, ephemeral);
+  lowOrder?: Uint8Array,
+): { enc: Uint8Array; ct: Buffer } {
+  const enc = lowOrder ?? ephemeral.publicBytes;
+  const dh = lowOrder === undefined ? agree(recipient, ephemeral) : Buffer.alloc(32);
+  const secret = encapsulated(dh, enc, recipient);
   const context = Buffer.concat([
     Uint8Array.of(MODE_BASE),
     labeledExtract(HPKE_SUITE_ID, NOTHING, "psk_id_hash", NOTHING),
@@ -46,16 +52,18 @@ export function hpkeSeal(
   const nonce = labeledExpand(HPKE_SUITE_ID, prk, "base_nonce", context, 12);
   const cipher = createCipheriv("aes-256-gcm", key, nonce);
   const ct = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
-  return { enc: ephemeral.publicBytes, ct };
+  return { enc, ct };
 }
 
-function encapsulate(recipient: Uint8Array, ephemeral: X25519Pair): Buffer {
+function agree(recipient: Uint8Array, ephemeral: X25519Pair): Buffer {
   const spki = Buffer.concat([Buffer.from("302a300506032b656e032100", "hex"), recipient]);
   const publicKey = createPublicKey({ key: spki, format: "der", type: "spki" });
-  const shared = diffieHellman({ privateKey: ephemeral.privateKey, publicKey });
-  const prk = labeledExtract(KEM_SUITE_ID, NOTHING, "eae_prk", shared);
-  const context = Buffer.concat([ephemeral.publicBytes, recipient]);
-  return labeledExpand(KEM_SUITE_ID, prk, "shared_secret", context, 32);
+  return diffieHellman({ privateKey: ephemeral.privateKey, publicKey });
+}
+
+function encapsulated(dh: Uint8Array, enc: Uint8Array, recipient: Uint8Array): Buffer {
+  const prk = labeledExtract(KEM_SUITE_ID, NOTHING, "eae_prk", dh);
+  return labeledExpand(KEM_SUITE_ID, prk, "shared_secret", Buffer.concat([enc, recipient]), 32);
 }
 
 function labeledExtract(suiteId: Buffer, salt: Buffer, label: string, ikm: Uint8Array): Buffer {

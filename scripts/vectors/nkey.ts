@@ -3,6 +3,8 @@ import { createPrivateKey, createPublicKey, sign } from "node:crypto";
 /** A user's Ed25519 identity, and its public key as NATS writes it. */
 export interface UserNkey {
   readonly publicKey: string;
+  /** The public key's 32 bytes. */
+  readonly raw: Uint8Array;
   readonly sign: (bytes: Uint8Array) => Buffer;
 }
 
@@ -14,19 +16,25 @@ export function userNkey(seed: Uint8Array): UserNkey {
   const pkcs8 = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed]);
   const key = createPrivateKey({ key: pkcs8, format: "der", type: "pkcs8" });
   const raw = createPublicKey(key).export({ format: "der", type: "spki" }).subarray(-32);
-  return { publicKey: encodeUser(raw), sign: (bytes) => sign(null, bytes, key) };
+  return { publicKey: encodeNkey(raw), raw, sign: (bytes) => sign(null, bytes, key) };
 }
 
-function encodeUser(raw: Uint8Array): string {
-  const named = Buffer.concat([Uint8Array.of(PREFIX_USER), raw]);
-  const check = Buffer.alloc(2);
-  check.writeUInt16LE(crc16(named));
-  return base32(Buffer.concat([named, check]));
+/** @param mend what is done to the 35 bytes before they are written */
+export function encodeNkey(
+  raw: Uint8Array,
+  prefix = PREFIX_USER,
+  mend: (bytes: Buffer) => void = () => undefined,
+): string {
+  const named = Buffer.concat([Uint8Array.of(prefix), raw]);
+  const bytes = Buffer.concat([named, Buffer.alloc(2)]);
+  bytes.writeUInt16LE(crc16(named), 33);
+  mend(bytes);
+  return base32(bytes);
 }
 
-/** CRC-16/XMODEM. */
-function crc16(bytes: Uint8Array): number {
-  let crc = 0;
+/** CRC-16/XMODEM; with another start value it is another CRC. */
+export function crc16(bytes: Uint8Array, start = 0): number {
+  let crc = start;
   for (const byte of bytes) {
     crc ^= byte << 8;
     for (let bit = 0; bit < 8; bit += 1) crc = ((crc << 1) ^ (crc & 0x8000 ? 0x1021 : 0)) & 0xffff;

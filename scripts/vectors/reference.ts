@@ -98,15 +98,15 @@ export function encrypt(
   nonce: Uint8Array,
   header: string | Uint8Array,
   body: Uint8Array,
+  aad: (length: Uint8Array, header: Uint8Array) => Uint8Array = (...parts) => Buffer.concat(parts),
 ): Buffer {
   const headerBytes = Buffer.from(header);
   const length = Buffer.alloc(4);
   length.writeUInt32BE(headerBytes.length);
-  const aad = Buffer.concat([length, headerBytes]);
   const cipher = createCipheriv("aes-256-gcm", key, nonce, { authTagLength: 16 });
-  cipher.setAAD(aad);
+  cipher.setAAD(aad(length, headerBytes));
   const ciphertext = Buffer.concat([cipher.update(body), cipher.final()]);
-  return Buffer.concat([aad, ciphertext, cipher.getAuthTag()]);
+  return Buffer.concat([length, headerBytes, ciphertext, cipher.getAuthTag()]);
 }
 
 export function base64url(bytes: Uint8Array): string {

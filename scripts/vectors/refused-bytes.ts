@@ -1,156 +1,105 @@
-import { BODY, type Made, type Making, type Members, make } from "./fixed.ts";
-import { refused, USUAL_REQUEST } from "./situations.ts";
-
-const MALFORMED = { step: 1, reason: "malformed" } as const;
-const NOT_CANONICAL = { step: 2, reason: "not_canonical" } as const;
-const VERSION = { step: 2, reason: "version" } as const;
-const MEMBERS = { step: 2, reason: "members" } as const;
-const TAG = { step: 7, reason: "tag" } as const;
+import { createCipheriv } from "node:crypto";
+import { BODY, CONTEXT, IKM, type Made, make, sessionIdOf } from "./fixed.ts";
+import { deriveSession, deriveSubkeys, nonceOf } from "./reference.ts";
+import { type Case, type RequestSituation, refusedRequests } from "./situations.ts";
 
 /** Bytes that are no envelope, or whose lengths lie. */
 export function refusedBytes() {
   const { bytes } = make();
   const empty = make({ body: Buffer.alloc(0) }).bytes;
   const headerBytes = bytes.readUInt32BE(0);
-  const cases: readonly (readonly [string, Uint8Array])[] = [
-    ["nothing", Buffer.alloc(0)],
-    ["19 bytes", Buffer.alloc(19)],
-    ["a header of no bytes", make({ write: () => "" }).bytes],
-    ["a header length beyond the message", withLength(bytes, bytes.length)],
-    ["a header length that leaves 15 bytes for the tag", withLength(empty, headerBytes + 1)],
-    ["a header length of 2^32 - 1", withLength(bytes, 0xffffffff)],
-    ["a header length that is 1 short", withLength(bytes, headerBytes - 1)],
-    ["a header length that is 1 long", withLength(bytes, headerBytes + 1)],
-    ["a header of 4097 bytes", make({ write: (text) => text.padEnd(4097) }).bytes],
-    ["an empty body's envelope without its last 4 bytes", empty.subarray(0, -4)],
-    ["only the length and the header", bytes.subarray(0, 4 + headerBytes)],
-  ];
-  return cases.map(([name, envelope]) => refused(name, MALFORMED, envelope, USUAL_REQUEST));
-}
-
-/** Headers that are no JSON object. Each is sealed with a tag that is right for it, here and below. */
-export function malformedHeaders() {
-  return writings(MALFORMED, [
-    ["a header that is no JSON", () => "hello"],
-    ["a header cut short", (text) => text.slice(0, -1)],
-    ["a header that is an array", (text) => `[${text}]`],
-    ["a header that is null", () => "null"],
-    ["a header in single quotes", (text) => text.replaceAll('"', "'")],
-    ["a comma behind the last member", (text) => text.replace("}", ",}")],
-    ["a byte order mark", (text) => Buffer.from(`\ufeff${text}`)],
-    ["a control character in a text", (text) => text.replace("application/json", "application\n/json")],
-    ["a number with a leading zero", (text) => text.replace('"ttl":300', '"ttl":0300')],
-    ["two headers", (text) => `${text}${text}`],
+  const padded = make({ write: (text) => text.padEnd(4097) }).bytes;
+  return refusedRequests([
+    ["nothing", "B1", Buffer.alloc(0)],
+    ["3 bytes", "B1", Buffer.alloc(3)],
+    ["19 bytes", "B1", Buffer.alloc(19)],
+    ["a header length beyond the message", "B3", withLength(bytes, bytes.length)],
+    ["a header length that leaves 15 bytes for the tag", "B3", empty.subarray(0, -1)],
+    ["a right header, and the first 15 bytes of a tag of 15 bytes", "B3", shortTag(15)],
+    ["a right header, and a tag of 12 bytes", "B3", shortTag(12)],
+    ["a right header, and nothing behind it", "B3", bytes.subarray(0, 4 + headerBytes)],
+    ["a header length of 2^32 - 1", "B2", withLength(bytes, 0xffffffff)],
+    ["a header of 4097 bytes", "B2", padded],
+    ["a header of 4097 bytes of members", "B2", make({ write: (text) => extended(text, 4097) }).bytes],
+    ["a header of no bytes", "C1", make({ write: () => "" }).bytes],
+    ["a header length that is 1 short", "C1", withLength(bytes, headerBytes - 1)],
+    ["a header length that is 1 long", "C1", withLength(bytes, headerBytes + 1)],
   ]);
 }
 
-/** JSON objects that are not in their one form. */
-export function notCanonicalHeaders() {
-  return writings(NOT_CANONICAL, [
-    ["a space between members", (text) => text.replace(",", ", ")],
-    ["a line feed behind the header", (text) => `${text}\n`],
-    ["two members in the wrong order", (text) => text.replace(/("ts":\d+),("ttl":\d+)/, "$2,$1")],
-    ["a member that stands twice, alike", (text) => text.replace('"v":1', '"v":1,"v":1')],
-    ["a member that stands twice, and differs", (text) => text.replace('"v":1', '"v":2,"v":1')],
-    [
-      "a provider that stands twice",
-      (text) => text.replace('"provider":', '"provider":"anthropic","provider":'),
-    ],
-    ["an escape that is not needed", (text) => text.replace('"kid":"k', '"kid":"\\u006b')],
-    ["an escaped solidus", (text) => text.replace("application/json", "application\\/json")],
-    ["a number with a fraction of zero", (text) => text.replace('"ttl":300', '"ttl":300.0')],
-    ["a number with an exponent", (text) => text.replace('"ttl":300', '"ttl":3e2')],
-    ["1e400", (text) => text.replace('"ttl":300', '"ttl":1e400')],
-    ["minus zero", (text) => text.replace('"ttl":300', '"ttl":-0')],
-    [
-      "an integer beyond 2^53 that a double cannot hold",
-      (text) => text.replace('"ttl":300', '"ttl":9007199254740993'),
-    ],
-    ["a lone high surrogate", (text) => text.replace('"kid":"k', '"kid":"\\ud800')],
-    ["a lone low surrogate", (text) => text.replace('"kid":"k', '"kid":"\\udc00')],
-    ["surrogates in the wrong order", (text) => text.replace('"kid":"k', '"kid":"\\udc00\\ud800')],
-    ["the name __proto__ out of order", (text) => text.replace("}", ',"__proto__":{}}')],
-  ]);
-}
-
-/** Another version or suite, whatever else may be wrong. */
-export function otherVersions() {
-  const cases: readonly (readonly [string, Members])[] = [
-    ["version 2", { v: 2 }],
-    ["version 0", { v: 0 }],
-    ["a version in quotes", { v: "1" }],
-    ["no version", { v: undefined }],
-    ["another suite", { suite: "A256GCM-HKDF-SHA256" }],
-    ["no suite", { suite: undefined }],
-    ["version 2 with a member that version 1 lacks", { v: 2, x: 1 }],
-  ];
-  return cases.map(([name, members]) => refused(name, VERSION, make({ members }).bytes, USUAL_REQUEST));
-}
-
-/** Canonical headers of the right version whose members are not those of the table. */
-export function otherMembers() {
-  return writings(MEMBERS, [
-    ["the name __proto__ in its place", (text) => text.replace("{", '{"__proto__":{},')],
-    [
-      "__proto__ that holds a member",
-      (text) => withoutMember(text, "kid").replace("{", '{"__proto__":{"kid":"k"},'),
-    ],
-    ["bytes beyond ASCII", (text) => Buffer.from(text.replace("application/json", "application/jsön"))],
-    [
-      "bytes that are no UTF-8",
-      (text) => Buffer.from(text.replace("application/json", "application/js\xff"), "latin1"),
-    ],
-    ["a header of 4096 bytes", (text) => text.replace("}", `,"x":"${"x".repeat(4096 - text.length - 7)}"}`)],
-  ]);
-}
-
-/** One bit or byte that changed on the way; nothing is sealed again. */
+/** One bit or byte that changed on the way, and tags that are not the envelope's; nothing is sealed again. */
 export function changedOnTheWay() {
   const { bytes, text } = make();
   const other = make({ counter: 2, body: Buffer.from("another") });
   const bodyAt = 4 + text.length;
   const at = (found: string) => 4 + text.indexOf(found);
-  const cases: readonly (readonly [string, { step: number; reason: string }, Uint8Array])[] = [
-    ["the lowest bit of the header length", MALFORMED, flip(bytes, 3)],
-    ["the first byte of the header", MALFORMED, flip(bytes, 4)],
-    ["a quote of the header", MALFORMED, flip(bytes, at('"env"'))],
-    ["a letter of a member's name", MEMBERS, flip(bytes, at("model") + 4)],
-    ["a digit of the time", TAG, flip(bytes, at('"ts":') + 17)],
-    ["a letter of the model", TAG, flip(bytes, at("gpt-5") + 4)],
-    ["a digit of the request id", TAG, flip(bytes, at("0f8f"))],
-    ["a letter of the replay nonce", TAG, flip(bytes, at('"replay_nonce":') + 20, 0x02)],
-    ["the counter", TAG, replaced(bytes, text, "nonce", (value) => `${value.slice(0, -1)}C`)],
-    ["the epoch", TAG, replaced(bytes, text, "epoch", (value) => `B${value.slice(1)}`)],
-    ["the first bit of the ciphertext", TAG, flip(bytes, bodyAt, 0x80)],
-    ["the last bit of the ciphertext", TAG, flip(bytes, bytes.length - 17)],
-    ["the first bit of the tag", TAG, flip(bytes, bytes.length - 16, 0x80)],
-    ["the last bit of the tag", TAG, flip(bytes, bytes.length - 1)],
-    ["a tag cut by 4 bytes", TAG, bytes.subarray(0, -4)],
-    ["a tag cut by 1 byte", TAG, bytes.subarray(0, -1)],
-    ["a byte more behind the tag", TAG, Buffer.concat([bytes, Buffer.alloc(1)])],
-    ["the ciphertext without its first byte", TAG, without(bytes, bodyAt, 1)],
-    ["the ciphertext left out", TAG, without(bytes, bodyAt, BODY.length)],
-    ["the header of another envelope of the session", TAG, swapHeader(make(), other)],
+  const cases: readonly Case<RequestSituation>[] = [
+    ["the lowest bit of the header length", "C1", flip(bytes, 3)],
+    ["the first byte of the header", "C1", flip(bytes, 4)],
+    ["a quote of the header", "C1", flip(bytes, at('"env"'))],
+    ["a letter of a member's name", "H20", flip(bytes, at("model") + 4)],
+    ["a digit of the time", "A2", flip(bytes, at('"ts":') + 17)],
+    ["a letter of the model", "A2", flip(bytes, at("gpt-5") + 4)],
+    ["a digit of the request id", "A2", flip(bytes, at("0f8f"))],
+    ["a letter of the replay nonce", "A2", flip(bytes, at('"replay_nonce":') + 20, 0x02)],
+    ["the counter", "A1", replaced(bytes, text, "nonce", (value) => `${value.slice(0, -1)}C`)],
+    ["the epoch", "A2", replaced(bytes, text, "epoch", (value) => `B${value.slice(1)}`)],
+    ["the first bit of the ciphertext", "A1", flip(bytes, bodyAt, 0x80)],
+    ["the last bit of the ciphertext", "A1", flip(bytes, bytes.length - 17)],
+    ["the first bit of the tag", "A3", flip(bytes, bytes.length - 16, 0x80)],
+    ["the last bit of the tag", "A3", flip(bytes, bytes.length - 1)],
+    ["the last byte of the tag", "A3", flip(bytes, bytes.length - 1, 0xff)],
+    ["the last 4 bytes of the tag", "A3", zeroed(bytes, 4)],
+    ["the last 8 bytes of the tag", "A3", zeroed(bytes, 8)],
+    ["the last 12 bytes of the tag", "A3", zeroed(bytes, 12)],
+    ["all of the tag", "A3", zeroed(bytes, 16)],
+    ["a tag cut by 4 bytes", "A3", bytes.subarray(0, -4)],
+    ["a tag cut by 1 byte", "A3", bytes.subarray(0, -1)],
+    ["a byte more behind the tag", "A3", Buffer.concat([bytes, Buffer.alloc(1)])],
+    ["the ciphertext without its first byte", "A1", without(bytes, bodyAt, 1)],
+    ["the ciphertext left out", "A1", without(bytes, bodyAt, BODY.length)],
+    ["the header of another envelope of the session", "A1", swapHeader(make(), other)],
   ];
-  return cases.map(([name, refusal, envelope]) =>
-    refused(`changed: ${name}`, refusal, envelope, USUAL_REQUEST),
-  );
+  return [
+    ...refusedRequests(
+      cases.map(([name, rules, envelope]) => [`changed: ${name}`, rules, envelope] as const),
+    ),
+    ...refusedRequests([
+      ["the header alone is authenticated, not its length", "A2", make({ aad: (_, header) => header }).bytes],
+      ["the length alone is authenticated", "A2", make({ aad: (length) => length }).bytes],
+      ["nothing but the body is authenticated", "A2", make({ aad: () => Buffer.alloc(0) }).bytes],
+    ]),
+  ];
 }
 
-type Refusal = Parameters<typeof refused>[1];
+/** A legal header with a member more, which fills it up to a length. */
+export function extended(text: string, length: number): string {
+  return text.replace("}", `,"x":"${"x".repeat(length - text.length - 7)}"}`);
+}
 
-function writings(refusal: Refusal, cases: readonly (readonly [string, NonNullable<Making["write"]>])[]) {
-  return cases.map(([name, write]) => refused(name, refusal, make({ write }).bytes, USUAL_REQUEST));
+/** An envelope without a body under a tag of fewer bytes, which is right for GCM with tags of that length. */
+function shortTag(length: number): Buffer {
+  const sealed = make({ body: Buffer.alloc(0) });
+  const session = deriveSession(deriveSubkeys(IKM, CONTEXT), "request", sessionIdOf("request"));
+  const cipher = createCipheriv("aes-256-gcm", session.key, nonceOf(session.prefix, 1), {
+    authTagLength: length,
+  });
+  const aad = sealed.bytes.subarray(0, -16);
+  cipher.setAAD(aad);
+  cipher.final();
+  return Buffer.concat([aad, cipher.getAuthTag()]);
+}
+
+function zeroed(bytes: Uint8Array, count: number): Buffer {
+  const changed = Buffer.from(bytes);
+  changed.fill(0, changed.length - count);
+  return changed;
 }
 
 function withLength(bytes: Uint8Array, length: number): Buffer {
   const changed = Buffer.from(bytes);
   changed.writeUInt32BE(length);
   return changed;
-}
-
-function withoutMember(text: string, name: string): string {
-  return text.replace(new RegExp(`"${name}":"[^"]*",`), "");
 }
 
 function flip(bytes: Uint8Array, at: number, mask = 0x01): Buffer {

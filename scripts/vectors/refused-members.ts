@@ -1,83 +1,274 @@
-import { type Members, make } from "./fixed.ts";
-import type { Phase } from "./reference.ts";
-import { refused, USUAL_REQUEST, USUAL_RESPONSE } from "./situations.ts";
+import {
+  CONTEXT,
+  heldKey,
+  KID,
+  type Making,
+  type Members,
+  make,
+  REQUEST_HASH,
+  sessionIdOf,
+  TS,
+} from "./fixed.ts";
+import { base64url, type KeyContext } from "./reference.ts";
+import {
+  type Case,
+  type RequestSituation,
+  type ResponseSituation,
+  refusedRequests,
+  refusedResponses,
+  type Special,
+  USUAL_RESPONSE,
+} from "./situations.ts";
 
-const MEMBERS = { step: 2, reason: "members" } as const;
-const ZEROS = (characters: number) => "A".repeat(characters);
-
-const REQUESTS: readonly (readonly [string, Members])[] = [
-  ["a member that is not in the table", { zone: "eu" }],
-  ["no epoch in a request", { epoch: undefined }],
-  ["no schema_hash", { schema_hash: undefined }],
-  ["no replay_nonce", { replay_nonce: undefined }],
-  ["in_reply_to in a request", { in_reply_to: ZEROS(43) }],
-  ["seq and final in a request", { seq: 0, final: 1 }],
-  ["another phase", { phase: "reply" }],
-  ["an environment that does not exist", { env: "test" }],
-  ["a kid in capitals", { kid: "K1" }],
-  ["a kid that begins with a hyphen", { kid: "-k" }],
-  ["an empty provider", { provider: "" }],
-  ["a provider with a dot", { provider: "open.ai" }],
-  ["an intent of 65 characters", { intent: "i".repeat(65) }],
-  ["an intent that is a number", { intent: 1 }],
-  ["a model with a space", { model: "gpt 5" }],
-  ["a model of 129 characters", { model: "m".repeat(129) }],
-  ["a request id in capitals", { request_id: "0F8FAD5B-D9CB-469F-A165-70867728950E" }],
-  ["a request id without hyphens", { request_id: "0f8fad5bd9cb469fa16570867728950e" }],
-  ["a content type with an escaped quote", { content_type: 'text/plain; a="b"' }],
-  ["a content type with an escaped backslash", { content_type: "text\\plain" }],
-  ["a content type with DEL", { content_type: "text/plain\x7f" }],
-  ["an empty content type", { content_type: "" }],
-  ["a content type of 129 characters", { content_type: "x".repeat(129) }],
-  ["a schema hash in capitals", { schema_hash: `sha256:${"A".repeat(64)}` }],
-  ["a schema hash of another function", { schema_hash: `sha512:${"a".repeat(64)}` }],
-  ["a time of 12 digits", { ts: 999_999_999_999 }],
-  ["a time of 14 digits", { ts: 10_000_000_000_000 }],
-  ["a time in quotes", { ts: "1767225612345" }],
-  ["a time with a fraction", { ts: 1767225612345.5 }],
-  ["a ttl of 0", { ttl: 0 }],
-  ["a ttl of 3601", { ttl: 3601 }],
-  ["a ttl below 0", { ttl: -1 }],
-  ["a ttl that is true", { ttl: true }],
-  ["a ttl that is null", { ttl: null }],
-  ["a ttl that is an object", { ttl: {} }],
-  ["an epoch with padding", { epoch: `${ZEROS(22)}==` }],
-  ["an epoch whose unused bits are set", { epoch: `${ZEROS(21)}B` }],
-  ["an epoch of 15 bytes", { epoch: ZEROS(20) }],
-  ["a session_id with padding", { session_id: `${ZEROS(43)}=` }],
-  ["a session_id whose unused bits are set", { session_id: `${ZEROS(42)}B` }],
-  ["a commitment whose unused bits are set", { commitment: `${ZEROS(42)}D` }],
-  ["a commitment of 31 bytes", { commitment: ZEROS(42) }],
-  ["a nonce in the other alphabet of base64", { nonce: `+/${ZEROS(14)}` }],
-  ["a nonce of 13 bytes", { nonce: ZEROS(18) }],
-  ["a replay_nonce of 23 bytes", { replay_nonce: ZEROS(31) }],
+/** What no name may be. The opener is told of it as if it were one, so that nothing but its form is wrong. */
+const NO_NAMES: readonly (readonly [string, string])[] = [
+  ["empty", ""],
+  ["with a hyphen first", "-a"],
+  ["with an underscore first", "_a"],
+  ["with a capital first", "Aa"],
+  ["with a capital in it", "aA"],
+  ["with a dot in it", "a.a"],
+  ["with a space at its end", "a "],
+  ["with a line feed at its end", "a\n"],
+  ["beyond ASCII", "é"],
+  ["of 65 characters", "a".repeat(65)],
 ];
 
-const RESPONSES: readonly (readonly [string, Members])[] = [
-  ["no in_reply_to in a response", { in_reply_to: undefined }],
-  ["an epoch in a response", { epoch: ZEROS(22) }],
-  ["in_reply_to with padding", { in_reply_to: `${ZEROS(43)}=` }],
-  ["in_reply_to whose unused bits are set", { in_reply_to: `${ZEROS(42)}B` }],
-  ["seq without final", { seq: 0 }],
-  ["final without seq", { final: 1 }],
-  ["a seq below 0", { seq: -1, final: 0 }],
-  ["a seq of 2^31", { seq: 2 ** 31, final: 0 }],
-  ["a seq with a fraction", { seq: 0.5, final: 0 }],
-  ["a final of 2", { seq: 0, final: 2 }],
-  ["a final that is false", { seq: 0, final: false }],
+const DIGITS = "0f8fad5bd9cb469fa16570867728950e";
+const UUID = "0f8fad5b-d9cb-469f-a165-70867728950e";
+const HEX_64 = "a".repeat(64);
+
+/** Values that are wrong by themselves alone, of members that nothing else of the envelope depends on. */
+const VALUES: readonly (readonly [
+  rule: string,
+  member: string,
+  values: Readonly<Record<string, unknown>>,
+])[] = [
+  [
+    "H2",
+    "content_type",
+    {
+      "that is empty": "",
+      "of 129 characters": "x".repeat(129),
+      "with an escaped quote": 'text/plain; a="b"',
+      "with an escaped backslash": "text\\plain",
+      "with DEL": "text/plain\x7f",
+      "with a tab": "text/plain;\tq=1",
+      "with a line feed at its end": "text/plain\n",
+      "that is a number": 1,
+      "that is null": null,
+    },
+  ],
+  [
+    "H9",
+    "model",
+    {
+      "that is empty": "",
+      "of 129 characters": "m".repeat(129),
+      "with a space": "gpt 5",
+      "with a line feed at its end": "gpt-5\n",
+      "with a hash sign": "gpt#5",
+      "beyond ASCII": "gpt-é",
+      "that is a number": 5,
+      "that is null": null,
+    },
+  ],
+  [
+    "H14",
+    "request_id",
+    {
+      "that is empty": "",
+      "in capitals": UUID.toUpperCase(),
+      "with one capital": UUID.replace("f", "F"),
+      "without hyphens": DIGITS,
+      "in braces": `{${UUID}}`,
+      "with a prefix": `urn:uuid:${UUID}`,
+      "of 35 characters": UUID.slice(0, -1),
+      "of 37 characters": `${UUID}0`,
+      "with a hyphen in the wrong place": "0f8fad5bd-9cb-469f-a165-70867728950e",
+      "with a digit for a hyphen": UUID.replace("-", "0"),
+      "with a letter that is no digit": UUID.replace("e", "g"),
+      "with a line feed at its end": `${UUID}\n`,
+      "that is a number": 1,
+    },
+  ],
+  [
+    "H15",
+    "schema_hash",
+    {
+      "that is empty": "",
+      "that is NONE": "NONE",
+      "that is none with a line feed": "none\n",
+      "with capital digits": `sha256:${"A".repeat(64)}`,
+      "with a capital name": `SHA256:${HEX_64}`,
+      "of another function": `sha512:${HEX_64}`,
+      "of 63 digits": `sha256:${HEX_64.slice(1)}`,
+      "of 65 digits": `sha256:${HEX_64}a`,
+      "with a letter that is no digit": `sha256:${HEX_64.slice(1)}g`,
+      "with a line feed at its end": `sha256:${HEX_64}\n`,
+      "without the function": HEX_64,
+      "that is null": null,
+    },
+  ],
+  [
+    "H18",
+    "ts",
+    {
+      "in quotes": String(TS),
+      "with a fraction": TS + 0.5,
+      "that is null": null,
+    },
+  ],
+  [
+    "H19",
+    "ttl",
+    {
+      "of 0": 0,
+      "below 0": -1,
+      "with a fraction": 0.5,
+      "of 3601": 3601,
+      "in quotes": "300",
+      "that is true": true,
+      "that is null": null,
+      "that is an object": {},
+      "in an array": [300],
+    },
+  ],
 ];
 
 /** Canonical requests of version 1 with a member that is missing, unknown or of another form; rightly sealed. */
 export function requestsOfOtherMembers() {
-  return REQUESTS.map(([name, members]) => refused(name, MEMBERS, seal("request", members), USUAL_REQUEST));
+  return [
+    ...refusedRequests(VALUES.flatMap(([rule, member, values]) => wrong(rule, member, values))),
+    ...refusedRequests([...names(), ...environments(), ...times(), ...kinds()]),
+  ];
 }
+
+function wrong(rule: string, member: string, values: Readonly<Record<string, unknown>>) {
+  return Object.entries(values).map(([name, value]): Case<RequestSituation> => {
+    const special = { now: TS, window_seconds: 3601 };
+    return [`${member} ${name}`, rule, make({ members: { [member]: value } }).bytes, special];
+  });
+}
+
+function names(): readonly Case<RequestSituation>[] {
+  const cases = NO_NAMES.flatMap(([name, value]) => [
+    named(`kid ${name}`, "H8", CONTEXT, value),
+    named(`provider ${name}`, "H12", { ...CONTEXT, provider: value }),
+    named(`intent ${name}`, "H7", { ...CONTEXT, intent: value }),
+  ]);
+  return [
+    ...cases,
+    named("kid that is a number", "H8", CONTEXT, "1", { kid: 1 }),
+    named("provider that is a number", "H12", { ...CONTEXT, provider: "1" }, KID, { provider: 1 }),
+    named("intent that is a number", "H7", { ...CONTEXT, intent: "1" }, KID, { intent: 1 }),
+  ];
+}
+
+function environments(): readonly Case<RequestSituation>[] {
+  const values = ["", "test", "DEV", "dev\n", "development"];
+  return values.map((env) => named(`env ${JSON.stringify(env)}`, "H3", { ...CONTEXT, env }));
+}
+
+/** An envelope of a name that its opener holds keys for, and serves. */
+function named(
+  name: string,
+  rule: string,
+  context: KeyContext,
+  kid = KID,
+  members: Members = {},
+): Case<RequestSituation> {
+  const { env, provider, intent } = context;
+  const special: Special<RequestSituation> = {
+    keys: [heldKey(context, kid)],
+    serves: { env, providers: [provider], intents: [intent] },
+    subject_provider: provider,
+  };
+  return [name, rule, make({ context, kid, members }).bytes, special];
+}
+
+/** Beside these, every opener's clock and session fit. */
+function times(): readonly Case<RequestSituation>[] {
+  return [10 ** 12 - 1, 10 ** 13].map((ts) => {
+    const sessionId = sessionIdOf("edge", Math.floor(ts / 60_000));
+    return [`ts of ${ts}`, "H18", make({ sessionId, members: { ts } }).bytes, { now: ts }];
+  });
+}
+
+function kinds(): readonly Case<RequestSituation>[] {
+  const present = Object.keys(JSON.parse(make().text)).filter(
+    (member) => member !== "v" && member !== "suite",
+  );
+  const of = (name: string, rule: string, members: Members): Case<RequestSituation> => [
+    name,
+    rule,
+    make({ members }).bytes,
+  ];
+  const inReplyTo = base64url(REQUEST_HASH);
+  return [
+    ...present.map((member) => of(`no ${member} in a request`, "H20", { [member]: undefined })),
+    of("a member that is not in the table", "H20", { zone: "eu" }),
+    of("a member's name in capitals, beside it", "H20", { PROVIDER: "anthropic" }),
+    of("an empty name", "H20", { "": "" }),
+    of("in_reply_to in a request", "H20", { in_reply_to: inReplyTo }),
+    of("seq and final in a request", "H20", { seq: 0, final: 1 }),
+    of("seq in a request", "H20", { seq: 0 }),
+    of("a response's members with the phase of a request", "H20", {
+      epoch: undefined,
+      in_reply_to: inReplyTo,
+    }),
+    of("a request's members with the phase of a response", "H21", { phase: "response" }),
+    ...["", "reply", "Request", "request\n", "requests"].map((phase) =>
+      of(`phase ${JSON.stringify(phase)}`, "H11", { phase }),
+    ),
+    of("a phase that is true", "H11", { phase: true }),
+  ];
+}
+
+const SEQS: Readonly<Record<string, unknown>> = {
+  "below 0": -1,
+  "of 2^31": 2 ** 31,
+  "with a fraction": 0.5,
+  "in quotes": "0",
+  "that is null": null,
+  "that is false": false,
+};
+const FINALS: Readonly<Record<string, unknown>> = {
+  "below 0": -1,
+  "of 2": 2,
+  "with a fraction": 0.5,
+  "in quotes": "1",
+  "that is null": null,
+  "that is false": false,
+};
 
 export function responsesOfOtherMembers() {
-  return RESPONSES.map(([name, members]) =>
-    refused(name, MEMBERS, seal("response", members), USUAL_RESPONSE),
-  );
-}
-
-function seal(phase: Phase, members: Members): Uint8Array {
-  return make({ phase, members }).bytes;
+  const of = (
+    name: string,
+    rule: string,
+    members: Members,
+    special: Special<ResponseSituation> = {},
+  ): Case<ResponseSituation> => {
+    const making: Making = { phase: "response", members };
+    return [name, rule, make(making).bytes, special];
+  };
+  const { waiting } = USUAL_RESPONSE;
+  const due = (seq: unknown) => ({ waiting: { ...waiting, seq: Number.isInteger(seq) ? Number(seq) : 0 } });
+  const epoch = base64url(Buffer.alloc(16, 1));
+  return refusedResponses([
+    of("no in_reply_to in a response", "H21", { in_reply_to: undefined }),
+    of("an epoch in a response", "H21", { epoch }),
+    of("a member that is not in the table", "H21", { zone: "eu" }),
+    of("a request's members with the phase of a response", "H21", { epoch, in_reply_to: undefined }),
+    of("a response's members with the phase of a request", "H20", { phase: "request" }),
+    ...["", "reply", "Response", "response\n"].map((phase) =>
+      of(`phase ${JSON.stringify(phase)}`, "H11", { phase }),
+    ),
+    of("seq without final", "H22", { seq: 0 }, due(0)),
+    of("final without seq", "H22", { final: 1 }),
+    of("no in_reply_to in a chunk", "H22", { seq: 0, final: 1, in_reply_to: undefined }, due(0)),
+    of("an epoch in a chunk", "H22", { seq: 0, final: 1, epoch }, due(0)),
+    ...Object.entries(SEQS).map(([name, seq]) => of(`seq ${name}`, "H16", { seq, final: 0 }, due(seq))),
+    ...Object.entries(FINALS).map(([name, final]) => of(`final ${name}`, "H5", { seq: 0, final }, due(0))),
+  ]);
 }

@@ -1,169 +1,165 @@
-import {
-  CONTEXT,
-  fixed,
-  heldKey,
-  IKM,
-  MINUTE,
-  make,
-  SKEW_SECONDS,
-  sessionIdOf,
-  TS,
-  WINDOW_SECONDS,
-} from "./fixed.ts";
+import { CONTEXT, fixed, heldKey, IKM, make, sessionIdOf, TS, WINDOW_SECONDS } from "./fixed.ts";
 import { base64url, deriveSession, deriveSubkeys, nonceOf, type Subkeys } from "./reference.ts";
-import {
-  broken,
-  type Refusal,
-  type RequestSituation,
-  refused,
-  type Special,
-  USUAL_REQUEST,
-} from "./situations.ts";
-
-const NOT_SERVED = { step: 3, reason: "not_served" } as const;
-const TIME = { step: 4, reason: "time" } as const;
-const UNKNOWN_KEY = { step: 5, reason: "unknown_key" } as const;
-const NONCE = { step: 6, reason: "nonce" } as const;
-const COMMITMENT = { step: 6, reason: "commitment" } as const;
-const TAG = { step: 7, reason: "tag" } as const;
-const WITHDRAWN = { step: 9, reason: "withdrawn" } as const;
+import { refused, refusedRequests, USUAL_REQUEST } from "./situations.ts";
+import { timeCases } from "./times.ts";
 
 const LIFE_MS = WINDOW_SECONDS * 1000;
-const SKEW_MS = SKEW_SECONDS * 1000;
-const MINUTE_MS = MINUTE * 60_000;
 const EMBED = { ...CONTEXT, intent: "embed" } as const;
+const RESERVED = { ...CONTEXT, intent: "scbe-opening-token" } as const;
 const OTHER_IKM = fixed("another data key", 32);
+const { serves } = USUAL_REQUEST;
 
-function requests(
-  refusal: Refusal,
-  cases: readonly (readonly [string, Uint8Array, Special<RequestSituation>?])[],
-) {
-  return cases.map(([name, envelope, special]) => refused(name, refusal, envelope, USUAL_REQUEST, special));
+/** Steps 3 to 9 of requests, each with one thing wrong. */
+export function requestsNotOpened() {
+  return [...notServed(), ...outOfTime(), ...unknownKeys(), ...wrongSessions(), ...notReleased()];
 }
 
-/** Step 3. */
-export function notServed() {
+function notServed() {
   const { bytes } = make();
-  const { serves } = USUAL_REQUEST;
-  return requests(NOT_SERVED, [
-    ["a response where requests are opened", make({ phase: "response" }).bytes],
-    ["a chunk where requests are opened", make({ phase: "response", members: { seq: 0, final: 1 } }).bytes],
-    ["on another provider's subject", bytes, { subject_provider: "anthropic" }],
-    ["another environment's opener", bytes, { serves: { ...serves, env: "prod" } }],
-    ["a provider that is not served", bytes, { serves: { ...serves, providers: ["anthropic"] } }],
-    ["an intent that is not served", bytes, { serves: { ...serves, intents: ["embed"] } }],
-    ["a model that is not served", bytes, { serves: { ...serves, models: ["gpt-5"] } }],
+  return refusedRequests([
+    ["a response where requests are opened", "V1", make({ phase: "response" }).bytes],
     [
-      "not served, expired, key unknown: the first step says so",
+      "a chunk where requests are opened",
+      "V1",
+      make({ phase: "response", members: { seq: 0, final: 1 } }).bytes,
+    ],
+    ["on another provider's subject", "V2", bytes, { subject_provider: "anthropic" }],
+    ["on another intent's subject", "V3", bytes, { subject_intent: "embed" }],
+    ["another environment's opener", "V4", bytes, { serves: { ...serves, env: "prod" } }],
+    [
+      "another environment's opener, which holds the keys",
+      "V4",
+      make({ context: { ...CONTEXT, env: "staging" } }).bytes,
+      { keys: [heldKey({ ...CONTEXT, env: "staging" })] },
+    ],
+    ["a provider that is not served", "V5", bytes, { serves: { ...serves, providers: ["anthropic"] } }],
+    ["no provider is served", "V5", bytes, { serves: { ...serves, providers: [] } }],
+    ["an intent that is not served", "V6", bytes, { serves: { ...serves, intents: ["embed"] } }],
+    ["a model that is not served", "V7", bytes, { serves: { ...serves, models: ["gpt-5"] } }],
+    [
+      "a model that only begins as served ones do",
+      "V7",
       bytes,
-      {
-        subject_provider: "anthropic",
-        now: TS + 10 * LIFE_MS,
-        keys: [],
-      },
+      { serves: { ...serves, models: ["gpt-5", "gpt-5-mini-2"] } },
     ],
-  ]);
-}
-
-/** Step 4: each edge, 1 ms beyond. */
-export function outOfTime() {
-  const { bytes } = make();
-  const at = (ts: number) => make({ members: { ts } }).bytes;
-  return requests(TIME, [
-    ["1 ms sooner than the skew allows", bytes, { now: TS - SKEW_MS - 1 }],
-    ["1 ms later than life and skew allow", bytes, { now: TS + LIFE_MS + SKEW_MS + 1 }],
-    ["no skew, and 1 ms from the future", bytes, { now: TS - 1, skew_seconds: 0 }],
-    ["no skew, and 1 ms past its life", bytes, { now: TS + LIFE_MS + 1, skew_seconds: 0 }],
+    ["no model is served", "V7", bytes, { serves: { ...serves, models: [] } }],
     [
-      "the shortest life, 1 ms past it",
-      make({ members: { ttl: 1 } }).bytes,
-      { now: TS + 1000 + SKEW_MS + 1 },
+      "a reserved intent, though it is served and its keys are held",
+      "V8",
+      make({ context: RESERVED }).bytes,
+      { serves: { ...serves, intents: [RESERVED.intent] }, keys: [heldKey(RESERVED)] },
     ],
-    ["a life 1 s longer than the window", make({ members: { ttl: WINDOW_SECONDS + 1 } }).bytes],
-    ["a time 1001 ms before its session's minute", at(MINUTE_MS - 1001)],
-    [
-      "a time 1 ms later than one window after its session's minute",
-      at(MINUTE_MS + 60_000 + LIFE_MS + 1),
-      { now: MINUTE_MS + 60_000 + LIFE_MS },
-    ],
-    ["a session of minute 0", make({ sessionId: sessionIdOf("old", 0) }).bytes],
-    ["a session of minute 2^32 - 1", make({ sessionId: sessionIdOf("far", 0xffffffff) }).bytes],
-    ["expired, and its tag is wrong: the first step says so", broken(bytes), { now: TS + 10 * LIFE_MS }],
+    ["the control document does not permit it", "V9", bytes, { permitted: "never" }],
   ]);
 }
 
-/** Step 5. */
-export function unknownKeys() {
+/** Each edge of step 4, 1 ms (or 1 s of life) beyond. */
+function outOfTime() {
   const { bytes } = make();
-  return requests(UNKNOWN_KEY, [
-    ["no key at all", bytes, { keys: [] }],
-    ["a key of another kid", bytes, { keys: [heldKey(CONTEXT, "k-2025-12")] }],
-    ["a key of another intent", bytes, { keys: [heldKey(EMBED)] }],
-    ["a key of another provider", bytes, { keys: [heldKey({ ...CONTEXT, provider: "anthropic" })] }],
+  return [
+    ...timeCases("request", 1).map(({ name, rule, made, situation }) =>
+      refused(name, rule, made.bytes, USUAL_REQUEST, situation),
+    ),
+    ...refusedRequests([
+      ["the shortest life, 1 ms past it", "T3", make({ members: { ttl: 1 } }).bytes, { now: TS + 31_001 }],
+      ["long expired", "T3", bytes, { now: TS + 10 * LIFE_MS }],
+      ["a session of minute 0", "T5", make({ sessionId: sessionIdOf("old", 0) }).bytes],
+      ["a session of minute 2^31", "T4", make({ sessionId: sessionIdOf("signed", 2 ** 31) }).bytes],
+      ["a session of minute 2^32 - 1", "T4", make({ sessionId: sessionIdOf("far", 0xffffffff) }).bytes],
+    ]),
+  ];
+}
+
+function unknownKeys() {
+  const { bytes } = make();
+  return refusedRequests([
+    ["no key at all", "U1", bytes, { keys: [] }],
+    ["the same key under another kid", "U1", bytes, { keys: [heldKey(CONTEXT, "k-2025-12")] }],
+    // what the key was derived for is right, so that one who looks only at the kid opens it
+    ["the same key, held for another environment", "U2", bytes, { keys: [{ ...heldKey(), env: "prod" }] }],
+    [
+      "the same key, held for another provider",
+      "U3",
+      bytes,
+      { keys: [{ ...heldKey(), provider: "anthropic" }] },
+    ],
+    ["the same key, held for another intent", "U4", bytes, { keys: [{ ...heldKey(), intent: "embed" }] }],
+    [
+      "the kid of another provider's key",
+      "U3",
+      make({ kid: "k-a" }).bytes,
+      { keys: [heldKey(), { ...heldKey(CONTEXT, "k-a"), provider: "anthropic" }] },
+    ],
   ]);
 }
 
-/** Step 6: the commitment comes before the nonce. */
-export function wrongSessions() {
+function wrongSessions() {
   const { prefix } = deriveSession(subkeys(), "request", sessionIdOf("request"));
   const foreign = nonceOf(fixed("prefix", 8), 1);
   const split: Subkeys = { ...subkeys(), nonceKey: deriveSubkeys(OTHER_IKM, CONTEXT).nonceKey };
   const committed = (phase: "request" | "response") =>
-    base64url(deriveSession(subkeys(), phase, sessionIdOf("request")).commitment);
-  return [
-    ...requests(COMMITMENT, [
-      [
-        "sealed under another data key of the same kid",
-        make({ subkeys: deriveSubkeys(OTHER_IKM, CONTEXT) }).bytes,
-      ],
-      ["sealed under the key of another intent", make({ subkeys: deriveSubkeys(IKM, EMBED) }).bytes],
-      [
-        "sealed under the key of another environment",
-        make({
-          subkeys: deriveSubkeys(IKM, { ...CONTEXT, env: "prod" }),
-        }).bytes,
-      ],
-      ["a commitment of the other phase", make({ members: { commitment: committed("response") } }).bytes],
-      ["a commitment of zeros, rightly sealed", make({ members: { commitment: "A".repeat(43) } }).bytes],
-      ["another session's id", make({ members: { session_id: base64url(sessionIdOf("other")) } }).bytes],
-      [
-        "neither commitment nor nonce",
-        make({ nonce: foreign, members: { commitment: "A".repeat(43) } }).bytes,
-      ],
-    ]),
-    ...requests(NONCE, [
-      ["a counter of 0", make({ nonce: nonceOf(prefix, 0) }).bytes],
-      ["another session's prefix", make({ nonce: foreign }).bytes],
-      ["a prefix of another k_nonce", make({ subkeys: split }).bytes],
-      ["another prefix, and the tag is wrong", broken(make({ nonce: foreign }).bytes)],
-    ]),
-    ...requests(TAG, [
-      ["the tag is wrong, and the guard would refuse", broken(make().bytes), { guard: "refused" }],
-    ]),
-  ];
+    deriveSession(subkeys(), phase, sessionIdOf("request")).commitment;
+  const under = (env: string) => deriveSubkeys(IKM, { ...CONTEXT, env });
+  const nearly = (at: number) => {
+    const changed = Buffer.from(prefix);
+    changed[at] = (changed[at] ?? 0) ^ 1;
+    return make({ nonce: nonceOf(changed, 1) }).bytes;
+  };
+  const commitmentBut = (at: number) => {
+    const changed = Buffer.from(committed("request"));
+    changed[at] = (changed[at] ?? 0) ^ 1;
+    return make({ members: { commitment: base64url(changed) } }).bytes;
+  };
+  return refusedRequests([
+    [
+      "sealed under another data key of the same kid",
+      "S7",
+      make({ subkeys: deriveSubkeys(OTHER_IKM, CONTEXT) }).bytes,
+    ],
+    ["sealed under the key of another intent", "S7", make({ subkeys: deriveSubkeys(IKM, EMBED) }).bytes],
+    ["sealed under the key of another environment", "S7", make({ subkeys: under("prod") }).bytes],
+    [
+      "a commitment of the other phase",
+      "S7",
+      make({ members: { commitment: base64url(committed("response")) } }).bytes,
+    ],
+    ["a commitment of zeros, rightly sealed", "S7", make({ members: { commitment: "A".repeat(43) } }).bytes],
+    ["a commitment that is another in its first byte", "S7", commitmentBut(0)],
+    ["a commitment that is another in its last byte", "S7", commitmentBut(31)],
+    ["another session's id", "S7", make({ members: { session_id: base64url(sessionIdOf("other")) } }).bytes],
+    ["another session's prefix", "S8", make({ nonce: foreign }).bytes],
+    ["a prefix that is another in its first byte", "S8", nearly(0)],
+    ["a prefix that is another in its last byte", "S8", nearly(7)],
+    ["a prefix of another k_nonce", "S8", make({ subkeys: split }).bytes],
+    ["a counter of 0", "S9", make({ nonce: nonceOf(prefix, 0) }).bytes],
+  ]);
 }
 
 /** Steps 8 and 9 of a request that verifies. */
-export function notReleased() {
+function notReleased() {
   const { bytes } = make();
-  const guard = (verdict: RequestSituation["guard"], reason: string, name: string) =>
-    requests({ step: 8, reason }, [[name, bytes, { guard: verdict }]]);
-  return [
-    ...guard("replay", "replay", "seen before"),
-    ...guard("reuse", "nonce_reuse", "its nonce was seen with other bytes"),
-    ...guard("refused", "not_admitted", "the guard refuses"),
-    ...requests({ step: 8, reason: "not_admitted" }, [
-      ["the guard answers at the floor", bytes, { guard_answers_after_ms: 700 }],
-      ["the guard finds a replay, too late", bytes, { guard: "replay", guard_answers_after_ms: 701 }],
-    ]),
-    ...requests(WITHDRAWN, [
-      ["the key is withdrawn while the guard decides", bytes, { withdrawn_before_release: true }],
-      ["a kill arrives while the guard decides", bytes, { permitted: "until_release" }],
-    ]),
-    ...requests({ step: 3, reason: "switched_off" }, [
-      ["the control document does not permit it", bytes, { permitted: "never" }],
-    ]),
-  ];
+  return refusedRequests([
+    ["seen before", "O1", bytes, { guard: "replay" }],
+    ["its nonce was seen with other bytes", "O2", bytes, { guard: "reuse" }],
+    ["the guard refuses", "O3", bytes, { guard: "refused" }],
+    ["the guard answers when the wait for it ends", "O4", bytes, { guard_answers_after_ms: 600 }],
+    [
+      "the guard is asked late, and answers when the wait for it ends",
+      "O4",
+      bytes,
+      { guard_asked_after_ms: 50, guard_answers_after_ms: 650 },
+    ],
+    [
+      "the guard is asked late, and answers at the floor",
+      "O5",
+      bytes,
+      { guard_asked_after_ms: 200, guard_answers_after_ms: 700 },
+    ],
+    ["the opener serves nothing more", "W1", bytes, { served: "until_release" }],
+    ["a kill arrives while the guard decides", "W2", bytes, { permitted: "until_release" }],
+    ["the key is withdrawn while the guard decides", "W3", bytes, { held: "until_release" }],
+    ["another key takes the kid while the guard decides", "W3", bytes, { held: "replaced_before_release" }],
+  ]);
 }
 
 function subkeys(): Subkeys {

@@ -26,19 +26,23 @@ interface Situation {
   readonly now: number;
   readonly window_seconds: number;
   readonly skew_seconds: number;
-  /** Between verifying and release, the key is taken from the opener. */
-  readonly withdrawn_before_release: boolean;
-  /** What the control document permits: it, never, or only until the turn of release. */
+  /** Whether the opener holds the keys, serves this, and is permitted it: until the turn of release, or in it as well. */
+  readonly held: "always" | "until_release" | "replaced_before_release";
+  readonly served: "always" | "until_release";
   readonly permitted: "always" | "never" | "until_release";
 }
 
 export interface RequestSituation extends Situation {
   /** The provider of the subject that the envelope came on. */
   readonly subject_provider: string;
+  /** The intent that the subject names. Absent: it names none. */
+  readonly subject_intent?: string;
   /** What the replay guard answers, if it is asked. */
   readonly guard: "fresh" | "replay" | "reuse" | "refused";
-  /** When it answers, ms after the envelope's arrival, and the opener's noise floor. */
+  /** When it is asked and when it answers, ms after the envelope's arrival; the opener's wait for it, and its noise floor. */
+  readonly guard_asked_after_ms: number;
   readonly guard_answers_after_ms: number;
+  readonly guard_wait_ms: number;
   readonly noise_floor_ms: number;
 }
 
@@ -52,6 +56,8 @@ export interface ResponseSituation extends Situation {
     readonly model: string;
     readonly seq?: number;
   };
+  /** At an envelope service: the caller's opening token was not taken. */
+  readonly token_refused: boolean;
 }
 
 const USUAL: Situation = {
@@ -60,7 +66,8 @@ const USUAL: Situation = {
   now: TS + 40,
   window_seconds: WINDOW_SECONDS,
   skew_seconds: SKEW_SECONDS,
-  withdrawn_before_release: false,
+  held: "always",
+  served: "always",
   permitted: "always",
 };
 
@@ -68,7 +75,9 @@ export const USUAL_REQUEST: RequestSituation = {
   ...USUAL,
   subject_provider: CONTEXT.provider,
   guard: "fresh",
+  guard_asked_after_ms: 0,
   guard_answers_after_ms: 2,
+  guard_wait_ms: 600,
   noise_floor_ms: 700,
 };
 
@@ -81,21 +90,56 @@ export const USUAL_RESPONSE: ResponseSituation = {
     intent: CONTEXT.intent,
     model: MODEL,
   },
+  token_refused: false,
 };
 
 /** What is special about one vector's situation. */
 export type Special<S> = Partial<S>;
 
-export interface Refusal {
-  readonly step: number;
-  readonly reason: string;
+/** What a reader that breaks off at a rule says; rules by their family, or each by itself. */
+const REFUSALS: Readonly<Record<string, readonly [step: number, reason: string]>> = {
+  B: [1, "malformed"],
+  C1: [1, "malformed"],
+  C2: [1, "malformed"],
+  C3: [2, "not_canonical"],
+  C4: [2, "version"],
+  C5: [2, "version"],
+  H: [2, "members"],
+  V: [3, "not_served"],
+  V9: [3, "switched_off"],
+  T: [4, "time"],
+  U: [5, "unknown_key"],
+  S7: [6, "commitment"],
+  S8: [6, "nonce"],
+  S9: [6, "nonce"],
+  A: [7, "tag"],
+  O1: [8, "replay"],
+  O2: [8, "nonce_reuse"],
+  O: [8, "not_admitted"],
+  R: [8, "binding"],
+  X6: [8, "binding"],
+  W: [9, "withdrawn"],
+};
+
+/** Rules by their ids, with spaces between them. */
+export type Rules = string;
+
+export function ruleList(rules: Rules): readonly string[] {
+  return rules.split(" ");
 }
 
 /** A vector of an envelope that opens: its header's text, its body and, for a request, what the guard is asked. */
-export function opens<S extends Situation>(name: string, made: Made, usual: S, special: Special<S> = {}) {
+export function opens<S extends Situation>(
+  name: string,
+  rules: Rules,
+  made: Made,
+  usual: S,
+  special: Special<S> = {},
+) {
   const request = made.text.includes('"phase":"request"');
   return {
     name,
+    rules: ruleList(rules),
     ...usual,
     ...special,
     envelope: made.bytes.toString("hex"),
@@ -106,16 +150,22 @@ export function opens<S extends Situation>(name: string, made: Made, usual: S, s
   };
 }
 
-/** A vector of an envelope that does not. */
+/** A vector of an envelope that does not open. The first of the rules is the one that refuses it. */
 export function refused<S extends Situation>(
   name: string,
-  { step, reason }: Refusal,
+  rules: Rules,
   envelope: Uint8Array,
   usual: S,
   special: Special<S> = {},
 ) {
+  const broken = ruleList(rules);
+  const [first = ""] = broken;
+  const refusal = REFUSALS[first] ?? REFUSALS[first.slice(0, 1)];
+  if (refusal === undefined) throw new Error(`no reader breaks off at ${first}: ${name}`);
+  const [step, reason] = refusal;
   return {
     name,
+    rules: broken,
     ...usual,
     ...special,
     envelope: Buffer.from(envelope).toString("hex"),
@@ -123,6 +173,21 @@ export function refused<S extends Situation>(
     step,
     reason,
   };
+}
+
+/** A case of a table of refusals: its name, its rules, the envelope, and what is special about the situation. */
+export type Case<S> = readonly [name: string, rules: Rules, envelope: Uint8Array, special?: Special<S>];
+
+export function refusedRequests(cases: readonly Case<RequestSituation>[]) {
+  return cases.map(([name, rules, envelope, special]) =>
+    refused(name, rules, envelope, USUAL_REQUEST, special),
+  );
+}
+
+export function refusedResponses(cases: readonly Case<ResponseSituation>[]) {
+  return cases.map(([name, rules, envelope, special]) =>
+    refused(name, rules, envelope, USUAL_RESPONSE, special),
+  );
 }
 
 /** The item that the guard is asked for, without the attempt: 92 bytes. */

@@ -1,19 +1,28 @@
 import { admissions } from "./admission-vectors.ts";
-import { derivations, noises } from "./derivation-vectors.ts";
+import { controls } from "./control-vectors.ts";
+import { derivations, noises, waits } from "./derivation-vectors.ts";
+import { fallbacks } from "./fallback-vectors.ts";
 import { grants } from "./grant-vectors.ts";
+import { headerForms } from "./header-form-vectors.ts";
 import { jsonForms } from "./json-form-vectors.ts";
-import { openedRequests, openedResponses } from "./opened-vectors.ts";
-import {
-  changedOnTheWay,
-  malformedHeaders,
-  notCanonicalHeaders,
-  otherMembers,
-  otherVersions,
-  refusedBytes,
-} from "./refused-bytes.ts";
+import { keyStates } from "./key-state-vectors.ts";
+import { leases } from "./lease-vectors.ts";
+import { messages } from "./message-vectors.ts";
+import { nkeys } from "./nkey-vectors.ts";
+import { openedRequests } from "./opened-requests.ts";
+import { openedResponses } from "./opened-responses.ts";
+import { changedOnTheWay, refusedBytes } from "./refused-bytes.ts";
+import { refusedHeaders } from "./refused-headers.ts";
 import { requestsOfOtherMembers, responsesOfOtherMembers } from "./refused-members.ts";
-import { notReleased, notServed, outOfTime, unknownKeys, wrongSessions } from "./refused-openings.ts";
-import { refusedResponses } from "./refused-responses.ts";
+import { requestsNotOpened } from "./refused-openings.ts";
+import { requestsWrongTwice, responsesWrongTwice } from "./refused-orders.ts";
+import { responsesNotOpened } from "./refused-responses.ts";
+import { refusedSealings } from "./refused-sealings.ts";
+import { requestsOfOtherSpellings, responsesOfOtherSpellings } from "./refused-spellings.ts";
+import { rings } from "./ring-vectors.ts";
+import { sealedSequences } from "./sealing-vectors.ts";
+import { shares } from "./share-vectors.ts";
+import { openingTokens } from "./token-vectors.ts";
 
 /** A file of vectors: its path from the root, and all of its text. */
 export interface VectorFile {
@@ -29,25 +38,38 @@ export function vectorFiles(): readonly VectorFile[] {
     file("requests-refused", {
       vectors: [
         ...refusedBytes(),
-        ...malformedHeaders(),
-        ...notCanonicalHeaders(),
-        ...otherVersions(),
-        ...otherMembers(),
+        ...refusedHeaders(),
         ...requestsOfOtherMembers(),
-        ...notServed(),
-        ...outOfTime(),
-        ...unknownKeys(),
-        ...wrongSessions(),
+        ...requestsOfOtherSpellings(),
+        ...requestsNotOpened(),
         ...changedOnTheWay(),
-        ...notReleased(),
+        ...requestsWrongTwice(),
       ],
     }),
     file("responses", { vectors: openedResponses() }),
-    file("responses-refused", { vectors: [...responsesOfOtherMembers(), ...refusedResponses()] }),
+    file("responses-refused", {
+      vectors: [
+        ...responsesOfOtherMembers(),
+        ...responsesOfOtherSpellings(),
+        ...responsesNotOpened(),
+        ...responsesWrongTwice(),
+      ],
+    }),
+    file("headers", { headers: headerForms() }),
+    file("sealing", { sequences: sealedSequences(), refused: refusedSealings() }),
     file("json-form", jsonForms()),
     file("admission", admissions()),
-    file("noise", { vectors: noises() }),
+    file("noise", { vectors: noises(), waits: waits() }),
+    file("opening-tokens", openingTokens()),
     file("grants", grants()),
+    file("messages", messages()),
+    file("control", controls()),
+    file("leases", leases()),
+    file("shares", shares()),
+    file("fallback", fallbacks()),
+    file("key-states", keyStates()),
+    file("nkeys", nkeys()),
+    file("rings", rings()),
   ];
 }
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { ControlApi } from "../kit/control-api.ts";
 import type { Spine } from "../kit/spine.ts";
 import { type TurningGateway, throwing, turningGateway } from "../kit/turning-gateway.ts";
-import type { TrustWatch } from "../kit/watch-trust.ts";
+import { type TrustWatch, tellerRow } from "../kit/watch-trust.ts";
 
 export interface TrustStage {
   readonly spine: Spine;
@@ -50,7 +50,7 @@ export function trustDecay(stage: () => TrustStage): void {
     while (seen.length < times) {
       await expect(ask()).rejects.toMatchObject({ code: "HANDLER_FAILED" });
       const w = (seen.length + 1) * FAILURE;
-      const now = await until((it) => it.exclusion !== null || it.w >= w - 1e-6);
+      const now = await until((it) => tellerRow(it).exclusion !== null || tellerRow(it).w >= w - 1e-6);
       seen.push([scoreOf(now), shareOf(now)]);
     }
     openai.isBad = false;
@@ -67,7 +67,7 @@ export function trustDecay(stage: () => TrustStage): void {
       share: 0,
       ledger: "quality",
       cause: "outcomes",
-      exclusions: 1,
+      missing: { exclusion: 0, latch: 1 },
       latch: null,
     };
     expect(await stage().api.trustScores("openai")).toMatchObject(row);
@@ -77,9 +77,9 @@ export function trustDecay(stage: () => TrustStage): void {
 
   test("successes bring it back, far slower than failures take it", async () => {
     await fail(1);
-    const { samples } = stage().trust.of("openai");
+    const { samples } = stage().trust.row("openai");
     await Promise.all(Array.from({ length: 50 }, ask));
-    const after = await until((it) => it.samples === samples + 50);
+    const after = await until((it) => tellerRow(it).samples === samples + 50);
     expect(scoreOf(after)).toEqual(scoreAt(FAILURE - 50 * SUCCESS));
   });
 
@@ -108,8 +108,7 @@ export function trustDecay(stage: () => TrustStage): void {
   test("a person's word holds: 0 takes a provider out until the next one, which brings it back at once", async () => {
     const { api } = stage();
     await api.trust({ provider: "openai", trust_score: 0 });
-    const { exclusion } = await until((it) => shareOf(it) === 0);
-    expect(exclusion?.until).toBe(null);
+    expect(await until((it) => shareOf(it) === 0)).toMatchObject({ calibration: { score: 0 } });
     await eventually(async () => (await askAny()).provider === "anthropic");
     await api.trust({ provider: "openai", trust_score: 0.95 });
     expect(scoreOf(await until((it) => shareOf(it) === 100))).toEqual(scoreAt(0.05 * TRUST_LIMIT));

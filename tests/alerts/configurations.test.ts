@@ -1,8 +1,11 @@
 import { fileURLToPath } from "node:url";
+import { config } from "@scbe/rollback-controller/config";
+import { defineConfig, readConfig } from "@scbe/service-kit";
 import { createTempDir } from "@scbe/testkit";
 import { afterAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { JOBS } from "#monitoring/jobs.ts";
+import { promDuration } from "#monitoring/prom-duration.ts";
 import { renderAlertmanagerConfig } from "#monitoring/render-alertmanager-config.ts";
 import { renderPrometheusConfig } from "#monitoring/render-prometheus-config.ts";
 import { renderRules } from "#monitoring/render-rules.ts";
@@ -94,6 +97,20 @@ describe("alertmanager.yml", () => {
     for (const one of safety) {
       expect(one).toMatchObject({ group_by: ["alertname", "provider"], group_wait: "0s", continue: true });
     }
+  });
+
+  it("repeats a safety alert to the controller as often as the controller expects unless told", () => {
+    const { route } = parse(renderAlertmanagerConfig(ADDRESSES)) as {
+      route: { routes: { receiver: string; matchers: string[]; repeat_interval: string }[] };
+    };
+    const toController = route.routes.find(
+      ({ receiver, matchers }) => receiver === "rollback-controller" && matchers.includes("class = safety"),
+    );
+    const { SCBE_ALERT_REPEAT_SECONDS } = config.variables;
+    const reading = readConfig(defineConfig({ SCBE_ALERT_REPEAT_SECONDS }), {});
+    expect(toController?.repeat_interval).toBe(
+      promDuration(1000 * (reading.ok ? reading.config.SCBE_ALERT_REPEAT_SECONDS : 0)),
+    );
   });
 
   it("takes secrets from files alone, and holds back no safety alert", () => {

@@ -1,14 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { BUCKETS, KV_KEYS, type NonceReuseEvent, subjectFor } from "@scbe/contracts";
-import { createTestHost, eventually } from "@scbe/testkit";
+import { BUCKETS, KV_KEYS, type NonceReuseEvent, subjectOf, writeMessage } from "@scbe/contracts";
+import { createStoreHost, eventually } from "@scbe/testkit";
 import type { Spine } from "./spine.ts";
 
 /** Reports a nonce reuse as a replay guard does, which no guard counts, so that no alert can follow. */
 export async function reportReuse(spine: Spine, provider: string): Promise<void> {
-  await using guard = await createTestHost({
-    transport: spine.transport("replay-guard"),
-    name: "replay-guard",
-  });
+  await using guard = await createStoreHost(spine.nats, "replay-guard");
   const event: NonceReuseEvent = {
     v: 1,
     id: randomUUID(),
@@ -18,18 +15,17 @@ export async function reportReuse(spine: Spine, provider: string): Promise<void>
     counter: 1,
     seen_at: Date.now(),
   };
-  await guard.bus.publishAcknowledged(
-    subjectFor("nonceReuse", provider),
-    Buffer.from(JSON.stringify(event)),
-    { id: event.id, timeoutMs: 5000 },
-  );
+  const data = writeMessage(event);
+  const subject = subjectOf("nonceReuse", { provider });
+  await guard.store.publishAcknowledged(subject, data, { id: event.id, timeoutMs: 5000 });
+  guard.bus.publish(subject, data);
+  await guard.bus.flush();
 }
 
 /** Makes what was heard of nonce reuse at these providers begin so much earlier, in the controllers' record. Waits until there is such. */
 export async function ageIncidents(spine: Spine, providers: readonly string[], byMs: number): Promise<void> {
-  const name = "rollback-controller";
-  await using host = await createTestHost({ transport: spine.transport(name), name });
-  const bucket = await host.bus.bucket(BUCKETS.control);
+  await using host = await createStoreHost(spine.nats, "rollback-controller");
+  const bucket = await host.store.bucket(BUCKETS.control);
   // A controller may write meanwhile: then once more, on what it wrote.
   await eventually(async () => {
     const entry = await bucket.get(KV_KEYS.acted);

@@ -60,7 +60,7 @@ export async function startAlertStage({ causes, ...options }: AlertStageOptions)
     orchestrators: [orchestrator, ahead, idle],
   });
   const own = spine.controller && {
-    controller: { url: spine.controller.opsUrl, token: TOKENS.SCBE_ALERTMANAGER_TOKEN },
+    controller: { url: spine.controller.apiUrl, token: TOKENS.SCBE_ALERTMANAGER_TOKEN },
   };
   const watch = await use(startWatch({ ...options, ...own, targets }));
   const cast = {

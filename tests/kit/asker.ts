@@ -1,19 +1,16 @@
-import { type ProviderSubject, subjectFor } from "@scbe/contracts";
+import { type SubjectKind, subjectOf } from "@scbe/contracts";
 import type { Bus, BusHeaders, BusMessage } from "@scbe/service-kit";
 import { createTestHost } from "@scbe/testkit";
 import type { Spine } from "./spine.ts";
 
 /** The four questions to the envelope service. */
-export type Question = Extract<
-  ProviderSubject,
-  "sealRequest" | "openRequest" | "sealResponse" | "openResponse"
->;
+export type Question = Extract<SubjectKind, "sealRequest" | "openRequest" | "sealResponse" | "openResponse">;
 
 /** A user of the bus that asks the envelope service. */
 export interface Asker extends AsyncDisposable {
   readonly bus: Bus;
   /** @throws ScbeError as the answer's service error says */
-  ask(question: Question, data: Uint8Array, headers?: BusHeaders): Promise<BusMessage>;
+  ask(question: Question, data: Uint8Array, headers?: BusHeaders, intent?: string): Promise<BusMessage>;
 }
 
 const TIMEOUT_MS = 10_000;
@@ -23,8 +20,11 @@ export async function connectAsker(spine: Spine, user: string, provider = "opena
   const host = await createTestHost({ transport: spine.transport(user), name: user });
   return {
     bus: host.bus,
-    ask: (question, data, headers = {}) =>
-      host.bus.request(subjectFor(question, provider), data, { timeoutMs: TIMEOUT_MS, headers }),
+    ask: (question, data, headers = {}, intent = "chat") =>
+      host.bus.request(subjectOf(question, { user, provider, intent }), data, {
+        timeoutMs: TIMEOUT_MS,
+        headers,
+      }),
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };
 }

@@ -1,3 +1,4 @@
+import type { FallbackCause } from "@scbe/contracts";
 import { eventually } from "@scbe/testkit";
 import { type Spine, TOKENS } from "./spine.ts";
 
@@ -9,6 +10,23 @@ export interface TrustRow {
   readonly share: number;
   readonly samples: number;
   readonly latch: { readonly event: string } | null;
+  readonly quorum: { readonly needs: number; readonly of: number };
+  readonly missing: { readonly exclusion: number; readonly latch: number };
+  readonly tellers: readonly TellerRow[];
+}
+
+export interface TellerRow {
+  readonly teller: string;
+  readonly share: number;
+  readonly latch: { readonly event: string } | null;
+}
+
+/** An entry of `GET /audit`. */
+export interface AuditRow {
+  readonly action: string;
+  readonly by: string;
+  readonly reason: string;
+  readonly after: unknown;
 }
 
 /** The control API of a spine, as its users call it: each call comes back when all verifiers that can be heard have obeyed. */
@@ -32,6 +50,11 @@ export class ControlApi {
     await this.#set({ scbe_envelope_verification: flags }, TOKENS.ADMIN_TOKEN);
   }
 
+  /** An administrator's choice: for which causes traffic goes unsealed instead of being refused. */
+  async chooseFallback(...causes: FallbackCause[]): Promise<void> {
+    await this.#set({ scbe_fallback: { causes, reason: "a test" } }, TOKENS.ADMIN_TOKEN);
+  }
+
   /** The window that stands then. */
   async skewWindow(window: { readonly seconds: number; readonly duration: number | string }) {
     const body = { reason: "a test", ...window };
@@ -51,6 +74,13 @@ export class ControlApi {
   /** A person's word on a provider, of which every reader has heard soon. */
   async trust(word: { readonly provider: string; readonly trust_score?: number; readonly clears?: string }) {
     await this.#post("/admin/scbe/trust", { reason: "a test", ...word }, TOKENS.ADMIN_TOKEN);
+  }
+
+  /** The newest entries of the audit, newest first. */
+  async audit(): Promise<readonly AuditRow[]> {
+    const headers = { authorization: `Bearer ${TOKENS.ADMIN_TOKEN}` };
+    const answer = await fetch(this.#url("/audit?limit=50"), { headers });
+    return ((await answer.json()) as { entries: AuditRow[] }).entries;
   }
 
   /** What `GET /health/orchestrator` says of everything. */
@@ -88,6 +118,6 @@ export class ControlApi {
   }
 
   #url(path: string): string {
-    return `${this.#spine.controller?.opsUrl}${path}`;
+    return `${this.#spine.controller?.apiUrl}${path}`;
   }
 }

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { type RunningProcess, startProcess } from "@scbe/testkit";
-import { type Spine, transportVariablesOf } from "./spine.ts";
+import type { Spine } from "./spine.ts";
 
 export interface ExampleOptions {
   /** Who it is on the bus; nobody unless told. */
@@ -11,19 +11,19 @@ export interface ExampleOptions {
 
 /** Starts a program of the examples, with nothing in its environment but the spine's variables and `env`. */
 export function startExample(
-  spine: Pick<Spine, "variables" | "transport">,
+  spine: Pick<Spine, "variables" | "environment">,
   program: "gateway" | "orchestrator" | "stand-in",
   { user, env = {}, args = [] }: ExampleOptions = {},
 ): RunningProcess {
   const file = fileURLToPath(new URL(`../../examples/src/${program}/main.ts`, import.meta.url));
-  const transport = user === undefined ? {} : transportVariablesOf(spine.transport(user));
-  const variables = { PATH: process.env.PATH ?? "", ...spine.variables, ...transport, ...env };
+  const own = user === undefined ? spine.variables : spine.environment(user);
+  const variables = { PATH: process.env.PATH ?? "", ...own, ...env };
   return startProcess(process.execPath, [file, ...args], { bareEnv: true, ipc: true, env: variables });
 }
 
 /** The example gateway of a provider, once it serves. */
 export async function startExampleGateway(
-  spine: Pick<Spine, "variables" | "transport">,
+  spine: Pick<Spine, "variables" | "environment">,
   provider: string,
   env: Readonly<Record<string, string>>,
 ): Promise<RunningProcess> {
@@ -35,7 +35,7 @@ export async function startExampleGateway(
 
 /** The stand-in for all providers, and where it is. */
 export async function startExampleStandIn(
-  spine: Pick<Spine, "variables" | "transport">,
+  spine: Pick<Spine, "variables" | "environment">,
 ): Promise<{ running: RunningProcess; url: string }> {
   const running = startExample(spine, "stand-in", { env: { SCBE_STAND_IN_PORT: "0" } });
   const [, url = ""] = await running.output(/"url":"([^"]+)"/, { timeoutMs: 20_000 });

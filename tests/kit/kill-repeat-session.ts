@@ -2,7 +2,8 @@ import crypto from "node:crypto";
 import { syncBuiltinESMExports } from "node:module";
 import type { SealedRequest, Sealer } from "@scbe/envelope";
 
-const SESSION_ID_BYTES = 32;
+/** What a session id draws, behind its minute. */
+const DRAWN_BYTES = 28;
 const REQUEST = { model: "m", intent: "chat", body: Buffer.from("Hello") };
 
 /**
@@ -14,20 +15,24 @@ export function sealUnderOneNonce(
   provider: string,
   sealers: readonly [Sealer, Sealer],
 ): readonly [SealedRequest, SealedRequest] {
-  const original = crypto.randomBytes;
-  const repeated = original(SESSION_ID_BYTES);
-  const draw = (size: number): Buffer => (size === SESSION_ID_BYTES ? Buffer.from(repeated) : original(size));
-  replaceRandomBytes(draw as typeof original);
+  const original = crypto.randomFillSync;
+  const repeated = crypto.randomBytes(DRAWN_BYTES);
+  const fill = (bytes: Uint8Array): Uint8Array => {
+    if (bytes.length !== DRAWN_BYTES) return original(bytes);
+    bytes.set(repeated);
+    return bytes;
+  };
+  replaceFill(fill as typeof original);
   try {
     const seal = (sealer: Sealer): SealedRequest =>
       sealer.sealRequest({ ...REQUEST, provider, requestId: crypto.randomUUID() });
     return [seal(sealers[0]), seal(sealers[1])];
   } finally {
-    replaceRandomBytes(original);
+    replaceFill(original);
   }
 }
 
-function replaceRandomBytes(draw: typeof crypto.randomBytes): void {
-  crypto.randomBytes = draw;
+function replaceFill(fill: typeof crypto.randomFillSync): void {
+  crypto.randomFillSync = fill;
   syncBuiltinESMExports();
 }

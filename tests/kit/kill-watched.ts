@@ -1,5 +1,5 @@
 import type { Client, ConnectOptions } from "@scbe/client";
-import type { ControlDocumentResult, ControlLeaseResult, MetricName } from "@scbe/contracts";
+import type { ControlLeaseResult, MetricName, SignedMessageResult } from "@scbe/contracts";
 import { createLogger, Registry } from "@scbe/service-kit";
 import type { Spine } from "./spine.ts";
 
@@ -10,7 +10,7 @@ export interface ShownControl {
   isStale(): Promise<boolean>;
   isKilled(): Promise<boolean>;
   /** Documents that have arrived. */
-  documents(result: ControlDocumentResult): Promise<number>;
+  documents(result: SignedMessageResult): Promise<number>;
   /** Questions for leases that have ended. */
   leases(result: ControlLeaseResult): Promise<number>;
 }

@@ -3,7 +3,7 @@ import { BUCKETS, type Environment, KV_KEYS } from "@scbe/contracts";
 import { deriveSubkey, SUITE, type SubkeyName } from "@scbe/envelope";
 import { readKeyFile } from "@scbe/keyring/key-file";
 import { localKms } from "@scbe/keyring/local-kms";
-import { connectProbe } from "@scbe/testkit";
+import { connectRawStore, type SecuredNats } from "@scbe/testkit";
 import type { Spine } from "./spine.ts";
 
 /** What a session's keys depend on, as its envelopes' headers have it. */
@@ -31,7 +31,7 @@ export interface KnownKeys {
 
 /** All keys of a spine. */
 export async function knownKeys(spine: Spine): Promise<KnownKeys> {
-  return keysOf(await readRing(spine), spine.kmsKeyFile);
+  return keysOf(await readRing(spine.nats), spine.kmsKeyFile);
 }
 
 /**
@@ -73,11 +73,12 @@ interface WrappedKey {
   readonly wrapped_by: string;
 }
 
-/** Read as the keyring: nobody else has any right on its bucket. */
-async function readRing(spine: Spine): Promise<string> {
-  await using probe = await connectProbe({ name: "keyring", transport: spine.transport("keyring") });
-  const subject = `$JS.API.DIRECT.GET.KV_${BUCKETS.keyring}.$KV.${BUCKETS.keyring}.${KV_KEYS.ring}`;
-  return await probe.request(subject);
+/** The record of the ring, read past the keyring's code in the account of its store. @throws while there is none */
+export async function readRing(nats: Pick<SecuredNats, "storeTransport">): Promise<string> {
+  await using raw = await connectRawStore(nats, "keyring");
+  const manager = await raw.connection.jetstreamManager({ checkAPI: false });
+  const last = { last_by_subj: `$KV.${BUCKETS.keyring}.${KV_KEYS.ring}` };
+  return (await manager.streams.getMessage(`KV_${BUCKETS.keyring}`, last)).string();
 }
 
 function activeKey(ring: string): WrappedKey {

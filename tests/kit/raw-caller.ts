@@ -1,6 +1,6 @@
 import { clientConfig } from "@scbe/client";
 import { openVerifier, type Verifier } from "@scbe/client/verifier";
-import { HEADERS, STATUS, subjectFor } from "@scbe/contracts";
+import { HEADERS, STATUS, subjectOf } from "@scbe/contracts";
 import { type Bus, type BusHeaders, type BusMessage, type Clock, readConfig } from "@scbe/service-kit";
 import { createTestHost, eventually } from "@scbe/testkit";
 import type { Spine } from "./spine.ts";
@@ -42,7 +42,7 @@ const TIMEOUT_MS = 5000;
 function sendRaw(bus: Bus, provider: string, bytes: Uint8Array, headers: BusHeaders): Promise<RawAnswer> {
   const started = performance.now();
   return new Promise((resolve, reject) => {
-    const exchange = bus.exchange(subjectFor("request", provider), bytes, {
+    const exchange = bus.exchange(subjectOf("request", { user: bus.user, provider }), bytes, {
       headers,
       onAnswer: (message: BusMessage) => {
         const status = message.header(HEADERS.status);

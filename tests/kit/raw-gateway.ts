@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { clientConfig } from "@scbe/client";
 import { openVerifier } from "@scbe/client/verifier";
-import { HEADERS, QUEUES, STATUS, subjectFor } from "@scbe/contracts";
+import { HEADERS, patternOf, QUEUES, STATUS } from "@scbe/contracts";
 import type { RequestHeader } from "@scbe/envelope";
 import { readConfig } from "@scbe/service-kit";
 import { createTestHost, eventually } from "@scbe/testkit";
@@ -55,7 +55,7 @@ export async function rawGateway(
     script(gateway, arrival);
   };
   held.use(
-    host.bus.subscribe(subjectFor("request", provider), ({ data, reply = "" }) => arrived(data, reply), {
+    host.bus.subscribe(patternOf("request", { provider }), ({ data, reply = "" }) => arrived(data, reply), {
       queue: QUEUES.gateways,
     }),
   );

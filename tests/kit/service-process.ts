@@ -8,13 +8,17 @@ export interface ServiceProcess extends AsyncDisposable {
   readonly process: RunningProcess;
   /** Where `/readyz` and `/metrics` are. */
   readonly opsUrl: string;
+  /** Of the controller: where the control API is, once it was ready. */
+  readonly apiUrl: string;
   /** Resolves when `/readyz` says so. */
   ready(timeoutMs?: number): Promise<void>;
   /** TERM, and its end; the exit code. */
   stop(): Promise<number | null>;
   /** SIGKILL, and its end. */
   kill(): Promise<void>;
-  /** Starts it again, killing it first where it still runs; resolves when it is ready. */
+  /** Starts it again, killing it first where it still runs; resolves when it runs, ready or not. */
+  launch(): Promise<void>;
+  /** As {@link launch}; resolves when it is ready. */
   restart(): Promise<void>;
 }
 
@@ -25,24 +29,37 @@ export async function startServiceProcess(
   env: Readonly<Record<string, string>>,
 ): Promise<ServiceProcess> {
   const file = fileURLToPath(new URL(`../../${path}`, import.meta.url));
-  const launch = (): RunningProcess =>
+  const spawn = (): RunningProcess =>
     startProcess(process.execPath, [file], {
       bareEnv: true,
       ipc: true,
-      env: { PATH: process.env.PATH ?? "", SCBE_OPS_PORT: "0", LOG_LEVEL: "info", ...env },
+      env: {
+        PATH: process.env.PATH ?? "",
+        SCBE_OPS_PORT: "0",
+        SCBE_CONTROL_API_PORT: "0",
+        LOG_LEVEL: "info",
+        ...env,
+      },
     });
-  let running = launch();
+  let running = spawn();
   let opsUrl = await opsUrlOf(running);
+  let apiUrl = "";
 
-  const ready = async (timeoutMs = 20_000): Promise<void> => {
+  const ready = async (timeoutMs = 60_000): Promise<void> => {
     try {
       await eventually(async () => (await fetch(`${opsUrl}/readyz`)).ok, { timeoutMs });
+      if (path.includes("rollback-controller")) apiUrl = await urlOf(running, "apiPort");
     } catch (cause) {
       const told = await fetch(`${opsUrl}/readyz`)
         .then((answer) => answer.text())
         .catch(() => "no answer");
       throw new Error(`${name} is not ready: ${told}\n${running.stdout}${running.stderr}`, { cause });
     }
+  };
+  const launch = async (): Promise<void> => {
+    await running.kill();
+    running = spawn();
+    opsUrl = await opsUrlOf(running);
   };
   return {
     name,
@@ -52,23 +69,29 @@ export async function startServiceProcess(
     get opsUrl() {
       return opsUrl;
     },
+    get apiUrl() {
+      return apiUrl;
+    },
     ready,
     stop: async () => {
       running.signal("SIGTERM");
       return (await running.exited).code;
     },
     kill: () => running.kill(),
+    launch,
     restart: async () => {
-      await running.kill();
-      running = launch();
-      opsUrl = await opsUrlOf(running);
+      await launch();
       await ready();
     },
     [Symbol.asyncDispose]: () => running.kill(),
   };
 }
 
-async function opsUrlOf(running: RunningProcess): Promise<string> {
-  const [, port] = await running.output(/"opsPort":(\d+)/, { timeoutMs: 30_000 });
-  return `http://127.0.0.1:${port}`;
+function opsUrlOf(running: RunningProcess): Promise<string> {
+  return urlOf(running, "opsPort");
+}
+
+async function urlOf(running: RunningProcess, port: "opsPort" | "apiPort"): Promise<string> {
+  const [, number] = await running.output(new RegExp(`"${port}":(\\d+)`), { timeoutMs: 120_000 });
+  return `http://127.0.0.1:${number}`;
 }

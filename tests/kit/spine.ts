@@ -35,6 +35,8 @@ export interface SpineOptions {
   readonly users?: readonly UnkeyedUser[];
   /** More variables for every process, clients included. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** Another nats-server than the one on this machine's PATH. */
+  readonly program?: string | undefined;
   /** Runs when the server is up, before anything but provisioning has connected. */
   readonly onNats?: (nats: SecuredNats) => Promise<void>;
 }
@@ -60,6 +62,8 @@ export interface Spine extends AsyncDisposable {
   /** What every process of this deployment reads from its environment. */
   readonly variables: Readonly<Record<string, string>>;
   transport(name: string): Transport;
+  /** What a process of that user reads from its environment: {@link variables}, and where and as whom it connects. */
+  environment(user: string): Readonly<Record<string, string>>;
   /** Connects as `orchestrator`. The caller disposes of it, as of all clients. */
   orchestrator(options?: Partial<ConnectOptions>): Promise<Client>;
   /** Connects as the gateway of a provider, ready to serve. */
@@ -81,6 +85,7 @@ export async function startSpine(options: SpineOptions = {}): Promise<Spine> {
   const [nats, redis] = await Promise.all([
     startSecuredNats({
       providers,
+      program: options.program,
       ...(options.users && { users: options.users }),
       ...(options.fallback === true && { table: ACCESS_WITH_FALLBACK }),
     }).then((it) => stack.use(it)),
@@ -91,7 +96,7 @@ export async function startSpine(options: SpineOptions = {}): Promise<Spine> {
       : undefined,
   ]);
   await options.onNats?.(nats);
-  const { keyringPublicKey, askersFile, controlPublicKey, controlSeedFile } = nats.credentials;
+  const { keyringPublicKey, usersFile, controlPublicKey, controlSeedFile } = nats.credentials;
   const kmsKeyFile = writeKeyFile(dir.path);
   const variables = {
     SCBE_ENVIRONMENT: "dev",
@@ -100,27 +105,33 @@ export async function startSpine(options: SpineOptions = {}): Promise<Spine> {
     SCBE_KEYRING_PUBLIC_KEY: keyringPublicKey,
     ...(options.controller === true && { SCBE_CONTROL_PUBLIC_KEY: controlPublicKey }),
     ...(options.fallback === true && { SCBE_FALLBACK: "allow" }),
+    SCBE_TRUST_SCORER: Number(options.scorer ?? 0) > 0 ? "required" : "none",
     ...options.variables,
   };
+  const environment = (user: string): Readonly<Record<string, string>> => ({
+    ...variables,
+    NATS_URL: nats.url,
+    ...nats.credentials.environment(user),
+  });
   const start = async (
     user: string,
     path: string,
     more: Record<string, string> = {},
   ): Promise<ServiceProcess> => {
-    const env = { ...variables, ...transportVariablesOf(nats.transport(user)), ...more };
-    return stack.use(await startServiceProcess(user, path, env));
+    return stack.use(await startServiceProcess(user, path, { ...environment(user), ...more }));
   };
   const startMany = (count: number, ...what: Parameters<typeof start>): Promise<ServiceProcess[]> =>
     Promise.all(Array.from({ length: count }, () => start(...what)));
   const [keyring, envelope, controller, guards, scorers] = await Promise.all([
     start("keyring", "services/keyring/src/main.ts", {
-      SCBE_KEYRING_ASKERS_FILE: askersFile,
+      SCBE_USERS_FILE: usersFile,
       SCBE_KMS_KEY_FILE: kmsKeyFile,
     }),
     options.envelope === false ? undefined : start("envelope", "services/envelope/src/main.ts"),
     options.controller === true
       ? start("rollback-controller", "services/rollback-controller/src/main.ts", {
           SCBE_CONTROL_SEED_FILE: controlSeedFile,
+          SCBE_USERS_FILE: usersFile,
           ...TOKENS,
         })
       : undefined,
@@ -130,7 +141,9 @@ export async function startSpine(options: SpineOptions = {}): Promise<Spine> {
       "services/replay-guard/src/main.ts",
       redis && { REDIS_URL: withPassword(redis.url, password) },
     ),
-    startMany(Number(options.scorer ?? 0), "trust-scorer", "services/trust-scorer/src/main.ts"),
+    startMany(Number(options.scorer ?? 0), "trust-scorer", "services/trust-scorer/src/main.ts", {
+      SCBE_USERS_FILE: usersFile,
+    }),
   ]);
   await Promise.all(
     [keyring, envelope, controller, ...guards, ...scorers].map((service) => service?.ready()),
@@ -149,19 +162,12 @@ export async function startSpine(options: SpineOptions = {}): Promise<Spine> {
     keyringPublicKey,
     kmsKeyFile,
     variables,
+    environment,
     transport: (name) => nats.transport(name),
     orchestrator: (more = {}) => client("orchestrator", more),
     gateway: (provider, more = {}) =>
       client(`gateway-${provider}`, { role: "gateway", providers: [provider], ...more }),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
-  };
-}
-
-/** The variables that stand for a transport. */
-export function transportVariablesOf({ servers, nkeySeedFile }: Transport): Record<string, string> {
-  return {
-    NATS_URL: servers.join(","),
-    ...(nkeySeedFile !== undefined && { NATS_NKEY_SEED_FILE: nkeySeedFile }),
   };
 }
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { type RunningProcess, startProcess } from "@scbe/testkit";
-import { type Spine, transportVariablesOf } from "./spine.ts";
+import type { Spine } from "./spine.ts";
 
 /** A gateway of its own process, which can be left with hardly any CPU. */
 export interface StarvableGateway extends AsyncDisposable {
@@ -26,8 +26,7 @@ export async function starvableGateway(spine: Spine, provider: string): Promise<
     ipc: true,
     env: {
       PATH: process.env.PATH ?? "",
-      ...spine.variables,
-      ...transportVariablesOf(spine.transport(`gateway-${provider}`)),
+      ...spine.environment(`gateway-${provider}`),
       GATEWAY_PROVIDER: provider,
     },
   });

@@ -3,7 +3,7 @@ import { startTracing } from "@scbe/client";
 import { type JaegerServer, type RunningProcess, startJaeger, startProcess } from "@scbe/testkit";
 import type { Tap } from "../plain-nats/tap.ts";
 import { startExampleGateway, startExampleStandIn } from "./example-program.ts";
-import { type Spine, type SpineOptions, startSpine, transportVariablesOf } from "./spine.ts";
+import { type Spine, type SpineOptions, startSpine } from "./spine.ts";
 import { startTap } from "./start-tap.ts";
 
 export interface TracedSpineOptions extends Omit<SpineOptions, "onNats"> {
@@ -69,8 +69,7 @@ async function startWorkshop(spine: Spine, provider: string): Promise<RunningPro
   const file = fileURLToPath(new URL("workshop-gateway.ts", import.meta.url));
   const env = {
     PATH: process.env.PATH ?? "",
-    ...spine.variables,
-    ...transportVariablesOf(spine.transport(`gateway-${provider}`)),
+    ...spine.environment(`gateway-${provider}`),
     GATEWAY_PROVIDER: provider,
   };
   const gateway = startProcess(process.execPath, [file], { bareEnv: true, ipc: true, env });

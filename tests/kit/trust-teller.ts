@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type IntegrityEvent, type OutcomeEvent, subjectFor } from "@scbe/contracts";
+import { subjectOf, type ToldEvent, writeMessage } from "@scbe/contracts";
 import { createTestHost } from "@scbe/testkit";
 import type { Spine } from "./spine.ts";
 
@@ -7,18 +7,23 @@ import type { Spine } from "./spine.ts";
 export interface TrustTeller extends AsyncDisposable {
   /** So many requests to that provider have failed, one after the other: six exclude it. */
   failures(provider: string, count: number): Promise<void>;
+  /** So many have succeeded, in one event. */
+  successes(provider: string, count: number): Promise<void>;
   /** What only a holder of the provider's keys can cause. */
   integrity(provider: string): Promise<void>;
 }
 
-/** With an orchestrator's rights. */
-export async function trustTeller(spine: Spine): Promise<TrustTeller> {
-  const name = "orchestrator";
+/** With the rights of an orchestrator. */
+export async function trustTeller(spine: Spine, name = "orchestrator"): Promise<TrustTeller> {
   const host = await createTestHost({ transport: spine.transport(name), name });
   const common = (provider: string) => ({ v: 1, provider, id: randomUUID(), at: Date.now() }) as const;
-  const send = async (event: OutcomeEvent | IntegrityEvent): Promise<void> => {
-    const telling = Buffer.from(JSON.stringify({ v: 1, events: [event] }));
-    await host.bus.request(subjectFor("trustTell", event.provider), telling, { timeoutMs: 10_000 });
+  const send = async (event: ToldEvent): Promise<void> => {
+    const telling = writeMessage({ v: 1, events: [event] });
+    await host.bus.request(
+      subjectOf("trustTell", { user: host.bus.user, provider: event.provider }),
+      telling,
+      { timeoutMs: 10_000 },
+    );
   };
   return {
     failures: async (provider, count) => {
@@ -26,6 +31,8 @@ export async function trustTeller(spine: Spine): Promise<TrustTeller> {
         await send({ ...common(provider), kind: "outcome", result: "timeout", count: 1, latency_ms: 1000 });
       }
     },
+    successes: (provider, count) =>
+      send({ ...common(provider), kind: "outcome", result: "ok", count, latency_ms: 1 }),
     integrity: (provider) => send({ ...common(provider), kind: "integrity", cause: "bound_response_fails" }),
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };

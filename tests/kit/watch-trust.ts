@@ -1,4 +1,12 @@
-import { type ProviderTrust, type TrustDocument, trustIn, trustShare } from "@scbe/contracts";
+import {
+  type ProviderTrust,
+  startingEvidence,
+  type TellerTrust,
+  type TrustDocument,
+  tellerIn,
+  trustIn,
+  trustShare,
+} from "@scbe/contracts";
 import { TrustFollower } from "@scbe/service-kit";
 import { createTestHost, eventually } from "@scbe/testkit";
 import type { Spine } from "./spine.ts";
@@ -7,6 +15,8 @@ import type { Spine } from "./spine.ts";
 export interface TrustWatch extends AsyncDisposable {
   readonly document: TrustDocument | undefined;
   of(provider: string): ProviderTrust;
+  /** What one teller's reports come to. */
+  row(provider: string, teller?: string): TellerTrust;
   /** Percent of its traffic that a provider gets at `at`, ms since the Unix epoch; now unless told. */
   share(provider: string, at?: number): number;
   /** Resolves with what is known of a provider once `check` holds for it. */
@@ -27,6 +37,7 @@ export async function watchTrust(spine: Spine): Promise<TrustWatch> {
       return follower.document;
     },
     of,
+    row: (provider, teller) => tellerRow(of(provider), teller),
     share: (provider, at = Date.now()) => trustShare(of(provider), at),
     until: (provider, check) =>
       eventually(() => {
@@ -39,3 +50,9 @@ export async function watchTrust(spine: Spine): Promise<TrustWatch> {
 }
 
 const SOON = { timeoutMs: 20_000 };
+
+/** What one teller's reports of a provider come to. */
+export function tellerRow(trust: ProviderTrust, teller = "orchestrator"): TellerTrust {
+  const none = { w: startingEvidence(trust), samples: 0, exclusions: 0, exclusion: null, latch: null, at: 0 };
+  return tellerIn(trust, teller) ?? none;
+}

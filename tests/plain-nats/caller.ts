@@ -55,6 +55,8 @@ interface Sealed {
   readonly requestId: string;
   /** SHA-256 of the envelope, base64url. */
   readonly hash: string;
+  /** Says that this user has sealed it. */
+  readonly token: string;
 }
 
 async function seal(
@@ -62,9 +64,9 @@ async function seal(
   { provider, model, intent, body, contentType }: PlainRequest,
   requestId: string | undefined,
 ): Promise<Sealed> {
-  const answer = await ask(connection, `scbe.v1.envelope.seal.request.${provider}`, body, {
+  const subject = `scbe.v1.envelope.seal.request.${connection.user}.${provider}.${intent}`;
+  const answer = await ask(connection, subject, body, {
     "scbe-model": model,
-    "scbe-intent": intent,
     ...(contentType !== undefined && { "scbe-content-type": contentType }),
     ...(requestId !== undefined && { "scbe-request-id": requestId }),
   });
@@ -72,6 +74,7 @@ async function seal(
     envelope: answer.data,
     requestId: header(answer, "scbe-request-id"),
     hash: header(answer, "scbe-in-reply-to"),
+    token: header(answer, "scbe-opening-token"),
   };
 }
 
@@ -83,14 +86,14 @@ async function exchange(
   deadline: number,
 ): Promise<Msg | "busy" | "refused" | "silent"> {
   const { provider, signal } = request;
-  const { nats } = connection;
+  const { nats, user } = connection;
   const inbox = connection.newInbox();
   const answers = nats.subscribe(inbox);
   const stop = (): void => answers.unsubscribe();
   const leftMs = deadline - performance.now();
   let timer = setTimeout(stop, Math.min(leftMs, ACCEPT_TIMEOUT_MS));
   signal?.addEventListener("abort", stop, { once: true });
-  nats.publish(`scbe.v1.request.${provider}`, sealed.envelope, {
+  nats.publish(`scbe.v1.request.${user}.${provider}`, sealed.envelope, {
     reply: inbox,
     headers: asHeaders({ "scbe-timeout-ms": String(Math.max(1, Math.ceil(leftMs))) }),
   });
@@ -127,14 +130,15 @@ async function exchange(
 async function openResponse(
   connection: PlainConnection,
   { provider, model, intent }: PlainRequest,
-  { requestId, hash }: Sealed,
+  { requestId, hash, token }: Sealed,
   envelope: Uint8Array,
 ): Promise<Msg | undefined> {
-  const answer = await ask(connection, `scbe.v1.envelope.open.response.${provider}`, envelope, {
+  const subject = `scbe.v1.envelope.open.response.${connection.user}.${provider}.${intent}`;
+  const answer = await ask(connection, subject, envelope, {
     "scbe-model": model,
-    "scbe-intent": intent,
     "scbe-request-id": requestId,
     "scbe-in-reply-to": hash,
+    "scbe-opening-token": token,
   });
   return header(answer, "scbe-status") === "opened" ? answer : undefined;
 }

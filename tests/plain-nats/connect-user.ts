@@ -4,6 +4,7 @@ import { connect, createInbox, type NatsConnection, nkeyAuthenticator } from "na
 /** Who to be on the bus, and where it is. */
 export interface PlainUser {
   readonly name: string;
+  readonly role: "orchestrator" | "gateway";
   readonly servers: readonly string[];
   /** A file that holds the user's nkey seed. */
   readonly seedFile: string;
@@ -12,17 +13,19 @@ export interface PlainUser {
 /** A connection, and a way to inboxes that nobody else may listen to. */
 export interface PlainConnection {
   readonly nats: NatsConnection;
+  /** The user's name, which stands in every subject that it asks on. */
+  readonly user: string;
   newInbox(): string;
 }
 
-/** Connects with the user's nkey. Replies go to `_INBOX_<name>.>`, the only inbox that this user may subscribe to. */
-export async function connectUser({ name, servers, seedFile }: PlainUser): Promise<PlainConnection> {
-  const inboxPrefix = `_INBOX_${name}`;
+/** Connects with the user's nkey. Replies go to `_INBOX.<role>.<name>.>`, the only inbox that this user may subscribe to. */
+export async function connectUser({ name, role, servers, seedFile }: PlainUser): Promise<PlainConnection> {
+  const inboxPrefix = `_INBOX.${role}.${name}`;
   const nats = await connect({
     servers: [...servers],
     name,
     inboxPrefix,
     authenticator: nkeyAuthenticator(readFileSync(seedFile)),
   });
-  return { nats, newInbox: () => createInbox(inboxPrefix) };
+  return { nats, user: name, newInbox: () => createInbox(inboxPrefix) };
 }

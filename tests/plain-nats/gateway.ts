@@ -12,6 +12,8 @@ export interface PlainCall {
 
 export interface PlainGatewayOptions {
   readonly provider: string;
+  /** Those that it serves. */
+  readonly intents: readonly [string, ...string[]];
   /** Requests at work at once. */
   readonly concurrency?: number;
   readonly handler: (call: PlainCall) => Promise<Uint8Array> | Uint8Array;
@@ -51,7 +53,7 @@ class PlainGateway implements AsyncDisposable {
     nats.subscribe(`scbe.v1.cancel.${provider}`, {
       callback: (_error, { data }) => this.#opened.get(Buffer.from(data).toString("base64url"))?.abort(),
     });
-    this.#requests = nats.subscribe(`scbe.v1.request.${provider}`, {
+    this.#requests = nats.subscribe(`scbe.v1.request.*.${provider}`, {
       queue: "gateways",
       callback: (error, message) => {
         if (error === null) this.#receive(message);
@@ -67,9 +69,10 @@ class PlainGateway implements AsyncDisposable {
     await this.#connection.nats.drain();
   }
 
-  /** The caller chooses where the answer goes, and this user may answer there: so it must be an inbox. */
+  /** The caller chooses where the answer goes, and this user may answer there: so it must be an inbox of the caller's own. */
   #receive(message: Msg): void {
-    if (message.reply?.startsWith("_INBOX") !== true) return;
+    const [, , , user] = message.subject.split(".");
+    if (message.reply?.startsWith(`_INBOX.orchestrator.${user}.`) !== true) return;
     if (this.#atWork.size >= (this.#options.concurrency ?? 256)) {
       message.respond(EMPTY, status("busy"));
       return;
@@ -93,8 +96,8 @@ class PlainGateway implements AsyncDisposable {
   }
 
   async #answer(message: Msg, deadline: AbortController): Promise<void> {
-    const subject = `scbe.v1.envelope.open.request.${this.#options.provider}`;
-    const opened = await ask(this.#connection, subject, message.data);
+    const intent = this.#intentOf(message.data);
+    const opened = await ask(this.#connection, this.#subject("open.request", intent), message.data);
     if (header(opened, "scbe-status") !== "opened") {
       message.respond(opened.data, status("refused"));
       return;
@@ -112,6 +115,20 @@ class PlainGateway implements AsyncDisposable {
     }
   }
 
+  /**
+   * The subject names the intent that is expected, and the service refuses an envelope that was sealed for another. So whatever
+   * this gateway does not serve, or cannot read, is asked about under an intent of its own.
+   */
+  #intentOf(envelope: Uint8Array): string {
+    const { intents } = this.#options;
+    const claimed = claimedIntent(envelope);
+    return intents.find((intent) => intent === claimed) ?? intents[0];
+  }
+
+  #subject(verb: "open.request" | "seal.response", intent: string): string {
+    return `scbe.v1.envelope.${verb}.${this.#connection.user}.${this.#options.provider}.${intent}`;
+  }
+
   /** A failure is an answer like any other: sealed, and of a media type of its own. */
   async #handle(opened: Msg, signal: AbortSignal): Promise<Content> {
     const contentType = header(opened, "scbe-content-type");
@@ -124,10 +141,9 @@ class PlainGateway implements AsyncDisposable {
 
   /** What cannot be sealed, above all for its size, is a problem too. */
   async #seal(opened: Msg, { body, contentType }: Content): Promise<Msg> {
-    const subject = `scbe.v1.envelope.seal.response.${this.#options.provider}`;
+    const subject = this.#subject("seal.response", header(opened, "scbe-intent"));
     const parameters = {
       "scbe-model": header(opened, "scbe-model"),
-      "scbe-intent": header(opened, "scbe-intent"),
       "scbe-request-id": header(opened, "scbe-request-id"),
       "scbe-in-reply-to": header(opened, "scbe-in-reply-to"),
       "scbe-content-type": contentType,
@@ -138,6 +154,17 @@ class PlainGateway implements AsyncDisposable {
       if (!(error instanceof ServiceError) || contentType === PROBLEM) throw error;
       return this.#seal(opened, problem(error.code, error.message));
     }
+  }
+}
+
+/** What the header says, which is in the clear. Nothing of it is true before the envelope was opened. */
+function claimedIntent(envelope: Uint8Array): unknown {
+  try {
+    const length = new DataView(envelope.buffer, envelope.byteOffset).getUint32(0);
+    const header = JSON.parse(Buffer.from(envelope.subarray(4, 4 + length)).toString("latin1"));
+    return header.intent;
+  } catch {
+    return undefined;
   }
 }
 

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Spine, startSpine } from "../kit/spine.ts";
 import { ask } from "./ask.ts";
 import { sendRequest } from "./caller.ts";
-import { connectUser, type PlainConnection } from "./connect-user.ts";
+import { connectUser, type PlainConnection, type PlainUser } from "./connect-user.ts";
 import { type PlainCall, servePlain } from "./gateway.ts";
 
 let spine: Spine;
@@ -16,24 +16,26 @@ let caller: PlainConnection;
 
 beforeAll(async () => {
   spine = await startSpine({ intents: ["chat", "tools"] });
-  caller = await plainUser("orchestrator");
+  caller = await plainUser("orchestrator", "orchestrator");
 });
 afterAll(async () => {
   await caller?.nats.close();
   await spine?.[Symbol.asyncDispose]();
 });
 
-function plainUser(name: string): Promise<PlainConnection> {
-  return connectUser({ name, servers: [spine.nats.url], seedFile: spine.nats.credentials.seedFile(name) });
+function plainUser(name: string, role: PlainUser["role"]): Promise<PlainConnection> {
+  const seedFile = spine.nats.credentials.seedFile(name);
+  return connectUser({ name, role, servers: [spine.nats.url], seedFile });
 }
 
 async function plainGateway(
   handler: (call: PlainCall) => Promise<Uint8Array> | Uint8Array,
   concurrency?: number,
 ): Promise<AsyncDisposable> {
-  const connection = await plainUser("gateway-openai");
+  const connection = await plainUser("gateway-openai", "gateway");
   return servePlain(connection, {
     provider: "openai",
+    intents: ["chat"],
     handler,
     ...(concurrency !== undefined && { concurrency }),
   });
@@ -95,14 +97,20 @@ describe("a request of a plain caller", () => {
     expect(Math.max(...answers.map(({ envelopes }) => envelopes))).toBeGreaterThan(1);
   });
 
-  test("that is refused is sealed once more, and then given up", async () => {
-    await using _gateway = await gateway(echo, ["chat"]);
-    const started = performance.now();
-    await expect(sendRequest(caller, { ...asked, intent: "tools", body: hello })).rejects.toMatchObject({
-      code: "REFUSED",
-    });
-    expect(performance.now() - started).toBeGreaterThan(2 * 700 + 1000 - 2);
-  });
+  test.each([
+    ["a plain gateway", () => plainGateway(echoPlain)],
+    ["a gateway that uses the client", () => gateway(echo, ["chat"])],
+  ])(
+    "that is refused by %s, which has another intent, is sealed once more, and then given up",
+    async (_kind, serve) => {
+      await using _gateway = await serve();
+      const started = performance.now();
+      await expect(sendRequest(caller, { ...asked, intent: "tools", body: hello })).rejects.toMatchObject({
+        code: "REFUSED",
+      });
+      expect(performance.now() - started).toBeGreaterThan(2 * 700 + 1000 - 2);
+    },
+  );
 
   test("that meets a Redis which has forgotten everything is answered all the same", async () => {
     await using _gateway = await plainGateway(echoPlain);
@@ -154,8 +162,8 @@ describe("a request of a plain caller", () => {
   );
 
   test("whose answer is forged waits for the right one", async () => {
-    const connection = await plainUser("gateway-openai");
-    connection.nats.subscribe("scbe.v1.request.openai", {
+    const connection = await plainUser("gateway-openai", "gateway");
+    connection.nats.subscribe("scbe.v1.request.*.openai", {
       queue: "gateways",
       callback: (_error, message) => void answerTwice(connection, message),
     });
@@ -168,9 +176,10 @@ describe("a request of a plain caller", () => {
 
 /** First what looks like an answer and belongs to another request, then the right one. */
 async function answerTwice(connection: PlainConnection, message: Msg): Promise<void> {
-  const opened = await ask(connection, "scbe.v1.envelope.open.request.openai", message.data);
+  const at = `${connection.user}.openai.chat`;
+  const opened = await ask(connection, `scbe.v1.envelope.open.request.${at}`, message.data);
   const binding = Object.fromEntries(
-    ["scbe-model", "scbe-intent", "scbe-request-id", "scbe-in-reply-to"].map((name) => [
+    ["scbe-model", "scbe-request-id", "scbe-in-reply-to"].map((name) => [
       name,
       opened.headers?.get(name) ?? "",
     ]),
@@ -180,7 +189,7 @@ async function answerTwice(connection: PlainConnection, message: Msg): Promise<v
     { body: "the right one", binding },
   ];
   for (const { body, binding: parameters } of answers) {
-    const subject = "scbe.v1.envelope.seal.response.openai";
+    const subject = `scbe.v1.envelope.seal.response.${at}`;
     const sealed = await ask(connection, subject, Buffer.from(body), parameters);
     const status = sealed.headers;
     message.respond(sealed.data, status && { headers: status });

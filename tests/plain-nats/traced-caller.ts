@@ -5,7 +5,8 @@ import type { PlainConnection } from "./connect-user.ts";
 /** Header names as they are on the wire. */
 type Headers = Readonly<Record<string, string>>;
 
-const WHOM = { "scbe-model": "gpt-5", "scbe-intent": "chat" };
+const WHOM = { "scbe-model": "gpt-5" };
+const INTENT = "chat";
 const TIMEOUT_MS = 10_000;
 
 /** A request that the envelope service has sealed. */
@@ -24,13 +25,14 @@ export async function sealTraced(
   body: Uint8Array,
   trace: Headers = {},
 ): Promise<TracedRequest> {
-  const subject = `scbe.v1.envelope.seal.request.${provider}`;
+  const subject = `scbe.v1.envelope.seal.request.${connection.user}.${provider}.${INTENT}`;
   const sealed = await ask(connection, subject, body, { ...WHOM, ...trace });
   const requestId = header(sealed, "scbe-request-id");
   const binding = {
     ...WHOM,
     "scbe-request-id": requestId,
     "scbe-in-reply-to": header(sealed, "scbe-in-reply-to"),
+    "scbe-opening-token": header(sealed, "scbe-opening-token"),
   };
   return { requestId, envelope: sealed.data, told: traceOf(sealed), binding };
 }
@@ -42,8 +44,13 @@ export async function sendTraced(
   { envelope, binding }: TracedRequest,
   trace: Headers,
 ): Promise<Uint8Array> {
-  const answer = await answerTo(connection, `scbe.v1.request.${provider}`, envelope, trace);
-  const subject = `scbe.v1.envelope.open.response.${provider}`;
+  const answer = await answerTo(
+    connection,
+    `scbe.v1.request.${connection.user}.${provider}`,
+    envelope,
+    trace,
+  );
+  const subject = `scbe.v1.envelope.open.response.${connection.user}.${provider}.${INTENT}`;
   const opened = await ask(connection, subject, answer.data, { ...binding, ...trace });
   if (header(opened, "scbe-status") !== "opened") throw new Error(`it is ${header(opened, "scbe-status")}`);
   return opened.data;

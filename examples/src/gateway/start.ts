@@ -7,6 +7,7 @@ import {
   type Readiness,
   startOpsServer,
   startTracing,
+  tellListening,
 } from "@scbe/service-kit";
 import { answerChat } from "./answer-chat.ts";
 import type { GatewayConfig } from "./config.ts";
@@ -28,8 +29,9 @@ export async function start(config: GatewayConfig, signal: AbortSignal): Promise
   own.declare("serving");
   let client: Client | undefined;
   const readiness = joined(own, () => client?.readiness);
-  const { SCBE_OPS_HOST: host, SCBE_OPS_PORT: port } = config;
-  const ops = stack.use(await startOpsServer({ host, port, metrics, readiness }));
+  const { SCBE_OPS_HOST: host, SCBE_OPS_PORT: port, SCBE_METRICS_TOKEN: metricsToken } = config;
+  const ops = stack.use(await startOpsServer({ host, port, metrics, readiness, metricsToken }));
+  tellListening("ops", ops.port);
   log.info({ opsPort: ops.port }, "starting");
 
   client = stack.use(await connect({ name, role: "gateway", providers: [provider], log, metrics, signal }));

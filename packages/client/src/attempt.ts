@@ -9,7 +9,7 @@ import { type Bus, backoffMs, type Clock, recordedSpan, type Slots, type TrustVi
 import type { Cargo, CargoAnswer } from "./cargo.ts";
 import { isUsable, judge } from "./expectations.ts";
 import { type Flight, fly, type Landing } from "./flight.ts";
-import type { Outcomes } from "./outcomes/outcomes.ts";
+import type { Outcomes, Wait } from "./outcomes/outcomes.ts";
 import { resultOf } from "./outcomes/result-of.ts";
 import type { Patience } from "./patience.ts";
 import type { RequestOptions } from "./request-options.ts";
@@ -40,8 +40,6 @@ export interface AttemptOptions {
   readonly envelopesMax: number;
 }
 
-/** With less than this of a request's time left, a provider is not to blame for taking longer: others were slow, or its gateways full. */
-const HURRIED = 0.1;
 const BUSY_PAUSE = { firstMs: 10, maxMs: 500 };
 const EPOCH_PAUSE_MS = 100;
 /** How long the guards may take to answer for the epoch in force: longer than they need to begin one. */
@@ -64,8 +62,12 @@ export class Attempt {
   /** The last that was sent. */
   #cargo: Cargo | undefined;
   #sentAt = 0;
-  /** It was sent with hardly any time left, and not for this provider's silence before. */
-  #isHurried = false;
+  /** The time that was left when it was sent. */
+  #givenMs = 0;
+  /** When it was sent, or the first of those before it that no gateway gave a sign of life for. */
+  #silentFrom = 0;
+  /** A gateway has given a sign of life for it. */
+  #hasSign = false;
   #wasSilent = false;
   #hasAskedForEpoch = false;
   /** That of an envelope that was refused, once the guards have said that it is in force. */
@@ -100,20 +102,35 @@ export class Attempt {
       return answer;
     } catch (error) {
       const result = isScbeError(error) ? resultOf(error.code) : undefined;
-      if (result !== undefined && !(this.#isHurried && result === "timeout")) this.#tell(result, startedAt);
+      if (result !== undefined) this.#tell(result, startedAt);
       throw error;
     }
   }
 
   /** What was not sealed says nothing: anybody may have answered it. */
   #tell(result: OutcomeResult, startedAt: number): void {
-    if (!(this.#cargo instanceof SealedCargo)) return;
+    const cargo = this.#cargo;
+    if (!(cargo instanceof SealedCargo)) return;
     const { outcomes } = this.#ports;
-    const { provider } = this.#asked;
-    const outcome = { provider, requestId: this.#requestId, latencyMs: performance.now() - startedAt };
+    const { provider, intent, model, expects } = this.#asked;
+    const latencyMs = performance.now() - startedAt;
+    const outcome = { provider, intent, model, requestId: this.#requestId, latencyMs };
     if (result === "refused") outcomes.refused(outcome, this.#refusedEpoch);
+    else if (result === "timeout") outcomes.timedOut(outcome, this.#wait(cargo));
+    else if (result === "latency") outcomes.late(outcome, expects?.withinMs ?? 0);
     else outcomes.note({ ...outcome, result });
   }
+
+  #wait({ hasUnopened }: SealedCargo): Wait {
+    if (this.#hasSign) return { of: "answer", givenMs: this.#givenMs, isUnopened: hasUnopened };
+    return { of: "sign", givenMs: performance.now() - this.#silentFrom, isUnopened: hasUnopened };
+  }
+
+  readonly #onSign = (): void => {
+    this.#hasSign = true;
+    if (this.#cargo instanceof SealedCargo)
+      this.#ports.outcomes.signed(this.#asked.provider, performance.now() - this.#sentAt);
+  };
 
   async #ask(): Promise<CargoAnswer> {
     for (;;) {
@@ -131,8 +148,13 @@ export class Attempt {
 
   /** @throws ScbeError what an answer says that is a problem */
   #truthOf(answer: CargoAnswer): CargoAnswer {
-    if (answer.header !== undefined) this.#ports.outcomes.answered(this.#asked.provider);
-    if (answer.contentType === PROBLEM_MEDIA_TYPE) throw decodeProblem(answer.body);
+    const problem = answer.contentType === PROBLEM_MEDIA_TYPE ? decodeProblem(answer.body) : undefined;
+    if (answer.header !== undefined) {
+      // A handler that had no answer in time has not shown how long one takes.
+      const ms = problem?.code === "TIMEOUT" ? undefined : performance.now() - this.#sentAt;
+      this.#ports.outcomes.answered(this.#asked.provider, this.#asked, ms);
+    }
+    if (problem !== undefined) throw problem;
     return answer;
   }
 
@@ -192,10 +214,13 @@ export class Attempt {
     this.#envelopes += 1;
     this.#cargo = cargo;
     this.#sentAt = performance.now();
-    const { leftOfAllMs, timeoutMs } = this.#patience;
-    this.#isHurried = !this.#wasSilent && leftOfAllMs < timeoutMs * HURRIED;
+    this.#givenMs = this.#patience.leftMs;
+    if (!this.#wasSilent) this.#silentFrom = this.#sentAt;
+    this.#hasSign = false;
+    const onSign = this.#onSign;
+    const options = { bus, cargo, patience: this.#patience, acceptTimeoutMs, among: flights, onSign };
     try {
-      const landing = await fly({ bus, cargo, patience: this.#patience, acceptTimeoutMs, among: flights });
+      const landing = await fly(options);
       shown.landed(cargo, landing.kind);
       return landing;
     } catch (error) {

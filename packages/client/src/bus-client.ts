@@ -31,7 +31,7 @@ export class BusClient implements Client {
     this.#config = config;
     this.#verifier = verifier;
     this.#stack = stack;
-    const { sealer, epochs } = verifier;
+    const { sealer, epochs, latches } = verifier;
     const opener = verifier.opener({ providers: config.SCBE_PROVIDERS, intents: config.SCBE_INTENTS });
     const acceptTimeoutMs = config.SCBE_ACCEPT_TIMEOUT_MS;
     const timeoutMsMax = config.SCBE_REQUEST_TIMEOUT_MAX_MS;
@@ -39,9 +39,12 @@ export class BusClient implements Client {
     const { control, trust } = verifier;
     const providers = config.SCBE_PROVIDERS;
     const common = { providers, intents: config.SCBE_INTENTS };
-    const limits = { acceptTimeoutMs, timeoutMsMax, fallbackAllowed: config.SCBE_FALLBACK === "allow" };
+    const fallbackAllowed = config.SCBE_FALLBACK === "allow";
+    const timeoutMinMs = config.SCBE_TRUST_TIMEOUT_MIN_MS;
+    const isTold = config.SCBE_TRUST_SCORER === "required";
+    const limits = { acceptTimeoutMs, timeoutMsMax, timeoutMinMs, fallbackAllowed, isTold };
     const shared = { bus, clock, log, metrics, sealer, opener, control, trust, common };
-    this.#requester = epochs && new Requester({ ...shared, epochs, ...limits });
+    this.#requester = epochs && latches && new Requester({ ...shared, epochs, latches, ...limits });
     this.#calls = epochs === undefined ? showCalls(metrics, providers) : undefined;
   }
 

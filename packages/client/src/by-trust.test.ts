@@ -3,7 +3,7 @@ import { type ProviderTrust, type ScbeError, trustLabel } from "@scbe/contracts"
 import { isInside } from "@scbe/envelope/control";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { says } from "../test/scripts.ts";
-import { excluded, latched, onProbation } from "../test/trust-documents.ts";
+import { excluded, latched, onProbation, out, ownLatch, toldBy } from "../test/trust-documents.ts";
 import { ASKED, failureOf, saying, TrustStage } from "../test/trust-stage.ts";
 import type { CandidatesOptions } from "./index.ts";
 
@@ -197,4 +197,20 @@ test("a document that is older than what is held changes nothing", async () => {
   await stage.broadcast({ v: 1, stream: { created: stage.created, seq: 1 }, providers: {} });
   await stage.heard("old", before);
   expect(await request()).toMatchObject({ provider: "anthropic" });
+});
+
+describe("what one teller's reports say", () => {
+  test("of its quality is obeyed by its own clients alone", async () => {
+    await stage.speak({ openai: toldBy("orchestrator", out()), anthropic: toldBy("batch", out()) });
+    expect(await request()).toMatchObject({ provider: "anthropic", passedOver: [distrusted("openai")] });
+  });
+
+  test("of its integrity is obeyed by its own clients alone", async () => {
+    await stage.speak({ openai: toldBy("batch", ownLatch()) });
+    expect(await request()).toMatchObject({ provider: "openai", passedOver: [] });
+    await stage.speak({ openai: toldBy("orchestrator", ownLatch()) });
+    expect(await request()).toMatchObject({ provider: "anthropic", passedOver: [{ code: "DISTRUSTED" }] });
+    const alone = await failureOf(stage.client.request({ ...ASKED, provider: "openai" }));
+    expect(alone.code).toBe("DISTRUSTED");
+  });
 });

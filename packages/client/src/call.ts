@@ -1,5 +1,5 @@
 import { HEADERS, STATUS } from "@scbe/contracts";
-import type { EndpointRequest } from "@scbe/service-kit";
+import { type EndpointRequest, sendingTime } from "@scbe/service-kit";
 
 /** Sent by a gateway that has not answered after this long. */
 const ACCEPT_AFTER_MS = 250;
@@ -74,6 +74,13 @@ export class Call {
     this.#controller?.abort();
   }
 
+  /** It was refused. Until the noise comes it looks like any other that is at work, by `accepted` too, and takes no place for that. */
+  refuse(): void {
+    const { arrivedAt } = this.#request;
+    if (this.#accepted || this.#deadline <= arrivedAt + ACCEPT_AFTER_MS) return;
+    this.#request.respondEarly({ ...ACCEPTED, notBefore: arrivedAt + ACCEPT_AFTER_MS });
+  }
+
   /** No timer runs any more. */
   close(): void {
     clearTimeout(this.#timer);
@@ -96,7 +103,7 @@ export class Call {
   }
 
   #acceptInMs(): number {
-    return this.#request.arrivedAt + ACCEPT_AFTER_MS - performance.now();
+    return sendingTime(this.#request.arrivedAt + ACCEPT_AFTER_MS) - performance.now();
   }
 
   #awaitNext(): void {

@@ -25,9 +25,16 @@ export const clientConfig = defineConfig({
     unit: "ms",
     doc: "The longest that one request may take from its caller's call to its answer.",
   }),
+  SCBE_TRUST_TIMEOUT_MIN_MS: integer({
+    default: 30_000,
+    min: 1,
+    max: 3_600_000,
+    unit: "ms",
+    doc: "A request that had this much time and no answer speaks against its provider. One that had less does so only if the provider usually answers in that time, by what this process has seen.",
+  }),
   SCBE_FALLBACK: choice(["refuse", "allow"], {
     default: "refuse",
-    doc: "What happens to a request that kill switch or flags take out of SCBE's path. `allow`: it travels unsealed, which the bus must permit, too; `refuse`: it is refused.",
+    doc: "What happens to a request that the control document sends to fallback, which an administrator has chosen there. `allow`: it travels unsealed, which the bus must permit, too; `refuse`: it is refused.",
   }),
 });
 export type ClientConfig = ConfigValues<typeof clientConfig>;

@@ -11,6 +11,6 @@ test("a grant has a trace of its own, also of a client that was connected in the
   await using _tracing = await startTracing({ name: "orchestrator", version: "0" });
   await using deployment = await startDeployment();
   await using _client = await withTrace("starting up", {}, () => deployment.orchestrator());
-  const grant = await collector.span("request scbe.v1.keyring.grant.openai");
+  const grant = await collector.span("request scbe.v1.keyring.grant.orchestrator.openai");
   expect(grant.parentSpanId ?? "").toBe("");
 });

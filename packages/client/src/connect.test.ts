@@ -1,5 +1,5 @@
 import { Registry } from "@scbe/service-kit";
-import { eventually, freePort, type NatsServer, startNats } from "@scbe/testkit";
+import { closedPort, eventually, type NatsServer, startNats } from "@scbe/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Deployment, startDeployment } from "../test/deployment.ts";
 import { RawCaller } from "../test/raw-caller.ts";
@@ -59,7 +59,8 @@ describe("connecting", () => {
   });
 
   test("is ABORTED as soon as it is given up, with NATS there or not", async () => {
-    const nobody = { servers: [`nats://127.0.0.1:${await freePort()}`] };
+    using closed = await closedPort();
+    const nobody = { servers: [`nats://127.0.0.1:${closed.port}`] };
     for (const transport of [lonely().transport, { ...lonely().transport, ...nobody }]) {
       const options = { ...lonely(), ...(transport && { transport }), timeoutMs: 10_000 };
       const { code, afterMs } = await failure({ ...options, signal: AbortSignal.timeout(150) });
@@ -70,7 +71,8 @@ describe("connecting", () => {
   });
 
   test("without NATS is a TIMEOUT that names its servers", async () => {
-    const url = `nats://127.0.0.1:${await freePort()}`;
+    using closed = await closedPort();
+    const url = `nats://127.0.0.1:${closed.port}`;
     const { code, message } = await failure({ ...lonely(), transport: { servers: [url] } });
     expect(code).toBe("TIMEOUT");
     expect(message).toContain(url);

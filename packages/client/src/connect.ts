@@ -1,5 +1,4 @@
 import { isName } from "@scbe/contracts";
-import { isAllFallback } from "@scbe/envelope/control";
 import {
   type Clock,
   connectHostBus,
@@ -21,6 +20,7 @@ import type { Answer, CandidatesOptions, RequestOptions } from "./request-option
 import { type Enough, untilReady } from "./until-ready.ts";
 import { type ControlView, openVerifier } from "./verifier/index.ts";
 import { VERSION } from "./version.ts";
+import { isAllFallback } from "./way-of.ts";
 
 /** An orchestrator sends requests, a gateway serves them. They are different users of the bus, with different rights. */
 export type ClientRole = "orchestrator" | "gateway";
@@ -137,11 +137,12 @@ async function connectClient(options: ConnectOptions): Promise<Client> {
   const metrics = options.metrics ?? new Registry();
   const shown = stack.use(showProcess({ metrics, name, version: VERSION, readiness, clock }));
   const dealings = { name, log, readiness, metrics, timeoutMs, ...(signal && { signal }) };
-  const bus = stack.use(await connectHostBus({ ...transport, ...dealings }));
+  const bus = stack.use(await connectHostBus({ ...transport, role, ...dealings }));
   shown.follow(bus);
   const host = { name, bus, identity: loadIdentity(transport), clock, log, readiness, metrics };
-  const verifier = stack.use(openVerifier(host, config, { as: role }));
-  const enough = config.SCBE_FALLBACK === "allow" ? allUnsealed(verifier.control, config) : undefined;
+  const fallbackAllowed = config.SCBE_FALLBACK === "allow";
+  const verifier = stack.use(openVerifier(host, config, { as: role, fallbackAllowed }));
+  const enough = fallbackAllowed ? allUnsealed(verifier.control, config) : undefined;
   await untilReady(readiness, { timeoutMs: deadline - performance.now(), signal, enough });
   return new BusClient(host, config, verifier, stack.move());
 }

@@ -48,6 +48,6 @@ test("each candidate's attempt is a span beside the others, in the one trace of 
   ]);
   const [, , served] = childrenOf(root);
   expect(new Set(childrenOf(served).map(({ name }) => name))).toEqual(
-    new Set(["scbe.seal", "request scbe.v1.request.anthropic"]),
+    new Set(["scbe.seal", "request scbe.v1.request.orchestrator.anthropic"]),
   );
 });

@@ -49,7 +49,7 @@ export class Course {
     this.#plan = plan;
     this.#requestId = requestId;
     const { document } = ports.trust;
-    const trust = { document, requestId, now: ports.clock.now() };
+    const trust = { document, requestId, teller: ports.bus.user, now: ports.clock.now() };
     const trusted = plan.candidates.filter((it) => isTrusted(it, trust));
     this.#distrusted = plan.candidates.filter((it) => !trusted.includes(it));
     this.#candidates = [...trusted, ...this.#distrusted];

@@ -1,4 +1,4 @@
-import { HEADERS, subjectFor } from "@scbe/contracts";
+import { HEADERS, patternOf } from "@scbe/contracts";
 import { startTracing } from "@scbe/service-kit";
 import { eventually } from "@scbe/testkit";
 import { expect, test, vi } from "vitest";
@@ -15,7 +15,7 @@ test("a request that fits the bus without its trace's headers goes without them"
   const bus = await deployment.connect("gateway-openai");
   const _gateway = new ScriptedGateway(bus, deployment.keyring);
   const arrived: { bytes: number; isTraced: boolean }[] = [];
-  bus.subscribe(subjectFor("request", "openai"), (message) => {
+  bus.subscribe(patternOf("request", { provider: "openai" }), (message) => {
     arrived.push({ bytes: message.data.length, isTraced: message.header(HEADERS.traceparent) !== undefined });
   });
   await bus.flush();

@@ -1,12 +1,4 @@
-import {
-  type ErrorCode,
-  HEADERS,
-  isScbeError,
-  readServiceError,
-  ScbeError,
-  STATUS,
-  subjectFor,
-} from "@scbe/contracts";
+import { HEADERS, isScbeError, readAnswer, readServiceError, ScbeError, subjectOf } from "@scbe/contracts";
 import {
   ATTRIBUTES,
   type Bus,
@@ -41,6 +33,8 @@ export interface FlightOptions {
   readonly cargo: Cargo;
   readonly patience: Patience;
   readonly acceptTimeoutMs: number;
+  /** Runs once, when a gateway has accepted the cargo or answered it. */
+  readonly onSign?: () => void;
   /** All of one client, while they last. */
   readonly among: Slots<Flight>;
 }
@@ -74,7 +68,7 @@ export class Flight {
     this.#resolve = resolve;
     this.#reject = reject;
     const { subject, provider, bytes } = options.cargo;
-    this.#subject = subjectFor(subject, provider);
+    this.#subject = subjectOf(subject, { user: options.bus.user, provider });
     this.#span = requestSpan(this.#subject, bytes.length);
     this.#slot = options.among.add(this);
   }
@@ -123,32 +117,38 @@ export class Flight {
   }
 
   #onAnswer(message: BusMessage): void {
-    switch (message.header(HEADERS.status)) {
-      case this.#options.cargo.answeredBy:
+    const kind = readAnswer((name) => message.header(name), this.#options.cargo.answeredBy);
+    switch (kind) {
+      case "answer":
         this.#onAnswered(message);
         return;
-      case STATUS.accepted:
+      case "accepted":
         this.#onAccepted();
         return;
-      case STATUS.busy:
+      case "busy":
         this.#onBusy();
         return;
-      case STATUS.refused:
-        this.#land({ kind: "refused" });
+      case "refused":
+      case "switched_off":
+        this.#land({ kind });
         return;
-      default:
-        this.#onOther(message);
+      case "not_ready":
+      case "internal":
+        this.#fail(unsealed(kind, message));
     }
   }
 
   #onAnswered(message: BusMessage): void {
     const answer = inSpan(this.#span, () => this.#options.cargo.open(message));
-    if (answer !== undefined) this.#land({ kind: "answered", answer });
+    if (answer === undefined || this.#landed) return;
+    if (!this.#accepted) this.#options.onSign?.();
+    this.#land({ kind: "answered", answer });
   }
 
   #onAccepted(): void {
     if (this.#accepted) return;
     this.#accepted = true;
+    this.#options.onSign?.();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(this.#onTimer, Math.max(1, this.#options.patience.leftMs));
   }
@@ -156,14 +156,6 @@ export class Flight {
   /** A gateway that has accepted is not full any more: it would be a second envelope while the first is at work. */
   #onBusy(): void {
     if (!this.#accepted) this.#land({ kind: "busy" });
-  }
-
-  /** Codes and texts that stand outside a seal are anybody's; only a sealed problem is taken at its word. */
-  #onOther(message: BusMessage): void {
-    const error = readServiceError((name) => message.header(name));
-    if (error?.code === "BUSY") this.#onBusy();
-    else if (error?.code === "SWITCHED_OFF") this.#land({ kind: "switched_off" });
-    else if (error !== undefined) this.#fail(unsealed(error.code));
   }
 
   readonly #onTimer = (): void => {
@@ -183,7 +175,7 @@ export class Flight {
     const { bus, cargo } = this.#options;
     if (this.#exchange === undefined || !bus.connected) return;
     try {
-      bus.publish(subjectFor("cancel", cargo.provider), cargo.id);
+      bus.publish(subjectOf("cancel", { provider: cargo.provider }), cargo.id);
     } catch {
       // The gateway has the deadline, too.
     }
@@ -226,7 +218,9 @@ function late(): ScbeError {
   return new ScbeError("TIMEOUT", "no answer that opens arrived within the deadline");
 }
 
-function unsealed(code: ErrorCode): ScbeError {
+/** Codes and texts outside a seal are not authenticated; only a sealed problem is believed. */
+function unsealed(kind: "not_ready" | "internal", message: BusMessage): ScbeError {
+  const code = readServiceError((name) => message.header(name))?.code ?? "INTERNAL";
   const text = `a gateway answered without a seal: ${code}`;
-  return new ScbeError(code === "INTERNAL" ? "INTERNAL" : "NOT_READY", text);
+  return new ScbeError(kind === "internal" ? "INTERNAL" : "NOT_READY", text);
 }

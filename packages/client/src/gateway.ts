@@ -1,5 +1,5 @@
-import { HEADERS, isScbeError, QUEUES, ScbeError, STATUS, subjectFor } from "@scbe/contracts";
-import type { Opener, Sealer } from "@scbe/envelope";
+import { HEADERS, isScbeError, QUEUES, readTimeoutMs, STATUS, servedAs, subjectOf } from "@scbe/contracts";
+import type { OpenedRequest, Opener, RefusedRequest, Sealer } from "@scbe/envelope";
 import {
   ATTRIBUTES,
   type Bus,
@@ -22,13 +22,13 @@ import { Call } from "./call.ts";
 import { Cancellations, cancelId } from "./cancellations.ts";
 import type { Gateway, ServeOptions } from "./gateway-options.ts";
 import type { Question } from "./question.ts";
-import { readTimeout } from "./read-timeout.ts";
 import { SealedQuestion } from "./sealed-question.ts";
 import { settles } from "./settles.ts";
 import type { ShownCalls } from "./show-calls.ts";
 import { UnsealedQuestion } from "./unsealed-question.ts";
 import type { ControlView } from "./verifier/index.ts";
 import { VERSION } from "./version.ts";
+import { mayBeAnswered, unsealedRefusal } from "./way-of.ts";
 
 export interface GatewayPorts {
   /** The user's name on the bus, and so the service's. */
@@ -78,6 +78,8 @@ export async function startGateway(options: ServeOptions, ports: GatewayPorts): 
   }
 }
 
+type Answering = (request: EndpointRequest, call: Call) => EndpointAnswer | Promise<EndpointAnswer>;
+
 class QueueGateway implements Gateway {
   readonly provider: string;
   readonly #options: ServeOptions;
@@ -119,7 +121,9 @@ class QueueGateway implements Gateway {
 
   async start(): Promise<void> {
     const { bus, readiness } = this.#ports;
-    this.#stack.use(bus.subscribe(subjectFor("cancel", this.provider), ({ data }) => this.#cancel(data)));
+    this.#stack.use(
+      bus.subscribe(subjectOf("cancel", { provider: this.provider }), ({ data }) => this.#cancel(data)),
+    );
     await this.#unsealed?.join();
     if (readiness.ready) await this.#service.join();
     if (this.#disposing !== undefined) return;
@@ -148,7 +152,7 @@ class QueueGateway implements Gateway {
   }
 
   #definition(kind: "request" | "fallback"): ServiceDefinition {
-    const answer = (request: EndpointRequest, call: Call): Promise<EndpointAnswer> =>
+    const answer: Answering = (request, call) =>
       kind === "request" ? this.#answer(request, call) : this.#answerUnsealed(request, call);
     return {
       name: this.#ports.name,
@@ -158,7 +162,7 @@ class QueueGateway implements Gateway {
       endpoints: [
         {
           name: kind,
-          subject: subjectFor(kind, this.provider),
+          ...servedAs(kind, this.provider),
           handler: (request) => this.#take(request, answer),
           concurrency: this.#options.concurrency ?? CONCURRENCY,
           onBusy: () => BUSY,
@@ -167,40 +171,48 @@ class QueueGateway implements Gateway {
     };
   }
 
-  async #take(
-    request: EndpointRequest,
-    answer: (request: EndpointRequest, call: Call) => Promise<EndpointAnswer>,
-  ): Promise<EndpointAnswer> {
-    const call = new Call(request, readTimeout(request, this.#ports.timeoutMsMax));
+  #take(request: EndpointRequest, answer: Answering): EndpointAnswer | Promise<EndpointAnswer> {
+    const call = new Call(
+      request,
+      readTimeoutMs(request.header(HEADERS.timeoutMs), this.#ports.timeoutMsMax),
+    );
     const slot = this.#calls.add(call);
-    try {
-      return await answer(request, call);
-    } finally {
+    const close = (): void => {
       call.close();
       this.#calls.remove(slot);
       if (this.#calls.size === 0) this.#onIdle?.();
+    };
+    try {
+      const answered = answer(request, call);
+      if (answered instanceof Promise) return answered.finally(close);
+      close();
+      return answered;
+    } catch (error) {
+      close();
+      throw error;
     }
   }
 
-  async #answer({ data, arrivedAt }: EndpointRequest, call: Call): Promise<EndpointAnswer> {
-    const { opener, sealer, control, clock, skewMsMax } = this.#ports;
-    const opened = await withSpan("scbe.open", OPEN, () =>
-      opener.openRequest(data, { provider: this.provider, arrivedAt }),
+  /** A forgery is answered in the turn in which it has arrived: it has no place when the next message is looked at. */
+  #answer({ data, arrivedAt }: EndpointRequest, call: Call): EndpointAnswer | Promise<EndpointAnswer> {
+    const opening = withSpan("scbe.open", OPEN, () =>
+      this.#ports.opener.openRequest(data, { provider: this.provider, arrivedAt }),
     );
-    const span = recordedSpan();
-    if (!opened.ok) {
-      if (span !== undefined) setFailure(span, "refused");
-      return { data: opened.noise, headers: REFUSED };
-    }
+    return opening instanceof Promise
+      ? opening.then((it) => (it.ok ? this.#answerOpened(it, call) : refused(it, call)))
+      : refused(opening, call);
+  }
+
+  #answerOpened(opened: OpenedRequest, call: Call): Promise<EndpointAnswer> {
+    const { sealer, control, clock, skewMsMax } = this.#ports;
     const { ts, ttl, request_id: requestId } = opened.header;
     call.endWithin(ts + ttl * 1000 + skewMsMax - clock.now());
-    call.isPermitted = () => control.permits("response", this.provider, requestId);
+    call.isPermitted = () => mayBeAnswered(control, "sealed", { provider: this.provider, requestId });
     return this.#work(new SealedQuestion(opened, sealer), opened.hash, call);
   }
 
-  /** Taken only where this gateway's own control document says so: nobody can strip the seal of what is to be sealed. */
-  async #answerUnsealed(request: EndpointRequest, call: Call): Promise<EndpointAnswer> {
-    const { control, shown } = this.#ports;
+  #answerUnsealed(request: EndpointRequest, call: Call): Promise<EndpointAnswer> {
+    const { control, shown, fallbackAllowed } = this.#ports;
     const { intents = this.#ports.intents, models } = this.#options;
     const common = { providers: [this.provider], intents };
     const question = new UnsealedQuestion(request, {
@@ -208,16 +220,14 @@ class QueueGateway implements Gateway {
       provider: this.provider,
       ...(models && { models }),
     });
-    const way = (): string => control.route(this.provider, question.header.request_id).way;
-    if (way() !== "fallback") {
+    const travelling = { provider: this.provider, requestId: question.header.request_id, fallbackAllowed };
+    const refusal = unsealedRefusal(control, travelling);
+    if (refusal !== undefined) {
       shown?.unsealed(this.provider, "refused");
-      throw new ScbeError(
-        "SWITCHED_OFF",
-        `${this.provider}: the control document does not send this to fallback`,
-      );
+      throw refusal;
     }
     shown?.unsealed(this.provider, "taken");
-    call.isPermitted = () => way() !== "refused";
+    call.isPermitted = () => mayBeAnswered(control, "fallback", travelling);
     return this.#work(question, question.id, call);
   }
 
@@ -252,4 +262,11 @@ class QueueGateway implements Gateway {
       this.#onIdle = resolve;
     });
   }
+}
+
+function refused({ noise }: RefusedRequest, call: Call): EndpointAnswer {
+  const span = recordedSpan();
+  if (span !== undefined) setFailure(span, "refused");
+  call.refuse();
+  return { ...noise, headers: REFUSED };
 }

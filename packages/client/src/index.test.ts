@@ -17,6 +17,8 @@ test("the verifier's exports are these, and nothing else", () => {
   expect(Object.keys(verifier).sort()).toEqual([
     "Admissions",
     "EpochFollower",
+    "HeldKeys",
+    "OwnLatches",
     "openVerifier",
     "verifierVariables",
   ]);

@@ -22,11 +22,17 @@ import { Patience } from "./patience.ts";
 import { planOf } from "./plan-of.ts";
 import type { Answer, CandidatesOptions, RequestContent, RequestOptions } from "./request-options.ts";
 import { type ShownRequests, showRequests } from "./show-requests.ts";
+import type { OwnLatches } from "./verifier/index.ts";
 
 export interface RequesterPorts extends Omit<AttemptPorts, "flights" | "shown" | "outcomes"> {
   readonly log: Logger;
   readonly metrics: Registry;
   readonly timeoutMsMax: number;
+  readonly latches: OwnLatches;
+  /** `SCBE_TRUST_TIMEOUT_MIN_MS` */
+  readonly timeoutMinMs: number;
+  /** False: the deployment has no trust scorers, and nothing is told. */
+  readonly isTold: boolean;
 }
 
 /** Sends requests. Disposing ends those that are open, tells their gateways, and sends what the trust stream does not know yet. */
@@ -40,9 +46,9 @@ export class Requester implements AsyncDisposable {
   readonly #outcomes: Outcomes;
   #closed = false;
 
-  constructor({ log, metrics, timeoutMsMax, ...ports }: RequesterPorts) {
+  constructor({ log, metrics, timeoutMsMax, latches, timeoutMinMs, isTold, ...ports }: RequesterPorts) {
     const { bus, clock } = ports;
-    const outcomes = new Outcomes({ bus, clock, log, metrics });
+    const outcomes = new Outcomes({ bus, clock, log, metrics, latches, timeoutMinMs, isTold });
     this.#shown = showRequests(metrics, ports.common.providers, () => this.#open.size);
     this.#outcomes = outcomes;
     this.#ports = { ...ports, outcomes, flights: this.#flights, shown: this.#shown };

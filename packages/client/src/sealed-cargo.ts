@@ -4,6 +4,7 @@ import type { Cargo, CargoAnswer } from "./cargo.ts";
 import type { Outcomes } from "./outcomes/outcomes.ts";
 import type { RequestOptions } from "./request-options.ts";
 import type { ControlView } from "./verifier/index.ts";
+import { ANSWERED_BY, mayBeAnswered } from "./way-of.ts";
 
 export interface SealedCargoPorts {
   /** Told of an answer to a request that is its gateway's fault. */
@@ -21,11 +22,12 @@ const NO_HEADERS = {};
 /** A request in an envelope. Its answer is a response that opens and is bound to it; nothing else is. */
 export class SealedCargo implements Cargo {
   readonly subject = "request";
-  readonly answeredBy = "sealed";
+  readonly answeredBy = ANSWERED_BY.sealed;
   readonly headers = NO_HEADERS;
   readonly sealed: SealedRequest;
   readonly #ports: SealedCargoPorts;
   #hasBlamed = false;
+  #hasUnopened = false;
 
   /** @throws ScbeError what sealing throws */
   constructor(options: RequestOptions, requestId: string, ports: SealedCargoPorts) {
@@ -35,6 +37,11 @@ export class SealedCargo implements Cargo {
       span.setAttribute(ATTRIBUTES.kid, sealed.header.kid);
       return sealed;
     });
+  }
+
+  /** True when something came that was not opened, for a reason that may lie with this process. */
+  get hasUnopened(): boolean {
+    return this.#hasUnopened;
   }
 
   get provider(): string {
@@ -54,17 +61,18 @@ export class SealedCargo implements Cargo {
     return opening.ok ? asAnswer(opening) : undefined;
   }
 
-  /** Flags say it of requests alone: what was sealed is answered sealed. A kill ends both. */
   isPermitted(): boolean {
-    const { header } = this.sealed;
-    return this.#ports.control.permits("response", header.provider, header.request_id);
+    const { provider, request_id: requestId } = this.sealed.header;
+    return mayBeAnswered(this.#ports.control, "sealed", { provider, requestId });
   }
 
   #open(data: Uint8Array): ResponseOpening {
     const { opener, outcomes } = this.#ports;
     const { hash, header } = this.sealed;
     const opening = opener.openResponse(data, { hash, ...header });
-    if (!opening.ok && opening.isBlamed && !this.#hasBlamed) {
+    if (opening.ok) return opening;
+    this.#hasUnopened ||= opening.mayBeOurs;
+    if (opening.isBlamed && !this.#hasBlamed) {
       this.#hasBlamed = true;
       outcomes.blame(header.provider, header.request_id);
     }

@@ -4,6 +4,7 @@ import type { BusHeaders, BusMessage } from "@scbe/service-kit";
 import type { Cargo, CargoAnswer } from "./cargo.ts";
 import type { RequestOptions } from "./request-options.ts";
 import type { ControlView } from "./verifier/index.ts";
+import { ANSWERED_BY, mayBeAnswered } from "./way-of.ts";
 
 export interface UnsealedCargoPorts {
   readonly control: ControlView;
@@ -18,7 +19,7 @@ const NO_SCHEMA = "none";
 /** A request as it is, where the control document sends it past the envelope. Nothing vouches for its answer. */
 export class UnsealedCargo implements Cargo {
   readonly subject = "fallback";
-  readonly answeredBy = "unsealed";
+  readonly answeredBy = ANSWERED_BY.fallback;
   readonly provider: string;
   readonly bytes: Uint8Array;
   readonly headers: BusHeaders;
@@ -33,7 +34,11 @@ export class UnsealedCargo implements Cargo {
     this.headers = headersOf(options, requestId, this.id);
     this.#requestId = requestId;
     this.#ports = ports;
-    const parameters = new Parameters(options.provider, (name) => this.headers[name], ports.common);
+    const parameters = new Parameters(
+      { provider: options.provider },
+      (name) => this.headers[name],
+      ports.common,
+    );
     parameters.binding();
     parameters.content();
   }
@@ -44,9 +49,9 @@ export class UnsealedCargo implements Cargo {
     return { body: message.data, contentType, schemaHash };
   }
 
-  /** What went while it was permitted may come back, unless the traffic is to be refused by now. */
   isPermitted(): boolean {
-    return this.#ports.control.route(this.provider, this.#requestId).way !== "refused";
+    const { provider } = this;
+    return mayBeAnswered(this.#ports.control, "fallback", { provider, requestId: this.#requestId });
   }
 }
 

@@ -22,7 +22,7 @@ export class UnsealedQuestion implements Question {
 
   /** @throws ScbeError BAD_REQUEST naming the header at fault, or what is not served here */
   constructor(request: EndpointRequest, serves: UnsealedServes) {
-    const parameters = new Parameters(serves.provider, (name) => request.header(name), serves);
+    const parameters = new Parameters(serves, (name) => request.header(name), serves);
     const { hash, ...names } = parameters.binding();
     if (serves.models?.includes(names.model) === false)
       throw new ScbeError("BAD_REQUEST", `the model ${names.model} is not served here`);
@@ -39,7 +39,7 @@ export class UnsealedQuestion implements Question {
       ...(contentType !== undefined && { [HEADERS.contentType]: contentType }),
       ...(schemaHash !== undefined && { [HEADERS.schemaHash]: schemaHash }),
     };
-    new Parameters(this.#serves.provider, (name) => headers[name], this.#serves).content();
+    new Parameters(this.#serves, (name) => headers[name], this.#serves).content();
     return { data: body, headers };
   }
 }

@@ -6,7 +6,7 @@ import { createIdentity } from "@scbe/testkit";
 export const controller = createIdentity();
 export const stranger = createIdentity();
 export const REQUEST_ID = "0189dcd5-1111-4222-8333-444455556666";
-export const KILL: Kill = { mode: "disabled", cause: "integrity", reason: "a test", by: "test", since: 1 };
+export const KILL: Kill = { cause: "integrity", reason: "a test", by: "test", since: 1 };
 
 /** A document of generation 7, by which nothing is off. */
 export function documentOf(
@@ -20,6 +20,7 @@ export function documentOf(
     issued_at: 7,
     kill_switch: { all: null, providers: {} },
     scbe_envelope_verification: { enabled: true, providers: {} },
+    fallback: { causes: [] },
     skew_window: null,
     ...change,
   };

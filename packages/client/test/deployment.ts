@@ -1,3 +1,4 @@
+import type { Role } from "@scbe/contracts";
 import {
   type Bus,
   connectBus,
@@ -10,8 +11,9 @@ import { createTempDir, type NatsServer, startNats } from "@scbe/testkit";
 import { type Client, type ConnectOptions, connect } from "../src/index.ts";
 import { FakeGuard } from "./fake-guard.ts";
 import { FakeKeyring } from "./fake-keyring.ts";
+import { FakeScorer } from "./fake-scorer.ts";
 
-/** A real nats-server with a scripted keyring and guard on it; clients are the product's own. */
+/** A real nats-server with a scripted keyring, guard and trust scorer on it; clients are the product's own. */
 export interface Deployment extends AsyncDisposable {
   readonly nats: NatsServer;
   readonly keyring: FakeKeyring;
@@ -38,13 +40,16 @@ export async function startDeployment(variables: Readonly<Record<string, string>
   const { keyringPublicKey } = credentials;
   const transport = (name: string): Transport => credentials.transport(name, [nats.url]);
   const connections = stack.use(new AsyncDisposableStack());
-  const connectAs = async (name: string): Promise<Bus> =>
-    connections.use(await connectBus({ servers: [nats.url], name, log: silent }));
+  const connectAs = async (name: string, role?: Role): Promise<Bus> =>
+    connections.use(
+      await connectBus({ servers: [nats.url], name, log: silent, ...(role !== undefined && { role }) }),
+    );
   const identity = loadIdentity(transport("keyring"));
   if (identity === undefined) throw new Error("the keyring has no identity");
   const keyring = stack.use(new FakeKeyring(await connectAs("keyring"), identity));
   const guard = stack.use(new FakeGuard(await connectAs("replay-guard")));
-  const bus = await connectAs("test");
+  stack.use(new FakeScorer(await connectAs("trust-scorer")));
+  const bus = await connectAs("test", "orchestrator");
   await bus.flush();
   const options = (name: string): ConnectOptions => ({
     name,
@@ -70,7 +75,7 @@ export async function startDeployment(variables: Readonly<Record<string, string>
     guard,
     keyringPublicKey,
     bus,
-    connect: connectAs,
+    connect: (name) => connectAs(name),
     transport,
     options,
     orchestrator: (more = {}) => ready({ ...options("orchestrator"), ...more }),

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { STATUS, SUBJECTS } from "@scbe/contracts";
+import { STATUS, SUBJECTS, writeMessage } from "@scbe/contracts";
 import { Registry } from "@scbe/service-kit";
 import { createTestHost, eventually } from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -37,7 +37,7 @@ async function speak(providers: Providers): Promise<void> {
   const before = await applied();
   seq += 1;
   const document = { v: 1, stream: { created: "2027-01-15T08:00:00Z", seq }, providers };
-  deployment.bus.publish(SUBJECTS.trustState, Buffer.from(JSON.stringify(document)));
+  deployment.bus.publish(SUBJECTS.trustState, writeMessage(document));
   await deployment.bus.flush();
   await eventually(async () => (await applied()) > before, { timeoutMs: 20_000 });
 }
@@ -118,7 +118,7 @@ describe("the envelope service's verifier", () => {
       const answering = () => sealer.sealResponse({ request: { header, hash }, body: Buffer.from("x") });
       expect(answering).toThrow(expect.objectContaining({ code: "DISTRUSTED" }));
       await speak({ openai: excluded() });
-      await eventually(() => (trust.document?.providers.openai?.exclusion ?? null) !== null);
+      await eventually(() => (trust.document?.providers.openai?.latch ?? null) === null);
       expect(seal().header.provider).toBe("openai");
     });
   });

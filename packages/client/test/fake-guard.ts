@@ -4,7 +4,8 @@ import {
   decodeAdmitBatch,
   type EpochRecord,
   encodeVerdicts,
-  SUBJECTS,
+  patternOf,
+  writeMessage,
 } from "@scbe/contracts";
 import type { Bus } from "@scbe/service-kit";
 
@@ -24,13 +25,13 @@ export class FakeGuard implements AsyncDisposable {
 
   constructor(bus: Bus) {
     this.#stack.use(
-      bus.subscribe(SUBJECTS.epochGet, ({ reply }) => {
+      bus.subscribe(patternOf("epochGet"), ({ reply }) => {
         this.epochAsked += 1;
         if (reply !== undefined && this.tells) bus.publish(reply, this.#record());
       }),
     );
     this.#stack.use(
-      bus.subscribe(`${SUBJECTS.admit}.*`, ({ data, reply }) => {
+      bus.subscribe(patternOf("admit"), ({ data, reply }) => {
         const items = decodeAdmitBatch(data);
         this.admits += items.length;
         const verdicts = items.map(({ sessionId, counter }): AdmitVerdict => {
@@ -65,6 +66,6 @@ export class FakeGuard implements AsyncDisposable {
       from: 0,
       to: 1,
     };
-    return Buffer.from(JSON.stringify(record));
+    return writeMessage(record);
   }
 }

@@ -3,11 +3,13 @@ import {
   type GrantMeta,
   GrantQuestion,
   type KeyState,
-  providerOf,
+  namesIn,
+  patternOf,
   type RingState,
   ScbeError,
   SUBJECTS,
   serviceErrorHeaders,
+  writeMessage,
 } from "@scbe/contracts";
 import { deriveGrantMaterial, importSubkeys, type Subkeys } from "@scbe/envelope";
 import { answerGrant, type Identity, signRing, verifyQuestion } from "@scbe/envelope/grant";
@@ -37,7 +39,7 @@ export class FakeKeyring implements AsyncDisposable {
   constructor(bus: Bus, identity: Identity) {
     this.#bus = bus;
     this.#identity = identity;
-    this.#subscription = bus.subscribe(`${SUBJECTS.grant}.*`, (message) => void this.#answer(message));
+    this.#subscription = bus.subscribe(patternOf("grant"), (message) => void this.#answer(message));
     this.set({ k1: { state: "active" } });
   }
 
@@ -53,7 +55,7 @@ export class FakeKeyring implements AsyncDisposable {
 
   /** Sends the ring, or another one, signed. */
   async broadcast(ring: RingState = this.ring, identity: Identity = this.#identity): Promise<void> {
-    this.#bus.publish(SUBJECTS.ring, Buffer.from(JSON.stringify(signRing(ring, identity))));
+    this.#bus.publish(SUBJECTS.ring, writeMessage(signRing(ring, identity)));
     await this.#bus.flush();
   }
 
@@ -74,8 +76,9 @@ export class FakeKeyring implements AsyncDisposable {
   async #answer({ data, subject, reply }: BusMessage): Promise<void> {
     if (reply === undefined) return;
     const question = GrantQuestion.parse(JSON.parse(Buffer.from(data).toString("utf8")));
-    const read = verifyQuestion(question);
-    if (!read.ok || providerOf("grant", subject) !== question.provider) throw new Error("a bad question");
+    const verified = verifyQuestion(question);
+    if (verified === undefined || namesIn("grant", subject)?.provider !== question.provider)
+      throw new Error("a bad question");
     this.asked.push(question);
     const { generation, keys } = this.ring;
     const line = keys.find(({ kid, state }) =>
@@ -89,7 +92,7 @@ export class FakeKeyring implements AsyncDisposable {
     const { kid, state, not_after } = line;
     const meta: GrantMeta = { kid, state, not_after, ring_generation: generation };
     const material = this.#material(kid, question.provider, question.intent);
-    const honest = await answerGrant(read.verified, { material, meta }, this.#identity);
+    const honest = await answerGrant(verified, { material, meta }, this.#identity);
     const answer = this.tamper === undefined ? honest : this.tamper(honest, question);
     if (answer !== null) this.#bus.publish(reply, toBytes(answer));
   }
@@ -102,5 +105,5 @@ export class FakeKeyring implements AsyncDisposable {
 }
 
 function toBytes(answer: unknown): Uint8Array {
-  return answer instanceof Uint8Array ? answer : Buffer.from(JSON.stringify(answer));
+  return answer instanceof Uint8Array ? answer : writeMessage(answer);
 }

@@ -1,4 +1,4 @@
-import { SUBJECTS, type ToldEvent, TrustTelling } from "@scbe/contracts";
+import { patternOf, type ToldEvent, TrustTelling, writeMessage } from "@scbe/contracts";
 import type { Bus } from "@scbe/service-kit";
 
 /** A trust scorer's ear: keeps what clients tell, each event once, and says that it is stored. */
@@ -6,14 +6,16 @@ export class HeardOutcomes {
   readonly #events = new Map<string, ToldEvent>();
   /** False: it takes nothing, and gives no answer. */
   answers = true;
+  /** The number in the trust stream that it says all of it is below. */
+  seq = 1;
 
   constructor(bus: Bus) {
-    bus.subscribe(`${SUBJECTS.trustTell}.*`, ({ data, reply }) => {
+    bus.subscribe(patternOf("trustTell"), ({ data, reply }) => {
       if (!this.answers || reply === undefined) return;
       for (const event of TrustTelling.parse(JSON.parse(Buffer.from(data).toString())).events) {
         if (!this.#events.has(event.id)) this.#events.set(event.id, event);
       }
-      bus.publish(reply, new Uint8Array(0));
+      bus.publish(reply, writeMessage({ v: 1, seq: this.seq }));
     });
   }
 

@@ -1,4 +1,4 @@
-import { HEADERS, subjectFor } from "@scbe/contracts";
+import { HEADERS, subjectOf } from "@scbe/contracts";
 import { Opener, type SealedRequest, Sealer, type Subkeys } from "@scbe/envelope";
 import { type Bus, systemClock } from "@scbe/service-kit";
 import type { FakeGuard } from "./fake-guard.ts";
@@ -19,7 +19,13 @@ export interface Asked extends Disposable {
   readonly answered: Promise<Said>;
 }
 
-const LIMITS = { windowSeconds: 300, skewSeconds: 120, counterLimit: 2 ** 32 - 1, noiseFloorMs: 0 };
+const LIMITS = {
+  windowSeconds: 300,
+  skewSeconds: 120,
+  counterLimit: 2 ** 32 - 1,
+  noiseFloorMs: 0,
+  guardWaitMs: 0,
+};
 
 /** The other side of a gateway: seals requests, holds them in its hands, and hears everything that is answered. */
 export class RawCaller {
@@ -71,17 +77,21 @@ export class RawCaller {
     const said: Said[] = [];
     const answered = Promise.withResolvers<Said>();
     answered.promise.catch(() => undefined);
-    const exchange = this.#bus.exchange(subjectFor("request", "openai"), bytes, {
-      headers: timeout === undefined ? {} : { [HEADERS.timeoutMs]: timeout },
-      onAnswer: (message) => {
-        const status = message.header(HEADERS.status);
-        const error = message.header("scbe-error");
-        const one = { status, error, data: message.data, afterMs: performance.now() - started };
-        said.push(one);
-        if (status !== "accepted") answered.resolve(one);
+    const exchange = this.#bus.exchange(
+      subjectOf("request", { user: this.#bus.user, provider: "openai" }),
+      bytes,
+      {
+        headers: timeout === undefined ? {} : { [HEADERS.timeoutMs]: timeout },
+        onAnswer: (message) => {
+          const status = message.header(HEADERS.status);
+          const error = message.header("scbe-error");
+          const one = { status, error, data: message.data, afterMs: performance.now() - started };
+          said.push(one);
+          if (status !== "accepted") answered.resolve(one);
+        },
+        onFailure: answered.reject,
       },
-      onFailure: answered.reject,
-    });
+    );
     return { said, answered: answered.promise, [Symbol.dispose]: () => exchange[Symbol.dispose]() };
   }
 
@@ -93,7 +103,7 @@ export class RawCaller {
   }
 
   async cancel(data: Uint8Array): Promise<void> {
-    this.#bus.publish(subjectFor("cancel", "openai"), data);
+    this.#bus.publish(subjectOf("cancel", { provider: "openai" }), data);
     await this.#bus.flush();
   }
 }

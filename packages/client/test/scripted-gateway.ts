@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { HEADERS, STATUS, subjectFor } from "@scbe/contracts";
+import { HEADERS, patternOf, STATUS, subjectOf } from "@scbe/contracts";
 import { type RequestFacts, type RequestHeader, Sealer, splitEnvelope } from "@scbe/envelope";
 import { type Bus, type BusHeaders, systemClock } from "@scbe/service-kit";
 import type { FakeKeyring } from "./fake-keyring.ts";
@@ -35,8 +35,11 @@ export class ScriptedGateway {
       clock: systemClock,
     };
     const sealer = new Sealer(ports, { windowSeconds: 300, counterLimit: 2 ** 32 - 1 });
-    bus.subscribe(subjectFor("cancel", provider), ({ data }) => void this.cancelled.push(Buffer.from(data)));
-    bus.subscribe(subjectFor("request", provider), (message) => {
+    bus.subscribe(
+      subjectOf("cancel", { provider }),
+      ({ data }) => void this.cancelled.push(Buffer.from(data)),
+    );
+    bus.subscribe(patternOf("request", { provider }), (message) => {
       const bytes = Buffer.from(message.data);
       const header = JSON.parse(splitEnvelope(bytes)?.headerText ?? "") as RequestHeader;
       const ownHash = hash("sha256", bytes, "buffer");

@@ -5,6 +5,7 @@ import {
   SUBJECTS,
   type ToldEvent,
   type TrustDocument,
+  writeMessage,
 } from "@scbe/contracts";
 import { type Bus, Registry } from "@scbe/service-kit";
 import { eventually } from "@scbe/testkit";
@@ -21,6 +22,7 @@ export const VARIABLES = {
   SCBE_NOISE_FLOOR_MS: "100",
   SCBE_ACCEPT_TIMEOUT_MS: "400",
   SCBE_REQUEST_TIMEOUT_MAX_MS: "30000",
+  SCBE_TRUST_TIMEOUT_MIN_MS: "250",
 };
 
 /** `mistral` has no gateway. */
@@ -78,17 +80,24 @@ export class TrustStage implements AsyncDisposable {
     return stage;
   }
 
-  /** Every gateway answers `of <provider>` again, and nobody is distrusted. */
+  /** Every gateway answers `of <provider>` again, and no provider is distrusted, for all or by this client. */
   async reset(): Promise<void> {
     this.deployment.guard.tells = true;
     for (const provider of ["openai", "anthropic", "xai"] as const)
       this[provider].reset(({ answer }) => answer(`of ${provider}`));
+    await this.clear();
+  }
+
+  /** Broadcasts a document in which no provider is distrusted, once all is told: what this client latched by itself ends. */
+  async clear(): Promise<void> {
+    if (this.#heard !== undefined) await eventually(async () => (await this.#waiting()) === 0, LONG);
     await this.speak({});
   }
 
   /** Broadcasts the next document. Resolves when the client holds it. */
   async speak(providers: Providers): Promise<void> {
     this.#seq += 1;
+    if (this.#heard !== undefined) this.#heard.seq = this.#seq + 1;
     const before = await this.documents("applied");
     await this.broadcast({ v: 1, stream: { created: this.created, seq: this.#seq }, providers });
     await this.heard("applied", before);
@@ -100,7 +109,7 @@ export class TrustStage implements AsyncDisposable {
   }
 
   async broadcast(document: TrustDocument): Promise<void> {
-    this.#bus.publish(SUBJECTS.trustState, Buffer.from(JSON.stringify(document)));
+    this.#bus.publish(SUBJECTS.trustState, writeMessage(document));
     await this.#bus.flush();
   }
 

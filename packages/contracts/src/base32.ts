@@ -18,3 +18,19 @@ export function decodeBase32(text: string): Uint8Array {
   }
   return out;
 }
+
+/** Base32 without padding (RFC 4648, section 6). */
+export function encodeBase32(bytes: Uint8Array): string {
+  let text = "";
+  let pending = 0;
+  let bits = 0;
+  for (const byte of bytes) {
+    pending = ((pending << 8) | byte) & 0xfff;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      text += ALPHABET[(pending >> bits) & 31];
+    }
+  }
+  return bits === 0 ? text : text + ALPHABET[(pending << (5 - bits)) & 31];
+}

@@ -1,36 +1,36 @@
 import { z } from "zod";
+import { exactBase64Url } from "./exact-base64url.ts";
+import { Generation, INTEGER_MAX, Time } from "./integers.ts";
 import { ENVIRONMENTS, Name, REQUEST_ID_PATTERN } from "./names.ts";
 
 /** Providers that one document can speak of. */
 export const CONTROL_PROVIDERS_MAX = 64;
-/** Characters of a reason, and of a name of who gave it. */
+/** Characters (code points: zod counts these) of a reason, and of a name of who gave it. */
 export const REASON_MAX = 500;
 export const ACTOR_MAX = 128;
 
-/** Why SCBE is taken out of the path. The cause decides what becomes of the traffic: "off" must not mean "unsealed" to whoever can cause alerts. */
+/** Why SCBE is taken out of the path. Cause and {@link ControlState.fallback} decide what becomes of the traffic: "off" alone never means "unsealed". */
 export const KILL_CAUSES = ["availability", "integrity"] as const;
 export type KillCause = (typeof KILL_CAUSES)[number];
 
 /** What becomes of traffic that is not sealed: `fallback` goes unsealed where the deployment permits it, `disabled` is refused. */
-export const KILL_MODES = ["fallback", "disabled"] as const;
-export type KillMode = (typeof KILL_MODES)[number];
+export type KillMode = "fallback" | "disabled";
 
-/** The mode that a cause leads to. */
-export const MODE_OF_CAUSE: Readonly<Record<KillCause, KillMode>> = {
-  availability: "fallback",
-  integrity: "disabled",
-};
+/**
+ * The causes for which an administrator may choose, beforehand, that traffic goes unsealed instead of being refused: a kill for
+ * availability, and what the flags leave outside of a share. A kill for integrity always refuses.
+ */
+export const FALLBACK_CAUSES = ["availability", "flags"] as const;
+export type FallbackCause = (typeof FALLBACK_CAUSES)[number];
 
-const Time = z.int().min(0);
-const Generation = z.int().min(1);
-const Base64Url = z.string().regex(/^[A-Za-z0-9_-]*$/);
-const Digest = Base64Url.length(43);
-const Nonce = Base64Url.length(22);
+/** base64url of 32, 16 and 64 bytes: the bits of the last character that fill no byte are zero. */
+const Digest = exactBase64Url(32);
+const Nonce = exactBase64Url(16);
+const Signature = exactBase64Url(64);
 const Percentage = z.int().min(0).max(100);
 
 /** One kill: of everything, or of one provider. */
 const Kill = z.strictObject({
-  mode: z.enum(KILL_MODES),
   cause: z.enum(KILL_CAUSES),
   reason: z.string().max(REASON_MAX),
   /** Who: a token's name, `alert:<name>`, `security event`. */
@@ -59,7 +59,9 @@ export const ControlState = z.strictObject({
    * The generation of the newest stored document that went into this one; absent: all before it did. A kill is sent before it is
    * stored: by this it shows whether it knew of what was stored meanwhile.
    */
-  after: z.int().min(0).optional(),
+  after: z.int().min(0).max(INTEGER_MAX).optional(),
+  /** Its digest; absent: nothing was stored. Two documents may have the same generation, and only one of them is stored. */
+  after_digest: Digest.optional(),
   kill_switch: z.strictObject({
     /** Of everything; `null`: not engaged. */
     all: Kill.nullable(),
@@ -69,6 +71,20 @@ export const ControlState = z.strictObject({
     enabled: z.boolean(),
     providers: byProvider(z.strictObject({ enabled: z.boolean(), traffic_percentage: Percentage })),
   }),
+  /** For which causes traffic goes unsealed instead of being refused: in alphabetical order, none twice. */
+  fallback: z.strictObject({
+    causes: z
+      .array(z.enum(FALLBACK_CAUSES))
+      .refine(
+        (it) => it.every((cause, at) => at === 0 || String(it[at - 1]) < cause),
+        "is not in order, or names a cause twice",
+      ),
+  }),
+  /**
+   * The last entry of the audit that the signing controller knew of; absent: none yet. If the audit lacks it, it was truncated or
+   * rewritten.
+   */
+  audit: z.strictObject({ seq: z.int().min(1).max(INTEGER_MAX), hash: Digest }).optional(),
   /** A wider clock skew, for a time. */
   skew_window: z
     .strictObject({ seconds: z.int().min(1).max(600), until: Time, reason: z.string().max(REASON_MAX) })
@@ -80,19 +96,20 @@ export type ControlState = z.infer<typeof ControlState>;
 export const SignedControl = z.strictObject({
   v: z.literal(1),
   payload: z.string().max(32_768),
-  signature: Base64Url.length(86),
+  signature: Signature,
 });
 export type SignedControl = z.infer<typeof SignedControl>;
 
-/** Question to `scbe.v1.control.lease`; also a verifier's acknowledgement of what it holds. */
+/**
+ * Question to `scbe.v1.control.lease.<user>`; also a verifier's acknowledgement of what it holds. The subject alone says whose
+ * verifier asks.
+ */
 export const LeaseQuestion = z.strictObject({
   v: z.literal(1),
   /** base64url of 16 bytes, drawn for this question */
   nonce: Nonce,
-  /** This very process: drawn when it starts. */
-  verifier: z.uuid(),
-  /** Its user's name on the bus. */
-  name: Name,
+  /** A UUID of any version, in lower case: this very process, drawn when it starts. */
+  verifier: z.string().regex(REQUEST_ID_PATTERN),
   /** What it holds; `null`: nothing yet. */
   held: z.strictObject({ generation: Generation, digest: Digest }).nullable(),
   /**
@@ -100,6 +117,8 @@ export const LeaseQuestion = z.strictObject({
    * or restored. The signature says whose it is, so a controller may take it back.
    */
   state: SignedControl.optional(),
+  /** Its own configuration lets it send or serve what goes unsealed. */
+  fallback: z.boolean(),
   /** It is the last one: the process ends, and is not to be taken for one that is silent. */
   leaving: z.literal(true).optional(),
 });
@@ -112,8 +131,8 @@ export type Lease = z.infer<typeof Lease>;
 /** The answer; it brings the document with it where the asker holds another one. */
 export const LeaseAnswer = z.strictObject({
   v: z.literal(1),
-  payload: z.string().max(512),
-  signature: Base64Url.length(86),
+  payload: z.string(),
+  signature: Signature,
   state: SignedControl.optional(),
 });
 export type LeaseAnswer = z.infer<typeof LeaseAnswer>;

@@ -15,6 +15,8 @@ export const HEADERS = {
   ttlSeconds: "scbe-ttl-seconds",
   /** base64url of the SHA-256 of the request's envelope in binary form; of an unsealed request, of 32 random bytes. */
   inReplyTo: "scbe-in-reply-to",
+  /** Given with a sealed request, asked for with its response: says that this user has sealed that request. */
+  openingToken: "scbe-opening-token",
   kid: "scbe-kid",
   /** Milliseconds since the Unix epoch by the keyring's clock, on each of its broadcasts of the ring. */
   timeMs: "scbe-time-ms",
@@ -44,3 +46,25 @@ export type Status = (typeof STATUS)[keyof typeof STATUS];
 
 /** Media type of an envelope in binary form. */
 export const ENVELOPE_MEDIA_TYPE = "application/vnd.scbe.envelope";
+
+/**
+ * The first value of a header in the header block of a message (`NATS/1.0`, then `name:value` lines), by its exact name, without
+ * the spaces and tabs around it (docs/spec/wire-v1.md, "Headers of messages"); `undefined` where it is absent.
+ */
+export function firstHeader(block: string, name: string): string | undefined {
+  if (!block.startsWith("NATS/1.0")) return undefined;
+  const line = `\r\n${name}:`;
+  const at = block.indexOf(line);
+  if (at === -1 || at >= block.indexOf("\r\n\r\n")) return undefined;
+  let start = at + line.length;
+  const lineEnd = block.indexOf("\r\n", start);
+  let end = lineEnd === -1 ? block.length : lineEnd;
+  while (start < end && isBlank(block, start)) start += 1;
+  while (start < end && isBlank(block, end - 1)) end -= 1;
+  return block.slice(start, end);
+}
+
+function isBlank(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return code === 0x20 || code === 0x09;
+}

@@ -1,4 +1,5 @@
 import { ScbeError } from "./errors.ts";
+import { base64UrlPattern } from "./exact-base64url.ts";
 import { HEADERS } from "./headers.ts";
 import { MODEL_PATTERN, NAME_PATTERN, REQUEST_ID_PATTERN } from "./names.ts";
 
@@ -58,30 +59,37 @@ export const PARAMETERS = {
   ttlSeconds: { header: HEADERS.ttlSeconds, form: /^[1-9]\d{0,3}$/, expected: "whole seconds, from 1" },
   inReplyTo: {
     header: HEADERS.inReplyTo,
-    form: /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/,
+    form: base64UrlPattern(32),
     expected: "base64url of 32 bytes, without padding",
   },
 } as const satisfies Record<string, Parameter>;
+
+/** What a message's subject says; where it names no intent, a header does. */
+export interface SubjectFacts {
+  readonly provider: string;
+  readonly intent?: string;
+}
 
 type Name = keyof typeof PARAMETERS;
 
 /** The parameters of one message, each read by its exact form. @throws ScbeError BAD_REQUEST naming the header at fault */
 export class Parameters {
-  readonly #provider: string;
+  readonly #subject: SubjectFacts;
   readonly #read: ReadHeader;
   readonly #common: Common;
 
-  constructor(provider: string, read: ReadHeader, common: Common) {
-    this.#provider = provider;
+  constructor(subject: SubjectFacts, read: ReadHeader, common: Common) {
+    this.#subject = subject;
     this.#read = read;
     this.#common = common;
   }
 
   /** Whom the envelope is for. */
   names(): Names {
+    const { provider, intent = this.required("intent") } = this.#subject;
     return {
-      provider: served("provider", this.#provider, this.#common.providers),
-      intent: served("intent", this.required("intent"), this.#common.intents),
+      provider: served("provider", provider, this.#common.providers),
+      intent: served("intent", intent, this.#common.intents),
       model: this.required("model"),
     };
   }
@@ -124,4 +132,13 @@ export class Parameters {
 function served(kind: "provider" | "intent", value: string, all: readonly string[]): string {
   if (all.includes(value)) return value;
   throw new ScbeError("BAD_REQUEST", `the ${kind} ${value} is not served here; served: ${all.join(", ")}`);
+}
+
+/**
+ * What `scbe-timeout-ms` says: how long the asker still waits, in ms from the message's arrival. The header stands outside the
+ * authenticated bytes: it can shorten `max`, and one that is absent or malformed changes nothing.
+ */
+export function readTimeoutMs(text: string | undefined, max: number): number {
+  if (text === undefined || !/^[0-9]{1,9}$/.test(text)) return max;
+  return Math.min(Number(text), max);
 }

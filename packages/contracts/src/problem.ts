@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { cutText } from "./cut-text.ts";
 import { ERROR_CODES, type ErrorCode, ScbeError } from "./errors.ts";
 
 /**
@@ -16,7 +17,7 @@ export type Problem = z.infer<typeof Problem>;
 
 /** The body of a sealed response that carries `error`: its code and public text, never its cause. */
 export function encodeProblem({ code, message }: ScbeError): Uint8Array {
-  const problem: Problem = { code, title: message.slice(0, 500) };
+  const problem: Problem = { code, title: cutText(message, 500) };
   return new TextEncoder().encode(JSON.stringify(problem));
 }
 

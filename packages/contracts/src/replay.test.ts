@@ -7,7 +7,6 @@ import {
   type AdmitVerdict,
   decodeAdmitBatch,
   decodeVerdicts,
-  EpochRecord,
   encodeAdmitBatch,
   encodeVerdicts,
 } from "./replay.ts";
@@ -80,37 +79,6 @@ describe("verdicts", () => {
       (read) => read === "fresh",
     );
     expect(fresh).toHaveLength(1);
-  });
-});
-
-describe("an epoch's record", () => {
-  const record = {
-    v: 1,
-    env: "dev",
-    epoch: "A".repeat(22),
-    generation: 1,
-    store: "s",
-    from: 0,
-    to: 0xffff_ffff,
-  };
-
-  it("is taken when it is well-formed", () => {
-    expect(EpochRecord.parse(record)).toMatchObject({ generation: 1 });
-  });
-
-  it.each([
-    ["another version", { v: 2 }],
-    ["an unknown environment", { env: "test" }],
-    ["an epoch of another length", { epoch: "A".repeat(21) }],
-    ["padding", { epoch: `${"A".repeat(21)}=` }],
-    ["generation 0", { generation: 0 }],
-    ["a generation that is no integer", { generation: 1.5 }],
-    ["a generation that cannot be counted exactly", { generation: 2 ** 53 }],
-    ["a negative minute", { from: -1 }],
-    ["a minute beyond four bytes", { to: 0x1_0000_0000 }],
-    ["a member too many", { more: true }],
-  ])("with %s is refused", (_name, change) => {
-    expect(EpochRecord.safeParse({ ...record, ...change }).success).toBe(false);
   });
 });
 

@@ -1,27 +1,8 @@
-import { z } from "zod";
 import { ScbeError } from "./errors.ts";
-import { ENVIRONMENTS } from "./names.ts";
 
 /** What the replay guard says of one item; anything but `fresh` is a refusal. */
 export const ADMIT_VERDICTS = ["fresh", "replay", "reuse", "refused"] as const;
 export type AdmitVerdict = (typeof ADMIT_VERDICTS)[number];
-
-/** Why a replay epoch ends, and another one starts. */
-export const EPOCH_ENDS = [
-  /** there is no record: nothing was stored yet, or it was lost */
-  "no-record",
-  /** the record is older than one that was seen */
-  "record-behind",
-  /** the server is not the record's store: restarted, promoted, another one */
-  "other-store",
-  /** what is sealed now has no bucket in the record: a clock was set, or no guard ran for long */
-  "out-of-range",
-  /** a bucket that must be there is gone */
-  "bucket-missing",
-  /** a bucket is there that the record does not know of: the record has gone back */
-  "bucket-beyond",
-] as const;
-export type EpochEnd = (typeof EPOCH_ENDS)[number];
 
 /**
  * One question to the replay guard. The bucket's minute is the first four bytes of `sessionId`; `attempt` is drawn by
@@ -98,18 +79,3 @@ export function decodeVerdicts(data: Uint8Array, count: number): AdmitVerdict[] 
   if (data.length !== count) return Array.from({ length: count }, () => "refused");
   return Array.from(data, (byte) => (VERDICT_OF_BYTE.get(byte) ?? "refused") as AdmitVerdict);
 }
-
-/**
- * The replay epoch in force: the KV record, its broadcast, and the answer to `epoch.get`, all in one shape.
- * `epoch` is base64url of 16 bytes; `from` and `to` are minutes since the Unix epoch, both inclusive.
- */
-export const EpochRecord = z.strictObject({
-  v: z.literal(1),
-  env: z.enum(ENVIRONMENTS),
-  epoch: z.string().regex(/^[A-Za-z0-9_-]{22}$/),
-  generation: z.int().min(1).max(Number.MAX_SAFE_INTEGER),
-  store: z.string().min(1).max(128),
-  from: z.int().min(0).max(0xffff_ffff),
-  to: z.int().min(0).max(0xffff_ffff),
-});
-export type EpochRecord = z.infer<typeof EpochRecord>;

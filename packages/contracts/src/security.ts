@@ -1,6 +1,9 @@
 import { z } from "zod";
 import { ENVIRONMENTS, Name } from "./names.ts";
 
+/** Bytes of an event. */
+export const NONCE_REUSE_BYTES_MAX = 1024;
+
 /** Event on `scbe.v1.security.nonce_reuse.<provider>`: two different envelopes under one (session, counter). */
 export const NonceReuseEvent = z.strictObject({
   v: z.literal(1),

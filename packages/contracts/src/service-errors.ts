@@ -1,3 +1,4 @@
+import { cutText } from "./cut-text.ts";
 import { ERROR_CODES, type ErrorCode, ScbeError } from "./errors.ts";
 
 /**
@@ -59,5 +60,5 @@ export function readServiceError(header: (name: string) => string | undefined): 
 
 /** A header's value is one line of printable ASCII, and short. */
 function oneLine(text: string): string {
-  return text.replace(/[^\x20-\x7e]+/g, " ").slice(0, 500);
+  return cutText(text.replace(/[^\x20-\x7e]+/g, " "), 500);
 }

@@ -1,6 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { isName, MODEL_PATTERN, REQUEST_ID_PATTERN } from "./names.ts";
-import { type ProviderSubject, providerOf, SUBJECTS, subjectFor } from "./subjects.ts";
+import {
+  namesIn,
+  patternOf,
+  SUBJECT_TOKENS,
+  SUBJECTS,
+  type SubjectKind,
+  subjectOf,
+  tokensIn,
+} from "./subjects.ts";
 
 const NOT_NAMES = ["", "*", ">", "a.b", "OpenAI", "-a", "_a", "a b", "a\n", "é", "a".repeat(65), "__proto__"];
 
@@ -14,35 +22,58 @@ describe("a name", () => {
   });
 });
 
+const NAMES = { user: "orchestrator", provider: "openai", intent: "chat" };
+const KINDS = Object.keys(SUBJECTS) as SubjectKind[];
+
 describe("a subject", () => {
-  it("ends in its provider, which can be read from it again", () => {
-    expect(subjectFor("request", "openai")).toBe("scbe.v1.request.openai");
-    for (const kind of Object.keys(SUBJECTS) as ProviderSubject[]) {
-      expect(providerOf(kind, subjectFor(kind, "openai"))).toBe("openai");
+  it("carries its names behind its base, and they can be read from it again", () => {
+    expect(subjectOf("request", NAMES)).toBe("scbe.v1.request.orchestrator.openai");
+    expect(subjectOf("sealRequest", NAMES)).toBe("scbe.v1.envelope.seal.request.orchestrator.openai.chat");
+    for (const kind of KINDS) {
+      const carried = Object.fromEntries(tokensIn(kind).map((token) => [token, NAMES[token]]));
+      expect([kind, namesIn(kind, subjectOf(kind, NAMES))]).toEqual([kind, carried]);
     }
   });
 
   it.each(NOT_NAMES)("is not made for %j, which could widen it", (name) => {
-    expect(() => subjectFor("request", name)).toThrow(RangeError);
+    for (const token of SUBJECT_TOKENS) {
+      expect(() => subjectOf("sealRequest", { ...NAMES, [token]: name })).toThrow(RangeError);
+      expect(() => patternOf("sealRequest", { [token]: name })).toThrow(RangeError);
+    }
+  });
+
+  it("is not made without one of its names", () => {
+    expect(() => subjectOf("request", { provider: "openai" })).toThrow(RangeError);
+  });
+
+  it("has `*` for each name that its pattern leaves open", () => {
+    expect(patternOf("request", { provider: "openai" })).toBe("scbe.v1.request.*.openai");
+    expect(patternOf("sealRequest", { user: "a" })).toBe("scbe.v1.envelope.seal.request.a.*.*");
+    expect(patternOf("ring")).toBe("scbe.v1.keyring.ring");
   });
 
   it.each([
-    ["another kind", "scbe.v1.cancel.openai"],
-    ["no provider", "scbe.v1.request"],
-    ["an empty provider", "scbe.v1.request."],
-    ["a token too many", "scbe.v1.request.openai.more"],
-    ["a wildcard", "scbe.v1.request.*"],
-    ["a prefix that is longer", "scbe.v1.requests.openai"],
-    ["something in front", "x.scbe.v1.request.openai"],
-  ])("with %s has no provider", (_name, subject) => {
-    expect(providerOf("request", subject)).toBeUndefined();
+    ["another kind", "scbe.v1.fallback.orchestrator.openai"],
+    ["no names", "scbe.v1.request"],
+    ["an empty user", "scbe.v1.request..openai"],
+    ["an empty provider", "scbe.v1.request.orchestrator."],
+    ["a token too few", "scbe.v1.request.openai"],
+    ["a token too many", "scbe.v1.request.orchestrator.openai.more"],
+    ["a wildcard", "scbe.v1.request.*.openai"],
+    ["a prefix that is longer", "scbe.v1.requests.orchestrator.openai"],
+    ["something in front", "x.scbe.v1.request.orchestrator.openai"],
+  ])("with %s has no names", (_name, subject) => {
+    expect(namesIn("request", subject)).toBeUndefined();
   });
 
-  it("stands once: no two kinds share one, and none but epoch and its question is another's beginning", () => {
-    const all = Object.values(SUBJECTS);
-    expect(new Set(all).size).toBe(all.length);
-    const within = all.flatMap((one) => all.filter((other) => other.startsWith(`${one}.`)));
-    expect(within).toEqual([SUBJECTS.epochGet]);
+  it("stands once: the patterns of no two kinds have a subject in common", () => {
+    const overlap = (a: string, b: string): boolean => {
+      const [one, other] = [a.split("."), b.split(".")];
+      if (one.length !== other.length) return false;
+      return one.every((part, at) => part === "*" || other[at] === "*" || part === other[at]);
+    };
+    const pairs = KINDS.flatMap((one, at) => KINDS.slice(at + 1).map((other) => [one, other] as const));
+    expect(pairs.filter(([one, other]) => overlap(patternOf(one), patternOf(other)))).toEqual([]);
   });
 });
 

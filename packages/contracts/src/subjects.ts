@@ -1,8 +1,7 @@
 import { NAME_PATTERN } from "./names.ts";
 
 /**
- * Every subject of version 1. A `<provider>` token is the last one wherever a subject has it, so that permissions,
- * queue groups and subscriptions can be given provider by provider. Nothing else in SCBE spells a subject.
+ * The base of every subject of version 1; {@link subjectOf} adds the tokens behind it. Nothing else in SCBE spells a subject.
  */
 export const SUBJECTS = {
   sealRequest: "scbe.v1.envelope.seal.request",
@@ -11,6 +10,7 @@ export const SUBJECTS = {
   openResponse: "scbe.v1.envelope.open.response",
   grant: "scbe.v1.keyring.grant",
   ring: "scbe.v1.keyring.ring",
+  ringGet: "scbe.v1.keyring.ring.get",
   admit: "scbe.v1.replay.admit",
   epoch: "scbe.v1.replay.epoch",
   epochGet: "scbe.v1.replay.epoch.get",
@@ -18,51 +18,118 @@ export const SUBJECTS = {
   fallback: "scbe.v1.fallback",
   cancel: "scbe.v1.cancel",
   nonceReuse: "scbe.v1.security.nonce_reuse",
+  securityRead: "scbe.v1.security.read",
   controlState: "scbe.v1.control.state",
   controlLease: "scbe.v1.control.lease",
+  controlGet: "scbe.v1.control.get",
   audit: "scbe.v1.audit",
+  auditRead: "scbe.v1.audit.read",
   trustTell: "scbe.v1.trust.tell",
   outcome: "scbe.v1.outcome",
   trustReuse: "scbe.v1.trust.nonce_reuse",
   trustWord: "scbe.v1.trust.word",
   trustState: "scbe.v1.trust.state",
+  trustGet: "scbe.v1.trust.get",
+  trustLast: "scbe.v1.trust.last",
 } as const;
 
-const WITHOUT_PROVIDER = [
-  "ring",
-  "epoch",
-  "epochGet",
-  "controlState",
-  "controlLease",
-  "audit",
-  "trustWord",
-  "trustState",
-] as const;
+/** What a subject carries behind its base, in this order. */
+export const SUBJECT_TOKENS = ["user", "provider", "intent"] as const;
+export type SubjectToken = (typeof SUBJECT_TOKENS)[number];
+export type SubjectKind = keyof typeof SUBJECTS;
+/** The tokens of one subject; those that its kind does not carry are ignored. */
+export type SubjectNames = Partial<Readonly<Record<SubjectToken, string>>>;
 
-/** The subjects that end in a provider. */
-export type ProviderSubject = Exclude<keyof typeof SUBJECTS, (typeof WITHOUT_PROVIDER)[number]>;
+const USER = ["user"] as const;
+const PROVIDER = ["provider"] as const;
+const USER_AND_PROVIDER = ["user", "provider"] as const;
+const ALL = SUBJECT_TOKENS;
 
-/** True when the subject ends in a provider. */
-export function isOfProvider(kind: keyof typeof SUBJECTS): kind is ProviderSubject {
-  return !(WITHOUT_PROVIDER as readonly string[]).includes(kind);
-}
+/**
+ * The tokens behind each base. The bus does not tell who published, so every subject that a service answers carries the asking
+ * user's name, and the user's permission binds it.
+ */
+const TOKENS: Readonly<Record<SubjectKind, readonly SubjectToken[]>> = {
+  sealRequest: ALL,
+  openRequest: ALL,
+  sealResponse: ALL,
+  openResponse: ALL,
+  grant: USER_AND_PROVIDER,
+  ring: [],
+  ringGet: USER,
+  admit: USER_AND_PROVIDER,
+  epoch: [],
+  epochGet: USER,
+  request: USER_AND_PROVIDER,
+  fallback: USER_AND_PROVIDER,
+  cancel: PROVIDER,
+  nonceReuse: PROVIDER,
+  securityRead: USER,
+  controlState: [],
+  controlLease: USER,
+  controlGet: USER,
+  audit: [],
+  auditRead: USER,
+  trustTell: USER_AND_PROVIDER,
+  outcome: USER_AND_PROVIDER,
+  trustReuse: PROVIDER,
+  trustWord: USER,
+  trustState: [],
+  trustGet: USER,
+  trustLast: USER,
+};
 
-/** The subject of one provider; throws on a name that could widen it (`*`, `>`, dots). */
-export function subjectFor(kind: ProviderSubject, provider: string): string {
-  if (!NAME_PATTERN.test(provider)) throw new RangeError(`not a provider name: ${JSON.stringify(provider)}`);
-  return `${SUBJECTS[kind]}.${provider}`;
+/** The tokens that subjects of `kind` carry behind their base. */
+export function tokensIn(kind: SubjectKind): readonly SubjectToken[] {
+  return TOKENS[kind];
 }
 
 /**
- * The provider that a received subject names, or `undefined` when the subject is not `kind` followed by exactly one
- * well-formed token. A requester chooses neither of them freely only if this check was made: a JetStream consumer can
- * deliver into any subject (the "confused deputy" of docs/request-path.md).
+ * The subject of `kind` with these names.
+ * @throws RangeError for a name that is missing, or that could widen the subject (`*`, `>`, dots)
  */
-export function providerOf(kind: ProviderSubject, subject: string): string | undefined {
-  const prefix = `${SUBJECTS[kind]}.`;
-  if (!subject.startsWith(prefix)) return undefined;
-  const provider = subject.slice(prefix.length);
-  return NAME_PATTERN.test(provider) ? provider : undefined;
+export function subjectOf(kind: SubjectKind, names: SubjectNames = {}): string {
+  let subject: string = SUBJECTS[kind];
+  for (const token of TOKENS[kind]) {
+    const name = names[token];
+    if (name === undefined || !NAME_PATTERN.test(name))
+      throw new RangeError(`${kind} has no valid ${token}: ${JSON.stringify(name)}`);
+    subject += `.${name}`;
+  }
+  return subject;
+}
+
+/**
+ * Every subject of `kind`, or those with these names: `*` stands for each token that is not given.
+ * @throws RangeError for a name that could widen it further
+ */
+export function patternOf(kind: SubjectKind, names: SubjectNames = {}): string {
+  let subject: string = SUBJECTS[kind];
+  for (const token of TOKENS[kind]) {
+    const name = names[token];
+    if (name !== undefined && !NAME_PATTERN.test(name))
+      throw new RangeError(`${kind} has no valid ${token}: ${JSON.stringify(name)}`);
+    subject += `.${name ?? "*"}`;
+  }
+  return subject;
+}
+
+/**
+ * The names that a received subject carries; `undefined` when the subject is not `kind` followed by exactly its well-formed tokens.
+ */
+export function namesIn(kind: SubjectKind, subject: string): SubjectNames | undefined {
+  const base = SUBJECTS[kind];
+  if (!subject.startsWith(base)) return undefined;
+  const tokens = TOKENS[kind];
+  const parts = subject.slice(base.length).split(".");
+  if (parts.length !== tokens.length + 1 || parts[0] !== "") return undefined;
+  const names: Partial<Record<SubjectToken, string>> = {};
+  for (const [index, token] of tokens.entries()) {
+    const part = parts[index + 1] ?? "";
+    if (!NAME_PATTERN.test(part)) return undefined;
+    names[token] = part;
+  }
+  return names;
 }
 
 /** Queue groups, one for each kind of worker. */
@@ -73,6 +140,7 @@ export const QUEUES = {
   gateways: "gateways",
   controller: "rollback-controller",
   trustScorer: "trust-scorer",
+  operator: "operator",
 } as const;
 
 /** KV buckets and JetStream streams, all in file storage. */
@@ -82,10 +150,15 @@ export const BUCKETS = {
   control: "SCBE_CONTROL",
   trust: "SCBE_TRUST",
 } as const;
-export const STREAMS = { security: "SCBE_SECURITY", audit: "SCBE_AUDIT", trustEvents: "SCBE_TRUST" } as const;
+export const STREAMS = {
+  security: "SCBE_SECURITY",
+  audit: "SCBE_AUDIT",
+  trustEvents: "SCBE_TRUST_EVENTS",
+} as const;
 
 /**
- * The keys of the buckets. Of the control bucket: the document, who leads, the canary, and what was acted on already. Of the trust bucket:
+ * The keys of the buckets. Of the control bucket: the document, who leads, the canary, what was acted on already, words about trust
+ * that the trust scorer has not acknowledged yet, and the verifiers that were heard lately. Of the trust bucket:
  * what readers get, all that the scorer knows, who leads, and how much of the security stream was taken over.
  */
 export const KV_KEYS = {
@@ -95,6 +168,8 @@ export const KV_KEYS = {
   leader: "leader",
   canary: "canary",
   acted: "acted",
+  trustWords: "trust_words",
+  verifiers: "verifiers",
   trust: "document",
   trustState: "state",
   trustRelay: "relay",

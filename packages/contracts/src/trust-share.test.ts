@@ -1,18 +1,33 @@
-import { expect, test } from "vitest";
-import type { ProviderTrust } from "./trust.ts";
-import { trustIn, trustLabel, trustScore, trustShare, UNKNOWN_PROVIDER } from "./trust-share.ts";
+import { describe, expect, test } from "vitest";
+import type { ProviderTrust, TellerTrust } from "./trust.ts";
+import {
+  exclusionForAll,
+  isExcluded,
+  isLatched,
+  quorumOf,
+  trustIn,
+  trustLabel,
+  trustScore,
+  trustShare,
+  UNKNOWN_PROVIDER,
+} from "./trust-share.ts";
 
 const SINCE = 1_800_000_000_000;
-const OUT: ProviderTrust = {
-  ...UNKNOWN_PROVIDER,
-  w: 3.25,
-  exclusions: 2,
-  exclusion: { since: SINCE, until: SINCE + 60_000 },
-};
+const MINUTE = 60_000;
+const ROW: TellerTrust = { w: 0, samples: 3, exclusions: 0, exclusion: null, latch: null, at: SINCE };
+const out = (since = SINCE): TellerTrust => ({
+  ...{ ...ROW, w: 3.25, exclusions: 2 },
+  exclusion: { since, until: since + MINUTE },
+});
 const LATCHED: ProviderTrust = {
   ...UNKNOWN_PROVIDER,
-  latch: { cause: "nonce_reuse", since: SINCE, event: "e1" },
+  latch: { cause: "nonce_reuse", since: SINCE, event: "e1", n: 1, tellers: [] },
 };
+
+/** Of so many tellers, with these rows. */
+function of(count: number, tellers: Record<string, TellerTrust>): ProviderTrust {
+  return { ...UNKNOWN_PROVIDER, quorum: { needs: quorumOf(count), of: count }, tellers };
+}
 
 test.each([
   [0, 0, 0],
@@ -24,23 +39,66 @@ test.each([
   [239_999, 50, 0.5],
   [240_000, 100, 0.5],
   [1e12, 100, 0.5],
-])("%i ms after an exclusion of a minute the share is %i %%", (ms, share, score) => {
-  expect(trustShare(OUT, SINCE + ms)).toBe(share);
-  expect(trustScore(OUT, SINCE + ms)).toBe(score);
+])("%i ms after an exclusion of a minute by the only teller the share is %i %%", (ms, share, score) => {
+  const trust = of(1, { a: out() });
+  expect(trustShare(trust, SINCE + ms)).toBe(share);
+  expect(trustScore(trust, SINCE + ms)).toBe(score);
 });
 
-test("an exclusion by a person has no end of its own, and a latch neither", () => {
-  const byPerson = { ...OUT, exclusion: { since: SINCE, until: null } };
-  for (const trust of [byPerson, LATCHED]) {
+test("a provider that a person has taken out, and one that is latched, has no end of its own", () => {
+  const calibration = { score: 0, reason: "odd", by: "ana", at: SINCE };
+  for (const trust of [{ ...UNKNOWN_PROVIDER, calibration }, LATCHED]) {
     expect([trustShare(trust, SINCE + 1e12), trustScore(trust, SINCE + 1e12)]).toEqual([0, 0]);
   }
 });
 
-test("who is not named is trusted, whatever the name", () => {
-  expect(trustIn({ providers: { openai: OUT, xai: LATCHED } }, "constructor")).toBe(UNKNOWN_PROVIDER);
+test("a provider that is not named is trusted, whatever the name", () => {
+  expect(trustIn({ providers: { openai: of(1, {}), xai: LATCHED } }, "constructor")).toBe(UNKNOWN_PROVIDER);
   expect(trustShare(UNKNOWN_PROVIDER, SINCE)).toBe(100);
 });
 
 test("a trust label is the name of no provider", () => {
   expect(trustLabel("openai")).not.toMatch(/^[a-z0-9][a-z0-9_-]{0,63}$/);
+});
+
+describe("of two tellers or more", () => {
+  test("what one has holds for itself alone", () => {
+    for (const trust of [of(2, { a: out() }), of(3, { a: out(), b: ROW }), of(9, { a: out() })]) {
+      expect([trustShare(trust, SINCE), trustScore(trust, SINCE), isExcluded(trust, SINCE)]).toEqual([
+        ...[100, 1],
+        false,
+      ]);
+      expect([trustShare(trust, SINCE, "a"), trustScore(trust, SINCE, "a")]).toEqual([0, 0]);
+      expect([trustShare(trust, SINCE, "b"), trustShare(trust, SINCE, "nobody")]).toEqual([100, 100]);
+      expect(exclusionForAll(trust, SINCE)).toBeUndefined();
+    }
+  });
+
+  test("what two have holds for all: the better of both, from the second's on and as long as both have it", () => {
+    const trust = of(3, { a: out(), b: out(SINCE + 20_000), c: { ...ROW, w: 0, samples: 1e9 } });
+    expect(exclusionForAll(trust, SINCE + 19_999)).toBeUndefined();
+    const all = { since: SINCE + 20_000, until: SINCE + MINUTE, tellers: ["a", "b"] };
+    expect(exclusionForAll(trust, SINCE + 20_000)).toEqual(all);
+    expect([trustShare(trust, SINCE + 30_000), isExcluded(trust, SINCE + 30_000)]).toEqual([0, true]);
+    expect(trustShare(trust, SINCE + MINUTE)).toBe(5);
+    expect(trustShare(trust, SINCE + MINUTE, "b")).toBe(0);
+    expect(exclusionForAll(trust, SINCE + MINUTE)).toBeUndefined();
+  });
+
+  test("a latch that one has holds for itself alone", () => {
+    const latch = { since: SINCE, event: "e1", n: 1 };
+    const trust = of(2, { a: { ...ROW, latch } });
+    expect([isLatched(trust), isLatched(trust, "a"), isLatched(trust, "b")]).toEqual([false, true, false]);
+    expect([trustShare(trust, SINCE), trustShare(trust, SINCE, "a"), trustScore(trust, SINCE, "a")]).toEqual([
+      100, 0, 0,
+    ]);
+    expect([isLatched(LATCHED), isLatched(LATCHED, "b")]).toEqual([true, true]);
+  });
+
+  test("a person's calibration is what those begin with that have told nothing", () => {
+    const calibration = { score: 0.95, reason: "resolved", by: "ana", at: SINCE };
+    const trust = { ...of(2, { a: { ...ROW, w: 6 } }), calibration };
+    expect(trustScore(trust, SINCE)).toBeCloseTo(0.95);
+    expect(trustScore({ ...trust, tellers: {} }, SINCE)).toBeCloseTo(0.95);
+  });
 });

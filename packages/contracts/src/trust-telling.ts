@@ -1,24 +1,24 @@
 import { z } from "zod";
-import { IntegrityEvent, OutcomeEvent } from "./trust.ts";
+import { INTEGER_MAX } from "./integers.ts";
+import { ToldEvent } from "./trust.ts";
 
 /** Events in one telling. */
 export const TOLD_MAX = 256;
 /** Bytes of one telling. */
 export const TELLING_BYTES_MAX = 262_144;
 
-/** What a client can tell of a provider. */
-export const ToldEvent = z.discriminatedUnion("kind", [
-  OutcomeEvent,
-  IntegrityEvent.extend({ cause: z.literal("bound_response_fails") }),
-]);
-export type ToldEvent = z.infer<typeof ToldEvent>;
-
 /**
- * What a client tells the trust scorer of one provider, in the order in which it happened. It is answered when all of it is stored, with nothing; told again
- * under the same ids it counts once.
+ * What a client tells the trust scorer of one provider, in the order in which it happened. It is answered when all of it is stored, with a {@link ToldReceipt};
+ * told again under the same ids it counts once.
  */
 export const TrustTelling = z.strictObject({
   v: z.literal(1),
   events: z.array(ToldEvent).min(1).max(TOLD_MAX),
 });
 export type TrustTelling = z.infer<typeof TrustTelling>;
+
+/** Answer to `scbe.v1.trust.word.<user>`, a calibration or a clearing: the number under which the trust stream has stored it. */
+export const TrustWordAnswer = z.strictObject({ v: z.literal(1), seq: z.int().min(1).max(INTEGER_MAX) });
+/** The answer to a telling. A trust document whose `stream.seq` is not below `seq` has all of it applied. */
+export const ToldReceipt = z.strictObject({ v: z.literal(1), seq: z.int().min(1).max(INTEGER_MAX) });
+export type ToldReceipt = z.infer<typeof ToldReceipt>;

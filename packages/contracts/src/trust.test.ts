@@ -1,17 +1,29 @@
 import { expect, test } from "vitest";
-import { TrustEvent } from "./trust.ts";
+import { ToldEvent, TrustEvent } from "./trust.ts";
 
 const ID = "0189dcd5-1111-4222-8333-444455556666";
 const COMMON = { v: 1, id: ID, provider: "openai", at: 1_800_000_000_000 };
-const OUTCOME = { ...COMMON, kind: "outcome", request_id: ID, result: "ok", count: 1, latency_ms: 12 };
+const TELLER = { teller: "orchestrator" };
+const OUTCOME = {
+  ...COMMON,
+  ...TELLER,
+  kind: "outcome",
+  request_id: ID,
+  result: "ok",
+  count: 1,
+  latency_ms: 12,
+};
 const WORD = { reason: "resolved", by: "ana" };
 
 test.each([
   ["an outcome", OUTCOME],
-  ["a run of successes", { ...COMMON, kind: "outcome", result: "ok", count: 10_000, latency_ms: 250 }],
+  [
+    "a run of successes",
+    { ...COMMON, ...TELLER, kind: "outcome", result: "ok", count: 10_000, latency_ms: 250 },
+  ],
   [
     "a response that fails to open",
-    { ...COMMON, kind: "integrity", request_id: ID, cause: "bound_response_fails" },
+    { ...COMMON, ...TELLER, kind: "integrity", request_id: ID, cause: "bound_response_fails" },
   ],
   [
     "a nonce reuse, under the id that the guard gave it",
@@ -26,9 +38,12 @@ test.each([
 
 test.each([
   ["another version", { ...OUTCOME, v: 2 }],
+  ["an outcome without its teller", { ...OUTCOME, teller: undefined }],
+  ["an outcome of more than one teller", { ...OUTCOME, teller: "*" }],
+  ["a nonce reuse that a teller tells", { ...COMMON, ...TELLER, kind: "integrity", cause: "nonce_reuse" }],
   ["an unknown kind", { ...OUTCOME, kind: "verdict" }],
   ["an unknown result", { ...OUTCOME, result: "fine" }],
-  ["a result as a cause", { ...COMMON, kind: "integrity", cause: "timeout" }],
+  ["a result as a cause", { ...COMMON, ...TELLER, kind: "integrity", cause: "timeout" }],
   ["an id that is no UUID", { ...OUTCOME, id: "a_B-9" }],
   ["more than one provider", { ...OUTCOME, provider: "*" }],
   ["a latency of days", { ...OUTCOME, latency_ms: 1e9 }],
@@ -41,4 +56,13 @@ test.each([
   ["a clearing of everything", { ...COMMON, ...WORD, kind: "clearing", clears: "" }],
 ])("%s is no event", (_is, event) => {
   expect(TrustEvent.safeParse(event).success).toBe(false);
+});
+
+test("a client cannot say for which teller it tells, nor that a nonce was used twice", () => {
+  const { teller: _, ...told } = OUTCOME;
+  expect(ToldEvent.parse(told)).toEqual(told);
+  expect(ToldEvent.safeParse(OUTCOME).success).toBe(false);
+  const integrity = { ...COMMON, kind: "integrity", cause: "bound_response_fails" };
+  expect(ToldEvent.parse(integrity)).toEqual(integrity);
+  expect(ToldEvent.safeParse({ ...integrity, cause: "nonce_reuse" }).success).toBe(false);
 });

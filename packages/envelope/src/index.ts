@@ -1,10 +1,10 @@
 export type { Header, Phase, RequestHeader, ResponseHeader } from "./header/header.ts";
 export { SUITE, VERSION } from "./header/header.ts";
 export { type HeaderProblem, type ParsedHeader, parseHeader } from "./header/parse-header.ts";
-export { fromJsonForm, type JsonEnvelope, toJsonForm } from "./json-form.ts";
+export { fromJsonForm, toJsonForm } from "./json-form.ts";
 export { deriveGrantMaterial, deriveSubkey, type KeyContext, type SubkeyName } from "./keys/derive-subkey.ts";
 export { importSubkeys, type Subkeys } from "./keys/subkeys.ts";
-export { NOISE_BYTES } from "./noise.ts";
+export { type HeldNoise, NOISE_BYTES } from "./noise.ts";
 export {
   type Arrival,
   type FailedResponse,
@@ -13,10 +13,17 @@ export {
   Opener,
   type OpenerLimits,
   type OpenerPorts,
+  type RefusedRequest,
   type RequestOpening,
   type ResponseBinding,
   type ResponseOpening,
 } from "./opener.ts";
+export {
+  OpeningTokens,
+  type OpeningTokensPorts,
+  type TokenFacts,
+  type TokenVerdict,
+} from "./opening-tokens.ts";
 export type {
   Admission,
   Clock,
@@ -24,6 +31,7 @@ export type {
   OpeningKeys,
   OpeningObserver,
   Permission,
+  Random,
   SealingKeys,
   SealingObserver,
   Serves,

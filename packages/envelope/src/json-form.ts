@@ -1,48 +1,64 @@
-import { ScbeError } from "@scbe/contracts";
+import { jcs, readCanonical, readMessage, ScbeError, type Schema } from "@scbe/contracts";
 import { decodeBase64Url, encodeBase64Url } from "./base64url.ts";
-import { splitEnvelope, startEnvelope, TAG_BYTES } from "./wire.ts";
+import { ENVELOPE_HEADER_BYTES_MAX, splitEnvelope, startEnvelope, TAG_BYTES } from "./wire.ts";
 
-/** An envelope for people and for HTTP: the header's text as it was authenticated, the rest in base64url. */
-export interface JsonEnvelope {
+interface JsonEnvelope {
   readonly header: string;
   readonly ciphertext: string;
   readonly tag: string;
 }
 
-/** @throws ScbeError BAD_REQUEST when the bytes cannot be an envelope */
-export function toJsonForm(envelope: Uint8Array): JsonEnvelope {
+/**
+ * An envelope as text, for people and for HTTP: the canonical JSON of the header's text as it was authenticated, and of the rest in
+ * base64url (docs/spec/envelope-v1.md, "JSON form").
+ * @throws ScbeError BAD_REQUEST when the bytes cannot be an envelope
+ */
+export function toJsonForm(envelope: Uint8Array): string {
   const parts = splitEnvelope(envelope);
-  if (parts === undefined || !isAscii(parts.headerText)) throw malformed();
+  if (parts === undefined || !isHeaderText(parts.headerText)) throw malformed();
   const { headerText: header, ciphertext, tag } = parts;
-  return { header, ciphertext: encodeBase64Url(ciphertext), tag: encodeBase64Url(tag) };
+  return jcs({ header, ciphertext: encodeBase64Url(ciphertext), tag: encodeBase64Url(tag) });
 }
 
-/** The binary form: the same header bytes, so the same tag. @throws ScbeError BAD_REQUEST */
-export function fromJsonForm(value: unknown): Uint8Array {
-  if (!isJsonEnvelope(value) || !isAscii(value.header)) throw malformed();
-  const ciphertext = decode(value.ciphertext);
-  const tag = decode(value.tag);
-  if (ciphertext === undefined || tag?.length !== TAG_BYTES) throw malformed();
-  const { bytes, aadBytes } = startEnvelope(value.header, ciphertext.length);
+/**
+ * The binary form: the same header bytes, so the same tag.
+ * @param received the JSON form, as text or in UTF-8; no other spelling of it is taken
+ * @throws ScbeError BAD_REQUEST
+ */
+export function fromJsonForm(received: string | Uint8Array): Uint8Array {
+  const form =
+    typeof received === "string"
+      ? readCanonical(received, FORM)
+      : readMessage(received, FORM, Number.POSITIVE_INFINITY);
+  if (form === undefined) throw malformed();
+  const ciphertext = decode(form.ciphertext);
+  const tag = decodeBase64Url(form.tag, TAG_BYTES);
+  if (ciphertext === undefined || tag === undefined) throw malformed();
+  const { bytes, aadBytes } = startEnvelope(form.header, ciphertext.length);
   bytes.set(ciphertext, aadBytes);
   bytes.set(tag, aadBytes + ciphertext.length);
-  if (splitEnvelope(bytes) === undefined) throw malformed();
   return bytes;
 }
 
+const FORM: Schema<JsonEnvelope> = {
+  parse: (value) => {
+    if (!isJsonEnvelope(value)) throw malformed();
+    return value;
+  },
+};
+
 function isJsonEnvelope(value: unknown): value is JsonEnvelope {
   if (typeof value !== "object" || value === null || Object.keys(value).length !== 3) return false;
-  return (["header", "ciphertext", "tag"] as const).every(
-    (name) => Object.hasOwn(value, name) && typeof (value as Record<string, unknown>)[name] === "string",
-  );
+  const { header, ciphertext, tag } = value as Record<string, unknown>;
+  return isHeaderText(header) && typeof ciphertext === "string" && typeof tag === "string";
 }
 
 function decode(text: string): Uint8Array | undefined {
   return decodeBase64Url(text, Math.floor((text.length * 3) / 4));
 }
 
-function isAscii(text: string): boolean {
-  return /^[\x20-\x7e]*$/.test(text);
+function isHeaderText(text: unknown): text is string {
+  return typeof text === "string" && text.length <= ENVELOPE_HEADER_BYTES_MAX && /^[\x20-\x7e]*$/.test(text);
 }
 
 function malformed(): ScbeError {

@@ -1,12 +1,21 @@
-import { createSecretKey, hash, type KeyObject, randomBytes } from "node:crypto";
+import { createSecretKey, hash, type KeyObject } from "node:crypto";
 import { hkdfSha256 } from "./keys/hkdf.ts";
-import type { Clock } from "./ports.ts";
+import type { Clock, Random } from "./ports.ts";
+import { SYSTEM_RANDOM } from "./random-pool.ts";
 
 export const NOISE_BYTES = 512;
 const SALT = "scbe/v1/noise";
 
+/** The answer to an envelope that is refused, which its sender holds back until `notBefore`. */
+export interface HeldNoise {
+  /** 512 bytes. */
+  readonly data: Uint8Array;
+  /** Monotonic ms. It is the same distance from the arrival for every reason; whatever adds to it must not know the reason either. */
+  readonly notBefore: number;
+}
+
 /**
- * What every refusal looks like: bytes that look random, and come no sooner than a fixed floor after the envelope's
+ * What every refusal looks like: bytes that look random, and go out no sooner than a fixed floor after the envelope's
  * arrival. The same envelope gets the same noise for as long as the process lives, so asking twice tells nothing.
  */
 export class Noise {
@@ -14,8 +23,9 @@ export class Noise {
   readonly #floorMs: number;
   readonly #clock: Clock;
 
-  constructor(floorMs: number, clock: Clock) {
-    const raw = randomBytes(32);
+  constructor(floorMs: number, clock: Clock, random: Random = SYSTEM_RANDOM) {
+    const raw = new Uint8Array(32);
+    random.fill(raw);
     this.#key = createSecretKey(raw);
     raw.fill(0);
     this.#floorMs = floorMs;
@@ -27,20 +37,9 @@ export class Noise {
     return this.#clock.monotonic() - arrivedAt >= this.#floorMs;
   }
 
-  /**
-   * The noise for these bytes, at the floor; made before the wait, so that what it costs does not show. Timers count whole
-   * milliseconds from when they are set: waiting by them alone would add to the floor what the refusal took.
-   */
-  async answer(received: Uint8Array, arrivedAt: number): Promise<Uint8Array> {
-    const noise = hkdfSha256(this.#key, SALT, hash("sha256", received, "buffer"), NOISE_BYTES);
-    for (let left = this.#leftMs(arrivedAt); left > 0; left = this.#leftMs(arrivedAt)) {
-      const wholeMs = Math.floor(left);
-      await new Promise((resolve) => (wholeMs > 0 ? setTimeout(resolve, wholeMs) : setImmediate(resolve)));
-    }
-    return noise;
-  }
-
-  #leftMs(arrivedAt: number): number {
-    return arrivedAt + this.#floorMs - this.#clock.monotonic();
+  /** The noise for these bytes, and when it may be sent. */
+  answer(received: Uint8Array, arrivedAt: number): HeldNoise {
+    const data = hkdfSha256(this.#key, SALT, hash("sha256", received, "buffer"), NOISE_BYTES);
+    return { data, notBefore: arrivedAt + this.#floorMs };
   }
 }

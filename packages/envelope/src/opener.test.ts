@@ -13,7 +13,16 @@ import {
   REQUEST_ID,
   session,
 } from "../test/craft.ts";
-import { FLOOR_MS, newOpener, openAll, openOne, subkeysOf, TestGuard, TestKeys } from "../test/fixtures.ts";
+import {
+  FLOOR_MS,
+  newOpener,
+  openAll,
+  openOne,
+  subkeysOf,
+  TestClock,
+  TestGuard,
+  TestKeys,
+} from "../test/fixtures.ts";
 import { NOISE_BYTES } from "./noise.ts";
 import type { ResponseBinding } from "./opener.ts";
 import { REFUSALS, type Refusal } from "./refusals.ts";
@@ -102,12 +111,15 @@ describe("the guard", () => {
   });
 
   test.each([
-    ["one ms before the floor", 699, undefined],
-    ["at the floor", 700, "not_admitted"],
-    ["after the floor", 5000, "not_admitted"],
-  ] as const)("decides fresh %s", async (_, elapsedMs, reason) => {
+    ["one ms before the wait is over", 0, 599, undefined],
+    ["when the wait is over", 0, 600, "not_admitted"],
+    ["one ms before the floor, having been asked late", 200, 499, undefined],
+    ["at the floor, having been asked late", 200, 500, "not_admitted"],
+    ["after the floor", 0, 5000, "not_admitted"],
+  ] as const)("decides fresh %s", async (_, askedAfterMs, elapsedMs, reason) => {
     const { guard, decide } = slowGuard();
-    const { opener, clock, told } = newOpener({ guard, noiseFloorMs: 700 });
+    const { opener, clock, told } = newOpener({ guard, noiseFloorMs: 700, guardWaitMs: 600 });
+    clock.pass(askedAfterMs);
     const opening = opener.openRequest(craft(SESSION), ARRIVAL);
     clock.pass(elapsedMs);
     decide("fresh");
@@ -156,6 +168,22 @@ describe("while the guard decides", () => {
     decide("fresh");
     expect(await opening).toMatchObject({ ok: true });
   });
+});
+
+test("a request of another intent than the subject names is refused before the guard is asked, and opens where that is named", async () => {
+  const { opener, guard, told, clock } = newOpener({
+    serves: { providers: ["openai"], intents: ["chat", "embed"] },
+  });
+  const envelope = craft(SESSION);
+  const [wrong, right] = [
+    { ...ARRIVAL, intent: "embed" },
+    { ...ARRIVAL, intent: "chat" },
+  ];
+  clock.monotonicMs += FLOOR_MS;
+  expect(await opener.openRequest(envelope, wrong)).toMatchObject({ ok: false });
+  expect([told.reasons, guard.asked]).toEqual([["not_served"], []]);
+  clock.monotonicMs = ARRIVAL.arrivedAt;
+  expect(await opener.openRequest(envelope, right)).toMatchObject({ ok: true });
 });
 
 test("a key that was withdrawn opens nothing more, of a session that was known neither", async () => {
@@ -226,43 +254,34 @@ describe("nobody is told of facts in a header that did not verify", () => {
 });
 
 describe("the noise", () => {
-  test("comes at the floor after arrival and not before, for every reason alike", async () => {
-    const parts = newOpener({ noiseFloorMs: 2, guard: new TestGuard(() => "replay") });
-    const envelopes = [...BEFORE_THE_TAG.map(([, envelope]) => envelope), craft(SESSION)];
-    let answered = 0;
-    const openings = envelopes.map(async (envelope) => {
-      const opening = await parts.opener.openRequest(envelope, ARRIVAL);
-      answered += 1;
-      return opening;
+  test("is due at the floor after arrival, for every reason alike, however long the decision took", async () => {
+    const clock = new TestClock();
+    const guard = new TestGuard(() => {
+      clock.monotonicMs += 599;
+      return "replay";
     });
-    parts.clock.monotonicMs += 1.999;
-    // Many times what the floor would be by the machine's own clock.
-    await new Promise((resolve) => setTimeout(resolve, 25));
-    expect(parts.told.reasons).toHaveLength(envelopes.length);
-    expect(answered).toBe(0);
-    parts.clock.monotonicMs = ARRIVAL.arrivedAt + 2;
-    const all = await Promise.all(openings);
-    expect(all.map((opening) => [opening.ok, !opening.ok && opening.noise.length])).toEqual(
-      envelopes.map(() => [false, NOISE_BYTES]),
-    );
-  });
-
-  test("counts the floor from arrival, not from when it was looked at", async () => {
-    const { opener, clock } = newOpener({ noiseFloorMs: 60_000 });
-    clock.monotonicMs = ARRIVAL.arrivedAt + 60_000;
-    expect(await opener.openRequest(Buffer.alloc(64), ARRIVAL)).toMatchObject({ ok: false });
+    const { opener, told } = newOpener({ noiseFloorMs: 700, clock, guard });
+    const envelopes = [...BEFORE_THE_TAG.map(([, envelope]) => envelope), craft(SESSION)];
+    for (const envelope of envelopes) {
+      const opening = await opener.openRequest(envelope, ARRIVAL);
+      if (opening.ok) throw new Error("a bad envelope was opened");
+      expect(opening.noise.data).toHaveLength(NOISE_BYTES);
+      expect(opening.noise.notBefore).toBe(ARRIVAL.arrivedAt + 700);
+    }
+    expect(told.reasons).toHaveLength(envelopes.length);
+    expect(told.reasons.at(-1)).toBe("replay");
   });
 
   test("is the same for the same bytes, whether refused here or by the caller, and tells openers apart", async () => {
     const [one, other] = [newOpener(), newOpener()];
     const envelope = craft(SESSION, { counter: 0 });
+    const arrivedAt = one.clock.monotonic();
     const opening = await openOne(one, envelope);
     if (opening.ok) throw new Error("a bad envelope was opened");
-    const asked = one.opener.refuse(envelope, one.clock.monotonic() - FLOOR_MS);
-    expect(await asked).toEqual(opening.noise);
-    const elsewhere = await other.opener.refuse(envelope, other.clock.monotonic() - FLOOR_MS);
-    expect(elsewhere).toHaveLength(NOISE_BYTES);
-    expect(elsewhere).not.toEqual(opening.noise);
+    expect(one.opener.refuse(envelope, arrivedAt)).toEqual(opening.noise);
+    const elsewhere = other.opener.refuse(envelope, arrivedAt);
+    expect(elsewhere.data).toHaveLength(NOISE_BYTES);
+    expect(elsewhere.data).not.toEqual(opening.noise.data);
   });
 
   test("is no part of what an opener gives for a response", () => {
@@ -270,6 +289,7 @@ describe("the noise", () => {
     expect(opener.openResponse(craft(RESPONSE_SESSION, { counter: 0 }), BINDING)).toEqual({
       ok: false,
       isBlamed: true,
+      mayBeOurs: false,
     });
   });
 });
@@ -296,8 +316,8 @@ describe("a response is taken only as the answer to its request", () => {
     ["a hash that is cut short", of(), { hash: Buffer.alloc(31, 7) }],
     ["no hash", of(), { hash: Buffer.alloc(0) }],
     ["another request's id", of(), { request_id: REQUEST_ID.replace("0", "1") }],
-    ["another intent", of(), { intent: "embed" }],
     ["another model", of(), { model: "gpt-4" }],
+    ["an asker that has not sealed the request", of(), { isAwaited: false }],
     ["a chunk that is due, and a whole response came", of(), { seq: 0 }],
     ["a whole response that is due, and a chunk came", of({ seq: 0, final: 1 }), {}],
     ["chunk 1 that is due, and chunk 0 came again", of({ seq: 0, final: 0 }), { seq: 1 }],
@@ -305,15 +325,15 @@ describe("a response is taken only as the answer to its request", () => {
   ])("not one with %s", (_, envelope, change) => {
     const seen = watchPlaintext();
     const { opening, told } = openResponse(envelope, { ...BINDING, ...change });
-    expect(opening).toEqual({ ok: false, isBlamed: false });
+    expect(opening).toEqual({ ok: false, isBlamed: false, mayBeOurs: false });
     expect(told.reasons).toEqual(["binding"]);
     expect(told.events).toEqual(["refused"]);
     expect(seen).toEqual([Buffer.alloc(BODY.length)]);
   });
 
-  test("of another provider, which its subkeys alone tell", () => {
-    const { opening, told } = openResponse(of(), { ...BINDING, provider: "anthropic" });
-    expect(opening).toEqual({ ok: false, isBlamed: false });
+  test.each([{ provider: "anthropic" }, { intent: "embed" }])("not one to $provider $intent", (change) => {
+    const { opening, told } = openResponse(of(), { ...BINDING, ...change });
+    expect(opening).toEqual({ ok: false, isBlamed: false, mayBeOurs: false });
     expect(told.reasons).toEqual(["not_served"]);
   });
 
@@ -330,7 +350,8 @@ describe("a response is taken only as the answer to its request", () => {
       asked += 1;
       return asked === 1 ? find(...names) : undefined;
     });
-    expect(parts.opener.openResponse(of(), BINDING)).toEqual({ ok: false, isBlamed: false });
+    const opening = { ok: false, isBlamed: false, mayBeOurs: true };
+    expect(parts.opener.openResponse(of(), BINDING)).toEqual(opening);
     expect(parts.told.reasons).toEqual(["withdrawn"]);
   });
 });
@@ -352,7 +373,8 @@ describe("a response that fails to open is its gateway's fault", () => {
     ["of a session that other keys have made", craft(ofOtherKeys, { body: BODY }), "commitment"],
     ["whose nonce is none of its session's", of({}, { nonce: Buffer.alloc(12, 1) }), "nonce"],
   ])("when it names this request: one %s", (_, envelope, reason) => {
-    expect(open(envelope)).toEqual({ opening: { ok: false, isBlamed: true }, reasons: [reason] });
+    const opening = { ok: false, isBlamed: true, mayBeOurs: false };
+    expect(open(envelope)).toEqual({ opening, reasons: [reason] });
   });
 
   test.each<[string, Buffer, Partial<ResponseBinding>, Refusal]>([
@@ -361,8 +383,11 @@ describe("a response that fails to open is its gateway's fault", () => {
     ["is of a key that is not held", tagFlipped(of({ kid: "k2" })), {}, "unknown_key"],
     ["is of another time", tagFlipped(of({ ts: NOW_MS - 3_600_000 })), {}, "time"],
     ["is no envelope", Buffer.alloc(600, 3), {}, "malformed"],
+    ["comes to an asker that has not sealed the request", tagFlipped(of()), { isAwaited: false }, "tag"],
   ])("and not when it %s", (_, envelope, change, reason) => {
-    expect(open(envelope, change)).toEqual({ opening: { ok: false, isBlamed: false }, reasons: [reason] });
+    const mayBeOurs = reason === "unknown_key" || reason === "time";
+    const opening = { ok: false, isBlamed: false, mayBeOurs };
+    expect(open(envelope, change)).toEqual({ opening, reasons: [reason] });
   });
 });
 

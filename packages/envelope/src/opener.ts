@@ -1,5 +1,6 @@
-import { hash, randomBytes, timingSafeEqual } from "node:crypto";
-import type { AdmitItem, AdmitVerdict, Environment } from "@scbe/contracts";
+import { hash, timingSafeEqual } from "node:crypto";
+import { type Environment, RESERVED_INTENT } from "@scbe/contracts";
+import { askGuard, refusalOf } from "./ask-guard.ts";
 import { encodeBase64Url } from "./base64url.ts";
 import { decrypt } from "./decrypt.ts";
 import type { Header, Phase, RequestHeader, ResponseHeader } from "./header/header.ts";
@@ -8,7 +9,7 @@ import { type ParsedHeader, parseHeader } from "./header/parse-header.ts";
 import { deriveCommitment, deriveSessionKeys, PREFIX_BYTES, type SessionKeys } from "./keys/session-keys.ts";
 import type { Subkeys } from "./keys/subkeys.ts";
 import { LearnedHeaders } from "./learned-headers.ts";
-import { Noise } from "./noise.ts";
+import { type HeldNoise, Noise } from "./noise.ts";
 import { OpeningSessions } from "./opening-sessions.ts";
 import type { Admission, Clock, OpeningKeys, OpeningObserver, Permission, Serves } from "./ports.ts";
 import type { Refusal } from "./refusals.ts";
@@ -29,11 +30,15 @@ export interface OpenerPorts {
 export interface OpenerLimits extends TimeLimits {
   /** The soonest, from its arrival, that a refused request is answered. */
   readonly noiseFloorMs: number;
+  /** How long a verdict of the guard may take; below the noise floor. One that comes then or later counts as none. */
+  readonly guardWaitMs: number;
 }
 
 /** How a request arrived: on the subject of a provider, at a monotonic time in ms. */
 export interface Arrival {
   readonly provider: string;
+  /** The one that the subject names; absent: it may be any that is served. */
+  readonly intent?: string;
   readonly arrivedAt: number;
 }
 
@@ -43,6 +48,8 @@ export interface ResponseBinding extends RequestFacts {
   readonly hash: Uint8Array;
   /** The chunk of a stream that is due; absent: a whole response is. */
   readonly seq?: number;
+  /** False: the asker has sealed no such request, so that no response is the answer to it. True unless told. */
+  readonly isAwaited?: boolean;
 }
 
 export interface OpenedRequest {
@@ -60,7 +67,11 @@ export interface OpenedResponse {
 }
 
 /** A failure carries no reason, so none can be passed on by mistake. */
-export type RequestOpening = OpenedRequest | { readonly ok: false; readonly noise: Uint8Array };
+export type RequestOpening = OpenedRequest | RefusedRequest;
+export interface RefusedRequest {
+  readonly ok: false;
+  readonly noise: HeldNoise;
+}
 export type ResponseOpening = OpenedResponse | FailedResponse;
 
 export interface FailedResponse {
@@ -71,14 +82,17 @@ export interface FailedResponse {
    * clock, an unknown key, a switch.
    */
   readonly isBlamed: boolean;
+  /** True where the reason may be the opener's own: its clock, its window, its keys, what it is permitted. */
+  readonly mayBeOurs: boolean;
 }
 
 /**
  * Opens envelopes, in one order of ten steps (docs/spec/envelope-v1.md, "Opening"). Whatever fails in it, the asker gets
- * the same noise at the same time; the reason goes to the observer alone.
+ * the same noise at the same time; the reason goes to the observer alone. It decides at once, and holds nothing back itself: a
+ * flood of forgeries would hold the places of requests for as long as the floor.
  * @example
  * const opened = await opener.openRequest(message.data, { provider: "openai", arrivedAt });
- * if (!opened.ok) return opened.noise;
+ * if (!opened.ok) return { ...opened.noise, headers: { "scbe-status": "refused" } };
  */
 export class Opener {
   readonly #ports: OpenerPorts;
@@ -93,31 +107,44 @@ export class Opener {
     this.#noise = new Noise(limits.noiseFloorMs, ports.clock);
   }
 
-  async openRequest(received: Uint8Array, { provider, arrivedAt }: Arrival): Promise<RequestOpening> {
-    const refused = async (reason: Refusal): Promise<RequestOpening> => {
-      this.#ports.observer?.refused({ phase: "request", provider, reason });
-      return { ok: false, noise: await this.#noise.answer(received, arrivedAt) };
-    };
-    const verified = this.#verify(received, "request", provider); // 1 to 7
-    if (!verified.ok) return refused(verified.reason);
-    const verdict = await ask(this.#ports.admission, admitItem(verified), provider); // 8
+  /** What does not come as far as the guard is refused in the turn of the event loop in which it has arrived. */
+  openRequest(received: Uint8Array, arrival: Arrival): RefusedRequest | Promise<RequestOpening> {
+    const verified = this.#verify(received, "request", arrival); // 1 to 7
+    return verified.ok
+      ? this.#admit(verified, received, arrival)
+      : this.#refused(verified.reason, received, arrival);
+  }
+
+  async #admit(verified: Verified, received: Uint8Array, arrival: Arrival): Promise<RequestOpening> {
+    const { provider, arrivedAt } = arrival;
+    const { clock } = this.#ports;
+    const askedAt = clock.monotonic();
+    const verdict = await askGuard(this.#ports.admission, verified, provider); // 8
     if (verdict === "fresh") this.#tellVerified(verified);
-    const reason = this.#noise.isOverdue(arrivedAt) ? "not_admitted" : refusalOf(verdict);
-    if (reason !== undefined) return refused(wiped(verified, reason));
-    if (!this.#isStillAllowed(verified)) return refused(wiped(verified, "withdrawn")); // 9
+    const isLate =
+      clock.monotonic() - askedAt >= this.#limits.guardWaitMs || this.#noise.isOverdue(arrivedAt);
+    const reason = isLate ? "not_admitted" : refusalOf(verdict);
+    if (reason !== undefined) return this.#refused(wiped(verified, reason), received, arrival);
+    if (!this.#isStillAllowed(verified))
+      return this.#refused(wiped(verified, "withdrawn"), received, arrival); // 9
     this.#ports.observer?.released({ phase: "request", provider }); // 10
     const { header, body } = verified;
     return { ok: true, header: header as RequestHeader, body, hash: hash("sha256", received, "buffer") };
   }
 
+  #refused(reason: Refusal, received: Uint8Array, { provider, arrivedAt }: Arrival): RefusedRequest {
+    this.#ports.observer?.refused({ phase: "request", provider, reason });
+    return { ok: false, noise: this.refuse(received, arrivedAt) };
+  }
+
   /** Opens the answer to one request. Taking only one for each is the caller's part. */
   openResponse(received: Uint8Array, binding: ResponseBinding): ResponseOpening {
-    const { provider } = binding;
+    const { provider, intent } = binding;
     const refused = (reason: Refusal, isBlamed = false): ResponseOpening => {
       this.#ports.observer?.refused({ phase: "response", provider, reason });
-      return { ok: false, isBlamed };
+      return { ok: false, isBlamed, mayBeOurs: OURS.has(reason) };
     };
-    const verified = this.#verify(received, "response", provider); // 1 to 7
+    const verified = this.#verify(received, "response", { provider, intent }); // 1 to 7
     if (!verified.ok) {
       const { reason, claims } = verified;
       return refused(reason, claims !== undefined && isBound(claims as ResponseHeader, binding));
@@ -130,13 +157,14 @@ export class Opener {
     return { ok: true, header, body: verified.body };
   }
 
-  /** The noise for what was refused, 512 bytes, no sooner than the floor after `arrivedAt` (monotonic ms). */
-  refuse(received: Uint8Array, arrivedAt: number): Promise<Uint8Array> {
+  /** The noise for what was refused, having arrived at `arrivedAt` (monotonic ms). */
+  refuse(received: Uint8Array, arrivedAt: number): HeldNoise {
     return this.#noise.answer(received, arrivedAt);
   }
 
   /** Steps 1 to 7. Until the last of them has passed, nothing that the header says is true. */
-  #verify(received: Uint8Array, phase: Phase, provider: string): Verification {
+  #verify(received: Uint8Array, phase: Phase, due: Pick<Arrival, "provider" | "intent">): Verification {
+    const { provider, intent: dueIntent } = due;
     const { keys, clock, observer } = this.#ports;
     const startedAt = clock.monotonic();
     const parts = splitEnvelope(received); // 1
@@ -145,14 +173,15 @@ export class Opener {
     const read: ParsedHeader = learned ? { ok: true, header: learned } : parseHeader(parts.headerText); // 1, 2
     if (!read.ok) return no(read.reason);
     const { header } = read;
-    if (header.phase !== phase || header.provider !== provider || !this.#isServed(header))
+    if (header.phase !== phase || header.provider !== provider) return no("not_served"); // 3
+    if ((dueIntent !== undefined && header.intent !== dueIntent) || !this.#isServed(header))
       return no("not_served"); // 3
     if (!this.#isPermitted(header)) return no("switched_off"); // 3
     const sessionId = Buffer.from(header.session_id, "base64url");
     const nowMs = clock.now();
     if (!isInTime(header, sessionId.readUInt32BE(0), nowMs, this.#limits)) return no("time"); // 4
     const subkeys = keys.find(header.kid, header.provider, header.intent); // 5
-    if (subkeys === undefined) return no("unknown_key");
+    if (subkeys?.env !== header.env) return no("unknown_key");
     const known = this.#sessions.find(subkeys, header);
     const session = known ?? openSession(subkeys, header, sessionId); // 6
     if (session === undefined) return no("commitment", header);
@@ -179,6 +208,7 @@ export class Opener {
       env === own &&
       serves.providers.includes(provider) &&
       serves.intents.includes(intent) &&
+      !RESERVED_INTENT.test(intent) &&
       (serves.models?.includes(model) ?? true)
     );
   }
@@ -216,7 +246,8 @@ interface Unverified {
 }
 type Verification = Verified | Unverified;
 
-const ATTEMPT_BYTES = 16;
+/** What may be the opener's own fault, and not the sealer's. */
+const OURS: ReadonlySet<Refusal> = new Set(["switched_off", "time", "unknown_key", "withdrawn"]);
 
 function no(reason: Refusal, claims?: Header): Unverified {
   return { ok: false, reason, ...(claims && { claims }) };
@@ -239,41 +270,13 @@ function isOfSession(nonce: Buffer, { prefix }: SessionKeys): boolean {
   return nonce.subarray(0, PREFIX_BYTES).equals(prefix) && nonce.readUInt32BE(PREFIX_BYTES) >= 1;
 }
 
-/** A guard that fails has admitted nothing, and its asker gets noise like any other. */
-async function ask(guard: Admission, item: AdmitItem, provider: string): Promise<AdmitVerdict> {
-  try {
-    return await guard.admit(item, provider);
-  } catch {
-    return "refused";
-  }
-}
-
-/** Only a clear `fresh` is none. */
-function refusalOf(verdict: AdmitVerdict): Refusal | undefined {
-  if (verdict === "fresh") return undefined;
-  if (verdict === "replay") return "replay";
-  return verdict === "reuse" ? "nonce_reuse" : "not_admitted";
-}
-
+/** Provider and intent are compared in step 3. */
 function isBound(header: ResponseHeader, binding: ResponseBinding): boolean {
   return (
+    binding.isAwaited !== false &&
     header.in_reply_to === encodeBase64Url(binding.hash) &&
     header.request_id === binding.request_id &&
-    header.provider === binding.provider &&
-    header.intent === binding.intent &&
     header.model === binding.model &&
     header.seq === binding.seq
   );
-}
-
-/** The attempt is drawn here, from the system's generator, and taken from no envelope: it makes a resend idempotent. */
-function admitItem({ header, sessionId, nonce, parts }: Verified): AdmitItem {
-  return {
-    epoch: Buffer.from((header as RequestHeader).epoch, "base64url"),
-    sessionId,
-    counter: nonce.readUInt32BE(PREFIX_BYTES),
-    replayNonce: Buffer.from(header.replay_nonce, "base64url"),
-    tag: parts.tag,
-    attempt: randomBytes(ATTEMPT_BYTES),
-  };
 }

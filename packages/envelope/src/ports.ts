@@ -9,6 +9,11 @@ export interface Clock {
   monotonic(): number;
 }
 
+/** Fills `bytes` with bytes of a cryptographic random generator. */
+export interface Random {
+  fill(bytes: Uint8Array): void;
+}
+
 /** The keys that seal. Looking one up never waits and never fetches. */
 export interface SealingKeys {
   active(provider: string, intent: string): Subkeys | undefined;

@@ -4,5 +4,6 @@
  */
 export { decrypt } from "./decrypt.ts";
 export { encrypt } from "./encrypt.ts";
-export { jcs } from "./jcs.ts";
 export { hkdfSha256 } from "./keys/hkdf.ts";
+export { deriveCommitment, deriveSessionKeys } from "./keys/session-keys.ts";
+export { Noise } from "./noise.ts";

@@ -1,16 +1,25 @@
 import { randomFillSync } from "node:crypto";
+import type { Random } from "./ports.ts";
 
 const POOL_BYTES = 4080;
+
+/** The operating system's generator. Only a test against vectors has another source. */
+export const SYSTEM_RANDOM: Random = { fill: (bytes) => void randomFillSync(bytes) };
 
 /** Random bytes drawn many at a time, since a draw costs more than its bytes. What is taken is wiped from the pool. */
 export class RandomPool {
   readonly #pool = Buffer.alloc(POOL_BYTES);
+  readonly #random: Random;
   #at = POOL_BYTES;
+
+  constructor(random: Random = SYSTEM_RANDOM) {
+    this.#random = random;
+  }
 
   /** `bytes` fresh random bytes as base64url. */
   takeBase64Url(bytes: number): string {
     if (this.#at + bytes > POOL_BYTES) {
-      randomFillSync(this.#pool);
+      this.#random.fill(this.#pool);
       this.#at = 0;
     }
     const end = this.#at + bytes;

@@ -1,13 +1,15 @@
 import { hash } from "node:crypto";
-import { ScbeError, type SessionBudget, type SessionStart } from "@scbe/contracts";
+import { RESERVED_INTENT, ScbeError, type SessionBudget, type SessionStart } from "@scbe/contracts";
 import { encodeBase64Url } from "./base64url.ts";
 import type { Phase, RequestHeader, ResponseHeader } from "./header/header.ts";
 import type { Subkeys } from "./keys/subkeys.ts";
-import type { Clock, Epochs, Permission, SealingKeys, SealingObserver } from "./ports.ts";
+import type { Clock, Epochs, Permission, Random, SealingKeys, SealingObserver } from "./ports.ts";
+import { SYSTEM_RANDOM } from "./random-pool.ts";
 import {
   type Kind,
+  type MessageMembers,
+  type Sealed,
   SealingSession,
-  type SessionEnd,
   type SessionLimits,
   type SessionScope,
 } from "./sealing-session.ts";
@@ -20,6 +22,8 @@ export interface SealerPorts {
   /** Everything is permitted unless told. */
   readonly permission?: Permission;
   readonly observer?: SealingObserver;
+  /** Of session ids and replay nonces; the operating system's generator unless told. */
+  readonly random?: Random;
 }
 
 /** How full a session is that is in use: parts of its budgets, from 0 to 1. */
@@ -85,10 +89,10 @@ const BYTE_BUDGET = 64 * 2 ** 30;
 export class Sealer {
   readonly #ports: SealerPorts;
   readonly #limits: SessionLimits;
-  /** At most one for each phase of the subkeys in use. They hang on those, and go with them when a key is withdrawn. */
-  readonly #sessions = new WeakMap<Subkeys, Partial<Record<Phase, SealingSession>>>();
-  /** The last session of each phase, provider and intent: to tell how full those in use are, and hold no key longer. */
+  /** The last session of each phase, provider and intent: the only one there that may go on. */
   readonly #last = new Map<string, WeakRef<SealingSession>>();
+  /** What keeps those sessions alive: they hang on their subkeys, and go with them when a key is withdrawn. */
+  readonly #kept = new WeakMap<Subkeys, Partial<Record<Phase, SealingSession>>>();
 
   constructor(ports: SealerPorts, limits: SealerLimits) {
     this.#ports = ports;
@@ -103,10 +107,10 @@ export class Sealer {
     const subkeys = this.#subkeys(provider, intent);
     const epoch = this.#ports.epochs.current();
     if (epoch === undefined) throw new ScbeError("NO_EPOCH", "no replay epoch is known yet");
-    const session = this.#session({ subkeys, phase: "request", epoch });
-    const { bytes, header } = session.seal(this.#kind(model, request), { request_id: requestId }, body);
+    const scope = { subkeys, phase: "request", epoch } as const;
+    const { bytes, header } = this.#seal(scope, this.#kind(model, request), { request_id: requestId }, body);
     const digest = hash("sha256", bytes, "buffer");
-    this.#tell(session.scope, startedAt, bytes.length);
+    this.#tell(scope, startedAt, bytes.length);
     return { bytes, header: header as RequestHeader, hash: digest };
   }
 
@@ -117,11 +121,11 @@ export class Sealer {
     const { provider, intent, model, request_id } = request.header;
     this.#assertPermitted("response", provider, request_id);
     const subkeys = this.#subkeys(provider, intent);
-    const session = this.#session({ subkeys, phase: "response", epoch: undefined });
+    const scope = { subkeys, phase: "response", epoch: undefined } as const;
     const chunk = stream && { seq: stream.seq, final: stream.final };
     const members = { request_id, in_reply_to: encodeBase64Url(request.hash), ...chunk };
-    const { bytes, header } = session.seal(this.#kind(model, response), members, body);
-    this.#tell(session.scope, startedAt, bytes.length);
+    const { bytes, header } = this.#seal(scope, this.#kind(model, response), members, body);
+    this.#tell(scope, startedAt, bytes.length);
     return { bytes, header: header as ResponseHeader };
   }
 
@@ -156,32 +160,30 @@ export class Sealer {
     );
   }
 
-  /** @throws ScbeError NO_KEYS */
+  /** @throws ScbeError NO_KEYS, or BAD_REQUEST for an intent whose subkeys seal no envelope */
   #subkeys(provider: string, intent: string): Subkeys {
+    if (RESERVED_INTENT.test(intent)) throw new ScbeError("BAD_REQUEST", "this intent is reserved");
     const subkeys = this.#ports.keys.active(provider, intent);
     if (subkeys !== undefined) return subkeys;
     throw new ScbeError("NO_KEYS", "there is no active key for this provider and intent here");
   }
 
-  /** The session in use, or a fresh one in its place. */
-  #session(scope: SessionScope): SealingSession {
-    const held = this.#sessions.get(scope.subkeys) ?? {};
-    const current = held[scope.phase];
-    const end = current?.endFor(scope);
-    if (current !== undefined && end === undefined) return current;
-    const fresh = new SealingSession(scope, this.#ports.clock, this.#limits);
-    this.#sessions.set(scope.subkeys, { ...held, [scope.phase]: fresh });
-    this.#started(fresh, end);
-    return fresh;
-  }
-
-  #started(session: SealingSession, end: SessionEnd | undefined): void {
-    const { phase, subkeys } = session.scope;
+  /** Seals in the session in use, or in a fresh one, which takes its place only once it has sealed: what is refused changes nothing. */
+  #seal(scope: SessionScope, kind: Kind, members: MessageMembers, body: Uint8Array): Sealed {
+    const { phase, subkeys } = scope;
     const { provider, intent } = subkeys;
-    const id = `${phase} ${provider} ${intent}`;
-    const why: SessionStart = end ?? (this.#last.has(id) ? "key" : "first");
-    this.#last.set(id, new WeakRef(session));
-    this.#ports.observer?.started({ phase, provider, why });
+    const place = `${phase} ${provider} ${intent}`;
+    const last = this.#last.get(place)?.deref();
+    const end = last?.endFor(scope);
+    if (last !== undefined && end === undefined) return last.seal(kind, members, body);
+    const { clock, observer, random = SYSTEM_RANDOM } = this.#ports;
+    const fresh = new SealingSession(scope, clock, this.#limits, random);
+    const sealed = fresh.seal(kind, members, body);
+    const why: SessionStart = end ?? (this.#last.has(place) ? "key" : "first");
+    this.#last.set(place, new WeakRef(fresh));
+    this.#kept.set(subkeys, { ...this.#kept.get(subkeys), [phase]: fresh });
+    observer?.started({ phase, provider, why });
+    return sealed;
   }
 
   #kind(model: string, content: Content): Kind {

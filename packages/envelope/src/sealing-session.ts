@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { ScbeError, type SessionBudget, type SessionStart } from "@scbe/contracts";
 import { encodeBase64Url } from "./base64url.ts";
 import { encrypt } from "./encrypt.ts";
@@ -13,7 +12,7 @@ import {
   type SessionKeys,
 } from "./keys/session-keys.ts";
 import type { Subkeys } from "./keys/subkeys.ts";
-import type { Clock } from "./ports.ts";
+import type { Clock, Random } from "./ports.ts";
 import { RandomPool } from "./random-pool.ts";
 import { startEnvelope } from "./wire.ts";
 
@@ -44,6 +43,11 @@ export type Kind = Pick<Header, "model" | "ttl" | "content_type" | "schema_hash"
 /** Members that each message brings. */
 export type MessageMembers = Pick<Header, "request_id"> & SlotValues;
 
+export interface Sealed {
+  readonly bytes: Uint8Array;
+  readonly header: Header;
+}
+
 /** Clocks that part by more than this say that the machine slept, was cloned, or had its clock set. */
 const CLOCK_DRIFT_MS_MAX = 1000;
 /** One for each kind in use; callers choose those, so there is a bound. */
@@ -63,28 +67,30 @@ export class SealingSession {
   readonly #keys: SessionKeys;
   readonly #fixed: Readonly<Partial<Header>>;
   readonly #nonce = Buffer.alloc(NONCE_BYTES);
-  readonly #random = new RandomPool();
+  readonly #random: RandomPool;
   readonly #templates = new Map<string, HeaderTemplate>();
   #counter = 0;
   #bytes = 0;
 
-  constructor(scope: SessionScope, clock: Clock, limits: SessionLimits) {
+  constructor(scope: SessionScope, clock: Clock, limits: SessionLimits, random: Random) {
     this.scope = scope;
     this.#clock = clock;
     this.#limits = limits;
+    this.#random = new RandomPool(random);
     this.#startedAt = { now: clock.now(), monotonic: clock.monotonic() };
     const { subkeys, phase } = scope;
-    const sessionId = drawSessionId(this.#startedAt.now);
+    assertLegal({ ts: this.#startedAt.now });
+    const sessionId = drawSessionId(this.#startedAt.now, random);
     this.#keys = deriveSessionKeys(subkeys, phase, sessionId);
     this.#nonce.set(this.#keys.prefix);
     this.#fixed = fixedMembers(scope, sessionId);
   }
 
-  /** Why it may not seal one more message for this scope; `undefined`: it may. */
-  endFor({ subkeys, phase, epoch }: SessionScope): SessionEnd | undefined {
+  /** Why it may not seal one more message for this scope, which is of its phase; `undefined`: it may. */
+  endFor({ subkeys, epoch }: SessionScope): SessionEnd | undefined {
     const { windowSeconds, counterLimit, byteBudget } = this.#limits;
     const { wallMs, monotonicMs } = this.#ages();
-    if (subkeys !== this.scope.subkeys || phase !== this.scope.phase) return "key";
+    if (subkeys !== this.scope.subkeys) return "key";
     if (epoch !== this.scope.epoch) return "epoch";
     if (this.#counter >= counterLimit) return "counter";
     if (this.#bytes >= byteBudget) return "bytes";
@@ -108,9 +114,10 @@ export class SealingSession {
    * Seals one message: the one place where a nonce is spent.
    * @throws ScbeError BAD_REQUEST naming a member that cannot stand in a header, before anything is spent
    */
-  seal(kind: Kind, members: MessageMembers, body: Uint8Array): { bytes: Uint8Array; header: Header } {
+  seal(kind: Kind, members: MessageMembers, body: Uint8Array): Sealed {
     if (!(body instanceof Uint8Array)) throw new ScbeError("BAD_REQUEST", "a body is bytes: a Uint8Array");
-    assertLegal(members);
+    const ts = this.#clock.now();
+    assertLegal({ ...members, ts });
     const template = this.#template(kind, members);
     this.#counter += 1;
     this.#nonce.writeUInt32BE(this.#counter, PREFIX_BYTES);
@@ -118,7 +125,7 @@ export class SealingSession {
       ...members,
       nonce: this.#nonce.toString("base64url"),
       replay_nonce: this.#random.takeBase64Url(REPLAY_NONCE_BYTES),
-      ts: this.#clock.now(),
+      ts,
     };
     const started = startEnvelope(template.render(slots), body.length);
     encrypt(this.#keys.key, this.#nonce, body, started);
@@ -147,12 +154,13 @@ export class SealingSession {
   }
 }
 
-/** Stand in the header that a template is cut from. */
-const BLANK = { nonce: "A".repeat(16), replay_nonce: "A".repeat(32), ts: 10 ** 12 } as const;
+/** Stand in the header that a template is cut from, where each message has its own. */
+const BLANK = { nonce: "", replay_nonce: "", ts: 0 } as const;
 
 /** The minute of the session's start, by which the replay guard files it, and 28 random bytes. */
-function drawSessionId(nowMs: number): Buffer {
-  const sessionId = randomBytes(SESSION_ID_BYTES);
+function drawSessionId(nowMs: number, random: Random): Buffer {
+  const sessionId = Buffer.alloc(SESSION_ID_BYTES);
+  random.fill(sessionId.subarray(4));
   sessionId.writeUInt32BE(Math.floor(nowMs / 60_000), 0);
   return sessionId;
 }

@@ -394,7 +394,10 @@ describe("a response's header is refused", () => {
     ["with final true", { seq: 0, final: true }],
   ])("%s", (_, header) => {
     const { opener, told } = newOpener();
-    expect(opener.openResponse(craft(RESPONSE, { header }), binding)).toEqual({ ok: false, isBlamed: false });
+    expect(opener.openResponse(craft(RESPONSE, { header }), binding)).toMatchObject({
+      ok: false,
+      isBlamed: false,
+    });
     expect(told.reasons).toEqual(["members"]);
   });
 

@@ -114,8 +114,8 @@ export class TestGuard implements Admission {
 }
 
 export const SERVES: Serves = { providers: ["openai"], intents: ["chat"] };
-/** Small, since a refusal waits for it. */
-export const FLOOR_MS = 1;
+export const FLOOR_MS = 700;
+export const GUARD_WAIT_MS = 600;
 
 export interface OpenerOptions extends Partial<OpenerLimits> {
   readonly clock?: TestClock;
@@ -130,7 +130,12 @@ export function newOpener(options: OpenerOptions = {}) {
   const { clock = new TestClock(), keys = new TestKeys(subkeysOf()), guard = new TestGuard() } = options;
   const { env = "dev", serves = SERVES, ...changes } = options;
   const told = new Told();
-  const limits = { windowSeconds: WINDOW_SECONDS, skewSeconds: SKEW_SECONDS, noiseFloorMs: FLOOR_MS };
+  const limits = {
+    windowSeconds: WINDOW_SECONDS,
+    skewSeconds: SKEW_SECONDS,
+    noiseFloorMs: FLOOR_MS,
+    guardWaitMs: GUARD_WAIT_MS,
+  };
   const opener = new Opener(
     { keys, admission: guard, clock, env, serves, observer: told },
     { ...limits, ...changes },
@@ -138,17 +143,14 @@ export function newOpener(options: OpenerOptions = {}) {
   return { opener, clock, keys, guard, told };
 }
 
-/** Opens requests that arrive together, and lets the floor pass once all of them are under way. */
+/** Opens requests that arrive together. */
 export async function openAll(
   { opener, clock }: { opener: Opener; clock: TestClock },
   envelopes: readonly Uint8Array[],
   provider = "openai",
 ): Promise<RequestOpening[]> {
   const arrivedAt = clock.monotonic();
-  const openings = envelopes.map((bytes) => opener.openRequest(bytes, { provider, arrivedAt }));
-  await new Promise((resolve) => setImmediate(resolve));
-  clock.monotonicMs += FLOOR_MS;
-  return Promise.all(openings);
+  return Promise.all(envelopes.map((bytes) => opener.openRequest(bytes, { provider, arrivedAt })));
 }
 
 export async function openOne(

@@ -67,8 +67,8 @@ function noisesOf(openings: readonly RequestOpening[]): string[] {
   return openings.map((opening) => {
     if (opening.ok) throw new Error("an altered envelope was opened");
     expect(Object.keys(opening)).toEqual(["ok", "noise"]);
-    expect(opening.noise).toHaveLength(NOISE_BYTES);
-    return Buffer.from(opening.noise).toString("latin1");
+    expect(opening.noise.data).toHaveLength(NOISE_BYTES);
+    return Buffer.from(opening.noise.data).toString("latin1");
   });
 }
 
@@ -211,7 +211,7 @@ describe("a response is refused", () => {
     ["for another environment", craft(session("response", { context: OTHER_ENV })), "not_served"],
   ] as const)("%s", (_, envelope, reason) => {
     const { opener, told } = newOpener();
-    expect(opener.openResponse(envelope, binding)).toEqual({ ok: false, isBlamed: expect.any(Boolean) });
+    expect(opener.openResponse(envelope, binding)).toMatchObject({ ok: false });
     expect(told.reasons).toEqual([reason]);
   });
 });

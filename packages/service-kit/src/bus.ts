@@ -1,3 +1,6 @@
+import type { SubjectToken } from "@scbe/contracts";
+import type { Rate } from "./token-bucket.ts";
+
 /**
  * The bus as the rest of SCBE sees it. Only `service-kit` (and the testkit) imports the NATS client, so that a change
  * of client library is a change of one folder.
@@ -7,6 +10,8 @@ export interface Bus extends AsyncDisposable {
   readonly connected: boolean;
   /** True while the link is TLS. */
   readonly encrypted: boolean;
+  /** The connection's own user, as subjects carry it. */
+  readonly user: string;
   /** The server's limit for one message, in bytes (headers and data together). */
   readonly maxPayload: number;
   /** The public nkey this connection authenticated with, `undefined` on an open server. */
@@ -41,24 +46,6 @@ export interface Bus extends AsyncDisposable {
   /** Runs whenever {@link connected} changes. */
   onConnection(listener: (connected: boolean) => void): Disposable;
 
-  /** Binds to a bucket that provisioning has made; waits for it until `signal` aborts. */
-  bucket(name: string, options?: { signal?: AbortSignal }): Promise<Bucket>;
-
-  /**
-   * A JetStream publish that resolves only when the stream has acknowledged it. `id` deduplicates in the stream's window.
-   * With `expectedLastSequence` it is stored only as the stream's very next message; a repetition then is a duplicate on some
-   * servers, and a CONFLICT on others.
-   * @throws ScbeError TIMEOUT, DISCONNECTED, NO_RESPONDERS; CONFLICT when the stream's last message is another one
-   */
-  publishAcknowledged(
-    subject: string,
-    data: Uint8Array,
-    options: { id: string; timeoutMs: number; expectedLastSequence?: number },
-  ): Promise<Acknowledged>;
-
-  /** Reads a stream's messages one at a time, without a consumer. */
-  stream(name: string): StreamReader;
-
   /** Announces a NATS service (`nats micro ls`) and serves its endpoints while it is joined. */
   service(definition: ServiceDefinition): BusService;
 
@@ -89,10 +76,11 @@ export interface RequestOptions {
   readonly headers?: BusHeaders;
   readonly signal?: AbortSignal;
   /**
-   * For idempotent internal requests: ask the queue group again after this long without an answer (250 ms is the
-   * design's), because a frozen member swallows what it was given. The first answer wins.
+   * Sends the question again when there is no answer after this many ms, because a frozen member of the queue group swallows what it was
+   * given; for idempotent questions alone. The first answer wins. A number doubles after each send, so that a slow group is not flooded. A
+   * function gets the number of sends so far (from 1), and returns the ms until the next one.
    */
-  readonly againAfterMs?: number;
+  readonly againAfterMs?: number | ((asked: number) => number);
   /** `false`: this question has no span of its own, as when it is asked for many requests at once. */
   readonly traced?: boolean;
 }
@@ -113,68 +101,6 @@ export interface Subscription extends AsyncDisposable {
   readonly subject: string;
 }
 
-/** A KV bucket. Revisions start at 1; they are for compare-and-set only, never a fence across restarts. */
-export interface Bucket {
-  get(key: string): Promise<BucketEntry | undefined>;
-  /** @throws ScbeError CONFLICT when the key exists */
-  create(key: string, value: Uint8Array): Promise<number>;
-  /** @throws ScbeError CONFLICT when the key is not at `revision` */
-  update(key: string, value: Uint8Array, revision: number): Promise<number>;
-  /**
-   * Calls `listener` with the current value, with every change, and again after each reconnect and every
-   * `reconcileMs` (default 5000), since a watch alone can lose the newest update. Same revision: not called again.
-   */
-  watch(
-    key: string,
-    listener: (entry: BucketEntry | undefined) => void,
-    options?: { reconcileMs?: number },
-  ): AsyncDisposable;
-}
-
-export interface BucketEntry {
-  readonly value: Uint8Array;
-  readonly revision: number;
-}
-
-/** What a stream has acknowledged. */
-export interface Acknowledged {
-  /** The message's sequence number; of the first one, where it was a duplicate. */
-  readonly seq: number;
-  readonly duplicate: boolean;
-}
-
-/**
- * The messages of a JetStream stream. Every call is one question to the server, and answered in the asker's own inbox.
- * All of them throw ScbeError: TIMEOUT, DISCONNECTED, NOT_READY when there is no such stream, FORBIDDEN.
- */
-export interface StreamReader {
-  bounds(): Promise<StreamBounds>;
-  /** `undefined`: there is no message of that number, or none any more. */
-  get(seq: number): Promise<StoredMessage | undefined>;
-  /** The first message of that number or a later one; numbers have gaps where messages are gone. */
-  next(seq: number): Promise<StoredMessage | undefined>;
-}
-
-export interface StreamBounds {
-  /** When the stream was made: another one of the same name was made at another time. */
-  readonly created: string;
-  /** Sequence numbers. Of an empty stream `last` is the number before the next one, and `first` is not below it. */
-  readonly first: number;
-  readonly last: number;
-  readonly messages: number;
-  readonly bytes: number;
-  /** Beyond it the oldest are dropped; -1: never. */
-  readonly bytesMax: number;
-}
-
-export interface StoredMessage {
-  readonly seq: number;
-  readonly subject: string;
-  readonly data: Uint8Array;
-  /** When the server stored it, in ms since the Unix epoch by its own clock. */
-  readonly at: number;
-}
-
 export interface ServiceDefinition {
   readonly name: string;
   readonly version: string;
@@ -185,14 +111,22 @@ export interface ServiceDefinition {
 
 export interface EndpointDefinition {
   readonly name: string;
-  /** The subject served. With a trailing `.*` the message's last token is checked and handed on as `provider`. */
+  /** The subject served; each `*` in it stands for one name. Endpoints of SCBE take it, `tokens` and `askers` from `servedAs`. */
   readonly subject: string;
+  /** What the last tokens of a received subject stand for; they are handed on under these names. */
+  readonly tokens?: readonly SubjectToken[];
+  /** The roles that may ask; an answer goes to no other role's inbox. Any role unless told. */
+  readonly askers?: readonly string[];
   readonly handler: (request: EndpointRequest) => Promise<EndpointAnswer> | EndpointAnswer;
   /**
-   * Handlers at work at once; above it the asker hears BUSY (or `onBusy`'s answer). Default 1024. Where the subject ends in
-   * `.*` each provider has that many: who may ask for one cannot take the places of another.
+   * Handlers at work at once; above it the asker hears BUSY (or `onBusy`'s answer). Default 1024. Where the subject names a
+   * provider each provider has that many, so that requests for one cannot take the places of another.
    */
   readonly concurrency?: number;
+  /** `user`: each user has its own {@link concurrency} (for each provider), so that one user's flood takes no other's places. */
+  readonly placesOf?: "provider" | "user";
+  /** Requests that each user may make; above it that user hears BUSY, and above twice that nothing. Without a limit unless told. */
+  readonly userRate?: Rate;
   readonly onBusy?: () => EndpointAnswer;
   /**
    * Which messages have a span: those that name a trace (`join`, the default), all of them (`begin`: a trace may begin here),
@@ -202,8 +136,12 @@ export interface EndpointDefinition {
 }
 
 export interface EndpointRequest extends BusMessage {
-  /** The last token of the subject where the endpoint's subject ends in `.*`, checked to be a name; else "". */
+  /** The asking user, which its permission binds; "" where the subject carries none. */
+  readonly user: string;
+  /** The provider that the subject names; "" where it names none. */
   readonly provider: string;
+  /** The intent that the subject names; "" where it names none. */
+  readonly intent: string;
   /** Monotonic ms (`performance.now()`) at which the message was received. */
   readonly arrivedAt: number;
   /** Aborts when the service drains past its deadline. */
@@ -213,7 +151,17 @@ export interface EndpointRequest extends BusMessage {
 }
 
 /** `undefined`: no answer at all (the request was none of ours to answer). A thrown ScbeError becomes a service error. */
-export type EndpointAnswer = { readonly data: Uint8Array; readonly headers?: BusHeaders } | undefined;
+export type EndpointAnswer =
+  | {
+      readonly data: Uint8Array;
+      readonly headers?: BusHeaders;
+      /**
+       * Monotonic ms (`performance.now()`) before which it is not sent. It waits in a pool of its own, and the request's place is
+       * free meanwhile. The pool is bounded: when it is full, the answer that is due first is not sent at all.
+       */
+      readonly notBefore?: number;
+    }
+  | undefined;
 
 export interface BusService extends AsyncDisposable {
   /**

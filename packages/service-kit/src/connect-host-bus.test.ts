@@ -1,4 +1,4 @@
-import { subjectFor } from "@scbe/contracts";
+import { servedAs, subjectOf } from "@scbe/contracts";
 import {
   createTempDir,
   createTestHost,
@@ -9,7 +9,7 @@ import {
   type TestHost,
 } from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { issueCredentials } from "./nats/issue-credentials.ts";
+import { issueCredentials } from "./credentials/issue-credentials.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -37,7 +37,11 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
     });
 
     it("hears at once that it may not ask, rather than wait for an answer", async () => {
-      const asked = host.bus.request(subjectFor("request", "openai"), NOTHING, { timeoutMs: 60_000 });
+      const asked = host.bus.request(
+        subjectOf("request", { user: host.bus.user, provider: "openai" }),
+        NOTHING,
+        { timeoutMs: 60_000 },
+      );
       await expect(asked).rejects.toMatchObject({ code: "FORBIDDEN" });
     });
 
@@ -52,7 +56,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
         endpoints: [
           {
             name: "admit",
-            subject: "scbe.v1.replay.admit.*",
+            ...servedAs("admit"),
             handler: async ({ data }) => {
               await release.promise;
               return { data };
@@ -62,7 +66,11 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       });
       await service.join();
       await guard.bus.flush();
-      const open = host.bus.request(subjectFor("admit", "openai"), NOTHING, { timeoutMs: 5000 });
+      const open = host.bus.request(
+        subjectOf("admit", { user: host.bus.user, provider: "openai" }),
+        NOTHING,
+        { timeoutMs: 5000 },
+      );
       await expect(host.bus.request("another", NOTHING, { timeoutMs: 5000 })).rejects.toMatchObject({
         code: "FORBIDDEN",
       });
@@ -102,7 +110,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
         version: "1.0.0",
         description: "in a group that is not its own",
         queue: "another",
-        endpoints: [{ name: "request", subject: subjectFor("request", "openai"), handler: () => undefined }],
+        endpoints: [{ name: "request", ...servedAs("request", "openai"), handler: () => undefined }],
       });
       await service.join();
       await eventually(() => !host.readiness.ready && !service.joined);

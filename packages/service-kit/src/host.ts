@@ -3,8 +3,8 @@ import type { Bus } from "./bus.ts";
 import type { Clock } from "./clock.ts";
 import type { Identity } from "./identity.ts";
 import type { Registry } from "./metrics/registry.ts";
-import type { OpsServer } from "./ops-server.ts";
 import type { Readiness } from "./readiness.ts";
+import type { StoreBus } from "./store-bus.ts";
 
 /** What a running process hands to its service: everything it needs of the world, and nothing global. */
 export interface Host {
@@ -16,11 +16,14 @@ export interface Host {
   readonly metrics: Registry;
   /** Shown on `/readyz`. The bus's connection is declared already, as `nats`. */
   readonly readiness: Readiness;
-  /** Where routes of its own can be served beside those. */
-  readonly ops: Pick<OpsServer, "mount">;
   readonly bus: Bus;
   /** `undefined` on an open server. */
   readonly identity: Identity | undefined;
   /** Aborts when the process is told to stop. */
   readonly signal: AbortSignal;
+}
+
+/** What a service with state gets: also the connection into the account of its store. */
+export interface StoreHost extends Host {
+  readonly store: StoreBus;
 }

@@ -1,59 +1,106 @@
-import { isScbeError } from "@scbe/contracts";
-import type { Bucket, Bus } from "./bus.ts";
+import { isScbeError, readServiceError, writeMessage } from "@scbe/contracts";
+import type { Bus } from "./bus.ts";
 import type { Logger } from "./logger.ts";
 
 export interface LookUpOptions {
-  readonly bus: Pick<Bus, "bucket">;
+  readonly bus: Pick<Bus, "exchange">;
   readonly log: Logger;
-  readonly bucket: string;
-  readonly key: string;
-  /** Runs when a reading begins; what it returns takes the value that was found, if one was. */
-  begin(): (value: Uint8Array) => void;
+  /** Where the owner of the document answers. */
+  readonly subject: string;
+  /** Runs when a question is asked: names what is held (see `documentEndpoint`). */
+  question(): object;
+  /** Runs with each answer that brings a document; another replica, or another owner, may bring one later. */
+  take(document: Uint8Array): void;
 }
 
-/**
- * Reads one key of a bucket, now and then: no watch, which could lose the newest, and would need a right that readers must not have. It waits for
- * a bucket that is not there, and keeps nobody waiting meanwhile.
- */
+/** How long answers are taken. */
+const WINDOW_MS = 1000;
+/** A frozen member of the owner's queue group swallows what it was given. */
+const ASK_AGAIN_AFTER_MS = 250;
+
+/** Asks the owner of a document for it, one question at a time however often it is told to. */
 export class LookUp implements Disposable {
   readonly #options: LookUpOptions;
-  readonly #closing = new AbortController();
-  #bucket: Bucket | undefined;
-  #reading: Promise<void> | undefined;
+  readonly #open = new Set<Disposable>();
+  #reading: Promise<boolean> | undefined;
   #isWanted = false;
+  #isClosed = false;
 
   constructor(options: LookUpOptions) {
     this.#options = options;
   }
 
-  /** Reads once from now on; what is called for while one reads is one reading more. Resolves when that has ended, whatever came of it. */
-  read(): Promise<void> {
+  /** Asks once from now on; what is called for while a question is open is one more. Resolves with true when an answer came. */
+  read(): Promise<boolean> {
     this.#isWanted = true;
-    this.#reading ??= this.#run();
+    this.#reading ??= this.#run().finally(() => {
+      this.#reading = undefined;
+    });
     return this.#reading;
   }
 
   [Symbol.dispose](): void {
-    this.#closing.abort();
+    this.#isClosed = true;
+    for (const question of this.#open) question[Symbol.dispose]();
   }
 
-  async #run(): Promise<void> {
-    while (this.#isWanted && !this.#closing.signal.aborted) {
+  async #run(): Promise<boolean> {
+    let isAnswered = false;
+    while (this.#isWanted && !this.#isClosed) {
       this.#isWanted = false;
-      await this.#readOnce().catch((error: unknown) => {
-        const code = isScbeError(error) ? error.code : "INTERNAL";
-        const { log, bucket, key } = this.#options;
-        log.debug({ code, bucket, key }, "a stored value could not be read");
-      });
+      isAnswered = await this.#ask();
     }
-    this.#reading = undefined;
+    return isAnswered;
   }
 
-  async #readOnce(): Promise<void> {
-    const { bus, bucket, key, begin } = this.#options;
-    this.#bucket ??= await bus.bucket(bucket, { signal: this.#closing.signal });
-    const take = begin();
-    const entry = await this.#bucket.get(key);
-    if (entry !== undefined && !this.#closing.signal.aborted) take(entry.value);
+  /** True at the first answer, false when none came in time. */
+  #ask(): Promise<boolean> {
+    const { bus, subject, question, take, log } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const data = writeMessage(question());
+    const stack = new DisposableStack();
+    const end = (): void => {
+      stack.dispose();
+      this.#open.delete(stack);
+      resolve(false);
+    };
+    const send = (): void => {
+      const exchange = bus.exchange(subject, data, {
+        onAnswer: (message) => {
+          const isError = readServiceError((name) => message.header(name)) !== undefined;
+          if (isError || this.#isClosed) return;
+          if (message.data.length > 0) take(message.data);
+          clearTimeout(again);
+          resolve(true);
+        },
+        onFailure: (error) => {
+          log.debug(
+            { subject, code: isScbeError(error) ? error.code : "INTERNAL" },
+            "a document was not told",
+          );
+          end();
+        },
+      });
+      stack.use(exchange);
+    };
+    const again = setTimeout(() => {
+      try {
+        send();
+      } catch {
+        end();
+      }
+    }, ASK_AGAIN_AFTER_MS);
+    const late = setTimeout(end, WINDOW_MS);
+    stack.defer(() => {
+      clearTimeout(again);
+      clearTimeout(late);
+    });
+    this.#open.add(stack);
+    try {
+      send();
+    } catch {
+      end();
+    }
+    return promise;
   }
 }

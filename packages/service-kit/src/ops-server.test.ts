@@ -53,6 +53,37 @@ describe("the ops port", () => {
     expect(await answer.text()).toContain("\nscbe_nats_reconnects_total 3\n");
   });
 
+  it("shows them to the bearer of the token alone where there is one, and the rest to all", async () => {
+    const token = "the-token-of-prometheus";
+    await using guarded = await startOpsServer({
+      host: "127.0.0.1",
+      port: 0,
+      metrics,
+      readiness,
+      metricsToken: token,
+    });
+    const ask = (path: string, authorization?: string) =>
+      fetch(`http://127.0.0.1:${guarded.port}${path}`, {
+        headers: authorization === undefined ? {} : { authorization },
+      });
+    for (const wrong of [
+      undefined,
+      token,
+      `Bearer ${token}x`,
+      `Bearer ${token.slice(1)}`,
+      `Basic ${token}`,
+    ]) {
+      const answer = await ask("/metrics", wrong);
+      expect([answer.status, answer.headers.get("www-authenticate")]).toEqual([401, 'Bearer realm="scbe"']);
+      expect(await answer.json()).toEqual({
+        code: "UNAUTHORIZED",
+        title: expect.stringContaining("SCBE_METRICS_TOKEN"),
+      });
+    }
+    expect((await ask("/metrics", `Bearer ${token}`)).status).toBe(200);
+    expect([(await ask("/healthz")).status, (await ask("/readyz")).status]).toEqual([200, 200]);
+  });
+
   it("has nothing else", async () => {
     expect((await get("/")).status).toBe(404);
     expect((await fetch(`http://127.0.0.1:${ops.port}/healthz`, { method: "POST" })).status).toBe(404);
@@ -97,54 +128,5 @@ describe("the ops port", () => {
       code: "CONFLICT",
       message: expect.stringContaining("SCBE_OPS_HOST"),
     });
-  });
-});
-
-describe("further routes on the ops port", () => {
-  const readiness = createReadiness();
-  let ops: OpsServer;
-  beforeEach(async () => {
-    ops = await startOpsServer({ host: "127.0.0.1", port: 0, metrics: new Registry(), readiness });
-  });
-  afterEach(() => ops[Symbol.asyncDispose]());
-  const ask = async (path: string, init?: RequestInit) => {
-    const answer = await fetch(`http://127.0.0.1:${ops.port}${path}`, init);
-    return [answer.status, await answer.text()];
-  };
-  const routes = (server: Parameters<Parameters<OpsServer["mount"]>[0]>[0]) => {
-    server.get("/flags", () => "flags");
-    server.get("/healthz", () => "not this one");
-    server.post("/flags", { bodyLimit: 4096 }, ({ body }) => `${JSON.stringify(body).length}`);
-    server.post("/short", () => "short");
-  };
-
-  it("are served from when they are mounted until they are disposed of", async () => {
-    expect(await ask("/flags")).toMatchObject([404, expect.anything()]);
-    const mounted = await ops.mount(routes);
-    expect(await ask("/flags?all")).toEqual([200, "flags"]);
-    await mounted[Symbol.asyncDispose]();
-    expect(await ask("/flags")).toMatchObject([404, expect.anything()]);
-    await using _again = await ops.mount(routes);
-    expect(await ask("/flags")).toEqual([200, "flags"]);
-  });
-
-  it("take no place of its own, and come once", async () => {
-    await using _mounted = await ops.mount(routes);
-    expect(await ask("/healthz?x")).toEqual([200, '{"status":"ok"}']);
-    expect(await ask("/nothing")).toMatchObject([404, expect.anything()]);
-    await expect(ops.mount(routes)).rejects.toMatchObject({ code: "CONFLICT" });
-  });
-
-  it("take bodies as long as each says, and short ones unless it says", async () => {
-    await using _mounted = await ops.mount(routes);
-    const post = (path: string, length: number) =>
-      ask(path, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify("x".repeat(length)),
-      });
-    expect(await post("/flags", 2000)).toEqual([200, "2002"]);
-    expect(await post("/flags", 5000)).toMatchObject([413, expect.anything()]);
-    expect(await post("/short", 2000)).toMatchObject([413, expect.anything()]);
   });
 });

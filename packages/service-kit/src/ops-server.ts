@@ -1,3 +1,4 @@
+import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { isScbeError, ScbeError } from "@scbe/contracts";
 import { type FastifyInstance, fastify } from "fastify";
@@ -10,18 +11,14 @@ export interface OpsServerOptions {
   readonly port: number;
   readonly metrics: Registry;
   readonly readiness: Readiness;
+  /** A bearer token without which `/metrics` is refused; absent: all who reach the port may read them. */
+  readonly metricsToken?: string | undefined;
   /** How long a connection may take to ask, or stay without asking; default 5,000 ms. */
   readonly patienceMs?: number;
 }
 
 export interface OpsServer extends AsyncDisposable {
   readonly port: number;
-  /**
-   * Serves further routes on the same port, everything but the three paths of the ops port itself, until it is disposed of. A
-   * body has at most 1,024 bytes unless its route says otherwise.
-   * @throws ScbeError CONFLICT when there are such routes already; what `routes` throws
-   */
-  mount(routes: (server: FastifyInstance) => void | Promise<void>): Promise<AsyncDisposable>;
 }
 
 const PATIENCE_MS = 5000;
@@ -41,14 +38,14 @@ export async function startOpsServer({
   port,
   metrics,
   readiness,
+  metricsToken,
   patienceMs = PATIENCE_MS,
 }: OpsServerOptions): Promise<OpsServer> {
-  const mounted = new Mounted();
   const server = fastify({
     logger: false,
     forceCloseConnections: true,
     bodyLimit: BODY_BYTES_MAX,
-    serverFactory: (ops) => httpServer(patienceMs, (request, response) => mounted.or(ops)(request, response)),
+    serverFactory: (ops) => httpServer(patienceMs, ops),
   });
   server.get("/healthz", () => ({ status: "ok" }));
   server.get("/readyz", (_request, reply) => {
@@ -57,13 +54,15 @@ export async function startOpsServer({
       .map((row) => ({ ...row, since: new Date(row.since).toISOString() }));
     return reply.code(readiness.ready ? 200 : 503).send({ ready: readiness.ready, dependencies });
   });
-  server.get("/metrics", async (_request, reply) =>
-    reply.type(metrics.contentType).send(await metrics.metrics()),
-  );
+  const isReader = bearerCheck(metricsToken);
+  server.get("/metrics", async (request, reply) => {
+    if (isReader(request.headers.authorization))
+      return reply.type(metrics.contentType).send(await metrics.metrics());
+    return reply.code(401).header("www-authenticate", 'Bearer realm="scbe"').send(UNAUTHORIZED);
+  });
   await listen(server, host, port);
   return {
     port: portOf(server, port),
-    mount: (routes) => mounted.mount(routes),
     [Symbol.asyncDispose]: () => server.close(),
   };
 }
@@ -82,35 +81,20 @@ function httpServer(patienceMs: number, listener: RequestListener): Server {
   return server.setTimeout(patienceMs);
 }
 
-const OPS_PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/metrics"]);
+const UNAUTHORIZED = {
+  code: "UNAUTHORIZED",
+  title: 'send -H "Authorization: Bearer $TOKEN" with the value of SCBE_METRICS_TOKEN',
+};
 
-/** Routes that come later than the port: a server whose own routes listen already takes no further ones. */
-class Mounted {
-  #routes: RequestListener | undefined;
-
-  /** Who answers: what is mounted, or, for its own paths and while nothing is, `ops`. */
-  or(ops: RequestListener): RequestListener {
-    return (request, response) => {
-      const [path = ""] = (request.url ?? "").split("?", 1);
-      const listener = OPS_PATHS.has(path) ? ops : (this.#routes ?? ops);
-      listener(request, response);
-    };
-  }
-
-  async mount(routes: (server: FastifyInstance) => void | Promise<void>): Promise<AsyncDisposable> {
-    if (this.#routes !== undefined)
-      throw new ScbeError("CONFLICT", "the ops port has further routes already");
-    const server = fastify({ logger: false, bodyLimit: BODY_BYTES_MAX });
-    await routes(server);
-    await server.ready();
-    this.#routes = (request, response) => server.routing(request, response);
-    return {
-      [Symbol.asyncDispose]: async () => {
-        this.#routes = undefined;
-        await server.close();
-      },
-    };
-  }
+/** Compares digests, so that the time does not tell how much of a token was right. */
+function bearerCheck(token: string | undefined): (authorization: string | undefined) => boolean {
+  if (token === undefined) return () => true;
+  const digestOf = (text: string): Buffer => createHash("sha256").update(text, "utf8").digest();
+  const expected = digestOf(token);
+  return (authorization = "") => {
+    const presented = /^bearer +([\x21-\x7e]{1,1024})$/i.exec(authorization)?.[1];
+    return presented !== undefined && timingSafeEqual(digestOf(presented), expected);
+  };
 }
 
 async function listen(server: FastifyInstance, host: string, port: number): Promise<void> {

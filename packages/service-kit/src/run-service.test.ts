@@ -2,15 +2,16 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
+  closedPort,
   collectLogs,
   createTempDir,
   eventually,
-  freePort,
   type NatsServer,
   type ProcessOptions,
   type RunningProcess,
   startNats,
   startProcess,
+  startVersionProxy,
 } from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Bus } from "./bus.ts";
@@ -87,9 +88,16 @@ describe("a process", () => {
     const ops = await opsUrlOf(start());
     await eventually(async () => (await fetch(`${ops}/readyz`)).status === 200);
     await ask();
-    const ping = await bus.request("$SRV.PING", NOTHING, { timeoutMs: 1000 });
+    const role = "operator";
+    await using operator = await connectBus({
+      servers: [nats.url],
+      name: role,
+      role,
+      log: collectLogs().log,
+    });
+    const ping = await operator.request("$SRV.PING", NOTHING, { timeoutMs: 1000 });
     expect(JSON.parse(Buffer.from(ping.data).toString())).toMatchObject({ name: "echo", version: "1.2.3" });
-    const info = await bus.request("$SRV.INFO.echo", NOTHING, { timeoutMs: 1000 });
+    const info = await operator.request("$SRV.INFO.echo", NOTHING, { timeoutMs: 1000 });
     expect(JSON.parse(Buffer.from(info.data).toString())).toMatchObject({
       description: "answers what it was sent",
       version: "1.2.3",
@@ -122,7 +130,8 @@ describe("a process", () => {
   });
 
   it("waits for NATS, healthy and not ready, and can be stopped while it waits", async () => {
-    const service = start({ NATS_URL: `nats://127.0.0.1:${await freePort()}` });
+    using closed = await closedPort();
+    const service = start({ NATS_URL: `nats://127.0.0.1:${closed.port}` });
     await service.output(/waiting for NATS/);
     const ops = await opsUrlOf(service);
     expect((await fetch(`${ops}/healthz`)).status).toBe(200);
@@ -151,6 +160,45 @@ describe("a process", () => {
     const asker = await connectBus({ servers: [own.url], name: "asker", log: collectLogs().log });
     await eventually(() => asker.request("test.echo", NOTHING, { timeoutMs: 1000 }));
     await asker[Symbol.asyncDispose]();
+  });
+
+  describe("that finds a server of a version that is not safe", () => {
+    const version = "2.12.5";
+    const told =
+      "nats-server 2.12.5 lets every user publish anywhere (CVE-2026-33249); take 2.11.15, 2.12.6 or a later one";
+
+    it("at its start ends with 78 and says which to take", async () => {
+      await using proxy = await startVersionProxy(nats.port);
+      proxy.version = version;
+      const service = start({ NATS_URL: proxy.url });
+      expect(await service.exited).toEqual({ code: 78, signal: null });
+      expect(service.stdout).toContain(`cannot go on: connect to NATS at ${proxy.url}: ${told}`);
+    });
+
+    it("at a reconnect says so on /readyz and once in its log, and serves again when a good one is back", async () => {
+      await using proxy = await startVersionProxy(nats.port);
+      const service = start({ NATS_URL: proxy.url });
+      const ops = await opsUrlOf(service);
+      await eventually(async () => (await fetch(`${ops}/readyz`)).status === 200);
+      const before = proxy.connections;
+      proxy.version = version;
+      proxy.cut();
+      await eventually(() => proxy.connections >= before + 4);
+      const ready = await fetch(`${ops}/readyz`);
+      expect(ready.status).toBe(503);
+      expect(await ready.json()).toMatchObject({
+        dependencies: [
+          { name: "service", ok: true },
+          { name: "nats", ok: false, reason: told },
+        ],
+      });
+      expect((await fetch(`${ops}/healthz`)).status).toBe(200);
+      expect(service.stdout.split("CVE-2026-33249")).toHaveLength(2);
+
+      proxy.version = undefined;
+      await eventually(async () => (await fetch(`${ops}/readyz`)).status === 200);
+      await eventually(ask);
+    });
   });
 
   it("ends with 1 and the reason when its ops port is taken", async () => {

@@ -1,11 +1,18 @@
-import { isScbeError } from "@scbe/contracts";
+import { isScbeError, type StoreAccount } from "@scbe/contracts";
 import { systemClock } from "./clock.ts";
-import { type opsVariables, transportOf, type transportVariables } from "./config/groups.ts";
+import {
+  type opsVariables,
+  storeTransportOf,
+  type storeVariables,
+  transportOf,
+  type transportVariables,
+} from "./config/groups.ts";
 import { readConfig } from "./config/read-config.ts";
 import type { ConfigOf, ConfigSpec, Variables } from "./config/variable.ts";
-import { connectHostBus } from "./connect-host-bus.ts";
+import { connectHostBus, connectHostStore } from "./connect-host-bus.ts";
 import { EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
-import type { Host } from "./host.ts";
+import type { Host, StoreHost } from "./host.ts";
+import { tellListening } from "./local/listening.ts";
 import { createLogger, type Logger } from "./logger.ts";
 import { createRegistry } from "./metrics/registry.ts";
 import { countExportFailures, showProcess } from "./metrics/show-process.ts";
@@ -18,15 +25,22 @@ import { startTracing } from "./tracing/start-tracing.ts";
 /** The variables that every service reads. */
 export type HostVariables = Variables & typeof transportVariables & ReturnType<typeof opsVariables>;
 type HostConfig = ConfigOf<typeof transportVariables & ReturnType<typeof opsVariables>>;
+type StoreConfig = HostConfig & ConfigOf<typeof storeVariables>;
 
-export interface ServiceProgram<V extends HostVariables> {
+export interface ServiceProgram<V extends HostVariables, H extends Host = Host> {
   /** The service's name: of its NATS connection, inbox and log lines. */
   readonly name: string;
   /** Semantic version. */
   readonly version: string;
   readonly config: ConfigSpec<V>;
   /** Brings the service up; what it returns is disposed of first when the process stops. */
-  start(config: ConfigOf<V>, host: Host): Promise<AsyncDisposable>;
+  start(config: ConfigOf<V>, host: H): Promise<AsyncDisposable>;
+}
+
+/** A service that keeps state in an account of its own. */
+export interface StoreServiceProgram<V extends HostVariables & typeof storeVariables>
+  extends ServiceProgram<V, StoreHost> {
+  readonly account: StoreAccount;
 }
 
 /**
@@ -38,6 +52,38 @@ export interface ServiceProgram<V extends HostVariables> {
  * await runService({ name: "keyring", version: "1.0.0", config, start });
  */
 export async function runService<V extends HostVariables>(program: ServiceProgram<V>): Promise<void> {
+  await run(program, async (config, host, stack) => {
+    stack.use(await program.start(config, host));
+  });
+}
+
+/**
+ * Runs a service that keeps state; otherwise as {@link runService}.
+ *
+ * @example
+ * await runStoreService({ name: "keyring", version: "1.0.0", account: "keyring", config, start });
+ */
+export async function runStoreService<V extends HostVariables & typeof storeVariables>(
+  program: StoreServiceProgram<V>,
+): Promise<void> {
+  await run(program, async (config, host, stack) => {
+    const { log, readiness, signal } = host;
+    const transport = storeTransportOf(config as ConfigOf<V> & StoreConfig, program.account);
+    const store = stack.use(await connectHostStore({ ...transport, log, readiness, signal }));
+    stack.use(await program.start(config, { ...host, store }));
+  });
+}
+
+/** Brings up the service itself, once its host is there. */
+type Start<V extends HostVariables> = (
+  config: ConfigOf<V>,
+  host: Host,
+  stack: AsyncDisposableStack,
+) => Promise<void>;
+
+type Program<V extends HostVariables> = Pick<ServiceProgram<V>, "name" | "version" | "config">;
+
+async function run<V extends HostVariables>(program: Program<V>, start: Start<V>): Promise<void> {
   const signal = stopSignal();
   const reading = readConfig(program.config, process.env);
   if (!reading.ok) {
@@ -48,7 +94,7 @@ export async function runService<V extends HostVariables>(program: ServiceProgra
   const log = createLogger({ name: program.name, level: config.LOG_LEVEL });
   endOnDefects(log);
   try {
-    await runUntilStopped(program, config, log, signal);
+    await runUntilStopped(program, start, config, log, signal);
     log.info("stopped");
     process.exit(EXIT_CODES.stopped);
   } catch (error) {
@@ -69,7 +115,8 @@ function tellWhy(error: unknown, log: Logger): void {
 }
 
 async function runUntilStopped<V extends HostVariables>(
-  program: ServiceProgram<V>,
+  program: Program<V>,
+  start: Start<V>,
   config: ConfigOf<V> & HostConfig,
   log: Logger,
   signal: AbortSignal,
@@ -84,8 +131,15 @@ async function runUntilStopped<V extends HostVariables>(
   const clock = systemClock;
   const shown = stack.use(showProcess({ metrics, name, version, readiness, clock }));
   const ops = stack.use(
-    await startOpsServer({ host: config.SCBE_OPS_HOST, port: config.SCBE_OPS_PORT, metrics, readiness }),
+    await startOpsServer({
+      host: config.SCBE_OPS_HOST,
+      port: config.SCBE_OPS_PORT,
+      metricsToken: config.SCBE_METRICS_TOKEN,
+      metrics,
+      readiness,
+    }),
   );
+  tellListening("ops", ops.port);
   log.info({ version, opsPort: ops.port }, "starting");
 
   const transport = transportOf(config);
@@ -94,8 +148,8 @@ async function runUntilStopped<V extends HostVariables>(
   const bus = stack.use(await connectHostBus({ ...transport, ...dealings }));
   shown.follow(bus);
   const identity = loadIdentity(transport);
-  const host: Host = { name, version, log, clock, metrics, readiness, ops, bus, identity, signal };
-  stack.use(await program.start(config, host));
+  const host: Host = { name, version, log, clock, metrics, readiness, bus, identity, signal };
+  await start(config, host, stack);
   readiness.set("service", { ok: true });
   log.info("started");
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Transport } from "@scbe/service-kit";
-import { connect, Events, type NatsConnection, nkeyAuthenticator } from "nats";
+import { connect, credsAuthenticator, Events, type NatsConnection, nkeyAuthenticator } from "nats";
 
 /** Anything but the client that SCBE's processes use: it asks the server for whatever it is told to. */
 export interface Probe extends AsyncDisposable {
@@ -10,10 +10,14 @@ export interface Probe extends AsyncDisposable {
   refusedSubscriptions(cells: readonly string[]): Promise<Set<string>>;
   /** Publishes, naming any reply subject at all; resolves when the server has seen it. */
   publish(subject: string, data: string | Uint8Array, reply?: string): Promise<void>;
+  /** As {@link publish}, and waits for nothing. */
+  send(subject: string, data: string | Uint8Array, reply?: string): void;
   /** One question, one answer, both as text. @throws when nobody answers, or the server refuses */
   request(subject: string, data?: string): Promise<string>;
   /** Collects everything that arrives at a cell, "subject" or "subject queue"; resolves when the server has the subscription. */
   listen(cell: string): Promise<readonly HeardMessage[]>;
+  /** Resolves when the server has ended the connection. */
+  readonly closed: Promise<void>;
 }
 
 export interface HeardMessage {
@@ -23,21 +27,27 @@ export interface HeardMessage {
 }
 
 export interface ProbeOptions {
-  /** The user's name; its inbox is `_INBOX_<name>`. */
+  /** The user's name; its inbox is `_INBOX.<role>.<name>`. */
   readonly name: string;
   readonly transport: Transport;
 }
 
 /** Connects as the user whose seed the transport names. */
 export async function connectProbe({ name, transport }: ProbeOptions): Promise<Probe> {
-  const { nkeySeedFile, servers, tlsCaFile } = transport;
+  const { nkeySeedFile, credsFile, servers, tlsCaFile, tlsCertFile, tlsKeyFile } = transport;
+  const tls = {
+    ...(tlsCaFile !== undefined && { caFile: tlsCaFile }),
+    ...(tlsCertFile !== undefined && { certFile: tlsCertFile }),
+    ...(tlsKeyFile !== undefined && { keyFile: tlsKeyFile }),
+  };
   const connection = await connect({
     servers: [...servers],
     name,
-    inboxPrefix: `_INBOX_${name}`,
+    inboxPrefix: `_INBOX.${transport.role ?? name}.${name}`,
     reconnect: false,
-    ...(tlsCaFile !== undefined && { tls: { caFile: tlsCaFile } }),
+    ...(tlsCaFile !== undefined && { tls }),
     ...(nkeySeedFile !== undefined && { authenticator: nkeyAuthenticator(readFileSync(nkeySeedFile)) }),
+    ...(credsFile !== undefined && { authenticator: credsAuthenticator(readFileSync(credsFile)) }),
   });
   const refused = new Set<string>();
   void collectRefusals(connection, refused);
@@ -53,11 +63,13 @@ export async function connectProbe({ name, transport }: ProbeOptions): Promise<P
       connection.publish(subject, data, reply === undefined ? {} : { reply });
       await settle(connection);
     },
+    send: (subject, data, reply) => connection.publish(subject, data, reply === undefined ? {} : { reply }),
     request: async (subject, data = "") => {
       const answer = await connection.request(subject, data, { timeout: REQUEST_TIMEOUT_MS });
       return answer.string();
     },
     listen: (cell) => listen(connection, cell),
+    closed: connection.closed().then(() => undefined),
     [Symbol.asyncDispose]: () => connection.close(),
   };
 }

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { isIPv4 } from "node:net";
 import { join } from "node:path";
 
-/** Files (PEM) for TLS, valid for a day. */
+/** Files (PEM) for TLS. */
 export interface Certificates {
   /** The authority that signed both of the others. */
   readonly ca: string;
@@ -16,8 +16,13 @@ export interface Certificates {
 /**
  * Writes an authority of its own, a server's certificate and a client's into `dir`.
  * @param names host names and IPv4 addresses that the certificates are for
+ * @param validity ms from now at which the server's certificate and the client's begin and end; a day unless told
  */
-export function createCertificates(dir: string, names = ["localhost", "127.0.0.1"]): Certificates {
+export function createCertificates(
+  dir: string,
+  names = ["localhost", "127.0.0.1"],
+  validity: Validity = DAY,
+): Certificates {
   const authority = { name: "SCBE test authority", keys: newKeys() };
   const write = (file: string, text: string): string => {
     const path = join(dir, file);
@@ -27,20 +32,25 @@ export function createCertificates(dir: string, names = ["localhost", "127.0.0.1
   const issue = (name: string): { cert: string; key: string } => {
     const keys = newKeys();
     return {
-      cert: write(`${name}.crt`, certificate(name, names, keys.publicKey, authority)),
+      cert: write(`${name}.crt`, certificate(name, names, keys.publicKey, authority, validity)),
       key: write(`${name}.key`, keys.privateKey.export({ format: "pem", type: "pkcs8" }).toString()),
     };
   };
   const server = issue("server");
   const client = issue("client");
   return {
-    ca: write("ca.crt", certificate(authority.name, names, authority.keys.publicKey, authority)),
+    ca: write("ca.crt", certificate(authority.name, names, authority.keys.publicKey, authority, DAY)),
     serverCert: server.cert,
     serverKey: server.key,
     clientCert: client.cert,
     clientKey: client.key,
   };
 }
+
+type Validity = readonly [begins: number, ends: number];
+
+const HOUR_MS = 3_600_000;
+const DAY: Validity = [-HOUR_MS, 24 * HOUR_MS];
 
 interface Keys {
   readonly publicKey: KeyObject;
@@ -62,6 +72,7 @@ function certificate(
   hosts: readonly string[],
   publicKey: KeyObject,
   authority: Authority,
+  [begins, ends]: Validity,
 ): string {
   const isAuthority = name === authority.name;
   const now = Date.now();
@@ -70,7 +81,7 @@ function certificate(
     integer(Uint8Array.of(1, ...randomBytes(8))),
     ECDSA_WITH_SHA256,
     distinguishedName(authority.name),
-    sequence(time(now - HOUR_MS), time(now + 24 * HOUR_MS)),
+    sequence(time(now + begins), time(now + ends)),
     distinguishedName(name),
     publicKey.export({ format: "der", type: "spki" }),
     der(0xa3, sequence(basicConstraints(isAuthority), alternativeNames(hosts))),
@@ -81,7 +92,6 @@ function certificate(
   return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
 }
 
-const HOUR_MS = 3_600_000;
 /** 1.2.840.10045.4.3.2 */
 const ECDSA_WITH_SHA256 = sequence(Buffer.from("06082a8648ce3d040302", "hex"));
 

@@ -1,17 +1,19 @@
+import { ACCESS, ROLES } from "@scbe/contracts";
 import {
   type Clock,
   connectHostBus,
+  connectHostStore,
   createReadiness,
   type Host,
   loadIdentity,
-  type OpsServer,
   Registry,
+  type StoreHost,
   showProcess,
-  startOpsServer,
   systemClock,
   type Transport,
 } from "@scbe/service-kit";
 import { type CollectedLogs, collectLogs } from "./collect-logs.ts";
+import type { SecuredNats } from "./start-secured-nats.ts";
 
 export interface TestHostOptions {
   /** Where NATS is and who to be there; `{servers: [nats.url]}` on an open server. */
@@ -25,10 +27,41 @@ export interface TestHostOptions {
 
 export interface TestHost extends Host, AsyncDisposable {
   readonly logs: CollectedLogs;
-  /** Where the ops port is: on it from the first {@link Host.ops} mount. 0 before. */
-  readonly opsPort: number;
   /** What TERM does to a process: {@link Host.signal} aborts. */
   stop(): void;
+}
+
+/** A {@link StoreHost}, to run a service with state inside the test's own process. */
+export interface TestStoreHost extends TestHost, StoreHost {}
+
+/** The account of each service that keeps state, by the service's name. */
+const ACCOUNTS = new Map(
+  ROLES.flatMap((role) => (ACCESS[role].keeps ? [[role as string, ACCESS[role].keeps]] : [])),
+);
+
+/** Connects as the service `name` of a deployment, to the bus and to the account of its store. */
+export async function createStoreHost(
+  nats: Pick<SecuredNats, "transport" | "storeTransport">,
+  name: string,
+  options: Omit<TestHostOptions, "transport" | "name"> = {},
+): Promise<TestStoreHost> {
+  const account = ACCOUNTS.get(name);
+  if (account === undefined) throw new Error(`${name} keeps no state`);
+  const host = await createTestHost({ transport: nats.transport(name), name, ...options });
+  const { log, readiness } = host;
+  const store = await connectHostStore({ ...nats.storeTransport(account), log, readiness });
+  return Object.defineProperties(
+    { store },
+    {
+      ...Object.getOwnPropertyDescriptors(host),
+      [Symbol.asyncDispose]: {
+        value: async () => {
+          await host[Symbol.asyncDispose]();
+          await store[Symbol.asyncDispose]();
+        },
+      },
+    },
+  ) as TestStoreHost;
 }
 
 /** A {@link Host} against a real server, to run a service inside the test's own process. */
@@ -41,7 +74,6 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
   const shown = showProcess({ metrics, name, version, readiness, clock });
   const bus = await connectHostBus({ ...transport, name, log: logs.log, drainTimeoutMs, readiness, metrics });
   shown.follow(bus);
-  let opsServer: OpsServer | undefined;
   return {
     name,
     version,
@@ -50,22 +82,12 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     clock,
     metrics,
     readiness,
-    ops: {
-      mount: async (routes) => {
-        opsServer ??= await startOpsServer({ host: "127.0.0.1", port: 0, metrics, readiness });
-        return opsServer.mount(routes);
-      },
-    },
-    get opsPort() {
-      return opsServer?.port ?? 0;
-    },
     bus,
     identity: loadIdentity(transport),
     signal: stopping.signal,
     stop: () => stopping.abort(),
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
-      await opsServer?.[Symbol.asyncDispose]();
       await bus[Symbol.asyncDispose]();
       await shown[Symbol.asyncDispose]();
     },

@@ -1,18 +1,17 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, open, readFile, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { eventually } from "./eventually.ts";
-import { freePort } from "./free-port.ts";
-import { type RunningProcess, startProcess } from "./start-process.ts";
+import { takeLock } from "@scbe/service-kit";
+import { isOk, startOnPorts } from "./start-on-ports.ts";
+import type { RunningProcess } from "./start-process.ts";
 
 const MOTO_VERSION = "5.2.5";
 const INSTALL_TIMEOUT_MS = 300_000;
 const START_TIMEOUT_MS = 30_000;
-const START_ATTEMPTS = 3;
 const CACHE = fileURLToPath(new URL("../../../.cache/moto/", import.meta.url));
 const HOME = join(CACHE, MOTO_VERSION);
 const run = promisify(execFile);
@@ -35,7 +34,7 @@ export type MotoAvailability = { readonly ok: true } | { readonly ok: false; rea
  */
 export async function installMoto(): Promise<MotoAvailability> {
   try {
-    if (!existsSync(HOME)) await withLock(join(CACHE, "lock"), install);
+    if (!existsSync(HOME)) await withLock(CACHE, install);
     return { ok: true };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message.split("\n", 1)[0] : String(cause);
@@ -46,16 +45,16 @@ export async function installMoto(): Promise<MotoAvailability> {
   }
 }
 
-/** A fresh moto server on a free port of the loopback; call {@link installMoto} first. */
+/** A fresh moto server on a port of the loopback; call {@link installMoto} first. */
 export async function startMoto(): Promise<MotoServer> {
-  for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort();
-    const server = startProcess(join(HOME, "bin", "python"), serverArguments(port));
-    const url = `http://127.0.0.1:${port}`;
-    if (await answers(server, url)) return describe(server, url);
-    await server.kill();
-    if (attempt === START_ATTEMPTS) throw new Error(`moto's server did not start:\n${server.stderr}`);
-  }
+  const { server, ports } = await startOnPorts({
+    program: join(HOME, "bin", "python"),
+    ports: 1,
+    arguments: ([port]) => serverArguments(port ?? 0),
+    isReady: ([port]) => isOk(`http://127.0.0.1:${port}/moto-api/data.json`),
+    timeoutMs: START_TIMEOUT_MS,
+  });
+  return describe(server, `http://127.0.0.1:${ports[0]}`);
 }
 
 function serverArguments(port: number): string[] {
@@ -92,64 +91,18 @@ async function install(): Promise<void> {
   }
 }
 
-/** Holds a lock file that names its owner's pid; one whose owner is gone, or that never got a pid, is taken away. */
-async function withLock(path: string, work: () => Promise<void>): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+/** One process at a time installs it. */
+async function withLock(folder: string, work: () => Promise<void>): Promise<void> {
+  await mkdir(folder, { recursive: true });
   const deadline = Date.now() + INSTALL_TIMEOUT_MS;
-  while (!(await takeLock(path))) {
-    if (Date.now() > deadline) throw new Error(`another process holds ${path}`);
+  let lock = takeLock(folder);
+  for (; lock.kind === "held"; lock = takeLock(folder)) {
+    if (Date.now() > deadline) throw new Error(`process ${lock.pid} holds the lock in ${folder}`);
     await sleep(250);
   }
   try {
     await work();
   } finally {
-    await rm(path, { force: true });
+    lock.release();
   }
-}
-
-async function takeLock(path: string): Promise<boolean> {
-  try {
-    const file = await open(path, "wx");
-    await file.writeFile(String(process.pid));
-    await file.close();
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    if (await isAbandoned(path)) await rm(path, { force: true });
-    return false;
-  }
-}
-
-async function isAbandoned(path: string): Promise<boolean> {
-  try {
-    const pid = Number(await readFile(path, "utf8"));
-    if (pid > 0) return !isAlive(pid);
-    return Date.now() - (await stat(path)).mtimeMs > 5000;
-  } catch {
-    return false;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function answers(server: RunningProcess, url: string): Promise<boolean> {
-  const { child } = server;
-  const answer = async (): Promise<boolean> => {
-    const response = await fetch(`${url}/moto-api/data.json`, { signal: AbortSignal.timeout(2000) });
-    await response.body?.cancel();
-    return response.ok;
-  };
-  const ended = (): boolean => child.exitCode !== null || child.signalCode !== null;
-  const isSettled = async (): Promise<boolean> => ended() || (await answer());
-  const settled = await eventually(isSettled, { timeoutMs: START_TIMEOUT_MS, everyMs: 50 }).catch(
-    () => false,
-  );
-  return settled && !ended();
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { findServer } from "./find-server.ts";
-import { outputOf, startOnFreePorts } from "./start-on-free-ports.ts";
+import { isOk, outputOf, startOnPorts } from "./start-on-ports.ts";
 import type { ConfigFile } from "./start-prometheus.ts";
 import { createTempDir } from "./temp-dir.ts";
 
@@ -19,6 +19,12 @@ export interface AlertGroup {
   readonly alerts: readonly { readonly labels: Readonly<Record<string, string>> }[];
 }
 
+export interface PostedAlert {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly endsAt?: string;
+}
+
 /** A real Alertmanager, alone, on a port of its own on 127.0.0.1. */
 export interface AlertmanagerServer extends AsyncDisposable {
   readonly url: string;
@@ -29,7 +35,7 @@ export interface AlertmanagerServer extends AsyncDisposable {
   readonly output: string;
   groups(): Promise<readonly AlertGroup[]>;
   /** Tells it of alerts, as Prometheus does; without an end they last for its `resolve_timeout`. */
-  post(alerts: readonly { labels: Record<string, string>; endsAt?: string }[]): Promise<void>;
+  post(alerts: readonly PostedAlert[]): Promise<void>;
 }
 
 /** Starts one; its temporary folder goes with it. @throws Error with the server's output when it does not start */
@@ -44,7 +50,7 @@ export async function startAlertmanager({
       mkdirSync(dirname(join(dir.path, path)), { recursive: true });
       writeFileSync(join(dir.path, path), text, { mode: 0o600 });
     }
-    const { server, ports } = await startOnFreePorts({
+    const { server, ports } = await startOnPorts({
       program,
       ports: 1,
       arguments: ([port]) => [
@@ -54,7 +60,7 @@ export async function startAlertmanager({
         // Else it listens for others of its kind, on every address.
         "--cluster.listen-address=",
       ],
-      readyUrl: ([port]) => `http://127.0.0.1:${port}/-/ready`,
+      isReady: ([port]) => isOk(`http://127.0.0.1:${port}/-/ready`),
     });
     const address = `127.0.0.1:${ports[0]}`;
     const url = `http://${address}`;

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { findServer } from "./find-server.ts";
 import { type JaegerSpan, type RawTrace, spansOf } from "./jaeger-span.ts";
-import { outputOf, startOnFreePorts } from "./start-on-free-ports.ts";
+import { isOk, outputOf, startOnPorts } from "./start-on-ports.ts";
 import { createTempDir } from "./temp-dir.ts";
 
 export type { JaegerSpan } from "./jaeger-span.ts";
@@ -48,7 +48,7 @@ export async function startJaeger(): Promise<JaegerServer> {
   const dir = createTempDir();
   const configFile = join(dir.path, "jaeger.yml");
   try {
-    const { server, ports } = await startOnFreePorts({
+    const { server, ports } = await startOnPorts({
       program,
       ports: 3,
       // Else it traces itself, too.
@@ -57,7 +57,7 @@ export async function startJaeger(): Promise<JaegerServer> {
         writeFileSync(configFile, jaegerConfig(taken));
         return ["--config", configFile];
       },
-      readyUrl: ([, http]) => `http://127.0.0.1:${http}/api/services`,
+      isReady: ([, http]) => isOk(`http://127.0.0.1:${http}/api/services`),
     });
     const [otlp, http] = ports;
     const url = `http://127.0.0.1:${http}`;

@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { portFromFile } from "@scbe/service-kit";
 import { eventually } from "./eventually.ts";
 import { findServer } from "./find-server.ts";
 import { type RunningProcess, startProcess } from "./start-process.ts";
@@ -23,7 +24,7 @@ export interface NatsServer extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
-  /** JetStream's files, unless its configuration puts them elsewhere: what a backup of the server holds. */
+  /** JetStream's files: what a backup of the server holds. */
   readonly storeDir: string;
   /** What the server has logged since it was last started. */
   readonly output: string;
@@ -34,8 +35,8 @@ export interface NatsServer extends AsyncDisposable {
   resume(): void;
   /** Starts it again on the same port and store; kills it first where it still runs. */
   restart(): Promise<void>;
-  /** Reads its configuration again, as SIGHUP does. */
-  reload(): void;
+  /** SIGHUP: reads its configuration again; resolves when it has. What connects in between may be left without an answer. */
+  reload(): Promise<void>;
 }
 
 /** Starts one; its temporary folder goes with it. @throws Error with the server's output when it does not start */
@@ -51,7 +52,7 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
     return {
       url: `nats://127.0.0.1:${port}`,
       port,
-      storeDir: storeIn(dir.path),
+      storeDir: storeOf(configFile),
       get pid() {
         return server.pid;
       },
@@ -61,7 +62,11 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
       kill: () => server.kill(),
       pause: () => server.pause(),
       resume: () => server.resume(),
-      reload: () => server.signal("SIGHUP"),
+      reload: async () => {
+        const before = reloads(server);
+        server.signal("SIGHUP");
+        await eventually(() => reloads(server) > before, { timeoutMs: 10_000 });
+      },
       restart: async () => {
         await server.kill();
         server = start(port);
@@ -79,11 +84,18 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
   }
 }
 
+function reloads({ stderr }: RunningProcess): number {
+  return stderr.split("Reloaded server configuration").length;
+}
+
 const MAX_PAYLOAD = 8 * 1024 * 1024;
 
 function writeConfig(dir: string, { config = "", maxPayload = MAX_PAYLOAD }: NatsOptions): string {
   const file = join(dir, "nats.conf");
-  writeFileSync(file, `max_payload: ${maxPayload}\n${config}\n`, { mode: 0o600 });
+  const jetstream = /\bjetstream\b/.test(config)
+    ? ""
+    : `jetstream { store_dir: ${JSON.stringify(storeIn(dir))} }`;
+  writeFileSync(file, `max_payload: ${maxPayload}\n${jetstream}\n${config}\n`, { mode: 0o600 });
   return file;
 }
 
@@ -98,8 +110,13 @@ interface Start {
 
 function startOn({ program, dir, configFile, port, env }: Start): RunningProcess {
   const where = ["-a", "127.0.0.1", "-p", String(port), "--ports_file_dir", dir];
-  const store = /store_dir/.test(readFileSync(configFile, "utf8")) ? [] : ["-js", "-sd", storeIn(dir)];
-  return startProcess(program, ["-c", configFile, ...where, ...store], { env });
+  return startProcess(program, ["-c", configFile, ...where], { env });
+}
+
+/** Where the configuration has JetStream's files. */
+function storeOf(configFile: string): string {
+  const [, quoted] = /store_dir: ("(?:[^"\\]|\\.)*")/.exec(readFileSync(configFile, "utf8")) ?? [];
+  return quoted === undefined ? "" : (JSON.parse(quoted) as string);
 }
 
 function storeIn(dir: string): string {
@@ -112,18 +129,9 @@ async function portOf(server: RunningProcess, dir: string): Promise<number> {
   void server.exited.then(() => {
     ended = true;
   });
-  const port = await eventually(
-    () => (ended ? "ended" : readPort(join(dir, `nats-server_${server.pid}.ports`))),
-    {
-      timeoutMs: 10_000,
-    },
-  );
+  const port = await eventually(() => (ended ? "ended" : portFromFile(dir, server.pid)), {
+    timeoutMs: 10_000,
+  });
   if (typeof port === "number") return port;
   throw new Error(`nats-server did not start:\n${server.stderr}`);
-}
-
-function readPort(file: string): number | undefined {
-  if (!existsSync(file)) return undefined;
-  const found = readFileSync(file, "utf8").match(/"nats":\s*\[\s*"(?:nats|tls):\/\/[^"]*:(\d+)"/);
-  return found?.[1] === undefined ? undefined : Number(found[1]);
 }

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { findServer } from "./find-server.ts";
 import { findExecutable } from "./find-tool.ts";
-import { outputOf, startOnFreePorts } from "./start-on-free-ports.ts";
+import { isOk, outputOf, startOnPorts } from "./start-on-ports.ts";
 import { createTempDir } from "./temp-dir.ts";
 
 /** A file that a configuration names, by its path from there. */
@@ -71,7 +71,7 @@ export async function startPrometheus(options: PrometheusStartOptions): Promise<
   try {
     writeFiles(dir.path, options);
     if (options.history !== undefined) await writeHistory(dir.path, options.history);
-    const { server, ports } = await startOnFreePorts({
+    const { server, ports } = await startOnPorts({
       program,
       ports: 1,
       arguments: ([port]) => [
@@ -81,7 +81,7 @@ export async function startPrometheus(options: PrometheusStartOptions): Promise<
         "--web.enable-lifecycle",
         `--rules.alert.resend-delay=${options.alertResendDelayMs ?? RESEND_DELAY_MS}ms`,
       ],
-      readyUrl: ([port]) => `http://127.0.0.1:${port}/-/ready`,
+      isReady: ([port]) => isOk(`http://127.0.0.1:${port}/-/ready`),
     });
     const url = `http://127.0.0.1:${ports[0]}`;
     return {

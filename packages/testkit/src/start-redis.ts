@@ -1,20 +1,21 @@
 import { join } from "node:path";
 import { findServer } from "./find-server.ts";
-import { freePort } from "./free-port.ts";
-import { type RunningProcess, startProcess } from "./start-process.ts";
+import { type StartedServer, startOnPorts } from "./start-on-ports.ts";
 import { createTempDir } from "./temp-dir.ts";
 
 export interface RedisOptions {
   /** Keeps data across a restart (append-only file, every write on the disk at once). */
   readonly persistent?: boolean;
   readonly replicaOf?: { readonly port: number };
+  /** Files of the server's certificate and key: it is reached by TLS, and by nothing else. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string };
   /** More of the server's own arguments, e.g. `["--maxmemory", "1mb"]`. */
   readonly args?: readonly string[];
 }
 
 /** A real redis-server on a port of its own on 127.0.0.1 and a socket. */
 export interface RedisServer extends AsyncDisposable {
-  /** `redis://127.0.0.1:port` */
+  /** `redis://127.0.0.1:port`, or `rediss://` with TLS */
   readonly url: string;
   readonly port: number;
   /** Path of its Unix socket. */
@@ -36,10 +37,10 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   const dir = createTempDir();
   try {
     const started = await startSomewhere(dir.path, options);
-    const { port } = started;
+    const [port = 0] = started.ports;
     let { server } = started;
     return {
-      url: `redis://127.0.0.1:${port}`,
+      url: `${options.tls === undefined ? "redis" : "rediss"}://127.0.0.1:${port}`,
       port,
       socket: socketIn(dir.path),
       get pid() {
@@ -53,7 +54,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
       resume: () => server.resume(),
       restart: async () => {
         await server.kill();
-        server = await startOn(dir.path, port, options);
+        ({ server } = await startSomewhere(dir.path, options, () => port));
       },
       [Symbol.asyncDispose]: async () => {
         await server.kill();
@@ -66,46 +67,37 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   }
 }
 
-const TRIES = 5;
-
-/** Redis cannot pick a port by itself, and the one we pick can be taken before it listens. */
-async function startSomewhere(
+/** Redis cannot pick a port by itself. */
+function startSomewhere(
   dir: string,
   options: RedisOptions,
-): Promise<{ server: RunningProcess; port: number }> {
-  for (let tries = 1; ; tries += 1) {
-    const port = await freePort();
-    try {
-      return { server: await startOn(dir, port, options), port };
-    } catch (error) {
-      if (tries === TRIES || !String(error).includes("in use")) throw error;
-    }
-  }
+  candidate?: () => number,
+): Promise<StartedServer> {
+  return startOnPorts({
+    program: findServer("redis-server"),
+    ports: 1,
+    arguments: ([port]) => argumentsFor(dir, port ?? 0, options),
+    isReady: (_ports, { stdout }) => stdout.includes("Ready to accept connections"),
+    ...(candidate && { candidate }),
+  });
 }
 
-async function startOn(dir: string, port: number, options: RedisOptions): Promise<RunningProcess> {
-  const args = [
-    "--port",
-    String(port),
-    "--bind",
-    "127.0.0.1",
-    "--unixsocket",
-    socketIn(dir),
-    "--dir",
-    dir,
-    "--save",
-    "",
+function argumentsFor(dir: string, port: number, options: RedisOptions): readonly string[] {
+  const { persistent = false, replicaOf, tls, args = [] } = options;
+  return [
+    ...(tls === undefined ? ["--port", String(port)] : tlsArguments(port, tls)),
+    ...["--bind", "127.0.0.1", "--unixsocket", socketIn(dir), "--dir", dir, "--save", ""],
+    ...(persistent ? ["--appendonly", "yes", "--appendfsync", "always"] : []),
+    ...(replicaOf === undefined ? [] : ["--replicaof", "127.0.0.1", String(replicaOf.port)]),
+    ...args,
   ];
-  if (options.persistent === true) args.push("--appendonly", "yes", "--appendfsync", "always");
-  if (options.replicaOf !== undefined) args.push("--replicaof", "127.0.0.1", String(options.replicaOf.port));
-  const server = startProcess(findServer("redis-server"), [...args, ...(options.args ?? [])]);
-  try {
-    await server.output(/Ready to accept connections/);
-    return server;
-  } catch (error) {
-    await server.kill();
-    throw error;
-  }
+}
+
+function tlsArguments(port: number, { cert, key, ca }: NonNullable<RedisOptions["tls"]>): string[] {
+  return [
+    ...["--port", "0", "--tls-port", String(port), "--tls-auth-clients", "no"],
+    ...["--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", ca],
+  ];
 }
 
 function socketIn(dir: string): string {

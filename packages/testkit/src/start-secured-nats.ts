@@ -1,9 +1,11 @@
+import { STORE_ACCOUNTS, type StoreAccount, type StoreRole } from "@scbe/contracts";
 import {
   type Credentials,
   type CredentialsOptions,
   createLogger,
   issueCredentials,
   provision,
+  type StoreTransport,
   type Transport,
 } from "@scbe/service-kit";
 import { type NatsServer, startNats } from "./start-nats.ts";
@@ -23,6 +25,8 @@ export interface SecuredNats extends AsyncDisposable {
   readonly credentials: Credentials;
   /** How the user of that name reaches this server. @throws ScbeError BAD_REQUEST for an unknown name */
   transport(name: string): Transport;
+  /** How a service reaches the account of its store, or another user of that account does. */
+  storeTransport(account: StoreAccount, role?: StoreRole): StoreTransport;
 }
 
 /** Starts one with fresh credentials; `dev` and the provider `openai` unless told. */
@@ -33,9 +37,12 @@ export async function startSecuredNats(options: SecuredNatsOptions = {}): Promis
   const credentials = issueCredentials(dir.path, { ...more, env, providers });
   const server = stack.use(await startNats({ configFile: credentials.configFile, program }));
   const transport = (name: string): Transport => credentials.transport(name, [server.url]);
+  const storeTransport = (account: StoreAccount, role?: StoreRole): StoreTransport =>
+    credentials.storeTransport(account, [server.url], role);
   if (provisioned) {
     const log = createLogger({ name: "provision", level: "silent" });
-    const result = await provision({ ...transport("provision"), name: "provision", log, env, replicas: 1 });
+    const transports = STORE_ACCOUNTS.map((account) => storeTransport(account, "provision"));
+    const result = await provision({ transports, log, env, replicas: 1 });
     if (!result.ok) throw new Error(result.problems.join("\n"));
   }
   const held = stack.move();
@@ -44,6 +51,7 @@ export async function startSecuredNats(options: SecuredNatsOptions = {}): Promis
     url: server.url,
     credentials,
     transport,
+    storeTransport,
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }

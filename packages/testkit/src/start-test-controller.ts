@@ -1,12 +1,12 @@
 import {
-  BUCKETS,
   type ControlState,
   type Kill,
-  KV_KEYS,
   type LeaseAnswer,
   LeaseQuestion,
+  patternOf,
   QUEUES,
   SUBJECTS,
+  writeMessage,
 } from "@scbe/contracts";
 import { answerLease, type ControlDocument, encodeControl, signControl } from "@scbe/envelope/control";
 import { type Bus, connectBus, createLogger, type Identity, type Transport } from "@scbe/service-kit";
@@ -17,7 +17,7 @@ export interface TestControllerOptions {
   readonly transport: Transport;
   /** Its first document, beside that nothing is off. */
   readonly state?: Partial<ControlState>;
-  /** Keeps each document in the control bucket, which has to be there; false unless told. */
+  /** Keeps each document, and tells it to those who ask for it; false unless told. */
   readonly stores?: boolean;
 }
 
@@ -32,7 +32,7 @@ export interface TestController extends AsyncDisposable {
   /** Questions for leases, and the answers that were sent, in order. */
   readonly asked: readonly LeaseQuestion[];
   readonly answered: readonly Uint8Array[];
-  /** True: no question for a lease is answered. */
+  /** True: no question for a lease is answered; what is stored is still told. */
   silent: boolean;
   /** What is sent in place of an answer; `undefined`: nothing. */
   tamper: ((answer: LeaseAnswer, question: LeaseQuestion) => Uint8Array | undefined) | undefined;
@@ -47,7 +47,7 @@ export interface TestController extends AsyncDisposable {
   /** Sends any bytes as a broadcast. */
   broadcast(bytes: Uint8Array): Promise<void>;
   /** Stores any bytes as the document. */
-  store(bytes: Uint8Array): Promise<void>;
+  store(bytes: Uint8Array): void;
 }
 
 /** Starts one, with a key of its own. */
@@ -73,10 +73,11 @@ const NOTHING_OFF: ControlState = {
   issued_at: 1,
   kill_switch: { all: null, providers: {} },
   scbe_envelope_verification: { enabled: true, providers: {} },
+  fallback: { causes: [] },
   skew_window: null,
 };
 
-const KILL: Kill = { mode: "disabled", cause: "integrity", reason: "a test", by: "test", since: 1 };
+const KILL: Kill = { cause: "integrity", reason: "a test", by: "test", since: 1 };
 
 class BusController implements TestController {
   readonly identity = createIdentity();
@@ -87,6 +88,7 @@ class BusController implements TestController {
   tamper: TestController["tamper"];
   document: ControlDocument;
   readonly #stores: boolean;
+  #stored: Uint8Array | undefined;
 
   constructor(bus: Bus, state: Partial<ControlState>, stores: boolean) {
     this.bus = bus;
@@ -100,10 +102,14 @@ class BusController implements TestController {
   }
 
   async start(): Promise<void> {
-    if (this.#stores) await this.store(encodeControl(this.document));
+    if (this.#stores) this.store(encodeControl(this.document));
     const onQuestion = ({ data, reply }: { data: Uint8Array; reply: string | undefined }): void =>
       this.#answer(LeaseQuestion.parse(JSON.parse(Buffer.from(data).toString("utf8"))), reply);
-    this.bus.subscribe(SUBJECTS.controlLease, onQuestion, { queue: QUEUES.controller });
+    this.bus.subscribe(patternOf("controlLease"), onQuestion, { queue: QUEUES.controller });
+    const onGet = ({ reply }: { reply: string | undefined }): void => {
+      if (reply !== undefined && this.#stored !== undefined) this.bus.publish(reply, this.#stored);
+    };
+    this.bus.subscribe(patternOf("controlGet"), onGet, { queue: QUEUES.controller });
     await this.bus.flush();
   }
 
@@ -116,7 +122,7 @@ class BusController implements TestController {
     this.document = this.sign(change);
     const bytes = encodeControl(this.document);
     await this.broadcast(bytes);
-    if (this.#stores) await this.store(bytes);
+    if (this.#stores) this.store(bytes);
     return this.document;
   }
 
@@ -139,12 +145,8 @@ class BusController implements TestController {
     await this.bus.flush();
   }
 
-  async store(bytes: Uint8Array): Promise<void> {
-    const bucket = await this.bus.bucket(BUCKETS.control);
-    const entry = await bucket.get(KV_KEYS.control);
-    await (entry === undefined
-      ? bucket.create(KV_KEYS.control, bytes)
-      : bucket.update(KV_KEYS.control, bytes, entry.revision));
+  store(bytes: Uint8Array): void {
+    this.#stored = bytes;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -155,7 +157,7 @@ class BusController implements TestController {
     this.asked.push(question);
     if (this.silent || reply === undefined) return;
     const honest = answerLease(question, this.document, this.identity);
-    const bytes = this.tamper ? this.tamper(honest, question) : Buffer.from(JSON.stringify(honest));
+    const bytes = this.tamper ? this.tamper(honest, question) : writeMessage(honest);
     if (bytes === undefined) return;
     this.answered.push(bytes);
     this.bus.publish(reply, bytes);

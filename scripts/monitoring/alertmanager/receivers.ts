@@ -8,6 +8,12 @@ export const RECEIVERS = {
   nobody: "nobody",
 } as const;
 
+/**
+ * Alerts in one post to the controller, of 5 KB each within what it reads of a post. Those that are left out are counted in the post,
+ * and the controller takes them for what their group is about.
+ */
+const WEBHOOK_ALERTS_MAX = 200;
+
 /** Those of them that have an address; nobody always has none. */
 export function receivers(options: AlertmanagerConfigOptions): readonly object[] {
   return [{ name: RECEIVERS.nobody }, ...controller(options), ...pagerduty(options), ...slack(options)];
@@ -18,8 +24,7 @@ function controller({ webhookUrl, webhookTokenFile }: AlertmanagerConfigOptions)
   const auth = webhookTokenFile !== undefined && {
     http_config: { authorization: { type: "Bearer", credentials_file: webhookTokenFile } },
   };
-  // max_alerts 0: none of a group is left out.
-  const webhook = { url: webhookUrl, send_resolved: true, max_alerts: 0, ...auth };
+  const webhook = { url: webhookUrl, send_resolved: true, max_alerts: WEBHOOK_ALERTS_MAX, ...auth };
   return [{ name: RECEIVERS.controller, webhook_configs: [webhook] }];
 }
 

@@ -145,6 +145,55 @@ export const ALERTS_NOT_RECEIVED: AlertCases = {
   },
 };
 
+/** One post is refused with that status after five minutes. */
+function refusedOnce(status: string): readonly CaseSeries[] {
+  const metric = "scbe_rollback_webhooks_refused_total";
+  return ["400", "401", "503"].map((each) =>
+    once(metric, { ...CONTROLLER, status: each }, each === status ? 300 : -1),
+  );
+}
+
+export const WEBHOOK_REFUSED: AlertCases = {
+  "a post of Alertmanager that is refused once is an alert at once, and says with which status": {
+    alert: "SCBEWebhookRefused",
+    series: refusedOnce("400"),
+    minutes: 6,
+    fires: {
+      who: { status: "400" },
+      notBefore: 4.75,
+      says: "Posts of Alertmanager were answered with status 400: an alert in them may have switched nothing off",
+    },
+  },
+  "a kill that could not be sent is an alert": {
+    alert: "SCBEWebhookRefused",
+    series: refusedOnce("503"),
+    minutes: 6,
+    fires: { who: { status: "503" }, notBefore: 4.75 },
+  },
+  "a post without a valid token, which a stranger can send, is no alert that wakes": {
+    alert: "SCBEWebhookRefused",
+    series: refusedOnce("401"),
+    minutes: MINUTES,
+    fires: "never",
+  },
+  "a post without a valid token is told": {
+    alert: "SCBEWebhookNotAuthorized",
+    series: refusedOnce("401"),
+    minutes: 6,
+    fires: {
+      who: { status: "401" },
+      notBefore: 4.75,
+      says: "Posts to the rollback controller's webhook were answered with status 401",
+    },
+  },
+  "a post that is refused for its contents is not told as one without a token": {
+    alert: "SCBEWebhookNotAuthorized",
+    series: refusedOnce("400"),
+    minutes: MINUTES,
+    fires: "never",
+  },
+};
+
 export const ROLLBACK_PATH_SILENT: AlertCases = {
   "a nonce reuse that one path alone has told is an alert at once, and names that path": {
     alert: "SCBERollbackPathSilent",

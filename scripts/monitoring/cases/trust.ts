@@ -8,6 +8,7 @@ const MINUTES = 30;
 type At = (second: number) => Value;
 type Metric =
   | "scbe_trust_latched"
+  | "scbe_trust_tellers_latching"
   | "scbe_trust_excluded"
   | "scbe_trust_leading"
   | "scbe_trust_score_avg"
@@ -65,6 +66,30 @@ export const PROVIDER_LATCHED: AlertCases = {
   "providers without a latch are no alert": {
     alert: "SCBEProviderLatched",
     series: [shown(LATCHED, never, of("xai")), shown(LATCHED, never, of("openai"))],
+    minutes: MINUTES,
+    fires: "never",
+  },
+};
+
+const LATCHING = "scbe_trust_tellers_latching";
+
+export const PROVIDER_DOUBTED: AlertCases = {
+  "a provider that one teller latches is a warning at once, and is named": {
+    alert: "SCBEProviderDoubted",
+    series: [
+      ...[shown(LATCHING, from(300), of("xai")), shown(LATCHING, never, of("openai"))],
+      ...[shown(LATCHED, never, of("xai")), shown(LATCHED, never, of("openai"))],
+    ],
+    minutes: 5,
+    fires: {
+      who: { provider: "xai", severity: "warning" },
+      notBefore: 4.75,
+      says: "1 tellers saw an answer of xai fail its integrity and refuse it; for the others it is in use",
+    },
+  },
+  "a provider that is latched for all is no doubt any more, but another alert": {
+    alert: "SCBEProviderDoubted",
+    series: [shown(LATCHING, always, of("xai")), shown(LATCHED, always, of("xai"))],
     minutes: MINUTES,
     fires: "never",
   },

@@ -58,7 +58,7 @@ function store(): readonly Panel[] {
       says: "Follows the traffic of the last minutes. No line: no epoch, or the store is away.",
       unit: "short",
       queries: [
-        { expr: "max(scbe_replay_store_entries)", legend: "entries" },
+        { expr: "max by (provider) (scbe_replay_store_entries)", legend: "entries of {{provider}}" },
         { expr: "sum(scbe_replay_items_in_flight)", legend: "being judged" },
       ],
     },

@@ -62,12 +62,13 @@ export const CONTROL_PLANE: DashboardRow = {
     },
     {
       title: "Waiting to be stored or told",
-      says: "For minutes: JetStream is away (kills, audit), or PagerDuty or Slack takes nothing.",
+      says: "For minutes: JetStream is away (kills, audit), PagerDuty or Slack takes nothing, or no trust scorer answers (words about trust).",
       unit: "short",
       queries: [
         { expr: "sum(scbe_control_unstored_kills)", legend: "kills" },
         { expr: "sum(scbe_audit_waiting)", legend: "audit" },
         { expr: "max by (to) (scbe_notices_waiting)", legend: "{{to}}" },
+        { expr: "max(scbe_trust_words_waiting)", legend: "words about trust" },
       ],
       limits: { red: 1 },
     },

@@ -34,6 +34,22 @@ export function trust({ limits }: Thresholds): DashboardRow {
         now: true,
       },
       {
+        title: "Tellers against it",
+        says: "How many exclude or latch it by their own reports. It takes two, or the only one, until that holds for all; GET /metrics/scbe/trust-scores names them.",
+        unit: "short",
+        queries: [
+          {
+            expr: `max by (provider) (scbe_trust_tellers_excluding{${CHOSEN}})`,
+            legend: "{{provider}}: exclude",
+          },
+          {
+            expr: `max by (provider) (scbe_trust_tellers_latching{${CHOSEN}})`,
+            legend: "{{provider}}: latch",
+          },
+        ],
+        now: true,
+      },
+      {
         title: "Outcomes that trust stands on",
         says: "Since the state began. A provider whose line is flat is not asked, or its clients' reports do not arrive.",
         unit: "short",

@@ -9,6 +9,8 @@ export function controlAlerts(thresholds: Thresholds): readonly AlertRule[] {
     verifierBehind(thresholds),
     controlNotStored(thresholds),
     alertsNotReceived(thresholds),
+    webhookRefused(thresholds),
+    webhookNotAuthorized(thresholds),
     rollbackPathSilent(thresholds),
     noticesNotDelivered(thresholds),
     auditNotStored(thresholds),
@@ -51,7 +53,7 @@ function controlNotStored({ durations }: Thresholds): AlertRule {
     description:
       "The controller at {{ $labels.instance }} cannot read or write the bucket SCBE_CONTROL: kills are sent, all else is refused",
     runbook:
-      "JetStream: has the bucket a leader, is its disk full? A kill reaches whoever runs; a verifier that starts now finds none. Do not restart verifiers until it is back.",
+      "JetStream: has the bucket a leader, is its disk full? A kill reaches the verifiers that run. While no controller leads there are no leases: a verifier that starts now is not ready. Do not restart verifiers until the store is back.",
   });
 }
 
@@ -68,6 +70,39 @@ function alertsNotReceived({ durations }: Thresholds): AlertRule {
       "Alertmanager's log has the controller's answer. 401: the file scbe-alertmanager-token is not SCBE_ALERTMANAGER_TOKEN. Else the webhook's address, or a silence over the Watchdog.",
   });
 }
+
+/** Alertmanager does not repeat a post that was refused for its contents before its next turn, so one is enough. */
+function webhookRefused({ durations }: Thresholds): AlertRule {
+  const tell = promDuration(durations.webhookRefusedTellMs);
+  return critical({
+    alert: "SCBEWebhookRefused",
+    expr: `sum by (status) (increase(scbe_rollback_webhooks_refused_total{status!~"${NOT_AUTHORIZED}"}[${tell}])) > 0`,
+    forMs: 0,
+    summary: "The rollback controller has refused a post of Alertmanager",
+    description:
+      "Posts of Alertmanager were answered with status {{ $labels.status }}: an alert in them may have switched nothing off",
+    runbook:
+      "The controller's log has the reason of each. 400: no trigger could be read; look at the receiver's max_alerts and at the size of labels and annotations. 503: the kill could not be sent, or too many posts came at once; Alertmanager posts again. Until it is mended, switch off by scripts/scbe-kill-switch.sh where a safety alert fires.",
+  });
+}
+
+/** A stranger can cause this one, so it wakes no person; an Alertmanager with a wrong token is told by the missing Watchdog, too. */
+function webhookNotAuthorized({ durations }: Thresholds): AlertRule {
+  const tell = promDuration(durations.webhookRefusedTellMs);
+  return alertRule({
+    alert: "SCBEWebhookNotAuthorized",
+    expr: `sum by (status) (increase(scbe_rollback_webhooks_refused_total{status=~"${NOT_AUTHORIZED}"}[${tell}])) > 0`,
+    forMs: 0,
+    class: "operations",
+    severity: "warning",
+    summary: "A post to the webhook of Alertmanager had no valid token",
+    description: "Posts to the rollback controller's webhook were answered with status {{ $labels.status }}",
+    runbook:
+      "The controller's log has the address of each. Alertmanager's: its file scbe-alertmanager-token is not SCBE_ALERTMANAGER_TOKEN. Another one: who can reach the control API, and why?",
+  });
+}
+
+const NOT_AUTHORIZED = "401|403|429";
 
 function rollbackPathSilent({ durations }: Thresholds): AlertRule {
   const window = promDuration(durations.pathSilentTellMs);

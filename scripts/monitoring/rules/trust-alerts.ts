@@ -6,6 +6,7 @@ import { type AlertInput, type AlertRule, alertRule } from "./rule.ts";
 export function trustAlerts(thresholds: Thresholds): readonly AlertRule[] {
   return [
     ...providerLatched(thresholds),
+    providerDoubted(thresholds),
     providerExcluded(thresholds),
     trustUntold(thresholds),
     trustLag(thresholds),
@@ -44,6 +45,23 @@ function providerLatched({ durations }: Thresholds): readonly AlertRule[] {
       runbook: `GET /metrics/scbe/trust-scores has the cause and the event. ${clear}.`,
     }),
   ];
+}
+
+/** What one teller saw holds for its own requests alone, so no other sign would tell that a person has to look. */
+function providerDoubted({ durations }: Thresholds): AlertRule {
+  const doubted = ofTheLeader("max by (provider) ", "scbe_trust_tellers_latching", durations);
+  const latched = ofTheLeader("max by (provider) ", "scbe_trust_latched", durations);
+  return operations({
+    alert: "SCBEProviderDoubted",
+    expr: `((${doubted}) > 0) unless on (provider) ((${latched}) == 1)`,
+    forMs: 0,
+    severity: "warning",
+    summary: "A teller refuses a provider for its integrity",
+    description:
+      '{{ $value | printf "%.0f" }} tellers saw an answer of {{ $labels.provider }} fail its integrity and refuse it; for the others it is in use',
+    runbook:
+      "GET /metrics/scbe/trust-scores names the teller and the event. Look at both: an answer was forged with the provider's keys, or the teller's credentials are in other hands. POST /admin/scbe/trust clears the event.",
+  });
 }
 
 function providerExcluded({ durations }: Thresholds): AlertRule {

@@ -1,10 +1,8 @@
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { renderAlertmanagerConfig } from "../../monitoring/render-alertmanager-config.ts";
 import type { LocalFolder } from "../local-folder.ts";
 import type { Port } from "../port.ts";
-import type { Server } from "../servers.ts";
-import { httpServer } from "./http-server.ts";
+import { httpServer, type WatchServer } from "./http-server.ts";
 
 export interface AlertmanagerOptions {
   readonly file: string;
@@ -16,35 +14,33 @@ export interface AlertmanagerOptions {
 
 /** The rollback controller, as Alertmanager has to know it. */
 export interface AlertedController {
-  /** Asked when Alertmanager starts. */
+  /** Empty until it has told where it is. */
   url(): string;
   readonly tokenFiles: Readonly<Record<string, string>>;
 }
 
 /** Alertmanager with a deployment's groups, which tells the local controller of alerts, and nobody else. */
-export function alertmanagerServer({ port, folder, control, ...options }: AlertmanagerOptions): Server {
-  const configFile = join(folder.monitoring, "alertmanager.yml");
+export function alertmanagerServer({ port, folder, control, ...options }: AlertmanagerOptions): WatchServer {
   return httpServer({
     ...options,
     folder,
     name: "alertmanager",
     ports: [port],
     readyPath: "/-/ready",
-    arguments: ([number]) => {
-      writeFileSync(configFile, configFor(control), { mode: 0o600 });
-      return [
-        `--config.file=${configFile}`,
-        `--storage.path=${join(folder.monitoring, "alertmanager")}`,
-        `--web.listen-address=127.0.0.1:${number}`,
-        // Else it listens for others of its kind, on every address.
-        "--cluster.listen-address=",
-      ];
-    },
+    config: () => configFor(control),
+    arguments: ([number], configFile) => [
+      `--config.file=${configFile}`,
+      `--storage.path=${join(folder.monitoring, "alertmanager")}`,
+      `--web.listen-address=127.0.0.1:${number}`,
+      // Else it listens for others of its kind, on every address.
+      "--cluster.listen-address=",
+    ],
   });
 }
 
 function configFor({ url, tokenFiles }: AlertedController): string {
   const webhookTokenFile = tokenFiles.SCBE_ALERTMANAGER_TOKEN_FILE;
+  if (url() === "") return renderAlertmanagerConfig({});
   return renderAlertmanagerConfig({
     webhookUrl: `${url()}/webhooks/alertmanager`,
     ...(webhookTokenFile !== undefined && { webhookTokenFile }),

@@ -1,9 +1,6 @@
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import type { LocalFolder } from "../local-folder.ts";
 import { Port } from "../port.ts";
-import type { Server } from "../servers.ts";
-import { httpServer } from "./http-server.ts";
+import { httpServer, type WatchServer } from "./http-server.ts";
 
 export interface JaegerOptions {
   readonly file: string;
@@ -15,8 +12,7 @@ export interface JaegerOptions {
 }
 
 /** Jaeger 2, which keeps traces in its memory. */
-export function jaegerServer({ port, otlpPort, folder, env, ...options }: JaegerOptions): Server {
-  const configFile = join(folder.monitoring, "jaeger.yml");
+export function jaegerServer({ port, otlpPort, folder, env, ...options }: JaegerOptions): WatchServer {
   return httpServer({
     ...options,
     folder,
@@ -25,10 +21,8 @@ export function jaegerServer({ port, otlpPort, folder, env, ...options }: Jaeger
     name: "jaeger",
     ports: [port, otlpPort, new Port()],
     readyPath: "/api/services",
-    arguments: (ports) => {
-      writeFileSync(configFile, config(ports), { mode: 0o600 });
-      return ["--config", configFile];
-    },
+    config,
+    arguments: (_ports, configFile) => ["--config", configFile],
   });
 }
 

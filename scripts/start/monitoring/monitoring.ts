@@ -1,6 +1,7 @@
 import { Fleet } from "../fleet.ts";
 import type { Server } from "../servers.ts";
 import { warn } from "../terminal.ts";
+import type { WatchServer } from "./http-server.ts";
 import { type PresentOptions, type PresentServers, presentServers } from "./present-servers.ts";
 import { untilScraped } from "./until-scraped.ts";
 
@@ -48,14 +49,25 @@ export class Monitoring implements AsyncDisposable {
     return { prometheus: urlOf(prometheus), alertmanager: urlOf(alertmanager), jaeger: urlOf(jaeger) };
   }
 
-  /** Where those will be that this machine has, whether or not they are up. */
-  get expected(): MonitoringUrls {
-    const { prometheus, alertmanager, jaeger } = this.#servers;
-    return {
-      prometheus: prometheus?.url ?? null,
-      alertmanager: alertmanager?.url ?? null,
-      jaeger: jaeger?.url ?? null,
+  /** Resolves when those that this machine has listen, ready or not, or do not start. @returns where they are */
+  async watchers(): Promise<MonitoringUrls> {
+    const urlOf = async (server: WatchServer | undefined): Promise<string | null> => {
+      if (server === undefined) return null;
+      await Promise.race([server.bound, this.#starting]);
+      return server.isBound ? server.url : null;
     };
+    const { prometheus, alertmanager } = this.#servers;
+    return { prometheus: await urlOf(prometheus), alertmanager: await urlOf(alertmanager), jaeger: null };
+  }
+
+  /** Has them told of the parts that have told where they are since. */
+  async update(): Promise<void> {
+    await this.#starting;
+    const { prometheus, alertmanager } = this.#servers;
+    for (const server of [prometheus, alertmanager]) {
+      if (server === undefined || !this.#up.has(server) || this.#signal.aborted) continue;
+      await server.update().catch((error: Error) => warn(`going on, though ${error.message}`));
+    }
   }
 
   /** Resolves when it is known whether there is a Jaeger. @returns where it takes traces */
@@ -64,18 +76,14 @@ export class Monitoring implements AsyncDisposable {
     return this.urls.jaeger === null ? undefined : this.#servers.otlpUrl();
   }
 
-  /**
-   * Resolves when Prometheus has scraped everything since this was called, so that what is counted next is seen to rise.
-   * @param except jobs that are not waited for
-   */
-  async untilScraped(except: readonly string[]): Promise<void> {
-    await this.#starting;
+  /** Resolves when Prometheus has scraped everything since this was called, so that what is counted next is seen to rise. */
+  async untilScraped(): Promise<void> {
+    await this.update();
     const { prometheus } = this.#servers;
     if (prometheus === undefined || !this.#up.has(prometheus)) return;
-    await prometheus.update();
     const { url, targets } = prometheus;
     const left = await untilScraped({
-      ...{ url, targets, except },
+      ...{ url, targets },
       timeoutMs: SCRAPE_TIMEOUT_MS,
       signal: this.#signal,
     });

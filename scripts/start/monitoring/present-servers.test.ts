@@ -1,18 +1,23 @@
 import { createServer } from "node:net";
-import { readConfig } from "@scbe/service-kit";
-import { createTempDir, type TempDir } from "@scbe/testkit";
+import { candidatePort, readConfig } from "@scbe/service-kit";
+import { createTempDir, findServer, requireTool, type TempDir } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { startConfig } from "../config.ts";
-import { openFolder } from "../local-folder.ts";
+import { Fleet } from "../fleet.ts";
+import { type LocalFolder, openFolder } from "../local-folder.ts";
 import { type PresentServers, presentServers } from "./present-servers.ts";
 
 /** Nothing is started here. */
 const ANY = process.execPath;
 
+const { signal } = new AbortController();
+
 let dir: TempDir;
+let folder: LocalFolder;
 let said: string;
 beforeEach(() => {
   dir = createTempDir();
+  folder = openFolder(dir.path, "local");
   said = "";
   vi.spyOn(process.stderr, "write").mockImplementation((text) => {
     said += text;
@@ -21,19 +26,24 @@ beforeEach(() => {
 });
 afterEach(() => {
   vi.restoreAllMocks();
+  folder[Symbol.dispose]();
   dir[Symbol.dispose]();
 });
 
-function present(variables: Record<string, string>, own: NodeJS.ProcessEnv = {}): Promise<PresentServers> {
+function present(
+  variables: Record<string, string>,
+  own: NodeJS.ProcessEnv = {},
+  stack: { readonly folder: LocalFolder; readonly job?: string } = { folder },
+): Promise<PresentServers> {
   const reading = readConfig(startConfig, { SCBE_NATS_SERVER: ANY, ...variables });
   if (!reading.ok) throw new Error(reading.problems.join("\n"));
   return presentServers({
     config: reading.config,
-    folder: openFolder(dir.path),
+    folder: stack.folder,
     env: {},
     own,
     control: { url: () => "http://127.0.0.1:7100", tokenFiles: {} },
-    jobs: () => [],
+    jobs: () => (stack.job === undefined ? [] : [{ job: stack.job, targets: ["127.0.0.1:9"] }]),
   });
 }
 
@@ -56,18 +66,53 @@ describe("what is missing", () => {
   });
 });
 
-test("a port that is taken is said, and another one is picked; one that is free is used", async () => {
+test("a port that is taken is said, before the server tries another one", async () => {
   const holder = createServer();
   await new Promise<void>((resolve) => holder.listen(0, "127.0.0.1", resolve));
   const address = holder.address();
   const taken = typeof address === "object" && address !== null ? String(address.port) : "";
   const free = { SCBE_ALERTMANAGER_PORT: "0", SCBE_JAEGER_OTLP_PORT: "0", SCBE_JAEGER_PORT: "0" };
-  const { prometheus, jaeger, otlpUrl } = await present({ ...ALL, ...free, SCBE_PROMETHEUS_PORT: taken });
+  const { prometheus } = await present({ ...ALL, ...free, SCBE_PROMETHEUS_PORT: taken });
   expect(said).toBe(
-    `scbe: port ${taken} of 127.0.0.1 (SCBE_PROMETHEUS_PORT) is taken: another one is picked\n`,
+    `scbe: port ${taken} of 127.0.0.1 (SCBE_PROMETHEUS_PORT) is taken: another one is tried\n`,
   );
+  await prometheus?.program.command();
   expect(prometheus?.url).toMatch(/^http:\/\/127\.0\.0\.1:[1-9]\d+$/);
   expect(prometheus?.url).not.toContain(taken);
-  expect(new Set([prometheus?.url, jaeger?.url, otlpUrl()]).size).toBe(3);
   holder.close();
 });
+
+const programs = {
+  prometheus: requireTool("prometheus"),
+  alertmanager: requireTool("alertmanager"),
+};
+
+test.skipIf(!programs.prometheus.ok || !programs.alertmanager.ok)(
+  "several stacks that start at once and want the same port each reach their own Prometheus, whose targets are their own",
+  async () => {
+    const [prometheusFile, alertmanagerFile] = [findServer("prometheus"), findServer("alertmanager")];
+    const variables = {
+      ...{ SCBE_PROMETHEUS: prometheusFile, SCBE_ALERTMANAGER: alertmanagerFile },
+      ...{ SCBE_PROMETHEUS_PORT: String(candidatePort()), SCBE_ALERTMANAGER_PORT: "0" },
+    };
+    await using fleet = new Fleet();
+    const stacks = await Promise.all(
+      ["one", "two", "three"].map(async (name) => {
+        using own = openFolder(dir.path, name);
+        const { prometheus, alertmanager } = await present(variables, {}, { folder: own, job: name });
+        if (prometheus === undefined || alertmanager === undefined) throw new Error("they are there");
+        await fleet.start([prometheus.program, alertmanager.program], 25_000, signal);
+        await prometheus.update();
+        return { name, prometheus, alertmanager };
+      }),
+    );
+    for (const { name, prometheus, alertmanager } of stacks) {
+      const answer = await (await fetch(`${prometheus.url}/api/v1/status/config`)).text();
+      expect(answer).toContain(`job_name: ${name}\\n`);
+      expect(answer).toContain(new URL(prometheus.url).host);
+      expect(answer).toContain(new URL(alertmanager.url).host);
+    }
+    expect(new Set(stacks.flatMap((it) => [it.prometheus.url, it.alertmanager.url])).size).toBe(6);
+  },
+  60_000,
+);

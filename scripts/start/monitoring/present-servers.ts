@@ -2,10 +2,10 @@ import type { ScrapeJob } from "../../monitoring/jobs.ts";
 import type { StartConfig } from "../config.ts";
 import { tracesGoElsewhere } from "../environment.ts";
 import type { LocalFolder } from "../local-folder.ts";
-import { isFree, Port } from "../port.ts";
-import type { Server } from "../servers.ts";
+import { accepts, Port } from "../port.ts";
 import { say } from "../terminal.ts";
 import { type AlertedController, alertmanagerServer } from "./alertmanager.ts";
+import type { WatchServer } from "./http-server.ts";
 import { jaegerServer } from "./jaeger.ts";
 import { type Prometheus, prometheusServer } from "./prometheus.ts";
 
@@ -23,17 +23,18 @@ export interface PresentOptions {
 
 /** As far as this machine has them. */
 export interface PresentServers {
-  readonly jaeger: Server | undefined;
+  readonly jaeger: WatchServer | undefined;
   /** Where Jaeger takes traces. */
   otlpUrl(): string | undefined;
-  readonly alertmanager: Server | undefined;
+  readonly alertmanager: WatchServer | undefined;
   readonly prometheus: Prometheus | undefined;
 }
 
 /** What there is to start; says for each that is missing what brings it. */
 export async function presentServers(options: PresentOptions): Promise<PresentServers> {
   const alertmanager = await presentAlertmanager(options);
-  const alertmanagers = (): string[] => (alertmanager === undefined ? [] : [new URL(alertmanager.url).host]);
+  const alertmanagers = (): string[] =>
+    alertmanager?.isBound === true ? [new URL(alertmanager.url).host] : [];
   return {
     ...(await presentJaeger(options)),
     alertmanager,
@@ -66,7 +67,7 @@ async function presentAlertmanager({
   folder,
   env,
   control,
-}: PresentOptions): Promise<Server | undefined> {
+}: PresentOptions): Promise<WatchServer | undefined> {
   const file = config.SCBE_ALERTMANAGER;
   if (file !== undefined) {
     const port = await usualPort(config, "SCBE_ALERTMANAGER_PORT");
@@ -93,15 +94,13 @@ function sayMissing(title: string, name: string, so: string): void {
   say(`${title} was not found, so ${so}; npm run get ${name} brings it`);
 }
 
-/** The usual one, or another where that is taken. It is picked already: others have to be told before its owner runs. */
+/** The usual one, or another where that is taken. */
 async function usualPort(
   config: StartConfig,
   variable: "SCBE_JAEGER_PORT" | "SCBE_JAEGER_OTLP_PORT" | "SCBE_ALERTMANAGER_PORT" | "SCBE_PROMETHEUS_PORT",
 ): Promise<Port> {
   const wanted = config[variable];
-  const isThere = wanted === 0 || (await isFree(wanted));
-  if (!isThere) say(`port ${wanted} of 127.0.0.1 (${variable}) is taken: another one is picked`);
-  const port = new Port(isThere ? wanted : 0);
-  await port.pick();
-  return port;
+  const isTaken = wanted !== 0 && (await accepts(wanted));
+  if (isTaken) say(`port ${wanted} of 127.0.0.1 (${variable}) is taken: another one is tried`);
+  return new Port(isTaken ? 0 : wanted);
 }

@@ -5,8 +5,7 @@ import { renderPrometheusConfig } from "../../monitoring/render-prometheus-confi
 import { renderRules } from "../../monitoring/render-rules.ts";
 import type { LocalFolder } from "../local-folder.ts";
 import type { Port } from "../port.ts";
-import type { Server } from "../servers.ts";
-import { httpServer } from "./http-server.ts";
+import { httpServer, type WatchServer } from "./http-server.ts";
 
 export interface PrometheusOptions {
   readonly file: string;
@@ -19,11 +18,9 @@ export interface PrometheusOptions {
   alertmanagers(): readonly string[];
 }
 
-export interface Prometheus extends Server {
+export interface Prometheus extends WatchServer {
   /** How many targets it has. */
   readonly targets: number;
-  /** Has it read its configuration again, if that is another one by now. */
-  update(): Promise<void>;
 }
 
 const INTERVAL_S = 1;
@@ -37,9 +34,7 @@ export function prometheusServer({
   folder,
   ...options
 }: PrometheusOptions): Prometheus {
-  const configFile = join(folder.monitoring, "prometheus.yml");
   const rules = renderRules();
-  let written = "";
   const allJobs = (): readonly ScrapeJob[] => [
     ...jobs(),
     { job: "prometheus", targets: [`127.0.0.1:${port.number}`] },
@@ -52,18 +47,15 @@ export function prometheusServer({
       targets: allJobs(),
       alertmanagers: alertmanagers(),
     });
-  const write = (): void => {
-    written = config();
-    writeBeside(configFile, [{ path: "prometheus.yml", text: written }, ...rules]);
-  };
   const server = httpServer({
     ...options,
     folder,
     name: "prometheus",
     ports: [port],
     readyPath: "/-/ready",
-    arguments: ([number]) => {
-      write();
+    config,
+    arguments: ([number], configFile) => {
+      writeBeside(configFile, rules);
       return [
         `--config.file=${configFile}`,
         `--storage.tsdb.path=${join(folder.monitoring, "prometheus")}`,
@@ -75,18 +67,17 @@ export function prometheusServer({
       ];
     },
   });
+  const { program, bound, update } = server;
   return {
-    program: server.program,
+    ...{ program, bound, update },
     get url() {
       return server.url;
     },
+    get isBound() {
+      return server.isBound;
+    },
     get targets() {
       return allJobs().flatMap(({ targets }) => targets).length;
-    },
-    update: async () => {
-      if (config() === written) return;
-      write();
-      await fetch(`${server.url}/-/reload`, { method: "POST" });
     },
   };
 }

@@ -8,15 +8,16 @@ export interface Scraped {
   readonly orchestratorUrl: string;
 }
 
-/** What Prometheus scrapes: a job for each service, one for all gateways, one for the orchestrator. */
+/** What Prometheus scrapes: a job for each service, one for all gateways, one for the orchestrator. Those that have told where they are. */
 export function scrapeJobs({ services, gateways, orchestratorUrl }: Scraped): ScrapeJob[] {
-  return [
-    ...services.map(({ program: { name }, opsUrl }) => ({ job: name, targets: [hostOf(opsUrl)] })),
-    { job: "gateway", targets: gateways.map(({ opsUrl }) => hostOf(opsUrl)) },
-    { job: "orchestrator", targets: [hostOf(orchestratorUrl)] },
+  const jobs = [
+    ...services.map((part) => ({ job: part.program.name, targets: hostsOf([part]) })),
+    { job: "gateway", targets: hostsOf(gateways) },
+    { job: "orchestrator", targets: [new URL(orchestratorUrl).host] },
   ];
+  return jobs.filter(({ targets }) => targets.length > 0);
 }
 
-function hostOf(url: string): string {
-  return new URL(url).host;
+function hostsOf(parts: readonly NodeProgram[]): string[] {
+  return parts.flatMap(({ url }) => (url() === "" ? [] : new URL(url()).host));
 }

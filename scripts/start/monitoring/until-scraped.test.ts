@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { createServer } from "node:http";
-import { freePort, requireTool, startPrometheus } from "@scbe/testkit";
+import type { AddressInfo } from "node:net";
+import { closedPort, requireTool, startPrometheus } from "@scbe/testkit";
 import { expect, test } from "vitest";
 import { untilScraped } from "./until-scraped.ts";
 
@@ -9,15 +11,19 @@ const { signal } = new AbortController();
 test.skipIf(!prometheus.ok)(
   "waits until every target was scraped, and tells which were not in time",
   async () => {
-    const port = await freePort();
+    let isUp = false;
+    const part = createServer((_request, response) => {
+      response.writeHead(isUp ? 200 : 503).end("up_to_here 1\n");
+    }).listen(0, "127.0.0.1");
+    await once(part, "listening");
+    const { port } = part.address() as AddressInfo;
     const config = `global: { scrape_interval: 100ms }
 scrape_configs: [{ job_name: part, static_configs: [{ targets: ["127.0.0.1:${port}"] }] }]`;
     await using server = await startPrometheus({ config });
     const { url } = server;
     const [late] = await untilScraped({ url, targets: 1, timeoutMs: 7000, signal });
-    expect(late).toMatch(new RegExp(`^part \\(127\\.0\\.0\\.1:${port}\\): .*connection refused`));
-    const part = createServer((_request, response) => void response.end("up_to_here 1\n"));
-    await new Promise<void>((resolve) => part.listen(port, "127.0.0.1", resolve));
+    expect(late).toMatch(new RegExp(`^part \\(127\\.0\\.0\\.1:${port}\\): .*503`));
+    isUp = true;
     expect(await untilScraped({ url, targets: 1, timeoutMs: 10_000, signal })).toEqual([]);
     expect(await server.query("up_to_here")).toHaveLength(1);
     expect(await untilScraped({ url, targets: 2, timeoutMs: 0, signal })).toEqual([
@@ -29,7 +35,8 @@ scrape_configs: [{ job_name: part, static_configs: [{ targets: ["127.0.0.1:${por
 );
 
 test("a Prometheus that is gone is told, and does not fail it", async () => {
-  const url = `http://127.0.0.1:${await freePort()}`;
+  using closed = await closedPort();
+  const url = `http://127.0.0.1:${closed.port}`;
   expect(await untilScraped({ url, targets: 1, timeoutMs: 0, signal })).toEqual([
     expect.stringMatching(/^Prometheus: /),
   ]);

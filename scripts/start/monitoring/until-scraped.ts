@@ -6,8 +6,6 @@ export interface UntilScrapedOptions {
   readonly url: string;
   /** How many targets there are to be. */
   readonly targets: number;
-  /** Jobs that are not waited for. */
-  readonly except?: readonly string[];
   readonly timeoutMs: number;
   /** Gives up. */
   readonly signal: AbortSignal;
@@ -23,14 +21,13 @@ const ANSWER_MS_MAX = 2000;
 export async function untilScraped({
   url,
   targets,
-  except = [],
   timeoutMs,
   signal,
 }: UntilScrapedOptions): Promise<string[]> {
   const since = Date.now();
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const left = await unscraped(url, targets, since, except).catch((error: Error) => [
+    const left = await unscraped(url, targets, since).catch((error: Error) => [
       `Prometheus: ${error.message}`,
     ]);
     if (left.length === 0 || signal.aborted || performance.now() > deadline) return left;
@@ -38,19 +35,13 @@ export async function untilScraped({
   }
 }
 
-async function unscraped(
-  url: string,
-  targets: number,
-  since: number,
-  except: readonly string[],
-): Promise<string[]> {
+async function unscraped(url: string, targets: number, since: number): Promise<string[]> {
   const answer = await fetch(`${url}/api/v1/targets?state=active`, {
     signal: AbortSignal.timeout(ANSWER_MS_MAX),
   });
   const { activeTargets } = Answer.parse(await answer.json()).data;
   if (activeTargets.length !== targets) return [`it knows ${activeTargets.length} of ${targets} targets`];
   return activeTargets
-    .filter(({ labels }) => !except.includes(labels.job))
     .filter(({ health, lastScrape }) => health !== "up" || Date.parse(lastScrape) < since)
     .map(({ labels, lastError }) => `${labels.job} (${labels.instance}): ${lastError || "not yet"}`);
 }

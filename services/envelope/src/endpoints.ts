@@ -6,9 +6,18 @@ import {
   Parameters,
   QUEUES,
   STATUS,
-  SUBJECTS,
+  servedAs,
 } from "@scbe/contracts";
-import type { Opener, RequestHeader, ResponseHeader, Sealer } from "@scbe/envelope";
+import type {
+  HeldNoise,
+  Opener,
+  OpeningTokens,
+  RequestHeader,
+  RequestOpening,
+  ResponseHeader,
+  Sealer,
+  TokenVerdict,
+} from "@scbe/envelope";
 import {
   ATTRIBUTES,
   type BusHeaders,
@@ -17,6 +26,7 @@ import {
   type EndpointDefinition,
   type EndpointRequest,
   injectTrace,
+  type Rate,
   type RequestFacts,
   recordedSpan,
   type ServiceDefinition,
@@ -27,36 +37,50 @@ import {
 export interface EndpointsOptions {
   readonly sealer: Sealer;
   readonly opener: Opener;
+  readonly tokens: OpeningTokens;
+  /** How far the clocks of replicas and gateways may be apart, as of now. */
+  readonly skewSeconds: () => number;
   readonly common: Common;
   readonly concurrency: number;
+  /** Of each user, on each of the four subjects. */
+  readonly userRate: Rate;
+  /** Counts the opening token of a response that `provider` is asked about. */
+  readonly judged: (provider: string, verdict: TokenVerdict) => void;
   readonly version: string;
 }
 
 /** The four subjects of the envelope service; docs/callers.md is their contract. */
 export function envelopeEndpoints(options: EndpointsOptions): ServiceDefinition {
-  const { sealer, opener, common, concurrency, version } = options;
-  const read = ({ provider, header }: Asked): Parameters => new Parameters(provider, header, common);
+  const { sealer, opener, tokens, skewSeconds, common, concurrency, userRate, judged, version } = options;
+  const read = (asked: EndpointRequest): Parameters =>
+    new Parameters(asked, (name) => asked.header(name), common);
 
-  const sealRequest = (asked: Asked): EndpointAnswer => {
+  const sealRequest = (asked: EndpointRequest): EndpointAnswer => {
     const parameters = read(asked);
     const requestId = parameters.optional("requestId") ?? crypto.randomUUID();
     const names = { ...parameters.names(), requestId };
     describe(names);
-    const { bytes, hash } = sealing("request", () =>
+    const { bytes, hash, header } = sealing("request", () =>
       sealer.sealRequest({ ...names, ...parameters.content(), body: asked.data }),
     );
-    return sealed(bytes, { [HEADERS.requestId]: requestId, [HEADERS.inReplyTo]: base64Url(hash) });
+    const expiresAt = header.ts + (header.ttl + skewSeconds()) * 1000;
+    return sealed(bytes, {
+      [HEADERS.requestId]: requestId,
+      [HEADERS.inReplyTo]: base64Url(hash),
+      [HEADERS.openingToken]: tokens.issue({ ...names, user: asked.user, hash }, expiresAt),
+    });
   };
 
-  const openRequest = async ({ data, provider, arrivedAt }: Asked): Promise<EndpointAnswer> => {
-    const opening = await withSpan("scbe.open", REQUEST, () =>
-      opener.openRequest(data, { provider, arrivedAt }),
-    );
-    if (!opening.ok) return refused(opening.noise);
-    return opened(opening.body, opening.header, base64Url(opening.hash));
+  const openedRequest = (opening: RequestOpening): EndpointAnswer =>
+    opening.ok ? opened(opening.body, opening.header, base64Url(opening.hash)) : refused(opening.noise);
+
+  // A forgery is answered in the turn in which it has arrived: it has no place when the next message is looked at.
+  const openRequest = (asked: EndpointRequest): EndpointAnswer | Promise<EndpointAnswer> => {
+    const opening = withSpan("scbe.open", REQUEST, () => opener.openRequest(asked.data, asked));
+    return opening instanceof Promise ? opening.then(openedRequest) : openedRequest(opening);
   };
 
-  const sealResponse = (asked: Asked): EndpointAnswer => {
+  const sealResponse = (asked: EndpointRequest): EndpointAnswer => {
     const parameters = read(asked);
     const { hash, ...header } = parameters.binding();
     describe({ ...header, requestId: header.request_id });
@@ -67,24 +91,32 @@ export function envelopeEndpoints(options: EndpointsOptions): ServiceDefinition 
     return sealed(bytes, { [HEADERS.requestId]: header.request_id });
   };
 
-  const openResponse = async (asked: Asked): Promise<EndpointAnswer> => {
+  const openResponse = (asked: EndpointRequest): EndpointAnswer => {
     const binding = read(asked).binding();
     describe({ ...binding, requestId: binding.request_id });
-    const opening = withSpan("scbe.open", RESPONSE, () => opener.openResponse(asked.data, binding));
-    if (!opening.ok) return refused(await opener.refuse(asked.data, asked.arrivedAt));
+    const verdict = tokens.judge(asked.header(HEADERS.openingToken) ?? "", { ...binding, user: asked.user });
+    judged(binding.provider, verdict);
+    const isAwaited = verdict === "taken";
+    if (!isAwaited) recordedSpan()?.setAttribute(ATTRIBUTES.openingToken, verdict);
+    const opening = withSpan("scbe.open", RESPONSE, () =>
+      opener.openResponse(asked.data, { ...binding, isAwaited }),
+    );
+    if (!opening.ok) return refused(opener.refuse(asked.data, asked.arrivedAt));
     return opened(opening.body, opening.header, opening.header.in_reply_to);
   };
 
   const endpoint = (
     name: string,
     kind: "sealRequest" | "openRequest" | "sealResponse" | "openResponse",
-    handler: (asked: Asked) => EndpointAnswer | Promise<EndpointAnswer>,
+    handler: EndpointDefinition["handler"],
   ): EndpointDefinition => ({
     name,
-    subject: `${SUBJECTS[kind]}.*`,
+    ...servedAs(kind),
+    placesOf: "user",
     concurrency,
+    userRate,
     trace: "begin",
-    handler: (request) => handler(asAsked(request)),
+    handler,
   });
   return {
     name: "envelope",
@@ -98,18 +130,6 @@ export function envelopeEndpoints(options: EndpointsOptions): ServiceDefinition 
       endpoint("open-response", "openResponse", openResponse),
     ],
   };
-}
-
-interface Asked {
-  readonly data: Uint8Array;
-  readonly provider: string;
-  readonly arrivedAt: number;
-  readonly header: (name: string) => string | undefined;
-}
-
-function asAsked(request: EndpointRequest): Asked {
-  const { data, provider, arrivedAt } = request;
-  return { data, provider, arrivedAt, header: (name) => request.header(name) };
 }
 
 /** What the caller's trace is told of its request. */
@@ -161,10 +181,10 @@ function opened(body: Uint8Array, header: RequestHeader | ResponseHeader, inRepl
   };
 }
 
-function refused(noise: Uint8Array): EndpointAnswer {
+function refused(noise: HeldNoise): EndpointAnswer {
   const span = recordedSpan();
   if (span !== undefined) setFailure(span, "refused");
-  return { data: noise, headers: { [HEADERS.status]: STATUS.refused } };
+  return { ...noise, headers: { [HEADERS.status]: STATUS.refused } };
 }
 
 function base64Url(bytes: Uint8Array): string {

@@ -1,6 +1,6 @@
 import { openVerifier } from "@scbe/client/verifier";
 import { ScbeError } from "@scbe/contracts";
-import { followReadiness, type Host } from "@scbe/service-kit";
+import { counter, followReadiness, type Host } from "@scbe/service-kit";
 import type { EnvelopeConfig } from "./config.ts";
 import { envelopeEndpoints } from "./endpoints.ts";
 
@@ -18,13 +18,27 @@ export async function start(config: EnvelopeConfig, host: Host): Promise<AsyncDi
     );
   }
   const common = { providers: config.SCBE_PROVIDERS, intents: config.SCBE_INTENTS };
-  const concurrency = config.SCBE_ENVELOPE_CONCURRENCY;
+  const tokensJudged = counter(host.metrics, "scbe_opening_tokens_total", {
+    provider: config.SCBE_PROVIDERS,
+  });
+  const perSecond = config.SCBE_ENVELOPE_USER_RATE;
 
   await using stack = new AsyncDisposableStack();
   const verifier = stack.use(openVerifier(host, config, { as: "envelope" }));
-  const { sealer } = verifier;
-  const opener = verifier.opener(common);
-  const service = stack.use(bus.service(envelopeEndpoints({ sealer, opener, common, concurrency, version })));
+  const { sealer, openingTokens: tokens } = verifier;
+  if (tokens === undefined) throw new ScbeError("INTERNAL", "the envelope service has no opening tokens");
+  const endpoints = envelopeEndpoints({
+    sealer,
+    opener: verifier.opener(common),
+    tokens,
+    skewSeconds: () => verifier.skewSeconds,
+    common,
+    concurrency: config.SCBE_ENVELOPE_CONCURRENCY,
+    userRate: { burst: perSecond, perSecond },
+    judged: (provider, result) => tokensJudged.inc({ provider, result }),
+    version,
+  });
+  const service = stack.use(bus.service(endpoints));
   stack.use(followReadiness(service, readiness));
   return stack.move();
 }

@@ -13,11 +13,11 @@ let usual: Record<string, string>;
 
 beforeAll(() => {
   dir = createTempDir();
-  askers = join(dir.path, "askers.json");
+  askers = join(dir.path, "users.json");
   keyFile = join(dir.path, "kms.key");
   writeFileSync(askers, "[]");
   writeFileSync(keyFile, "", { mode: 0o600 });
-  usual = { SCBE_KEYRING_ASKERS_FILE: askers, SCBE_KMS_KEY_FILE: keyFile };
+  usual = { SCBE_USERS_FILE: askers, SCBE_KMS_KEY_FILE: keyFile };
 });
 afterAll(() => dir[Symbol.dispose]());
 
@@ -40,15 +40,18 @@ const MALFORMED: Record<string, string> = {
   NATS_TLS_CA: "/no/such/file",
   NATS_TLS_CERT: "/no/such/file",
   NATS_TLS_KEY: "/no/such/file",
+  NATS_STORE_CREDS: "/no/such/file",
+  NATS_STORE_NKEY_SEED_FILE: "/no/such/file",
   LOG_LEVEL: "loud",
   SCBE_OPS_HOST: "a b",
   SCBE_OPS_PORT: "65536",
+  SCBE_METRICS_TOKEN: "short",
   SCBE_DRAIN_TIMEOUT_MS: "-1",
   SCBE_KMS_KEY_ID: "arn:aws:s3:::bucket",
   SCBE_KMS_KEY_FILE: "/no/such/file",
   SCBE_KMS_TIMEOUT_MS: "99",
   SCBE_KMS_PROBE_SECONDS: "3601",
-  SCBE_KEYRING_ASKERS_FILE: "/no/such/file",
+  SCBE_USERS_FILE: "/no/such/file",
   SCBE_KEYRING_FORMER_PUBLIC_KEY: "U",
 };
 
@@ -81,8 +84,8 @@ test.each(Object.entries(MALFORMED))(
 );
 
 test("what is missing is named", () => {
-  expect(wrong({})).toEqual(["SCBE_KEYRING_ASKERS_FILE", "SCBE_KMS_KEY_ID"]);
-  expect(wrong({ SCBE_KEYRING_ASKERS_FILE: askers })).toEqual(["SCBE_KMS_KEY_ID"]);
+  expect(wrong({})).toEqual(["SCBE_USERS_FILE", "SCBE_KMS_KEY_ID"]);
+  expect(wrong({ SCBE_USERS_FILE: askers })).toEqual(["SCBE_KMS_KEY_ID"]);
 });
 
 test("a key file that others may read is refused", () => {
@@ -107,9 +110,7 @@ describe("in prod", () => {
     "12345678-1234-1234-1234-123456789012",
     "mrk-1234abcd12ab34cd56ef1234567890ab",
   ])("%s is taken", (id) => {
-    expect(
-      wrong({ SCBE_ENVIRONMENT: "prod", SCBE_KMS_KEY_ID: id, SCBE_KEYRING_ASKERS_FILE: askers }),
-    ).toEqual([]);
+    expect(wrong({ SCBE_ENVIRONMENT: "prod", SCBE_KMS_KEY_ID: id, SCBE_USERS_FILE: askers })).toEqual([]);
   });
 
   test.each(["locally", "arn:aws:kms:us-east-1:1:key/x", "alias/", "alias/a b", "local\n"])(

@@ -5,8 +5,10 @@ import {
   integer,
   opsVariables,
   path,
+  storeVariables,
   text,
   transportVariables,
+  usersVariables,
   windowVariables,
 } from "@scbe/service-kit";
 
@@ -22,6 +24,7 @@ export const config = defineConfig({
   ...environmentVariables,
   ...windowVariables,
   ...transportVariables,
+  ...storeVariables,
   ...opsVariables(7102),
   SCBE_KMS_KEY_ID: text({
     default: LOCAL_KMS,
@@ -55,9 +58,7 @@ export const config = defineConfig({
     expected: "a public nkey: U and 55 characters of base32",
     doc: "While the keyring's nkey is replaced: the one before, whose signature on the stored ring is taken too until the ring is next written.",
   }),
-  SCBE_KEYRING_ASKERS_FILE: path({
-    doc: "JSON: the nkeys that may ask for subkeys, each with its role, providers and, where limited, intents.",
-  }),
+  ...usersVariables,
 });
 
 /** The keyring's configuration. */

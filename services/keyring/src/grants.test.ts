@@ -1,4 +1,5 @@
 import { createSecretKey, randomBytes } from "node:crypto";
+import { type GrantQuestion, type ListedUser, writeMessage } from "@scbe/contracts";
 import { askGrant } from "@scbe/envelope/grant";
 import { collectLogs } from "@scbe/testkit";
 import { createUser } from "nkeys.js";
@@ -35,10 +36,11 @@ async function setUp() {
     ...common,
   });
   const askers = [identity(), identity()] as const;
-  const listed = askers.map(
-    ({ publicKey: nkey }) => [nkey, { nkey, role: "gateway", providers: ["openai"] }] as const,
-  );
-  const served = { env: "dev" as const, providers: ["openai"], intents: ["chat"], askers: new Map(listed) };
+  const listed = askers.map(({ publicKey: nkey }): ListedUser => {
+    return { name: nkey.toLowerCase(), nkey, role: "gateway", providers: ["openai"] };
+  });
+  const users = { byNkey: (nkey: string) => listed.find((user) => user.nkey === nkey) };
+  const served = { env: "dev" as const, providers: ["openai"], intents: ["chat"], users };
   const grants = new Grants({ keeper, served, identity: identity(), ...common });
   const wanted = { env: "dev" as const, provider: "openai", intent: "chat", kid: "" };
   const asked = await Promise.all(askers.map((asker) => askGrant(wanted, asker)));
@@ -48,7 +50,10 @@ async function setUp() {
     const counts: Record<string, number> = {};
     for (let time = 0; time < times; time += 1) {
       const refusal = await grants
-        .answer(Buffer.from(JSON.stringify(question)), "openai")
+        .answer(writeMessage(question), {
+          user: (question as GrantQuestion).asker.toLowerCase(),
+          provider: "openai",
+        })
         .catch((error) => error);
       counts[refusal.code] = (counts[refusal.code] ?? 0) + 1;
     }
@@ -66,9 +71,10 @@ test("one asker may ask so much at once, and later again; another one is not hel
   expect(await codes(questions[0], perSecond + 10)).toEqual({ NOT_READY: perSecond, BUSY: 10 });
 });
 
-test("questions that an asker did not sign use up nothing of what it may ask", async () => {
+test("questions with a bad signature count for the user whose subject they come on, and for no other", async () => {
   const { questions, codes } = await setUp();
   const forged = { ...questions[0], signature: questions[1]?.signature };
-  expect(await codes(forged, GRANT_RATE.burst + 10)).toEqual({ FORBIDDEN: GRANT_RATE.burst + 10 });
-  expect(await codes(questions[0], 1)).toEqual({ NOT_READY: 1 });
+  const { burst } = GRANT_RATE;
+  expect(await codes(forged, burst + 10)).toEqual({ FORBIDDEN: burst, BUSY: 10 });
+  expect(await codes(questions[1], 1)).toEqual({ NOT_READY: 1 });
 });

@@ -7,7 +7,8 @@ import { UnusableRecord } from "./unusable-record.ts";
 export interface KeepRingOptions extends ShownOptions {
   readonly store: RingStore;
   readonly broadcast: RingBroadcast;
-  readonly bus: Bus;
+  /** Of the bus and of the store: the ring is looked at again when one is back. */
+  readonly links: readonly Pick<Bus, "onReconnect">[];
 }
 
 /** Between two looks at KV, and two broadcasts, when nothing changes. */
@@ -18,7 +19,7 @@ const TURN_MS = 2000;
  * @throws UnusableRecord when the first turn finds a record that is not this environment's ring
  */
 export async function keepRing(options: KeepRingOptions): Promise<AsyncDisposable> {
-  const { keeper, store, bus, readiness } = options;
+  const { keeper, store, links, readiness } = options;
   await using stack = new AsyncDisposableStack();
   readiness.declare("kms");
   readiness.declare("keys");
@@ -27,7 +28,7 @@ export async function keepRing(options: KeepRingOptions): Promise<AsyncDisposabl
   if (failure instanceof UnusableRecord) throw failure;
   const turns = stack.use(new Turns(async () => void (await turn(options, shown)), TURN_MS));
   stack.use(store.watch(() => turns.nudge()));
-  stack.use(bus.onReconnect(() => turns.nudge()));
+  for (const link of links) stack.use(link.onReconnect(() => turns.nudge()));
   if (keeper.ring === undefined) turns.nudge();
   return stack.move();
 }

@@ -1,4 +1,4 @@
-import { HEADERS, isScbeError, SUBJECTS } from "@scbe/contracts";
+import { HEADERS, isScbeError, SUBJECTS, writeMessage } from "@scbe/contracts";
 import { type Identity, signRing } from "@scbe/envelope/grant";
 import type { Bus, Clock } from "@scbe/service-kit";
 import type { Ring } from "./domain/ring.ts";
@@ -42,18 +42,18 @@ export class RingBroadcast implements Disposable {
     const { bus, clock } = this.#options;
     try {
       // For clocks to be compared. Nobody decides anything by it, so it stands outside of the signature.
-      bus.publish(SUBJECTS.ring, this.#dataOf(ring), { [HEADERS.timeMs]: String(clock.now()) });
+      bus.publish(SUBJECTS.ring, this.signed(ring).data, { [HEADERS.timeMs]: String(clock.now()) });
     } catch (error) {
       if (!isScbeError(error, "DISCONNECTED")) throw error;
     }
   }
 
-  /** Signed once for each generation. */
-  #dataOf(ring: Ring): Uint8Array {
+  /** The ring's states as readers get them, signed once for each generation. */
+  signed(ring: Ring): { readonly generation: number; readonly data: Uint8Array } {
     if (this.#signed?.generation !== ring.generation) {
       const signed = signRing(ringState(ring, this.#options.decryptOnlyMaxMs), this.#options.identity);
-      this.#signed = { generation: ring.generation, data: Buffer.from(JSON.stringify(signed)) };
+      this.#signed = { generation: ring.generation, data: writeMessage(signed) };
     }
-    return this.#signed.data;
+    return this.#signed;
   }
 }

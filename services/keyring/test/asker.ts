@@ -1,4 +1,4 @@
-import { GrantAnswer, type GrantMeta, subjectFor } from "@scbe/contracts";
+import { GrantAnswer, type GrantMeta, type Role, subjectOf, writeMessage } from "@scbe/contracts";
 import { type AskedGrant, askGrant, readGrant } from "@scbe/envelope/grant";
 import type { Identity } from "@scbe/service-kit";
 import { createTestHost, type SecuredNats, type TestHost } from "@scbe/testkit";
@@ -28,20 +28,26 @@ export interface Asker extends AsyncDisposable {
   grant(wanted?: Wanted): Promise<{ readonly material: Buffer; readonly meta: GrantMeta }>;
 }
 
-/** Connects as the user of that name. */
-export async function connectAsker(nats: SecuredNats, name: string): Promise<Asker> {
-  const host = await createTestHost({ transport: nats.transport(name), name });
+/** Connects as the user of that name. `role`: whose inbox its answers are to come to; its own unless told. */
+export async function connectAsker(nats: SecuredNats, name: string, role?: Role): Promise<Asker> {
+  const transport = { ...nats.transport(name), ...(role && { role }) };
+  const host = await createTestHost({ transport, name });
   const { identity } = host;
   if (identity === undefined) throw new Error(`${name} has no identity`);
   const question = (wanted: Wanted = {}): Promise<AskedGrant> =>
     askGrant({ env: "dev", provider: "openai", intent: "chat", kid: "", ...wanted }, identity);
   const send = async (asked: unknown, provider = "openai"): Promise<GrantAnswer> => {
-    const data = asked instanceof Uint8Array ? asked : Buffer.from(JSON.stringify(asked));
-    const answer = await host.bus.request(subjectFor("grant", provider), data, { timeoutMs: 5000 });
+    const data = asked instanceof Uint8Array ? asked : writeMessage(asked);
+    const answer = await host.bus.request(subjectOf("grant", { user: host.bus.user, provider }), data, {
+      timeoutMs: 5000,
+    });
     return GrantAnswer.parse(JSON.parse(Buffer.from(answer.data).toString()));
   };
   const read: Asker["read"] = async (asked, answer) => {
-    const grant = await readGrant({ ...asked, answer }, nats.credentials.keyringPublicKey);
+    const grant = await readGrant(
+      { ...asked, answer: writeMessage(answer) },
+      nats.credentials.keyringPublicKey,
+    );
     if (!grant.ok) throw new Error(`the answer was not used: ${grant.reason}`);
     return { material: Buffer.from(grant.material), meta: grant.meta };
   };

@@ -1,9 +1,9 @@
 import { createSecretKey } from "node:crypto";
 import { writeFileSync } from "node:fs";
-import { type RingState, SignedRing, SUBJECTS } from "@scbe/contracts";
+import { type RingState, SUBJECTS } from "@scbe/contracts";
 import { deriveGrantMaterial } from "@scbe/envelope";
 import { readRing } from "@scbe/envelope/grant";
-import { loadIdentity, readConfig } from "@scbe/service-kit";
+import { connectStore, loadIdentity, readConfig } from "@scbe/service-kit";
 import { createTestHost, eventually, type SecuredNats, startNats, startSecuredNats } from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { config } from "../src/config.ts";
@@ -165,8 +165,7 @@ describe("on a ring that is there", () => {
     await place.put(ring);
     const heard: RingState[] = [];
     await using _listening = orchestrator.host.bus.subscribe(SUBJECTS.ring, ({ data }) => {
-      const signed = SignedRing.parse(JSON.parse(Buffer.from(data).toString()));
-      const read = readRing(signed, nats.credentials.keyringPublicKey, "dev");
+      const read = readRing(data, nats.credentials.keyringPublicKey, "dev");
       if (read.ok) heard.push(read.ring);
     });
     await orchestrator.host.bus.flush();
@@ -251,7 +250,7 @@ describe("on a record that is not this environment's ring", () => {
     },
   );
 
-  test.each(records)(
+  test.each(records.filter(([, , code]) => code === "FORBIDDEN"))(
     "one %s, a keyring that runs stops to grant, says why, and recovers",
     async (_case, record, _code, message) => {
       await using one = await keyring();
@@ -270,6 +269,25 @@ describe("on a record that is not this environment's ring", () => {
       if (ring !== undefined) await place.put(ring);
       await one.serving();
       await eventually(() => orchestrator.grant());
+    },
+  );
+
+  test.each(records.filter(([, , code]) => code === "INTERNAL"))(
+    "one %s is mended from the newest before it that is one, and that shows",
+    async (_case, record) => {
+      await using one = await keyring();
+      await one.serving();
+      const ring = await storedRing();
+      await place.putBytes(await record());
+      const mended = async () =>
+        (await one.host.metrics.getSingleMetric("scbe_records_mended_total")?.get())?.values[0]?.value;
+      await eventually(async () => (await mended()) === 1);
+      expect(await storedRing()).toEqual(ring);
+      expect(one.dependency("stored ring")).toMatchObject({
+        ok: true,
+        note: expect.stringContaining("generation"),
+      });
+      await orchestrator.grant();
     },
   );
 });
@@ -303,12 +321,13 @@ describe("with another key file than the one that wrapped the ring", () => {
 test("a keyring without an nkey does not start: it could not sign", async () => {
   await using open = await startNats();
   await using host = await createTestHost({ transport: { servers: [open.url] }, name: "keyring" });
+  await using store = await connectStore({ servers: [open.url], account: "keyring", log: host.log });
   const reading = readConfig(config, {
     SCBE_KMS_KEY_FILE: keyFile.path,
-    SCBE_KEYRING_ASKERS_FILE: nats.credentials.askersFile,
+    SCBE_USERS_FILE: nats.credentials.usersFile,
   });
   if (!reading.ok) throw new Error(reading.problems.join("\n"));
-  await expect(start(reading.config, host)).rejects.toMatchObject({
+  await expect(start(reading.config, { ...host, store })).rejects.toMatchObject({
     code: "BAD_REQUEST",
     message: expect.stringMatching(/NATS_NKEY_SEED_FILE/),
   });

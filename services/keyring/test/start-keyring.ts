@@ -2,7 +2,14 @@ import { join } from "node:path";
 import { BUCKETS, type Environment, KV_KEYS, STORES } from "@scbe/contracts";
 import { ringRecordBytes } from "@scbe/envelope/grant";
 import { type Bus, type Identity, readConfig } from "@scbe/service-kit";
-import { createTempDir, createTestHost, eventually, type SecuredNats, type TestHost } from "@scbe/testkit";
+import {
+  connectRawStore,
+  createStoreHost,
+  createTempDir,
+  eventually,
+  type SecuredNats,
+  type TestHost,
+} from "@scbe/testkit";
 import { config } from "../src/config.ts";
 import { createKeyFile } from "../src/edge/key-file.ts";
 import { kvRingStore } from "../src/edge/kv-ring-store.ts";
@@ -31,12 +38,12 @@ export interface Keyring extends AsyncDisposable {
 export async function startKeyring(nats: SecuredNats, { variables }: KeyringOptions): Promise<Keyring> {
   const reading = readConfig(config, {
     SCBE_PROVIDERS: "openai,anthropic",
-    SCBE_KEYRING_ASKERS_FILE: nats.credentials.askersFile,
+    SCBE_USERS_FILE: nats.credentials.usersFile,
     ...variables,
   });
   if (!reading.ok) throw new Error(reading.problems.join("\n"));
   await using stack = new AsyncDisposableStack();
-  const host = stack.use(await createTestHost({ transport: nats.transport("keyring"), name: "keyring" }));
+  const host = stack.use(await createStoreHost(nats, "keyring"));
   stack.use(await start(reading.config, host));
   const held = stack.move();
   return {
@@ -73,8 +80,8 @@ export interface RingPlace extends AsyncDisposable {
 }
 
 export async function openRingPlace(nats: SecuredNats, env: Environment = "dev"): Promise<RingPlace> {
-  const host = await createTestHost({ transport: nats.transport("keyring"), name: "keyring" });
-  const bucket = await host.bus.bucket(BUCKETS.keyring);
+  const host = await createStoreHost(nats, "keyring");
+  const bucket = await host.store.bucket(BUCKETS.keyring);
   const { identity } = host;
   if (identity === undefined) throw new Error("the keyring has no identity");
   const revision = async () => (await bucket.get(KV_KEYS.ring))?.revision;
@@ -90,8 +97,8 @@ export async function openRingPlace(nats: SecuredNats, env: Environment = "dev")
     putBytes,
     clear: async () => {
       const subject = `$KV.${STORES.keyring.bucket}.${STORES.keyring.keys[0]}`;
-      host.bus.publish(subject, new Uint8Array(0), { "KV-Operation": "DEL" });
-      await host.bus.flush();
+      await using raw = await connectRawStore(nats, "keyring");
+      await raw.delete(subject);
     },
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };

@@ -17,11 +17,12 @@ export interface TappedNats extends AsyncDisposable {
 /** Starts a secured server with one more user, who may publish and subscribe everything, and listens on `>` as that one. */
 export async function startTappedNats(users: readonly UnkeyedUser[] = []): Promise<TappedNats> {
   await using stack = new AsyncDisposableStack();
-  const tap = { name: "tap", role: "operator" as const, providers: [] };
+  const tap = { name: "tap", role: "orchestrator" as const, providers: ["openai", "anthropic"] };
   const nats = stack.use(
     await startSecuredNats({ providers: ["openai", "anthropic"], users: [...users, tap] }),
   );
   grantAll(nats, "tap");
+  unlist(nats, "tap");
   await nats.server.restart();
   const bus = stack.use(await connectBus({ ...nats.transport("tap"), name: "tap", log: collectLogs().log }));
   const heard: Buffer[] = [];
@@ -46,6 +47,12 @@ function grantAll({ credentials }: SecuredNats, name: string): void {
   const block = new RegExp(`\\{ nkey: ${nkey}, permissions: \\{[\\s\\S]*?\n {6}\\} \\}`);
   if (!block.test(text)) throw new Error(`no block of ${name} in the server's configuration`);
   writeFileSync(credentials.configFile, text.replace(block, `{ nkey: ${nkey} }`));
+}
+
+/** No service knows of the user any more. */
+function unlist({ credentials }: SecuredNats, name: string): void {
+  const users = JSON.parse(readFileSync(credentials.usersFile, "utf8")) as { name: string }[];
+  writeFileSync(credentials.usersFile, JSON.stringify(users.filter((user) => user.name !== name)));
 }
 
 /** Base64 of bytes in the middle of others looks different at each of three offsets, so its decodable cores are sought. */

@@ -26,12 +26,13 @@ function item({ bytes }: EpochInForce): AdmitItem {
 
 /** Admits on a store with buckets for both epochs; the next turn finds `found`. */
 async function admitting(known: EpochInForce | undefined, found: EpochInForce | undefined) {
-  const store = memoryStore({ clock: systemClock, entriesMax: 100, id: "store" });
+  const store = memoryStore({ clock: systemClock, entriesMax: 100, quota: 3, id: "store" });
   for (const { record } of [known, found].filter((it) => it !== undefined)) {
     await store.make({ epoch: record.epoch, buckets: [{ minute: MINUTE, lifeMs: 60_000 }] }, undefined);
   }
   const keeper = { inForce: known };
   const asked = { turns: 0 };
+  const overQuota: string[] = [];
   const turn = async (): Promise<void> => {
     asked.turns += 1;
     keeper.inForce = found;
@@ -41,9 +42,13 @@ async function admitting(known: EpochInForce | undefined, found: EpochInForce | 
     keeper: keeper as EpochKeeper,
     turns: { next: turn, recent: turn },
     reports: { add: () => undefined } as unknown as ReuseReports,
+    quotas: {
+      minutesToCount: () => [MINUTE],
+      refused: (provider, count) => void overQuota.push(`${provider} ${count}`),
+    },
     metrics: replayMetrics(new Registry(), ["openai"]),
   };
-  return { admits: new Admits(options), asked };
+  return { admits: new Admits(options), asked, overQuota };
 }
 
 const [FIRST, SECOND] = [epochNamed(1), epochNamed(2)];
@@ -68,4 +73,12 @@ test("a store that is not the record's refuses all, and the epoch is looked afte
   const { admits, asked } = await admitting(elsewhere, elsewhere);
   expect(await admits.decide([item(elsewhere)], "openai")).toEqual(["refused"]);
   expect(asked.turns).toBe(1);
+});
+
+test("a provider at its quota is refused and told of, another is admitted, and the epoch is not looked after for that", async () => {
+  const { admits, asked, overQuota } = await admitting(FIRST, FIRST);
+  const items = Array.from({ length: 5 }, () => item(FIRST));
+  expect(await admits.decide(items, "openai")).toEqual(["fresh", "fresh", "fresh", "refused", "refused"]);
+  expect(await admits.decide(items.slice(0, 1), "anthropic")).toEqual(["fresh"]);
+  expect([overQuota, asked.turns]).toEqual([["openai 2"], 0]);
 });

@@ -3,6 +3,7 @@ import { sortBatch } from "./domain/sort-batch.ts";
 import type { EpochInForce, EpochKeeper } from "./epoch-keeper.ts";
 import type { ReplayMetrics } from "./metrics.ts";
 import type { ReplayStore } from "./ports.ts";
+import type { Quotas } from "./quotas.ts";
 import type { ReuseReports } from "./reuse-reports.ts";
 import type { Turns } from "./turns.ts";
 
@@ -11,6 +12,7 @@ export interface AdmitsOptions {
   readonly store: ReplayStore;
   readonly turns: Pick<Turns, "next" | "recent">;
   readonly reports: ReuseReports;
+  readonly quotas: Pick<Quotas, "minutesToCount" | "refused">;
   readonly metrics: ReplayMetrics;
 }
 
@@ -37,7 +39,7 @@ export class Admits {
    */
   async decide(items: readonly AdmitItem[], provider: string): Promise<AdmitVerdict[]> {
     const { metrics, reports } = this.#options;
-    const verdicts = await this.#counted(items);
+    const verdicts = await this.#counted(items, provider);
     metrics.admitted(provider, verdicts);
     for (const [index, item] of items.entries()) {
       if (verdicts[index] === "reuse") reports.add(item, provider);
@@ -45,25 +47,40 @@ export class Admits {
     return verdicts;
   }
 
-  async #counted(items: readonly AdmitItem[]): Promise<AdmitVerdict[]> {
+  async #counted(items: readonly AdmitItem[], provider: string): Promise<AdmitVerdict[]> {
     this.#inFlight += items.length;
     try {
-      return await this.#judge(items, await this.#epochFor(items));
+      return await this.#judge(items, provider, await this.#epochFor(items));
     } finally {
       this.#inFlight -= items.length;
     }
   }
 
-  async #judge(items: readonly AdmitItem[], { record, bytes }: EpochInForce): Promise<AdmitVerdict[]> {
-    const { store, turns } = this.#options;
+  async #judge(
+    items: readonly AdmitItem[],
+    provider: string,
+    { record, bytes }: EpochInForce,
+  ): Promise<AdmitVerdict[]> {
+    const { store, turns, quotas } = this.#options;
     const { asked, merge } = sortBatch(items, bytes);
     if (asked.length === 0) return merge([]);
-    const answer = await store.admit(record, asked).catch((error: unknown) => {
+    const { epoch, store: id } = record;
+    const minutes = quotas.minutesToCount(provider, record);
+    const answer = await store
+      .admit({ epoch, store: id, provider, minutes, items: asked })
+      .catch((error: unknown) => {
+        void turns.next();
+        throw error;
+      });
+    if (!answer.isStore) {
       void turns.next();
-      throw error;
-    });
-    if (!answer.isStore || answer.verdicts.includes("refused")) void turns.next();
-    return merge(answer.isStore ? answer.verdicts : []);
+      return merge([]);
+    }
+    const { verdicts, overQuota } = answer;
+    if (overQuota > 0) quotas.refused(provider, overQuota);
+    // A quota says nothing about the epoch.
+    if (verdicts.filter((it) => it === "refused").length > overQuota) void turns.next();
+    return merge(verdicts);
   }
 
   async #epochFor(items: readonly AdmitItem[]): Promise<EpochInForce> {

@@ -6,6 +6,7 @@ import {
   integer,
   opsVariables,
   path,
+  storeVariables,
   text,
   transportVariables,
   url,
@@ -20,6 +21,7 @@ export const config = defineConfig({
   SCBE_ENVIRONMENT: { ...environmentVariables.SCBE_ENVIRONMENT, check: checkEnvironment },
   ...windowVariables,
   ...transportVariables,
+  ...storeVariables,
   ...opsVariables(7103),
   REDIS_URL: url({
     schemes: ["redis", "rediss"],
@@ -63,12 +65,19 @@ export const config = defineConfig({
     unit: "ms",
     doc: "How long one script call may take; below SCBE_ADMIT_TIMEOUT_MS of the openers, or they never hear of a failure.",
   }),
+  SCBE_REPLAY_PROVIDER_QUOTA: integer({
+    default: 1_000_000,
+    min: 1,
+    max: 1_000_000_000,
+    unit: "envelopes",
+    doc: "How many envelopes of one provider are remembered at most, of all minutes together; at its quota further ones of that provider are refused, those of others admitted. Redis needs about 200 bytes for each, and room for the quotas of all providers.",
+  }),
   SCBE_REPLAY_MEMORY_ENTRIES: integer({
     default: 250_000,
     min: 1,
     max: 10_000_000,
     unit: "envelopes",
-    doc: "How many the in-memory store remembers; when it is full, further ones are refused, never older ones forgotten.",
+    doc: "How many the in-memory store remembers, an equal share for each provider; when that is full, further ones are refused, never older ones forgotten.",
   }),
 });
 

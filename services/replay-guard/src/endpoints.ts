@@ -1,8 +1,14 @@
-import { decodeAdmitBatch, encodeVerdicts, QUEUES, ScbeError, SUBJECTS } from "@scbe/contracts";
-import type { EndpointAnswer, EndpointRequest, ServiceDefinition } from "@scbe/service-kit";
+import { decodeAdmitBatch, encodeVerdicts, QUEUES, ScbeError, servedAs, writeEpoch } from "@scbe/contracts";
+import {
+  type EndpointAnswer,
+  type EndpointRequest,
+  READ_RATE,
+  type ServiceDefinition,
+  type StreamReader,
+  streamEndpoint,
+} from "@scbe/service-kit";
 import { startAdmitSpans } from "./admit-spans.ts";
 import type { Admits } from "./admits.ts";
-import { encodeRecord } from "./domain/decode-record.ts";
 import type { EpochKeeper } from "./epoch-keeper.ts";
 import type { Turns } from "./turns.ts";
 
@@ -11,15 +17,19 @@ export interface EndpointsOptions {
   readonly keeper: EpochKeeper;
   readonly turns: Pick<Turns, "next">;
   readonly providers: readonly string[];
+  /** Where reports of nonce reuse are stored. */
+  readonly security: Pick<StreamReader, "bounds" | "batch">;
   readonly version: string;
 }
 
+const READS = { placesOf: "user", userRate: READ_RATE, trace: "none" } as const;
+
 /**
- * `scbe.v1.replay.admit.<provider>`: a batch of items in, a verdict for each out. `scbe.v1.replay.epoch.get`: nothing in, the
- * record out, verified after the question has come.
+ * `scbe.v1.replay.admit.<user>.<provider>`: a batch of items in, a verdict for each out. `scbe.v1.replay.epoch.get.<user>`: nothing in, the
+ * record out, verified after the question has come. `scbe.v1.security.read.<user>`: the stored reports of nonce reuse.
  */
 export function replayEndpoints(options: EndpointsOptions): ServiceDefinition {
-  const { admits, keeper, turns, version } = options;
+  const { admits, keeper, turns, security, version } = options;
   const providers = new Set(options.providers);
 
   const admit = async (request: EndpointRequest): Promise<EndpointAnswer> => {
@@ -39,7 +49,7 @@ export function replayEndpoints(options: EndpointsOptions): ServiceDefinition {
   const epochGet = async (): Promise<EndpointAnswer> => {
     await turns.next();
     if (keeper.inForce === undefined) throw new ScbeError("NOT_READY", "no replay epoch is verified");
-    return { data: encodeRecord(keeper.inForce.record) };
+    return { data: writeEpoch(keeper.inForce.record) };
   };
   return {
     name: "replay-guard",
@@ -47,8 +57,9 @@ export function replayEndpoints(options: EndpointsOptions): ServiceDefinition {
     description: "Admits an envelope once, and tells the replay epoch to seal for",
     queue: QUEUES.replayGuard,
     endpoints: [
-      { name: "admit", subject: `${SUBJECTS.admit}.*`, handler: admit, trace: "none" },
-      { name: "epoch-get", subject: SUBJECTS.epochGet, handler: epochGet, trace: "none" },
+      { name: "admit", ...servedAs("admit"), placesOf: "user", handler: admit, trace: "none" },
+      { name: "epoch-get", ...servedAs("epochGet"), ...READS, handler: epochGet },
+      { name: "security-read", ...servedAs("securityRead"), ...streamEndpoint(security) },
     ],
   };
 }

@@ -1,6 +1,5 @@
-import { type EpochRecord, isScbeError, SUBJECTS } from "@scbe/contracts";
+import { type EpochRecord, isScbeError, SUBJECTS, writeEpoch } from "@scbe/contracts";
 import type { Bus, Clock } from "@scbe/service-kit";
-import { encodeRecord } from "./domain/decode-record.ts";
 
 /** Between two broadcasts of an unchanged record; the turns that verify it may come more often. */
 export const BROADCAST_MS = 500;
@@ -20,7 +19,7 @@ export class EpochBroadcast {
 
   /** Publishes when the record has changed or it is time; silent while the connection is down. */
   send(record: EpochRecord): void {
-    const data = encodeRecord(record);
+    const data = writeEpoch(record);
     const text = Buffer.from(data).toString("utf8");
     const nowMs = this.#clock.monotonic();
     const last = this.#last;

@@ -1,10 +1,10 @@
-import { type Environment, isScbeError, SUBJECTS } from "@scbe/contracts";
-import type { Bus, Clock, Logger, Readiness } from "@scbe/service-kit";
-import { decodeRecord } from "./domain/decode-record.ts";
+import { type Environment, isScbeError, readEpoch, SUBJECTS } from "@scbe/contracts";
+import type { Bus, Clock, Logger, Readiness, StoreBus } from "@scbe/service-kit";
 import { BROADCAST_MS, EpochBroadcast } from "./epoch-broadcast.ts";
 import { type EpochKeeper, isForeignRecord, type TurnReport } from "./epoch-keeper.ts";
 import type { ReplayMetrics } from "./metrics.ts";
 import type { RecordStore, ReplayStore } from "./ports.ts";
+import type { Quotas } from "./quotas.ts";
 import { Turns } from "./turns.ts";
 
 export interface KeepEpochOptions {
@@ -12,9 +12,12 @@ export interface KeepEpochOptions {
   readonly store: ReplayStore;
   readonly records: RecordStore;
   readonly bus: Bus;
+  /** The link to the account of the record. */
+  readonly kv: Pick<StoreBus, "onReconnect">;
   readonly clock: Clock;
   readonly readiness: Readiness;
   readonly metrics: ReplayMetrics;
+  readonly quotas: Pick<Quotas, "note">;
   readonly log: Logger;
   readonly env: Environment;
 }
@@ -35,14 +38,14 @@ const UNVERIFIED_MS_MAX = 3000;
  * @throws ScbeError FORBIDDEN or INTERNAL when the first turn finds a record that is not this environment's
  */
 export async function keepEpoch(options: KeepEpochOptions): Promise<EpochKeeping> {
-  const { keeper, store, records, bus, clock, readiness, log, env } = options;
+  const { keeper, store, records, bus, kv, clock, readiness, log, env } = options;
   await using stack = new AsyncDisposableStack();
   readiness.declare("replay store");
   readiness.declare("epoch");
   const show = new Show(options);
   stack.use(
     bus.subscribe(SUBJECTS.epoch, ({ data }) => {
-      const decoded = decodeRecord(data, env);
+      const decoded = readEpoch(data, env);
       if (!decoded.ok) log.warn({ why: decoded.reason }, "a broadcast of the replay epoch was not used");
       else if (keeper.hear(decoded.record)) void turns.next();
     }),
@@ -56,6 +59,7 @@ export async function keepEpoch(options: KeepEpochOptions): Promise<EpochKeeping
   stack.use(store.onChange(nudge));
   stack.use(records.watch(nudge));
   stack.use(bus.onReconnect(nudge));
+  stack.use(kv.onReconnect(nudge));
   if (!first.serve) nudge();
   const held = stack.move();
   return { turns, [Symbol.asyncDispose]: () => held.disposeAsync() };
@@ -81,14 +85,15 @@ class Show {
   }
 
   #serving({ record, started }: Extract<TurnReport, { serve: true }>): void {
-    const { readiness, store, clock, metrics, log } = this.#options;
+    const { readiness, store, clock, metrics, quotas, log } = this.#options;
     this.#verifiedAtMs = clock.monotonic();
     this.#said = "";
     if (started !== undefined) {
       metrics.started(started);
       log.warn({ why: started, generation: record.generation }, "started a replay epoch");
     }
-    readiness.set("replay store", { ok: true, ...(store.note !== undefined && { note: store.note }) });
+    const note = [store.note, quotas.note].filter((it) => it !== undefined).join("; ");
+    readiness.set("replay store", { ok: true, ...(note !== "" && { note }) });
     readiness.set("epoch", { ok: true });
     this.#broadcast.send(record);
   }

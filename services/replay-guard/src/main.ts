@@ -1,5 +1,5 @@
-import { runService } from "@scbe/service-kit";
+import { runStoreService } from "@scbe/service-kit";
 import { config } from "./config.ts";
 import { start } from "./service.ts";
 
-await runService({ name: "replay-guard", version: "0.1.0", config, start });
+await runStoreService({ name: "replay-guard", account: "replay", version: "0.1.0", config, start });

@@ -14,6 +14,7 @@ export interface ReplayMetrics {
   generation(generation: number): void;
   reported(result: ReportResult): void;
   timed(call: StoreCall, seconds: number): void;
+  overQuota(provider: string, count: number): void;
 }
 
 export function replayMetrics(registry: Registry, providers: readonly string[]): ReplayMetrics {
@@ -23,6 +24,7 @@ export function replayMetrics(registry: Registry, providers: readonly string[]):
   const epochs = counter(registry, "scbe_replay_epochs_started_total");
   const reports = counter(registry, "scbe_replay_reuse_reports_total");
   const generation = gauge(registry, "scbe_replay_epoch_generation");
+  const overQuota = counter(registry, "scbe_replay_quota_refusals_total", { provider: providers });
   const calls = histogram(registry, "scbe_replay_store_seconds");
   return {
     admitted: (provider, verdicts) => {
@@ -37,6 +39,7 @@ export function replayMetrics(registry: Registry, providers: readonly string[]):
     started: (why) => epochs.inc({ why }),
     generation: (value) => generation.set({}, value),
     reported: (result) => reports.inc({ result }),
+    overQuota: (provider, count) => overQuota.inc({ provider }, count),
     timed: (call, seconds) => calls.observe({ call }, seconds),
   };
 }

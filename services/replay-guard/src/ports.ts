@@ -5,10 +5,10 @@ export interface ReplayStore extends AsyncDisposable {
   /** What operators should know of it though nothing is wrong. */
   readonly note: string | undefined;
   /**
-   * Judges items of one epoch, and records the fresh ones. Idempotent by the items' attempts.
+   * Judges items of one epoch and provider, and records the fresh ones. Idempotent by the items' attempts.
    * @throws ScbeError NOT_READY when the store does not answer; some items may then be recorded
    */
-  admit(record: Pick<EpochRecord, "epoch" | "store">, items: readonly AdmitItem[]): Promise<AdmitAnswer>;
+  admit(question: AdmitQuestion): Promise<AdmitAnswer>;
   /**
    * Makes buckets, all or none: none where the server is no primary or not `store`, or one of them is there already.
    * Never sent twice. @throws ScbeError NOT_READY with the outcome unknown
@@ -22,9 +22,19 @@ export interface ReplayStore extends AsyncDisposable {
   onChange(listener: () => void): Disposable;
 }
 
+export interface AdmitQuestion extends Pick<EpochRecord, "epoch" | "store"> {
+  readonly provider: string;
+  /**
+   * What the provider has in the buckets of these minutes counts against its quota, beside what it has in those of the items. Of a
+   * store that keeps its own count: unused.
+   */
+  readonly minutes: readonly number[];
+  readonly items: readonly AdmitItem[];
+}
+
 export interface Occupancy {
-  /** Envelopes remembered in the buckets. */
-  readonly entries: number;
+  /** Envelopes remembered in the buckets, of each provider that has any. */
+  readonly entries: ReadonlyMap<string, number>;
   readonly usedBytes: number;
   /** 0: without a limit. */
   readonly maxBytes: number;
@@ -32,7 +42,12 @@ export interface Occupancy {
 
 /** `isStore: false`: the server is no primary, or not the record's store; nothing was judged. */
 export type AdmitAnswer =
-  | { readonly isStore: true; readonly verdicts: readonly AdmitVerdict[] }
+  | {
+      readonly isStore: true;
+      readonly verdicts: readonly AdmitVerdict[];
+      /** How many of the verdicts are `refused` because the provider is at its quota, or the store is full. */
+      readonly overQuota: number;
+    }
   | { readonly isStore: false };
 
 /** The buckets of an epoch, each with the time it is to live. */
@@ -52,7 +67,7 @@ export type StoreSight =
 export interface RecordStore {
   /**
    * What is stored now; undefined: nothing.
-   * @throws ScbeError FORBIDDEN when it is another environment's, INTERNAL when it is no record; or what the bus throws
+   * @throws ScbeError FORBIDDEN when it is another environment's; or what the bus throws
    */
   read(): Promise<StoredRecord | undefined>;
   /**
@@ -65,6 +80,7 @@ export interface RecordStore {
 }
 
 export interface StoredRecord {
-  readonly record: EpochRecord;
+  /** undefined: what is stored cannot be read. The epoch that it named ends: what was promised under it is not known. */
+  readonly record: EpochRecord | undefined;
   readonly revision: number;
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type AdmitItem, NonceReuseEvent, ScbeError } from "@scbe/contracts";
-import { type Bus, Registry, systemClock } from "@scbe/service-kit";
+import { Registry, type StoreBus, systemClock } from "@scbe/service-kit";
 import { collectLogs, eventually } from "@scbe/testkit";
 import { expect, test } from "vitest";
 import { replayMetrics } from "./metrics.ts";
@@ -17,7 +17,7 @@ function item(): AdmitItem {
   };
 }
 
-type Publish = Bus["publishAcknowledged"];
+type Publish = StoreBus["publishAcknowledged"];
 
 /** Reports into a stream that answers as told; everything it was sent. */
 function reporting(answer: (tries: number) => Promise<void>) {
@@ -29,18 +29,20 @@ function reporting(answer: (tries: number) => Promise<void>) {
     await answer(sent.length);
     return { seq: sent.length, duplicate: false };
   };
-  const bus = { publishAcknowledged } as Bus;
+  const broadcast: string[] = [];
+  const bus = { publish: (subject: string) => void broadcast.push(subject) };
+  const store = { publishAcknowledged };
   const metrics = replayMetrics(registry, ["openai"]);
-  const reports = new ReuseReports({ bus, clock: systemClock, log: logs.log, metrics, env: "dev" });
+  const reports = new ReuseReports({ bus, store, clock: systemClock, log: logs.log, metrics, env: "dev" });
   const count = async (result: string): Promise<number> => {
     const rows = (await registry.getSingleMetric("scbe_replay_reuse_reports_total")?.get())?.values ?? [];
     return rows.find(({ labels }) => labels.result === result)?.value ?? 0;
   };
-  return { reports, sent, logs, count };
+  return { reports, sent, broadcast, logs, count };
 }
 
 test("a report is sent again, under the same id, until the stream has acknowledged it", async () => {
-  const { reports, sent, count } = reporting(async (tries) => {
+  const { reports, sent, broadcast, count } = reporting(async (tries) => {
     if (tries < 3) throw new ScbeError("TIMEOUT", "no acknowledgement");
   });
   reports.add(item(), "openai");
@@ -49,6 +51,7 @@ test("a report is sent again, under the same id, until the stream has acknowledg
   expect(new Set(sent.map(({ id }) => id)).size).toBe(1);
   expect(sent[0]?.subject).toBe("scbe.v1.security.nonce_reuse.openai");
   expect(await count("failed")).toBe(2);
+  expect(broadcast).toEqual(["scbe.v1.security.nonce_reuse.openai"]);
   await reports[Symbol.asyncDispose]();
 });
 

@@ -5,13 +5,15 @@ import {
   type Environment,
   isScbeError,
   type NonceReuseEvent,
-  subjectFor,
+  subjectOf,
+  writeMessage,
 } from "@scbe/contracts";
-import { type Bus, backoffMs, type Clock, type Logger } from "@scbe/service-kit";
+import { type Bus, backoffMs, type Clock, type Logger, type StoreBus } from "@scbe/service-kit";
 import type { ReplayMetrics } from "./metrics.ts";
 
 export interface ReuseReportsOptions {
-  readonly bus: Bus;
+  readonly bus: Pick<Bus, "publish">;
+  readonly store: Pick<StoreBus, "publishAcknowledged">;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: ReplayMetrics;
@@ -26,7 +28,7 @@ const RETRY = { firstMs: 100, maxMs: 5000 };
 const DRAIN_MS = 3000;
 
 /**
- * Tells the security stream of every nonce reuse, until it has acknowledged it. Verdicts do not wait for that. The same
+ * Broadcasts every nonce reuse, and stores it in the security stream, until that has acknowledged it. Verdicts do not wait for that. The same
  * reuse, seen twice, has one id, and is one event in the stream.
  */
 export class ReuseReports implements AsyncDisposable {
@@ -63,6 +65,7 @@ export class ReuseReports implements AsyncDisposable {
     this.#dropping.delete(provider);
     this.#counts.set(provider, count + 1);
     this.#waiting.push(event);
+    this.#broadcast(event);
     this.#sending ??= this.#send();
   }
 
@@ -94,13 +97,23 @@ export class ReuseReports implements AsyncDisposable {
     this.#sending = undefined;
   }
 
+  /** At once, stored or not: the controller has to switch off. Where it does not arrive, the controller reads what is stored. */
+  #broadcast(event: NonceReuseEvent): void {
+    const { bus, log } = this.#options;
+    try {
+      bus.publish(subjectOf("nonceReuse", event), writeMessage(event));
+    } catch (error) {
+      log.warn({ err: error }, "a nonce reuse could not be broadcast");
+    }
+  }
+
   /** True when the stream has acknowledged it. */
   async #publish(event: NonceReuseEvent): Promise<boolean> {
-    const { bus, log, metrics } = this.#options;
+    const { store, log, metrics } = this.#options;
     try {
-      const data = Buffer.from(JSON.stringify(event));
+      const data = writeMessage(event);
       const options = { id: event.id, timeoutMs: PUBLISH_TIMEOUT_MS };
-      await bus.publishAcknowledged(subjectFor("nonceReuse", event.provider), data, options);
+      await store.publishAcknowledged(subjectOf("nonceReuse", event), data, options);
       metrics.reported("acknowledged");
       return true;
     } catch (error) {

@@ -15,7 +15,7 @@ export function timedStore(store: ReplayStore, clock: Clock, metrics: ReplayMetr
   };
   return {
     note: store.note,
-    admit: (record, items) => timed("admit", store.admit(record, items)),
+    admit: (question) => timed("admit", store.admit(question)),
     make: (buckets, id) => timed("make", store.make(buckets, id)),
     look: (epoch, minutes) => timed("look", store.look(epoch, minutes)),
     measure: (epoch, minutes) => timed("measure", store.measure(epoch, minutes)),

@@ -72,10 +72,9 @@ test("the process says everything that is wrong with its configuration at once, 
 test("the process comes up, is ready, and stops with 0 when it is told to", async () => {
   await using nats = await startSecuredNats();
   await using redis = await startRedis();
-  const { nkeySeedFile = "" } = nats.transport("replay-guard");
   const env = {
     NATS_URL: nats.url,
-    NATS_NKEY_SEED_FILE: nkeySeedFile,
+    ...nats.credentials.environment("replay-guard"),
     REDIS_URL: redis.url,
     SCBE_PROVIDERS: "openai",
     SCBE_OPS_PORT: "0",

@@ -114,12 +114,18 @@ test("the maintenance line under load accepts nothing twice, and traffic goes on
   expect(await setup.traffic.replayAll()).toEqual([]);
 });
 
-test("single buckets that vanish under load accept nothing twice, and traffic goes on", async () => {
+test.each([
+  ["single buckets", (minute: number) => `${minute}`],
+  ["the entries of one provider in a bucket", (minute: number) => `openai:${minute}`],
+])("%s that vanish under load accept nothing twice, and traffic goes on", async (_what, nameOf) => {
   await using redis = await startRedis();
   await using setup = await startTraffic(nats, [redis.url, redis.url, redis.url]);
   for (let times = 0; times < 5; times += 1) {
     const { epoch } = await setup.opener.epoch();
-    await tell(redis, ["DEL", `scbe:replay:${epoch}:${Math.floor(Date.now() / 60_000)}`]);
+    const key = `scbe:replay:${epoch}:${nameOf(Math.floor(Date.now() / 60_000))}`;
+    await setup.traffic.goesOn();
+    expect(await tell(redis, ["DEL", key])).toEqual([1]);
+    await eventually(async () => (await setup.opener.epoch()).epoch !== epoch);
     await setup.traffic.goesOn();
   }
   expect(await setup.traffic.replayAll()).toEqual([]);

@@ -1,6 +1,15 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { ADMIT_BATCH_MAX, BUCKETS, KV_KEYS, STREAMS, SUBJECTS, subjectFor } from "@scbe/contracts";
-import { connectBus, createLogger } from "@scbe/service-kit";
+import {
+  ADMIT_BATCH_MAX,
+  BUCKETS,
+  EpochRecord,
+  jcs,
+  KV_KEYS,
+  SUBJECTS,
+  subjectOf,
+  writeMessage,
+} from "@scbe/contracts";
+import { connectStore, createLogger } from "@scbe/service-kit";
 import {
   connectProbe,
   eventually,
@@ -69,6 +78,34 @@ test("the in-memory store refuses what comes when it is full, and forgets nothin
   expect(await setup.opener.admit(items.map(again))).toEqual(["replay", "replay", "refused"]);
 });
 
+describe.each([
+  ["in Redis", () => ({ REDIS_URL: redis.url })],
+  ["in memory", () => ({})],
+] as const)("a provider at its quota %s", (_kind, variables) => {
+  const limited = { SCBE_PROVIDERS: "openai,xai", SCBE_REPLAY_PROVIDER_QUOTA: "50" };
+
+  test("is refused, shown and told of, and another is admitted as ever, in the same epoch", async () => {
+    await using setup = await oneGuard({ ...variables(), ...limited });
+    const { guard, opener, epoch } = setup;
+    const flood = Array.from({ length: 200 }, () => opener.item());
+    expect((await opener.admit(flood)).filter((it) => it === "fresh")).toHaveLength(50);
+    expect(new Set(await opener.admit(flood.slice(100)))).toEqual(new Set(["refused"]));
+    const others = Array.from({ length: 50 }, () => opener.item());
+    expect(new Set(await opener.admit(others, "xai"))).toEqual(new Set(["fresh"]));
+    expect(new Set(await opener.admit(flood.slice(0, 50).map(again)))).toEqual(new Set(["replay"]));
+    const entries = (provider: string) => guard.metric("scbe_replay_store_entries", { provider });
+    expect([await entries("openai"), await entries("xai")]).toEqual([50, 50]);
+    expect(await guard.metric("scbe_replay_quota_refusals_total", { provider: "openai" })).toBe(250);
+    expect(await guard.metric("scbe_replay_quota_refusals_total", { provider: "xai" })).toBe(0);
+    await eventually(() => {
+      const shown = guard.host.readiness.report().find(({ name }) => name === "replay store");
+      return shown?.ok === true && shown.note?.includes("at the replay quota, and refused: openai") === true;
+    });
+    expect(guard.host.logs.lines.filter(({ msg }) => msg?.includes("at its replay quota"))).toHaveLength(1);
+    expect((await opener.epoch()).epoch).toBe(epoch);
+  });
+});
+
 test("a second guard with a memory of its own stands by", async () => {
   await using setup = await oneGuard({});
   await using second = await startGuard({ nats });
@@ -113,11 +150,13 @@ test("the epoch is broadcast twice a second", async () => {
   expect(heard).toBeLessThanOrEqual(5);
 });
 
+const READ = subjectOf("securityRead", { user: "operator" });
+
 test("a nonce reuse is an acknowledged event, once however often it is seen, and a metric", async () => {
   await using setup = await oneGuard();
   await using operator = await connectProbe({ name: "operator", transport: nats.transport("operator") });
   const events = async (): Promise<number> =>
-    JSON.parse(await operator.request(`$JS.API.STREAM.INFO.${STREAMS.security}`)).state.messages;
+    JSON.parse(await operator.request(READ, jcs({ v: 1, ask: "bounds" }))).messages;
   const before = await events();
   const first = setup.opener.item();
   const other = setup.opener.item({ sessionId: first.sessionId });
@@ -128,9 +167,9 @@ test("a nonce reuse is an acknowledged event, once however often it is seen, and
   );
   expect(await events()).toBe(before + 1);
   expect(await setup.guard.metric("scbe_nonce_reuse_count", { provider: "openai" })).toBe(2);
-  const query = JSON.stringify({ last_by_subj: subjectFor("nonceReuse", "openai") });
-  const { message } = JSON.parse(await operator.request(`$JS.API.STREAM.MSG.GET.${STREAMS.security}`, query));
-  const event = JSON.parse(Buffer.from(message.data, "base64").toString());
+  const all = { v: 1, ask: "batch", from: 1, last: 1000 };
+  const { messages } = JSON.parse(await operator.request(READ, jcs(all)));
+  const event = JSON.parse(Buffer.from(messages.at(-1).data, "base64").toString());
   expect(event).toMatchObject({ v: 1, env: "dev", provider: "openai", counter: 1 });
   expect(JSON.stringify(event)).not.toContain(Buffer.from(first.sessionId).toString("base64url"));
 });
@@ -158,7 +197,11 @@ test.each([
   ["too many items", new Uint8Array(108 * (ADMIT_BATCH_MAX + 1))],
 ])("a batch of %s is a bad request", async (_what, data) => {
   await using setup = await oneGuard();
-  const asked = setup.opener.bus.request(subjectFor("admit", "openai"), data, { timeoutMs: 1000 });
+  const asked = setup.opener.bus.request(
+    subjectOf("admit", { user: setup.opener.bus.user, provider: "openai" }),
+    data,
+    { timeoutMs: 1000 },
+  );
   await expect(asked).rejects.toMatchObject({ code: "BAD_REQUEST" });
 });
 
@@ -169,20 +212,40 @@ test("a provider that is not served is a bad request", async () => {
   });
 });
 
-test.each([
-  [
-    "another environment's record",
-    { v: 1, env: "prod", epoch: "A".repeat(22), generation: 1, store: "s", from: 0, to: 1 },
-    "FORBIDDEN",
-  ],
-  ["a record that is none", { v: 2 }, "INTERNAL"],
-])("a guard that finds %s refuses to start and leaves it as it is", async (_what, record, code) => {
+test("a guard that finds another environment's record refuses to start and leaves it as it is", async () => {
   await using other = await startSecuredNats();
   const log = createLogger({ name: "test", level: "silent" });
-  await using bus = await connectBus({ ...other.transport("replay-guard"), name: "replay-guard", log });
+  await using bus = await connectStore({ ...other.storeTransport("replay"), log });
   const bucket = await bus.bucket(BUCKETS.replay);
-  await bucket.create(KV_KEYS.epoch, Buffer.from(JSON.stringify(record)));
+  const record = { v: 1, env: "prod", epoch: "A".repeat(22), generation: 1, store: "s", from: 0, to: 1 };
+  await bucket.create(KV_KEYS.epoch, writeMessage(record));
   const starting = startGuard({ nats: other, variables: { REDIS_URL: redis.url } });
-  await expect(starting).rejects.toMatchObject({ code });
+  await expect(starting).rejects.toMatchObject({ code: "FORBIDDEN" });
   expect((await bucket.get(KV_KEYS.epoch))?.revision).toBe(1);
+});
+
+test("a record that cannot be read is mended into a new epoch, at the start and under a running guard, and that shows", async () => {
+  await using other = await startSecuredNats();
+  const log = createLogger({ name: "test", level: "silent" });
+  await using bus = await connectStore({ ...other.storeTransport("replay"), log });
+  const bucket = await bus.bucket(BUCKETS.replay);
+  await bucket.create(KV_KEYS.epoch, Buffer.from("{"));
+  const record = async () => {
+    const entry = await bucket.get(KV_KEYS.epoch);
+    return { ...entry, read: EpochRecord.safeParse(JSON.parse(Buffer.from(entry?.value ?? "").toString())) };
+  };
+  await using guard = await startGuard({ nats: other, variables: { REDIS_URL: redis.url } });
+  await guard.ready();
+  const first = (await record()).read.data;
+  expect(await guard.metric("scbe_records_mended_total", { record: "epoch" })).toBe(1);
+  const { revision = 0 } = await record();
+  await bucket.update(KV_KEYS.epoch, Buffer.from('{"v":9}'), revision);
+  const second = await eventually(async () => {
+    const { data } = (await record()).read;
+    return data !== undefined && data.epoch !== first?.epoch ? data : undefined;
+  });
+  expect(second.generation).toBeGreaterThan(first?.generation ?? Number.NaN);
+  await eventually(() => guard.host.readiness.ready);
+  const note = guard.host.readiness.report().find(({ name }) => name === "stored epoch")?.note;
+  expect(note).toContain(`generation ${second.generation}`);
 });

@@ -8,10 +8,16 @@ import {
   encodeAdmitBatch,
   isScbeError,
   SUBJECTS,
-  subjectFor,
+  subjectOf,
 } from "@scbe/contracts";
 import { type Bus, type Clock, connectBus, createLogger, readConfig } from "@scbe/service-kit";
-import { createTestHost, eventually, type RedisServer, type SecuredNats, type TestHost } from "@scbe/testkit";
+import {
+  createStoreHost,
+  eventually,
+  type RedisServer,
+  type SecuredNats,
+  type TestHost,
+} from "@scbe/testkit";
 import { Redis } from "ioredis";
 import { config, type ReplayGuardConfig } from "../src/config.ts";
 import { start } from "../src/service.ts";
@@ -43,10 +49,7 @@ export interface GuardOptions {
 /** A guard in this process, on a connection of its own. */
 export async function startGuard({ nats, variables = {}, clock }: GuardOptions): Promise<Guard> {
   await using stack = new AsyncDisposableStack();
-  const transport = nats.transport("replay-guard");
-  const host = stack.use(
-    await createTestHost({ transport, name: "replay-guard", ...(clock !== undefined && { clock }) }),
-  );
+  const host = stack.use(await createStoreHost(nats, "replay-guard", clock && { clock }));
   stack.use(await start(guardConfig(variables), host));
   const held = stack.move();
   return {
@@ -106,7 +109,7 @@ export async function connectOpener(nats: SecuredNats, timeoutMs = 600): Promise
   const opener: Opener = {
     bus,
     epoch: async () => {
-      const { data } = await bus.request(SUBJECTS.epochGet, new Uint8Array(0), {
+      const { data } = await bus.request(subjectOf("epochGet", { user: bus.user }), new Uint8Array(0), {
         timeoutMs: 2000,
         againAfterMs: 250,
       });
@@ -133,7 +136,9 @@ export async function connectOpener(nats: SecuredNats, timeoutMs = 600): Promise
     },
     admit: async (items, provider = "openai") => {
       const batch = encodeAdmitBatch(items);
-      const { data } = await untilServed(() => bus.request(subjectFor("admit", provider), batch, again));
+      const { data } = await untilServed(() =>
+        bus.request(subjectOf("admit", { user: bus.user, provider }), batch, again),
+      );
       return decodeVerdicts(data, items.length);
     },
     tryAdmit: (items) => opener.admit(items).catch(() => items.map(() => "refused" as const)),

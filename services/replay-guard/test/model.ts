@@ -4,7 +4,6 @@ import { ReplayTable } from "../src/domain/replay-table.ts";
 import { sortBatch } from "../src/domain/sort-batch.ts";
 import { type Answers, type Effect, type Turn, type TurnOutcome, takeTurn } from "../src/domain/take-turn.ts";
 import { minuteOf, type Times } from "../src/domain/times.ts";
-import type { StoredRecord } from "../src/ports.ts";
 import { Random } from "./random.ts";
 
 /** The rules of the protocol, each of which a run can do without. */
@@ -62,7 +61,9 @@ const TIMES: Times = { windowMs: 60_000, limitMs: 60_000 };
 const START_MS = 1_800_000_000_000;
 /** No bucket that an extension has made expires before. */
 const FIRST_EXPIRY_MS = 4 * 60_000;
-const ENTRIES_MAX = 10_000;
+const LIMITS = { entriesMax: 10_000, quota: 10_000 };
+const PROVIDER = "openai";
+
 const ANY_STORE = "any";
 
 /** How often what happens, in a run where everything goes wrong. */
@@ -107,7 +108,7 @@ class World implements RunReport {
   readonly #weights: typeof STORM;
   readonly #servers: Server[] = [];
   readonly #guards: Guard[];
-  #kv: StoredRecord[] = [];
+  #kv: { readonly record: EpochRecord; readonly revision: number }[] = [];
   #late: (() => void)[] = [];
   #questions: Question[] = [];
   readonly #items: AdmitItem[] = [];
@@ -188,7 +189,7 @@ class World implements RunReport {
     const server = this.#random.pick(this.#servers);
     const forgets = this.#random.chance(0.3);
     const kept = this.#random.pick([server.table, server.replica]);
-    server.table = forgets ? new ReplayTable(this.#newId(), ENTRIES_MAX) : kept.copy(this.#newId());
+    server.table = forgets ? new ReplayTable(this.#newId(), LIMITS) : kept.copy(this.#newId());
   }
 
   /** A replica, which may lag, becomes a primary; the old one does not always notice. */
@@ -336,7 +337,10 @@ class World implements RunReport {
     const { asked } = sortBatch([item], Buffer.from(record.epoch, "base64url"));
     if (!primary || asked.length === 0) return;
     const store = this.#rules.storeCheck ? record.store : table.id;
-    const answer = table.admit({ epoch: record.epoch, store }, asked, this.#elapsedMs);
+    const answer = table.admit(
+      { epoch: record.epoch, store, provider: PROVIDER, items: asked },
+      this.#elapsedMs,
+    );
     if (!answer.isStore || answer.verdicts[0] !== "fresh") return;
     const place = `${Buffer.from(item.sessionId).toString("hex")}/${item.counter}`;
     const attempt = Buffer.from(item.attempt).toString("hex");
@@ -376,7 +380,7 @@ class World implements RunReport {
   }
 
   #newServer(): Server {
-    const table = new ReplayTable(this.#newId(), ENTRIES_MAX);
+    const table = new ReplayTable(this.#newId(), LIMITS);
     return { table, primary: true, replica: table.copy("replica") };
   }
 

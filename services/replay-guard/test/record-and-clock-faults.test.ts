@@ -1,5 +1,5 @@
-import { BUCKETS, EpochRecord, KV_KEYS } from "@scbe/contracts";
-import { type Clock, connectBus, systemClock } from "@scbe/service-kit";
+import { BUCKETS, EpochRecord, KV_KEYS, writeMessage } from "@scbe/contracts";
+import { type Clock, connectStore, systemClock } from "@scbe/service-kit";
 import { collectLogs, eventually, type SecuredNats, startRedis, startSecuredNats } from "@scbe/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { again, startTraffic, tell } from "./kit.ts";
@@ -13,7 +13,7 @@ afterAll(() => nats[Symbol.asyncDispose]());
 /** The bucket of the record, as the guard's own user reaches it. */
 async function openRecord() {
   const { log } = collectLogs();
-  const bus = await connectBus({ ...nats.transport("replay-guard"), name: "replay-guard", log });
+  const bus = await connectStore({ ...nats.storeTransport("replay"), log });
   const bucket = await bus.bucket(BUCKETS.replay);
   const read = async () => {
     const entry = await bucket.get(KV_KEYS.epoch);
@@ -29,7 +29,7 @@ async function openRecord() {
         return from.some(({ epoch }) => epoch === record.epoch) ? undefined : record;
       }),
     write: async (record: EpochRecord, revision: number) => {
-      await bucket.update(KV_KEYS.epoch, Buffer.from(JSON.stringify(record)), revision);
+      await bucket.update(KV_KEYS.epoch, writeMessage(record), revision);
     },
     [Symbol.asyncDispose]: () => bus[Symbol.asyncDispose](),
   };

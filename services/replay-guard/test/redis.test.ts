@@ -5,9 +5,9 @@ import {
   createTempDir,
   eventually,
   findServer,
-  freePort,
   type RedisServer,
   type SecuredNats,
+  startOnPorts,
   startProcess,
   startRedis,
   startSecuredNats,
@@ -131,9 +131,8 @@ test("the sentinels' primary is followed through a failover", async () => {
 async function startSentinel(primaryPort: number) {
   await using stack = new AsyncDisposableStack();
   const dir = stack.use(createTempDir());
-  const port = await freePort();
   const file = join(dir.path, "sentinel.conf");
-  const lines = [
+  const lines = (port: number) => [
     `port ${port}`,
     "bind 127.0.0.1",
     `dir ${dir.path}`,
@@ -141,9 +140,17 @@ async function startSentinel(primaryPort: number) {
     "sentinel down-after-milliseconds scbe 500",
     "sentinel failover-timeout scbe 3000",
   ];
-  writeFileSync(file, lines.join("\n"));
-  const server = stack.use(startProcess(findServer("redis-server"), [file, "--sentinel"]));
-  await server.output(/\+monitor master scbe/);
+  const { server, ports } = await startOnPorts({
+    program: findServer("redis-server"),
+    ports: 1,
+    arguments: ([port = 0]) => {
+      writeFileSync(file, lines(port).join("\n"));
+      return [file, "--sentinel"];
+    },
+    isReady: (_ports, { stdout }) => stdout.includes("+monitor master scbe"),
+  });
+  stack.use(server);
+  const [port = 0] = ports;
   const held = stack.move();
   return {
     port,

@@ -25,44 +25,99 @@ function someItem(random: Random): AdmitItem {
   };
 }
 
-test("the script in Redis and the table in memory judge alike, and have the same entries in the end", async () => {
+const MINUTES = [MINUTE, MINUTE + 1, MINUTE + 2];
+const QUOTA = 130;
+
+/** Both stores, each with a provider's quota of {@link QUOTA} and buckets for {@link MINUTES}. */
+async function eachStore(work: (store: ReplayStore, id: string) => Promise<void>): Promise<void> {
   await using redis = await startRedis();
   const { log } = collectLogs();
-  const stores: readonly ReplayStore[] = [
-    chooseStore(guardConfig({}), systemClock, log),
-    chooseStore(guardConfig({ REDIS_URL: redis.url }), systemClock, log),
-  ];
-  const random = new Random(7);
-  const batches = Array.from({ length: 60 }, () =>
-    Array.from({ length: 1 + random.below(30) }, () => someItem(random)),
-  );
-  const verdicts: string[][] = [];
-  const entries: number[] = [];
-  for (const store of stores) {
-    await using _held = store;
-    const buckets = [MINUTE, MINUTE + 1, MINUTE + 2].map((minute) => ({ minute, lifeMs: 60_000 }));
+  const quota = { SCBE_PROVIDERS: "openai,anthropic", SCBE_REPLAY_PROVIDER_QUOTA: `${QUOTA}` };
+  for (const variables of [quota, { ...quota, REDIS_URL: redis.url }]) {
+    await using store = chooseStore(guardConfig(variables), systemClock, log);
+    const buckets = MINUTES.map((minute) => ({ minute, lifeMs: 60_000 }));
     const made = await eventually(() => store.make({ epoch: EPOCH, buckets }, undefined));
     if (!made.made) throw new Error("no buckets");
+    await work(store, made.store);
+  }
+}
+
+test("the script in Redis and the table in memory judge alike, and have the same entries in the end", async () => {
+  const random = new Random(7);
+  const batches = Array.from({ length: 80 }, (_, index) => ({
+    // One of them comes to its quota, the other does not.
+    provider: index < 20 || random.chance(0.7) ? "openai" : "anthropic",
+    items: Array.from({ length: 1 + random.below(30) }, () => someItem(random)),
+  }));
+  const outcomes: unknown[][] = [];
+  await eachStore(async (store, id) => {
+    const buckets = [{ minute: MINUTE, lifeMs: 60_000 }];
     expect(await store.make({ epoch: EPOCH, buckets }, undefined)).toEqual({ made: false });
     expect(await store.make({ epoch: "other", buckets }, "another store")).toEqual({ made: false });
     const sight = await store.look(EPOCH, [MINUTE, MINUTE + 3]);
-    expect(sight).toEqual({ usable: true, store: made.store, present: new Set([MINUTE]) });
-    expect(await store.admit({ epoch: EPOCH, store: "another store" }, batches[0] ?? [])).toEqual({
-      isStore: false,
-    });
-    const judged: string[] = [];
+    expect(sight).toEqual({ usable: true, store: id, present: new Set([MINUTE]) });
+    const question = { epoch: EPOCH, minutes: MINUTES };
+    const elsewhere = { ...question, store: "another store", provider: "openai", items: [someItem(random)] };
+    expect(await store.admit(elsewhere)).toEqual({ isStore: false });
+    const outcome: unknown[] = [];
     for (const batch of batches) {
-      const answer = await store.admit({ epoch: EPOCH, store: made.store }, batch);
-      judged.push(...(answer.isStore ? answer.verdicts : []));
+      outcome.push(await store.admit({ ...question, store: id, ...batch }));
+      const { entries } = await store.measure(EPOCH, MINUTES);
+      expect(entries.get("openai") ?? 0).toBeLessThanOrEqual(QUOTA);
     }
-    verdicts.push(judged);
-    const all = await store.measure(EPOCH, [MINUTE, MINUTE + 1, MINUTE + 2, MINUTE + 3]);
+    const all = await store.measure(EPOCH, [...MINUTES, MINUTE + 3]);
     const some = await store.measure(EPOCH, [MINUTE, MINUTE + 3]);
-    expect([all.usedBytes > 0, some.entries > 0, some.entries < all.entries]).toEqual([true, true, true]);
-    expect((await store.measure("other", [MINUTE])).entries).toBe(0);
-    entries.push(all.entries, some.entries);
-  }
-  expect(verdicts[1]).toEqual(verdicts[0]);
-  expect(entries.slice(2)).toEqual(entries.slice(0, 2));
-  expect(new Set(verdicts[0])).toEqual(new Set(["fresh", "replay", "reuse", "refused"]));
+    expect(all.entries.get("openai")).toBe(QUOTA);
+    expect(all.usedBytes).toBeGreaterThan(0);
+    expect((await store.measure("other", [MINUTE])).entries).toEqual(new Map());
+    expect(await store.look(EPOCH, MINUTES)).toMatchObject({ present: new Set(MINUTES) });
+    outcomes.push([...outcome, sorted(all.entries), sorted(some.entries)]);
+  });
+  expect(outcomes[1]).toEqual(outcomes[0]);
+  const text = JSON.stringify(outcomes[0]);
+  for (const verdict of ["fresh", "replay", "reuse", "refused"]) expect(text).toContain(`"${verdict}"`);
+  expect(text).toMatch(/"overQuota":[1-9]/);
 });
+
+test("a quota counts all minutes together, admits what it has already, and leaves others alone", async () => {
+  await eachStore(async (store, id) => {
+    const admit = async (provider: string, items: readonly AdmitItem[]) => {
+      const answer = await store.admit({ epoch: EPOCH, minutes: MINUTES, store: id, provider, items });
+      if (!answer.isStore) throw new Error("another store");
+      return answer;
+    };
+    const filling = Array.from({ length: QUOTA + 2 }, (_, n) => itemOf(n, MINUTES[n % 3] ?? MINUTE));
+    const filled = await admit("openai", filling);
+    expect(filled.overQuota).toBe(2);
+    expect(filled.verdicts.slice(-3)).toEqual(["fresh", "refused", "refused"]);
+    for (const minute of MINUTES) {
+      const further = await admit("openai", [itemOf(1000, minute)]);
+      expect(further).toMatchObject({ verdicts: ["refused"], overQuota: 1 });
+    }
+    // An opener that asks again, because an answer was lost, and a copy of what was admitted.
+    const [first] = filling;
+    if (first === undefined) throw new Error("nothing was admitted");
+    const copy = { ...first, attempt: Buffer.alloc(16, 9) };
+    const other = { ...copy, tag: Buffer.alloc(16, 9) };
+    expect(await admit("openai", [first, copy, other])).toMatchObject({
+      verdicts: ["fresh", "replay", "reuse"],
+      overQuota: 0,
+    });
+    expect(await admit("anthropic", filling.slice(0, 100))).toMatchObject({
+      verdicts: filling.slice(0, 100).map(() => "fresh"),
+      overQuota: 0,
+    });
+  });
+});
+
+function itemOf(n: number, minute: number): AdmitItem {
+  const sessionId = Buffer.alloc(32);
+  sessionId.writeUInt32BE(minute);
+  sessionId.writeUInt32BE(n, 28);
+  const [replayNonce, tag, attempt] = [Buffer.alloc(24, 1), Buffer.alloc(16, 1), Buffer.alloc(16, 1)];
+  return { epoch: Buffer.from(EPOCH, "base64url"), sessionId, counter: 1, replayNonce, tag, attempt };
+}
+
+function sorted(entries: ReadonlyMap<string, number>): [string, number][] {
+  return [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
+}

@@ -8,6 +8,7 @@ export function actionOf(before: ControlState, after: ControlState, by: string):
   if (addKills(before, after) !== before) return "kill";
   if (addKills(after, before) !== after) return "release";
   const differs = (part: keyof ControlState): boolean => !isDeepStrictEqual(before[part], after[part]);
+  if (differs("fallback")) return "fallback";
   if (differs("scbe_envelope_verification")) return by === CANARY_ACTOR ? "canary" : "flags";
   return differs("skew_window") ? "skew-window" : "other";
 }

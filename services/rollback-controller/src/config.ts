@@ -3,7 +3,9 @@ import {
   defineConfig,
   environmentVariables,
   opsVariables,
+  storeVariables,
   transportVariables,
+  usersVariables,
 } from "@scbe/service-kit";
 import { apiVariables } from "./config/api.ts";
 import { canaryVariables } from "./config/canary.ts";
@@ -19,8 +21,10 @@ export const config = defineConfig({
   SCBE_ENVIRONMENT,
   SCBE_PROVIDERS,
   ...transportVariables,
-  ...opsVariables(7100),
+  ...storeVariables,
+  ...opsVariables(7105),
   ...controlVariables,
+  ...usersVariables,
   ...tokenVariables,
   ...apiVariables,
   ...rollbackVariables,

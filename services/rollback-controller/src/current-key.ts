@@ -1,11 +1,11 @@
-import { type Environment, SignedRing, SUBJECTS } from "@scbe/contracts";
-import { readRing } from "@scbe/envelope/grant";
-import type { Bus } from "@scbe/service-kit";
-
-const RING_BYTES_MAX = 32_768;
+import { type Environment, type RingState, SUBJECTS } from "@scbe/contracts";
+import { type ClaimedRing, claimedRing, verifyRing } from "@scbe/envelope/grant";
+import { type Bus, type Clock, counter, type Registry, SignedBroadcasts } from "@scbe/service-kit";
 
 export interface CurrentKeyOptions {
   readonly bus: Pick<Bus, "subscribe">;
+  readonly clock: Pick<Clock, "monotonic">;
+  readonly metrics: Registry;
   readonly env: Environment;
   /** Absent: nobody's broadcast is believed, and no key is known. */
   readonly keyringPublicKey: string | undefined;
@@ -13,15 +13,27 @@ export interface CurrentKeyOptions {
 
 /** Which data key is in use, as the keyring broadcasts it. It decides nothing: it is for people to see that a rotation has come. */
 export class CurrentKey implements AsyncDisposable {
-  readonly #options: CurrentKeyOptions;
   readonly #subscription: AsyncDisposable | undefined;
   #generation = -1;
   #id: string | undefined;
 
-  constructor(options: CurrentKeyOptions) {
-    this.#options = options;
-    if (options.keyringPublicKey === undefined) return;
-    this.#subscription = options.bus.subscribe(SUBJECTS.ring, ({ data }) => this.#hear(data));
+  constructor({ bus, clock, metrics, env, keyringPublicKey }: CurrentKeyOptions) {
+    const shown = counter(metrics, "scbe_ring_broadcasts_total");
+    if (keyringPublicKey === undefined) return;
+    const broadcasts = new SignedBroadcasts<ClaimedRing, RingState>({
+      clock,
+      parse: claimedRing,
+      isNews: ({ claimed }) => claimed.generation > this.#generation,
+      verify: (claim) => {
+        const read = verifyRing(claim, keyringPublicKey, env);
+        return read.ok ? read.ring : undefined;
+      },
+    });
+    this.#subscription = bus.subscribe(SUBJECTS.ring, ({ data }) => {
+      const reading = broadcasts.read(data);
+      shown.inc({ result: reading.result });
+      if (reading.result === "applied") this.#take(reading.value);
+    });
   }
 
   /** Its kid; `undefined` until the keyring was heard, or while no key is active. */
@@ -33,21 +45,8 @@ export class CurrentKey implements AsyncDisposable {
     await this.#subscription?.[Symbol.asyncDispose]();
   }
 
-  #hear(data: Uint8Array): void {
-    const { env, keyringPublicKey = "" } = this.#options;
-    const signed = parse(data);
-    const read = signed && readRing(signed, keyringPublicKey, env);
-    if (read === undefined || !read.ok || read.ring.generation <= this.#generation) return;
-    this.#generation = read.ring.generation;
-    this.#id = read.ring.keys.find(({ state }) => state === "active")?.kid;
-  }
-}
-
-function parse(data: Uint8Array): SignedRing | undefined {
-  if (data.length > RING_BYTES_MAX) return undefined;
-  try {
-    return SignedRing.parse(JSON.parse(Buffer.from(data).toString("utf8")));
-  } catch {
-    return undefined;
+  #take({ generation, keys }: RingState): void {
+    this.#generation = generation;
+    this.#id = keys.find(({ state }) => state === "active")?.kid;
   }
 }

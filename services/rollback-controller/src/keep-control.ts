@@ -1,6 +1,23 @@
 import { SUBJECTS } from "@scbe/contracts";
-import { readControl } from "@scbe/envelope/control";
-import { type Bus, backoffMs, type Logger, Turns } from "@scbe/service-kit";
+import {
+  type ClaimedControl,
+  type ControlDocument,
+  claimedControl,
+  supersedes,
+  verifiedControl,
+} from "@scbe/envelope/control";
+import {
+  type Bus,
+  backoffMs,
+  type Clock,
+  counter,
+  type Logger,
+  LogLimiter,
+  type Registry,
+  SignedBroadcasts,
+  type StoreBus,
+  Turns,
+} from "@scbe/service-kit";
 import type { ControlStore } from "./ports.ts";
 import type { ShowControl } from "./show-control.ts";
 import type { SignedControlPlane } from "./signed-control-plane.ts";
@@ -10,17 +27,21 @@ export interface KeepControlOptions {
   readonly plane: SignedControlPlane;
   readonly store: Pick<ControlStore, "watch">;
   readonly bus: Bus;
+  readonly clock: Pick<Clock, "monotonic">;
+  /** To the account of the store. */
+  readonly link: Pick<StoreBus, "onReconnect">;
   readonly log: Logger;
+  readonly metrics: Registry;
   readonly shown: ShowControl;
   /** What a document must bear. */
-  readonly expected: Parameters<typeof readControl>[1];
+  readonly expected: Parameters<typeof verifiedControl>[1];
 }
 
 /** The turns of a control plane, under way. */
 export interface ControlKeeping extends AsyncDisposable {
   /** A turn is due now. */
   nudge(): void;
-  /** A turn is due before long: for whoever can be made to ask for many. */
+  /** A turn is due before long, and one a second at most: for what any verifier can cause. */
   nudgeSoon(): void;
 }
 
@@ -28,13 +49,14 @@ export interface ControlKeeping extends AsyncDisposable {
 const TURN_MS = 2000;
 const RETRY = { firstMs: 50, maxMs: TURN_MS };
 const SOON_MS = 100;
+const SOON_AGAIN_MS = 1000;
 
 /**
  * Has the plane take its turns, hear other controllers, and send what it holds after each reconnect.
  * @throws UnusableRecord when the first turn finds a record that this controller has not signed
  */
 export async function keepControl(options: KeepControlOptions): Promise<ControlKeeping> {
-  const { plane, store, bus, log, shown, expected } = options;
+  const { plane, store, bus, link, shown } = options;
   await using stack = new AsyncDisposableStack();
   let failures = 0;
   let soon: NodeJS.Timeout | undefined;
@@ -57,28 +79,48 @@ export async function keepControl(options: KeepControlOptions): Promise<ControlK
   );
   stack.defer(() => clearTimeout(soon));
   stack.use(store.watch(() => turns.nudge()));
-  stack.use(
-    bus.subscribe(SUBJECTS.controlState, ({ data }) => {
-      const document = readControl(data, expected);
-      if (document === undefined) log.warn("a control document was heard that no controller has signed");
-      else plane.offer(document);
-    }),
-  );
+  stack.use(bus.subscribe(SUBJECTS.controlState, hearing(options)));
   const onReconnect = (): void => {
     plane.resend();
     turns.nudge();
   };
   stack.use(bus.onReconnect(onReconnect));
+  stack.use(link.onReconnect(() => turns.nudge()));
   turns.nudge();
   const held = stack.move();
   return {
     nudge: () => turns.nudge(),
     nudgeSoon: () => {
       soon ??= setTimeout(() => {
-        soon = undefined;
         turns.nudge();
+        soon = setTimeout(() => {
+          soon = undefined;
+        }, SOON_AGAIN_MS);
       }, SOON_MS);
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+/** Takes what other controllers broadcast. */
+function hearing(options: KeepControlOptions): (message: { readonly data: Uint8Array }) => void {
+  const { plane, clock, log, metrics, expected } = options;
+  const shown = counter(metrics, "scbe_control_documents_total");
+  const unused = new LogLimiter();
+  const broadcasts = new SignedBroadcasts<ClaimedControl, ControlDocument>({
+    clock,
+    parse: claimedControl,
+    isNews: (claim) => supersedes(claim, plane.current),
+    verify: ({ signed }) => verifiedControl(signed, expected),
+  });
+  return ({ data }) => {
+    const reading = broadcasts.read(data);
+    const { result } = reading;
+    shown.inc({ result });
+    if (reading.result === "applied") plane.offer(reading.value);
+    else if (result !== "old")
+      unused.note(clock.monotonic(), (count) =>
+        log.warn({ result, count }, "a control document was not used: no controller's, or one too many"),
+      );
   };
 }

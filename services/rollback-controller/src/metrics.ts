@@ -1,4 +1,10 @@
-import { type ControlAction, VERIFIER_STATES, type VerifierState } from "@scbe/contracts";
+import {
+  type ControlAction,
+  USER_STATES,
+  type UserState,
+  VERIFIER_STATES,
+  type VerifierState,
+} from "@scbe/contracts";
 import { type ControlDocument, killOf } from "@scbe/envelope/control";
 import { counter, gauge, type Registry, watchGauge } from "@scbe/service-kit";
 import { sealedShare } from "./domain/sealed-share.ts";
@@ -16,6 +22,7 @@ export interface ControllerSights {
   leading(): boolean;
   unstoredKills(): number;
   verifiers(): Readonly<Record<VerifierState, number>>;
+  users(): Readonly<Record<UserState, number>>;
 }
 
 export function controllerMetrics(registry: Registry, providers: readonly string[]): ControllerMetrics {
@@ -48,6 +55,12 @@ export function showSights(registry: Registry, sights: ControllerSights): Dispos
     watchGauge(registry, "scbe_control_verifiers", () => {
       const counts = sights.verifiers();
       return VERIFIER_STATES.map((state) => [{ state }, counts[state]] as const);
+    }),
+  );
+  stack.use(
+    watchGauge(registry, "scbe_control_users", () => {
+      const counts = sights.users();
+      return USER_STATES.map((state) => [{ state }, counts[state]] as const);
     }),
   );
   return stack;

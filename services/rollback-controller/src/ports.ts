@@ -44,15 +44,36 @@ export interface ControlPlane {
   kill(order: KillOrder, actor: Actor): Promise<Changed>;
   /** Runs after each change of {@link current}, whoever made it. */
   onChange(listener: (document: ControlDocument) => void): Disposable;
-  /** What verifiers have acknowledged, as far as this controller has heard of them. */
+  /** What verifiers have acknowledged, as far as this controller has heard of them; none where it does not lead. */
   verifiers(): readonly VerifierReport[];
+  /** Whose verifiers have to acknowledge. */
+  audience(): Audience;
+}
+
+/** Whose verifiers a controller hears, and how well. */
+export interface Audience {
+  /**
+   * `none`: it does not lead; `some`: it has led for less than a lease time, in which every verifier that has a lease asks; `all`
+   */
+  readonly hears: "none" | "some" | "all";
+  /** Users of the deployment that may ask for leases. */
+  readonly expected: readonly string[];
+  /** Of them those with more verifiers than are counted. */
+  readonly crowded: readonly string[];
+  /** Of them those of whom the controller that led before has heard more than it could name: some may be silent. */
+  readonly unnamed: readonly string[];
+  /** False: which verifiers were heard before this controller led could not be read, so that any user may have silent ones. */
+  readonly recalls: boolean;
 }
 
 /** One verifier, by its last question for a lease. */
 export interface VerifierReport {
+  /** Of its user. */
   readonly name: string;
-  /** What it held when it last asked; undefined: nothing yet. */
+  /** What it held when it last asked; undefined: nothing yet, or where it is stale: not known here, another controller has heard it. */
   readonly generation: number | undefined;
+  /** Its own configuration lets it send or serve what goes unsealed. */
+  readonly permitsFallback: boolean;
   /** `converged`: holds what is in force, and asked within its lease time; `behind`: asked, and holds something else; `stale`: did not ask. */
   readonly state: "converged" | "behind" | "stale";
   /** ms since it last asked */
@@ -89,13 +110,22 @@ export interface AuditEntry extends AuditRecord {
 export interface ControlStore {
   /**
    * What is stored now; undefined: nothing.
-   * @throws UnusableRecord FORBIDDEN when it is none that this controller has signed for this environment; or what the bus throws
+   * @throws UnusableRecord FORBIDDEN when it is a control document that this controller has not signed for this environment; or what the bus
+   *   throws
    */
-  read(): Promise<StoredControl | undefined>;
+  read(): Promise<StoredControl | UnreadableControl | undefined>;
   /** Writes only if the store is still at `revision` (undefined: empty); undefined when somebody else wrote first. */
   write(document: ControlDocument, revision: number | undefined): Promise<number | undefined>;
   /** Runs when what is stored may have changed. */
   watch(listener: () => void): AsyncDisposable;
+}
+
+/** What is stored is no control document at all. */
+export interface UnreadableControl {
+  readonly document: undefined;
+  /** The newest one before it that can be read. */
+  readonly former: ControlDocument | undefined;
+  readonly revision: number;
 }
 
 export interface StoredControl {

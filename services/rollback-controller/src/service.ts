@@ -1,8 +1,11 @@
-import { BUCKETS } from "@scbe/contracts";
-import { type Host, TrustFollower } from "@scbe/service-kit";
+import { BUCKETS, STREAMS } from "@scbe/contracts";
+import { type StoreHost, tellListening, UsersFile } from "@scbe/service-kit";
 import { startRollback } from "./alerts/start-rollback.ts";
-import { controlApi } from "./api/control-api.ts";
-import { tokens } from "./api/tokens.ts";
+import { type ApiServerOptions, startApiServer } from "./api/api-server.ts";
+import { showTokens } from "./api/show-tokens.ts";
+import { followTokenFile } from "./api/token-file.ts";
+import { TokenBook } from "./api/tokens.ts";
+import { auditOffline } from "./audit/audit-offline.ts";
 import { startAudit } from "./audit/start-audit.ts";
 import { canaryMetrics } from "./canary/canary-metrics.ts";
 import { measureWith } from "./canary/measure.ts";
@@ -14,35 +17,64 @@ import { alertmanager } from "./edge/alertmanager.ts";
 import { kvCanaryStore } from "./edge/kv-canary-store.ts";
 import { lateBucket } from "./edge/late-bucket.ts";
 import { prometheus } from "./edge/prometheus.ts";
+import { readEndpoints } from "./reads.ts";
 import { startControl } from "./start-control.ts";
-import { TrustDesk } from "./trust/trust-desk.ts";
+import { startTrust } from "./trust/start-trust.ts";
 
 /**
  * The rollback controller: the signed control document and its leases, the control API, what alerts and events take out of the
  * path, the canaries, and what persons say of trust. It comes up without JetStream, and goes on trying.
  * @throws ScbeError FORBIDDEN when the stored document is not signed by this controller's key for this environment
  */
-export async function start(config: RollbackControllerConfig, host: Host): Promise<AsyncDisposable> {
-  const { bus, clock, log } = host;
+export async function start(config: RollbackControllerConfig, host: StoreHost): Promise<AsyncDisposable> {
+  const { bus, store, clock, log, readiness } = host;
   const { SCBE_ENVIRONMENT: env, SCBE_PROVIDERS: providers } = config;
   await using stack = new AsyncDisposableStack();
+  const users = stack.use(await UsersFile.open({ path: config.SCBE_USERS_FILE, log, readiness }));
+  const tokens = new TokenBook(config);
+  const { SCBE_API_TOKENS_FILE: tokensFile } = config;
+  if (tokensFile !== undefined) stack.use(followTokenFile(tokensFile, tokens, host));
+  showTokens(tokens, host);
   const audit = stack.use(startAudit(host));
-  const bucket = stack.use(await lateBucket(bus, BUCKETS.control, host.signal));
-  const { plane, leadership } = stack.use(await startControl(config, { host, audit, bucket }));
+  const bucket = stack.use(await lateBucket(store, BUCKETS.control, host.signal));
+  const { plane, leadership } = stack.use(await startControl(config, { host, audit, bucket, users }));
+  stack.use(auditOffline({ plane, audit, leadership, clock, log }));
   const isLeading = (): boolean => leadership.leading;
-  const { webhook } = stack.use(await startRollback(config, { host, plane, audit, bucket, isLeading }));
+  const { webhook, firings } = stack.use(
+    await startRollback(config, { host, plane, audit, bucket, isLeading }),
+  );
   const canary = stack.use(canaries(config, host, { plane, audit, bucket, isLeading, webhook }));
-  const key = stack.use(new CurrentKey({ bus, env, keyringPublicKey: config.SCBE_KEYRING_PUBLIC_KEY }));
-  const trust = new TrustDesk({ bus, clock, audit, follower: stack.use(new TrustFollower(host)) });
+  const key = stack.use(
+    new CurrentKey({
+      bus,
+      clock,
+      metrics: host.metrics,
+      env,
+      keyringPublicKey: config.SCBE_KEYRING_PUBLIC_KEY,
+    }),
+  );
+  const { follower, desk: trust } = stack.use(startTrust({ host, audit, bucket, leadership }));
+  const reads = { plane, audit: store.stream(STREAMS.audit), trust: follower, version: host.version };
+  await stack.use(bus.service(readEndpoints(reads))).join();
   const ports = {
-    ...{ plane, audit, clock, log, providers, canary, webhook, trust },
-    tokens: tokens(config),
-    fallbackPermitted: config.SCBE_FALLBACK === "allow",
+    ...{ plane, audit, clock, log, readiness, tokens, providers, canary, webhook, firings, trust },
     currentKeyId: () => key.id,
     ...(config.PROMETHEUS_URL !== undefined && { prometheus: prometheus(config.PROMETHEUS_URL) }),
   };
-  stack.use(await host.ops.mount((server) => controlApi(server, ports)));
+  const api = stack.use(await startApiServer({ ...listenerOf(config), ports, metrics: host.metrics }));
+  tellListening("control", api.port);
+  log.info({ apiPort: api.port }, "the control API listens");
   return stack.move();
+}
+
+function listenerOf(config: RollbackControllerConfig): Omit<ApiServerOptions, "ports" | "metrics"> {
+  const { SCBE_CONTROL_API_TLS_CERT: certFile, SCBE_CONTROL_API_TLS_KEY: keyFile } = config;
+  return {
+    host: config.SCBE_CONTROL_API_HOST,
+    port: config.SCBE_CONTROL_API_PORT,
+    hosts: config.SCBE_CONTROL_API_HOSTS ?? [],
+    ...(certFile !== undefined && keyFile !== undefined && { tls: { certFile, keyFile } }),
+  };
 }
 
 type Started = Parameters<typeof startRollback>[1] &
@@ -50,7 +82,7 @@ type Started = Parameters<typeof startRollback>[1] &
 
 function canaries(
   config: RollbackControllerConfig,
-  { clock, log, metrics }: Host,
+  { clock, log, metrics }: StoreHost,
   { plane, audit, bucket, isLeading, webhook }: Omit<Started, "host">,
 ): ReturnType<typeof startCanaries> {
   const { SCBE_PROVIDERS: providers, PROMETHEUS_URL, ALERTMANAGER_URL } = config;

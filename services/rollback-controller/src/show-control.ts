@@ -9,6 +9,8 @@ export interface ShowControlOptions {
   readonly readiness: Readiness;
   readonly metrics: Pick<ControllerMetrics, "store">;
   readonly log: Logger;
+  /** Users that have announced a document newer than that generation, and have not shown it. */
+  unshown(generation: number): readonly string[];
 }
 
 const DOCUMENT = "control document";
@@ -54,16 +56,25 @@ export class ShowControl {
   }
 
   #notes(): string[] {
-    const { unstoredKills, acknowledgedAbove } = this.#options.plane;
+    const { plane, unshown } = this.#options;
+    const { unstoredKills, current } = plane;
     const notes: string[] = [];
     if (this.#failure !== undefined) notes.push(`${this.#failure}: kills are sent, no other change is taken`);
     if (unstoredKills > 0) notes.push(`${unstoredKills} kills are not stored yet`);
-    if (acknowledgedAbove !== undefined)
+    const users = unshown(current?.state.generation ?? 0);
+    if (users.length > 0)
       notes.push(
-        `a verifier claims to hold generation ${acknowledgedAbove}, which the store does not have: was it restored? Nothing is released by that`,
+        `verifiers of ${namesOf(users)} say that they hold a newer document and have not shown it: was the store restored?`,
       );
     return notes;
   }
+}
+
+const NAMES_MAX = 5;
+
+function namesOf(users: readonly string[]): string {
+  const more = users.length - NAMES_MAX;
+  return `${users.slice(0, NAMES_MAX).join(", ")}${more > 0 ? ` and ${more} more users` : ""}`;
 }
 
 function noteOf(notes: readonly string[]): { note?: string } {

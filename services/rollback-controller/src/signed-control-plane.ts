@@ -3,22 +3,34 @@ import {
   ACTOR_MAX,
   type ControlAction,
   type ControlState,
+  cutText,
   type Environment,
-  isScbeError,
-  MODE_OF_CAUSE,
+  type Kill,
   REASON_MAX,
   ScbeError,
 } from "@scbe/contracts";
 import { type ControlDocument, signControl } from "@scbe/envelope/control";
 import { backoffMs, type Clock, type Identity, type Logger } from "@scbe/service-kit";
 import { actionOf } from "./action-of.ts";
+import { applied, failureOf } from "./domain/apply-change.ts";
+import { type ChainEnd, laterEnd } from "./domain/audit-chain.ts";
 import { engageKill } from "./domain/engage-kill.ts";
 import { firstState } from "./domain/first-state.ts";
-import { type Issuing, KILL_AHEAD_MS, nextDocument } from "./domain/next-document.ts";
+import { type Issuing, KILL_AHEAD, nextDocument } from "./domain/next-document.ts";
 import { basisOf, type Standing, settle } from "./domain/settle.ts";
+import type { Awaited } from "./hand-backs.ts";
 import { HeldDocument } from "./held-document.ts";
 import { PendingKills } from "./pending-kills.ts";
-import type { Actor, Audit, Change, Changed, ControlStore, KillOrder } from "./ports.ts";
+import type {
+  Actor,
+  Audit,
+  Change,
+  Changed,
+  ControlStore,
+  KillOrder,
+  StoredControl,
+  UnreadableControl,
+} from "./ports.ts";
 
 export interface SignedControlPlaneOptions {
   readonly store: ControlStore;
@@ -35,6 +47,12 @@ export interface SignedControlPlaneOptions {
   onUnsettled(): void;
   /** True where it also broadcasts what somebody else has stored, who may have ended before they did so. */
   isRelay?(): boolean;
+  /** Once a stored document that could not be read was mended; says into what. */
+  onMended?(into: string): void;
+  /** The last entry of the audit that is known here. */
+  auditEnd?(): ChainEnd | undefined;
+  /** A document that a verifier is about to hand back, where one is. */
+  awaited?(): Awaited | undefined;
   /** After each change that was made here. */
   onChanged?(action: ControlAction): void;
   /** Waits before the next try of a write that somebody else was quicker than. */
@@ -48,8 +66,6 @@ const PAUSE = { firstMs: 5, maxMs: 250 };
 const WAITING_MAX = 256;
 /** How long the kill of one provider waits for a document to stand in. */
 const UNTIL_HELD_MS = 2000;
-/** How long a change waits for a document that a verifier claims to hold: it comes with the verifier's next question, and may be a kill. */
-const UNTIL_HANDED_BACK_MS = 2000;
 
 /**
  * The control document of one environment, as one of its controllers holds and changes it. A change is stored by compare-and-set
@@ -63,7 +79,6 @@ export class SignedControlPlane {
   readonly #pending = new PendingKills();
   /** What the store had when it was last read or written. */
   #stored: ControlDocument | undefined;
-  #acknowledged = 0;
   #waiting = 0;
   #work: Promise<unknown> = Promise.resolve();
 
@@ -83,11 +98,6 @@ export class SignedControlPlane {
     return this.#pending.size;
   }
 
-  /** A generation above the one in force that a verifier claims to hold; what is issued next is above it. */
-  get acknowledgedAbove(): number | undefined {
-    return this.#acknowledged > this.#held.generation ? this.#acknowledged : undefined;
-  }
-
   onChange(listener: (document: ControlDocument) => void): Disposable {
     return this.#held.onChange(listener);
   }
@@ -95,14 +105,10 @@ export class SignedControlPlane {
   /** Takes a document that this controller's key has signed, wherever it comes from; true when it is news. */
   offer(document: ControlDocument): boolean {
     if (!this.#held.take(document)) return false;
-    // Somebody may have changed something without having heard of a kill from here.
+    this.#pending.seen(document);
+    // Another controller may have changed something without having heard of a kill from here.
     this.#engage();
     return true;
-  }
-
-  /** A verifier claims to hold that generation, and does not show the document. */
-  acknowledged(generation: number): void {
-    this.#acknowledged = Math.max(this.#acknowledged, generation);
   }
 
   /** Broadcasts what is in force; silent while the connection is down. */
@@ -115,8 +121,8 @@ export class SignedControlPlane {
     if (this.#waiting >= WAITING_MAX) throw new ScbeError("BUSY", `${WAITING_MAX} changes wait already`);
     this.#waiting += 1;
     try {
-      const { acknowledgedAbove } = this;
-      if (acknowledgedAbove !== undefined) await this.#held.within(UNTIL_HANDED_BACK_MS, acknowledgedAbove);
+      const awaited = this.#options.awaited?.();
+      if (awaited !== undefined) await this.#held.within(awaited.forMs, awaited.generation);
       return await this.#alone(() => this.#change(change, actor));
     } finally {
       this.#waiting -= 1;
@@ -132,7 +138,6 @@ export class SignedControlPlane {
     if (provider !== undefined && !providers.includes(provider))
       throw new ScbeError("BAD_REQUEST", `the provider ${JSON.stringify(provider)} is not served`);
     const kill = {
-      mode: MODE_OF_CAUSE[cause],
       cause,
       reason: oneLine(reason, REASON_MAX),
       by: oneLine(by, ACTOR_MAX),
@@ -167,9 +172,12 @@ export class SignedControlPlane {
     const [first] = missing;
     if (first === undefined) return undefined;
     const isStored = held !== undefined && held.digest === this.#stored?.digest;
-    const after = isStored ? before.generation : (held?.state.after ?? 0);
+    const after = isStored
+      ? { generation: held.state.generation, digest: held.digest }
+      : { generation: held?.state.after ?? 0, digest: held?.state.after_digest };
     const state = missing.reduce(engageKill, before);
-    const document = this.#sign(state, { previous: 0, after, aheadMs: KILL_AHEAD_MS });
+    const document = this.#sign(state, { previous: 0, after, ahead: KILL_AHEAD });
+    this.#pending.seen(document);
     this.#held.take(document);
     this.#held.send();
     this.#options.onUnsettled();
@@ -189,7 +197,7 @@ export class SignedControlPlane {
       });
     } catch (error) {
       this.#options.onUnsettled();
-      throw error instanceof ChangeRefused ? error.cause : asNotStored(error);
+      throw failureOf(error);
     }
     if (changed === undefined) throw new ScbeError("INTERNAL", "a change was neither made nor refused");
     if (changed.after !== changed.before) this.#tell(changed, actor);
@@ -213,7 +221,9 @@ export class SignedControlPlane {
   async #write(next: (standing: Standing) => ControlDocument | undefined): Promise<void> {
     const { store, isRelay, pause = pauseMs } = this.#options;
     for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
-      const stored = await store.read();
+      const found = await store.read();
+      const stored = isReadable(found) ? found : undefined;
+      if (found !== undefined && !isReadable(found)) this.#mend(found.former);
       if (stored !== undefined && this.offer(stored.document) && isRelay?.() === true) this.resend();
       const pending = this.#pending.list();
       const held = this.#held.document;
@@ -222,7 +232,9 @@ export class SignedControlPlane {
         this.#found(stored?.document);
         return;
       }
-      if ((await store.write(document, stored?.revision)) !== undefined) {
+      if ((await store.write(document, found?.revision)) !== undefined) {
+        if (found !== undefined && stored === undefined)
+          this.#options.onMended?.(`a kill of everything, generation ${document.state.generation}`);
         this.#pending.settled(pending);
         this.#wrote(document);
         return;
@@ -230,6 +242,22 @@ export class SignedControlPlane {
       await pause(tries);
     }
     throw new ScbeError("NOT_READY", `others wrote first, ${TRIES_MAX} times; try again`);
+  }
+
+  /**
+   * What was stored is not known: it may have been a kill, or a release. So everything is killed, on top of the newest document that is known
+   * from anywhere, and a person decides what is to become of it.
+   */
+  #mend(former: ControlDocument | undefined): void {
+    if (former !== undefined) this.#held.take(former);
+    const { clock } = this.#options;
+    const kill: Kill = {
+      ...{ cause: "integrity", by: MENDER },
+      ...{ reason: "the stored control document could not be read", since: Math.floor(clock.now()) },
+    };
+    if (this.#pending.list().some((pending) => pending.kill.by === MENDER)) return;
+    this.#pending.add({ kill });
+    this.#engage();
   }
 
   #found(stored: ControlDocument | undefined): void {
@@ -246,11 +274,15 @@ export class SignedControlPlane {
   }
 
   #sign(content: ControlState, issuing: Omit<Issuing, "nowMs">): ControlDocument {
-    const { identity, clock } = this.#options;
-    // Nobody has decided the first state: whoever remembers another one keeps that.
+    const { identity, clock, auditEnd } = this.#options;
+    // Nobody has decided the first state: a verifier that remembers another one keeps that.
     if (content === this.#first) return signControl(content, identity);
-    const previous = Math.max(issuing.previous, this.#held.generation, this.#acknowledged);
-    return signControl(nextDocument(content, { ...issuing, previous, nowMs: clock.now() }), identity);
+    const held = this.#held.document?.state;
+    const known = {
+      previous: Math.max(issuing.previous, held?.generation ?? 0),
+      auditEnd: [held?.audit, auditEnd?.()].reduce(laterEnd, content.audit),
+    };
+    return signControl(nextDocument(content, { ...issuing, ...known, nowMs: clock.now() }), identity);
   }
 
   #tell({ before, after }: Changed, { by, reason }: Actor): void {
@@ -269,31 +301,17 @@ export class SignedControlPlane {
   }
 }
 
-/** What a change itself throws is told as it is. */
-class ChangeRefused extends Error {
-  constructor(cause: unknown) {
-    super("the change does not apply", { cause });
-  }
-}
-
-function applied(change: Change, state: ControlState): ControlState {
-  try {
-    return change(state);
-  } catch (cause) {
-    throw new ChangeRefused(cause);
-  }
-}
-
 function pauseMs(tries: number): Promise<void> {
   return delay(backoffMs(tries, Math.random(), PAUSE));
 }
 
-/** Whether it was stored nevertheless is not known: a write that timed out may be carried out later. */
-function asNotStored(cause: unknown): unknown {
-  if (!isScbeError(cause) || cause.code === "DISCONNECTED" || cause.code === "BAD_REQUEST") return cause;
-  return new ScbeError("NOT_READY", `the control document could not be stored: ${cause.message}`, { cause });
+function isReadable(found: StoredControl | UnreadableControl | undefined): found is StoredControl {
+  return found?.document !== undefined;
 }
 
+/** As whom a controller kills what it cannot read. */
+const MENDER = "rollback-controller";
+
 function oneLine(text: string, charactersMax: number): string {
-  return text.replace(/\p{Cc}+/gu, " ").slice(0, charactersMax);
+  return cutText(text.replace(/\p{Cc}+/gu, " "), charactersMax);
 }

@@ -1,22 +1,41 @@
 import { parseArgs } from "node:util";
-import { isScbeError, STREAMS } from "@scbe/contracts";
+import { type HeldGeneration, isScbeError, ScbeError, subjectOf, writeMessage } from "@scbe/contracts";
+import { type ControlDocument, readControl } from "@scbe/envelope/control";
 import {
+  type Bus,
+  type ConfigValues,
   connectBus,
   createLogger,
   defineConfig,
   describeConfig,
   EXIT_CODES,
+  environmentVariables,
+  ownerStream,
   readConfig,
+  text,
   transportOf,
   transportVariables,
 } from "@scbe/service-kit";
 import { type Verification, verifyStream } from "./audit/verify-stream.ts";
 import type { ChainEnd } from "./domain/audit-chain.ts";
 
-const config = defineConfig(transportVariables);
-const CONNECT_TIMEOUT_MS = 10_000;
+const config = defineConfig({
+  SCBE_ENVIRONMENT: environmentVariables.SCBE_ENVIRONMENT,
+  SCBE_CONTROL_PUBLIC_KEY: text({
+    optional: true,
+    pattern: /^U[A-Z2-7]{55}$/,
+    expected: "the controller's public nkey: U and 55 characters of base32",
+    doc: "Whose signature the control document must bear. Without it the audit is not compared with what the document says of it.",
+  }),
+  ...transportVariables,
+});
+type Config = ConfigValues<typeof config>;
 
-const HELP = `Reads the whole audit stream and checks its hash chain: that no entry was altered, left out or moved.
+const CONNECT_TIMEOUT_MS = 10_000;
+const ASKING = { timeoutMs: 3000, againAfterMs: 500 };
+
+const HELP = `Reads the whole audit stream through a controller, and checks its hash chain: that no entry was altered, left out or moved; and that
+the entry is there which the signed control document names as the last one that its controller knew of.
 
   node services/rollback-controller/src/verify-audit.ts [options]
 
@@ -24,8 +43,8 @@ const HELP = `Reads the whole audit stream and checks its hash chain: that no en
   --user NAME         the user on the bus whose seed this is (operator)
   --json              prints one JSON document
 
-It prints the last entry as SEQ:HASH. Note it elsewhere: a chain cannot tell by itself that its newest entries were cut off, or all of
-them written anew by whoever runs the server. The controllers' logs have the number and hash of every entry, too.
+It prints the last entry as SEQ:HASH. Note it elsewhere: only such a note and the controllers' logs, which have the number and hash of
+every entry, show the loss of entries that are newer than the control document.
 
 It reads:
 
@@ -49,8 +68,12 @@ async function main(): Promise<number> {
   const reading = readConfig(config, process.env);
   if (!reading.ok) return complain(reading.problems.join("\n"), EXIT_CODES.misconfigured);
   try {
-    const found = await verify({ ...transportOf(reading.config), name: asked.user }, asked.noted);
-    process.stdout.write(asked.json ? `${JSON.stringify(found)}\n` : inWords(found));
+    const { found, compared } = await verify(reading.config, asked);
+    process.stdout.write(
+      asked.json
+        ? `${JSON.stringify({ ...found, compared: compared ?? null })}\n`
+        : inWords(found) + comparedInWords(compared, reading.config),
+    );
     return found.ok ? EXIT_CODES.stopped : EXIT_CODES.failed;
   } catch (error) {
     if (!isScbeError(error)) throw error;
@@ -58,12 +81,34 @@ async function main(): Promise<number> {
   }
 }
 
-type Connection = Omit<Parameters<typeof connectBus>[0], "log">;
+interface Verified {
+  readonly found: Verification;
+  /** The entry that the control document names; undefined: it names none, or was not looked at. */
+  readonly compared: ChainEnd | undefined;
+}
 
-async function verify(connection: Connection, noted: readonly ChainEnd[]): Promise<Verification> {
+async function verify(values: Config, { user, noted }: Asked): Promise<Verified> {
   const log = createLogger({ name: "verify-audit", level: "error", destination: process.stderr });
-  await using bus = await connectBus({ ...connection, log, timeoutMs: CONNECT_TIMEOUT_MS });
-  return await verifyStream(bus.stream(STREAMS.audit), noted);
+  const connection = { ...transportOf(values), name: user, log, timeoutMs: CONNECT_TIMEOUT_MS };
+  await using bus = await connectBus(connection);
+  const compared = (await signedDocument(bus, values))?.state.audit;
+  const stream = ownerStream(bus, subjectOf("auditRead", { user: bus.user }));
+  const found = await verifyStream(stream, compared === undefined ? noted : [...noted, compared]);
+  return { found, compared };
+}
+
+/** Undefined where no key is configured to verify it. @throws ScbeError FORBIDDEN when it bears another signature; what a request throws */
+async function signedDocument(
+  bus: Bus,
+  { SCBE_ENVIRONMENT: env, SCBE_CONTROL_PUBLIC_KEY: publicKey }: Config,
+): Promise<ControlDocument | undefined> {
+  if (publicKey === undefined) return undefined;
+  const question: HeldGeneration = { v: 1, generation: null };
+  const bytes = writeMessage(question);
+  const { data } = await bus.request(subjectOf("controlGet", { user: bus.user }), bytes, ASKING);
+  const read = readControl(data, { env, publicKey });
+  if (read.ok) return read.document;
+  throw new ScbeError("FORBIDDEN", `no control document for ${env} that SCBE_CONTROL_PUBLIC_KEY has signed`);
 }
 
 interface Asked {
@@ -108,6 +153,13 @@ function inWords({ ok, first, last, entries, end, problems, more }: Verification
     ...(end !== undefined && end.seq > 0 ? [`last entry ${end.seq}:${end.hash}`] : []),
     "",
   ].join("\n");
+}
+
+function comparedInWords(compared: ChainEnd | undefined, config: Config): string {
+  if (compared !== undefined) return `compared with the control document: entry ${compared.seq}\n`;
+  const why =
+    config.SCBE_CONTROL_PUBLIC_KEY === undefined ? "SCBE_CONTROL_PUBLIC_KEY is not set" : "it names no entry";
+  return `not compared with the control document: ${why}\n`;
 }
 
 function complain(what: string, exitCode: number): number {

@@ -10,10 +10,14 @@ import {
   startSecuredNats,
 } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WEBHOOK_BYTES_MAX } from "../src/domain/read-webhook.ts";
+import { ALERTS, startApi, type TestApi } from "./api-kit.ts";
 import { PAGERDUTY_TAKES, type PostReceiver, receivePosts, SLACK_TAKES } from "./receive-posts.ts";
 import { PROVIDERS, type Stage, startStage } from "./rollback-stage.ts";
 
 const missing = !requireTool("alertmanager").ok;
+/** One for each test of what was acted on. */
+const OF_TESTS = ["groq", "google", "perplexity", "anthropic", "mistral"];
 const KEY_OF_ALERTMANAGER = "of-alertmanager";
 const SHIPPED = new URL("../../../infra/alertmanager/alertmanager.yml", import.meta.url);
 
@@ -21,6 +25,7 @@ describe.skipIf(missing)("with a real Alertmanager, by the routes that are shipp
   let nats: SecuredNats;
   let stage: Stage;
   let world: PostReceiver;
+  let api: TestApi;
   let alertmanager: AlertmanagerServer;
   const stack = new AsyncDisposableStack();
 
@@ -30,15 +35,16 @@ describe.skipIf(missing)("with a real Alertmanager, by the routes that are shipp
     stage = stack.use(
       await startStage({
         nats,
-        config: { PAGERDUTY_INTEGRATION_KEY: "of-the-controller", PAGERDUTY_URL: `${world.url}/pagerduty` },
+        config: {
+          SCBE_PROVIDERS: [...PROVIDERS, ...OF_TESTS],
+          PAGERDUTY_INTEGRATION_KEY: "of-the-controller",
+          PAGERDUTY_URL: `${world.url}/pagerduty`,
+        },
       }),
     );
-    world.answer = async (response, post) => {
-      if (post.path === "/pagerduty") return PAGERDUTY_TAKES(response, post);
-      if (post.path !== "/webhooks/alertmanager") return SLACK_TAKES(response, post);
-      const { status, body } = await stage.webhook.receive(post.body);
-      response.writeHead(status).end(JSON.stringify(body));
-    };
+    api = stack.use(await startApi({ webhook: stage.rollback.webhook, firings: stage.rollback.firings }));
+    world.answer = (response, post) =>
+      (post.path === "/pagerduty" ? PAGERDUTY_TAKES : SLACK_TAKES)(response, post);
     alertmanager = stack.use(await startAlertmanager({ config: shippedConfig(writeSecrets()) }));
   });
   afterAll(() => stack.disposeAsync());
@@ -47,7 +53,7 @@ describe.skipIf(missing)("with a real Alertmanager, by the routes that are shipp
   function writeSecrets(): string {
     const { path } = stack.use(createTempDir());
     const secrets = {
-      "scbe-alertmanager-token": "a token",
+      "scbe-alertmanager-token": ALERTS,
       "pagerduty-integration-key": KEY_OF_ALERTMANAGER,
       "slack-webhook-url": `${world.url}/slack`,
     };
@@ -56,11 +62,12 @@ describe.skipIf(missing)("with a real Alertmanager, by the routes that are shipp
     return path;
   }
 
-  /** As it is shipped, but for where its secrets are and where everybody is. */
+  /** As it is shipped, but for where its secrets are, where everybody is, and how long a group that changes waits. */
   function shippedConfig(secretsDir: string): string {
     return readFileSync(SHIPPED, "utf8")
       .replaceAll("/etc/alertmanager/secrets", secretsDir)
-      .replace("http://rollback-controller:7100", world.url)
+      .replace("http://rollback-controller:7100", api.url)
+      .replaceAll("group_interval: 10s", "group_interval: 1s")
       .replace("global:\n", `global:\n  pagerduty_url: ${world.url}/pagerduty\n`);
   }
 
@@ -106,7 +113,7 @@ describe.skipIf(missing)("with a real Alertmanager, by the routes that are shipp
     expect(own.body.payload.custom_details).toMatchObject({
       scope: "everything",
       cause: "availability",
-      mode: "fallback",
+      mode: "disabled",
     });
     const key = own.body.dedup_key;
     await eventually(() => paged(KEY_OF_ALERTMANAGER).some(({ body }) => body.dedup_key === key));
@@ -128,8 +135,73 @@ describe.skipIf(missing)("with a real Alertmanager, by the routes that are shipp
     expect(stage.plane.orders).toHaveLength(before);
   });
 
+  /** Alerts of one group, told at once. */
+  const fireMany = (
+    alertname: string,
+    provider: string,
+    { count, annotation }: { count: number; annotation: string },
+  ) =>
+    alertmanager.post(
+      Array.from({ length: count }, (_, index) => ({
+        labels: { alertname, provider, class: "safety", severity: "critical", instance: `${index}` },
+        annotations: { description: annotation },
+      })),
+    );
+
+  test.each([
+    ["300 alerts with 900 bytes of text each", "SCBEHighLatency", "groq", 300, 900],
+    ["1,001 small alerts", "SCBEPhaseSkew", "google", 1001, 10],
+    ["one alert with a text of 300 KB", "SCBENonceReuse", "perplexity", 1, 300_000],
+    ["one alert with more text than is read", "SCBEGCMFailureRate", "anthropic", 1, 2 * WEBHOOK_BYTES_MAX],
+  ])("%s switch off what they name: %s of %s", async (_case, alertname, provider, count, bytes) => {
+    await fireMany(alertname, provider, { count, annotation: "x".repeat(bytes) });
+    const by = `alert:${alertname}:${provider}`;
+    await eventually(() => stage.plane.orders.some((order) => order.by === by));
+    expect(await stage.metric("scbe_rollback_webhooks_refused_total")).toBe(0);
+    const expected = alertname === "SCBENonceReuse" ? undefined : provider;
+    expect(stage.plane.orders.find((order) => order.by === by)?.provider).toBe(expected);
+  });
+
+  test("what a person released stays released while any replica of the alert fires, and is switched off when it fires anew", async () => {
+    const provider = "mistral";
+    const by = `alert:SCBEPhaseSkew:${provider}`;
+    const kills = () => stage.plane.orders.filter((order) => order.by === by).length;
+    const result = (name: string) => stage.metric("scbe_rollback_alerts_total", { result: name });
+    const ended = () => new Date(Date.now() - 1000).toISOString();
+    await fire("SCBEPhaseSkew", { provider, replica: "a" });
+    await eventually(() => kills() === 1);
+    stage.plane.release();
+    await fire("SCBEPhaseSkew", { provider, replica: "b" });
+    await eventually(async () => (await result("known")) >= 2);
+    const resolved = await result("resolved");
+    await fire("SCBEPhaseSkew", { provider, replica: "a" }, ended());
+    await eventually(async () => (await result("resolved")) > resolved);
+    expect([kills(), isListed(provider)]).toEqual([1, true]);
+    await fire("SCBEPhaseSkew", { provider, replica: "b" }, ended());
+    await eventually(() => !isListed(provider));
+    expect(kills()).toBe(1);
+    await fire("SCBEPhaseSkew", { provider, replica: "b" });
+    await eventually(() => kills() === 2);
+  });
+
+  const isListed = (provider: string) =>
+    stage.rollback.firings.list().some((row) => row.provider === provider);
+
+  test("a post that the controller refuses is counted by its status", async () => {
+    const refused = (status: string) => stage.metric("scbe_rollback_webhooks_refused_total", { status });
+    expect((await api.ask("/webhooks/alertmanager", { token: ALERTS, body: "{" })).status).toBe(400);
+    expect((await api.ask("/webhooks/alertmanager", { body: "{}" })).status).toBe(401);
+    await eventually(async () => (await refused("400")) === 1 && (await refused("401")) === 1);
+  });
+
   test("the one that always fires is heard", async () => {
     await alertmanager.post([{ labels: { alertname: "Watchdog", severity: "none", class: "watchdog" } }]);
     await eventually(() => stage.webhook.lastWatchdogAgeMs() !== undefined);
   });
+});
+
+test("Alertmanager puts no more alerts into a post than are read of it, of 5 KB each", () => {
+  const [, maxAlerts] = /^ +max_alerts: (\d+)$/m.exec(readFileSync(SHIPPED, "utf8")) ?? [];
+  expect(Number(maxAlerts)).toBeGreaterThan(0);
+  expect(Number(maxAlerts) * 5000).toBeLessThan(WEBHOOK_BYTES_MAX);
 });

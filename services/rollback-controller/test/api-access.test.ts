@@ -1,4 +1,6 @@
+import { text } from "node:stream/consumers";
 import { ScbeError } from "@scbe/contracts";
+import { eventually } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { AuditEntry } from "../src/ports.ts";
 import { ADMIN, ALERTS, EMERGENCY, startApi, type TestApi } from "./api-kit.ts";
@@ -7,9 +9,17 @@ const skew = { seconds: 300, duration: "10m", reason: "NTP is being repaired" };
 
 describe("the control API", () => {
   let api: TestApi;
+  let refused: number[];
 
   beforeEach(async () => {
-    api = await startApi({ webhook: { receive: async (body) => ({ status: 200, body: { got: body } }) } });
+    refused = [];
+    api = await startApi({
+      webhook: {
+        receive: async (body) => ({ status: 200, body: { got: await text(body) } }),
+        refused: (status) => void refused.push(status),
+      },
+      firings: { list: () => [], clear: async () => [] },
+    });
   });
   afterEach(() => api[Symbol.asyncDispose]());
 
@@ -19,6 +29,8 @@ describe("the control API", () => {
     ["/audit", undefined],
     ["/admin/scbe/skew-window", "{}"],
     ["/webhooks/alertmanager", "{}"],
+    ["/alerts", undefined],
+    ["/alerts/clear", "{}"],
   ] as const;
   it.each(GUARDED)("says 401 without a token at %s, and how one is sent", async (path, body) => {
     const answer = await api.ask(path, body === undefined ? {} : { body });
@@ -55,6 +67,8 @@ describe("the control API", () => {
     ["/audit", undefined, [ADMIN]],
     ["/admin/scbe/skew-window", skew, [ADMIN]],
     ["/webhooks/alertmanager", { version: "4" }, [ADMIN, ALERTS]],
+    ["/alerts", undefined, [ADMIN, EMERGENCY]],
+    ["/alerts/clear", { alertname: "SCBEPhaseSkew", reason: "a test" }, [ADMIN]],
   ];
   it.each(RIGHTS)("lets nobody at %s but those whose it is", async (path, body, allowed) => {
     for (const token of [ADMIN, EMERGENCY, ALERTS]) {
@@ -68,7 +82,7 @@ describe("the control API", () => {
     await api.ask("/audit", { token: EMERGENCY });
     const text = api.logs.text;
     expect(text).toContain('"reason":"unknown"');
-    expect(text).toContain('"reason":"scope"');
+    expect(text).toMatch(/"by":"emergency","reason":"role"/);
     expect(text).not.toMatch(/guessed|emergency-token/);
   });
 
@@ -85,7 +99,7 @@ describe("the control API", () => {
 
   it("counts a token's requests, and takes a kill all the same", async () => {
     const statuses = [];
-    for (let tries = 0; tries < 305; tries += 1)
+    for (let tries = 0; tries < 605; tries += 1)
       statuses.push((await api.ask("/feature-flags", { token: ADMIN })).status);
     expect(statuses.filter((status) => status === 429)).toHaveLength(5);
     expect((await api.ask("/feature-flags", { token: ADMIN, body: {} })).status).toBe(429);
@@ -109,10 +123,24 @@ describe("the control API", () => {
     const body = '{"version":"4","alerts":[]}';
     expect((await api.ask("/webhooks/alertmanager", { token: ALERTS, body })).body).toEqual({ got: body });
     await using full = await startApi({
-      webhook: { receive: async () => ({ status: 503, body: { why: "full" } }) },
+      webhook: {
+        receive: async () => ({ status: 503, body: { code: "NOT_READY", title: "full" } }),
+        refused: (status) => void refused.push(status),
+      },
     });
     const answer = await full.ask("/webhooks/alertmanager", { token: ALERTS, body });
-    expect([answer.status, answer.body]).toEqual([503, { why: "full" }]);
+    expect([answer.status, answer.body]).toEqual([503, { code: "NOT_READY", title: "full" }]);
+    await eventually(() => refused.length > 0);
+    expect(refused).toEqual([503]);
+  });
+
+  it("counts a post to the webhook that is refused for its token, and none to another route", async () => {
+    await api.ask("/feature-flags", { body: {} });
+    await api.ask("/webhooks/alertmanager", { body: {} });
+    await api.ask("/webhooks/alertmanager", { token: EMERGENCY, body: {} });
+    await api.ask("/webhooks/alertmanager", { token: ALERTS, body: {} });
+    await eventually(() => refused.length >= 2);
+    expect(refused).toEqual([401, 403]);
   });
 
   it("has no route for what is not there", async () => {
@@ -134,7 +162,7 @@ describe("the control API", () => {
       expect(body.skew_window).toMatchObject({ seconds: 300, reason: "NTP is being repaired" });
       expect(until).toBeGreaterThanOrEqual(before + 600_000);
       expect(until).toBeLessThanOrEqual(Date.now() + 600_000);
-      expect(api.plane.actors).toEqual([{ by: "ADMIN_TOKEN", reason: "NTP is being repaired" }]);
+      expect(api.plane.actors).toEqual([{ by: "admin", reason: "NTP is being repaired" }]);
       await using later = await startApi({ clock: { now: () => until + 1, monotonic: () => 0 } });
       later.plane.state = api.plane.state;
       expect((await later.ask("/health/scbe")).body.skew_window).toBeNull();
@@ -173,7 +201,7 @@ describe("the control API", () => {
 
   describe("shows the audit", () => {
     const entries: AuditEntry[] = [5, 4, 3, 2, 1].map((seq) => ({
-      ...{ seq, at: seq, action: "flags", by: "ADMIN_TOKEN", reason: "x", previous: "p", hash: "h" },
+      ...{ seq, at: seq, action: "flags", by: "admin", reason: "x", previous: "p", hash: "h" },
     }));
     const seqs = (body: { entries: AuditEntry[] }) => body.entries.map(({ seq }) => seq);
 

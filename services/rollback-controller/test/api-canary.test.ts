@@ -39,7 +39,7 @@ describe("the canary, over HTTP", () => {
   it.each(ORDERS)("is told to %s, by whom and why", async (name, path, body) => {
     expect(await api.ask(path, { token: ADMIN, body })).toMatchObject({ status: 200, body: status });
     for (const token of [EMERGENCY, ALERTS]) expect((await api.ask(path, { token, body })).status).toBe(403);
-    expect(orders).toEqual([[name, body, "ADMIN_TOKEN"]]);
+    expect(orders).toEqual([[name, body, "admin"]]);
   });
 
   it.each(ORDERS)(

@@ -1,6 +1,6 @@
-import { type RingState, SUBJECTS } from "@scbe/contracts";
+import { type RingState, SUBJECTS, writeMessage } from "@scbe/contracts";
 import { signRing } from "@scbe/envelope/grant";
-import { type Bus, connectBus, loadIdentity } from "@scbe/service-kit";
+import { type Bus, connectBus, loadIdentity, Registry, systemClock } from "@scbe/service-kit";
 import { collectLogs, eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CurrentKey } from "../src/current-key.ts";
@@ -24,9 +24,10 @@ describe("the key in use, on a bus where a controller has its rights alone", () 
     if (identity === undefined) throw new Error(`${user} has no nkey`);
     return identity;
   };
+  const of = (bus: Bus) => ({ bus, clock: systemClock, metrics: new Registry(), env: "dev" }) as const;
   const broadcast = (ring: RingState, signer = "keyring") => {
     const signed = signRing(ring, identityOf(signer));
-    keyring.publish(SUBJECTS.ring, Buffer.from(JSON.stringify(signed)));
+    keyring.publish(SUBJECTS.ring, writeMessage(signed));
   };
 
   beforeEach(async () => {
@@ -40,7 +41,7 @@ describe("the key in use, on a bus where a controller has its rights alone", () 
 
   it("is that of the newest ring that the keyring has signed for this environment, and of no other", async () => {
     const { publicKey } = identityOf("keyring");
-    const current = stack.use(new CurrentKey({ bus: controller, env: "dev", keyringPublicKey: publicKey }));
+    const current = stack.use(new CurrentKey({ ...of(controller), keyringPublicKey: publicKey }));
     expect(current.id).toBeUndefined();
     await eventually(() => {
       broadcast(ringOf(5, "k5"));
@@ -57,7 +58,7 @@ describe("the key in use, on a bus where a controller has its rights alone", () 
   });
 
   it("is not known where nobody is named whose word counts", async () => {
-    const current = stack.use(new CurrentKey({ bus: controller, env: "dev", keyringPublicKey: undefined }));
+    const current = stack.use(new CurrentKey({ ...of(controller), keyringPublicKey: undefined }));
     broadcast(ringOf(5, "k5"));
     await keyring.flush();
     await controller.flush();

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ADMIN, ALERTS, EMERGENCY, PROVIDERS, startApi, type TestApi } from "./api-kit.ts";
+import { ADMIN, ALERTS, EMERGENCY, PROVIDERS, reportsOf, startApi, type TestApi } from "./api-kit.ts";
 
 const flagsOf = (percentage: unknown) =>
   `{"scbe_envelope_verification":{"providers":{"openai":{"traffic_percentage":${percentage}}}}}`;
@@ -27,6 +27,7 @@ describe("the feature flags", () => {
     expect(await get()).toEqual({
       scbe_envelope_verification: { enabled: true, providers: ALL_ON },
       scbe_kill_switch: { enabled: false, reason: "" },
+      scbe_fallback: { causes: [], permitted_by: 0, verifiers: 0 },
       skew_window: null,
       generation: 1,
       issued_at: "2023-11-14T22:13:20.000Z",
@@ -172,32 +173,93 @@ describe("the feature flags", () => {
     expect([answer.status, answer.body.code]).toEqual([413, "TOO_LARGE"]);
   });
 
-  it("warn of a share below 100 where the rest is refused, and not where it falls back", async () => {
-    expect((await post(flagsOf(5))).body.warnings).toEqual([
-      "openai: 95 % of its traffic is refused, since no fallback is permitted here",
+  it("warn of what becomes of traffic outside of a share, and of all of it while they are off", async () => {
+    const warnings = async (body: unknown) => (await post(body)).body.warnings;
+    expect(await warnings(flagsOf(5))).toEqual([
+      "openai: 95 % of its traffic is refused: fallback is not chosen for flags (scbe_fallback)",
     ]);
-    const off = { scbe_envelope_verification: { enabled: false } };
-    expect((await post(off)).body.warnings[0]).toMatch(
-      /^scbe_envelope_verification.enabled is false: all traffic/,
-    );
-    await using permitted = await startApi({ fallbackPermitted: true });
-    const asked = await permitted.ask("/feature-flags", { token: ADMIN, body: flagsOf(5) });
-    expect(asked.body.warnings).toEqual([]);
+    const chosen = await warnings({ scbe_fallback: { causes: ["flags"], reason: "canary" } });
+    expect(chosen).toEqual(["openai: 95 % of its traffic goes unsealed"]);
+    api.plane.reports = reportsOf({ converged: 2 }, false);
+    expect(await warnings({})).toEqual([
+      "openai: 95 % of its traffic is refused: no verifier permits fallback (SCBE_FALLBACK)",
+    ]);
+    api.plane.reports = [...api.plane.reports, ...reportsOf({ converged: 1 }, true)];
+    expect(await warnings({ scbe_envelope_verification: { enabled: false } })).toEqual([
+      "scbe_envelope_verification.enabled is false: all traffic goes unsealed at 1 of 3 verifiers, and is refused at the others",
+    ]);
+  });
+
+  describe("with the choice of fallback", () => {
+    const choose = (causes: unknown, reason = "the canary starts", token = ADMIN) =>
+      post({ scbe_fallback: { causes, reason } }, token);
+
+    it("replace the choice before it, and show it with who can carry it out", async () => {
+      api.plane.reports = reportsOf({ converged: 2 }, true);
+      const both = await choose(["flags", "availability", "flags"].slice(0, 2));
+      expect(both.body.scbe_fallback).toEqual({
+        causes: ["availability", "flags"],
+        permitted_by: 2,
+        verifiers: 2,
+      });
+      expect(both.body.warnings).toEqual([
+        "fallback is chosen for availability: each kill for that cause, by an alert too, has traffic go unsealed",
+      ]);
+      expect((await choose([], "no more")).body.scbe_fallback.causes).toEqual([]);
+      expect(api.plane.actors).toEqual([
+        { by: "admin", reason: "the canary starts" },
+        { by: "admin", reason: "no more" },
+      ]);
+    });
+
+    it("decide of a kill that stands, from then on", async () => {
+      expect((await post(kill())).body.scbe_kill_switch.mode).toBe("disabled");
+      expect((await choose(["availability"])).body.scbe_kill_switch.mode).toBe("fallback");
+      expect((await choose([])).body.scbe_kill_switch.mode).toBe("disabled");
+      await post(kill({ cause: "integrity" }));
+      expect((await choose(["availability", "flags"])).body.scbe_kill_switch.mode).toBe("disabled");
+    });
+
+    it.each([
+      ["integrity", ["integrity"], "because"],
+      ["a cause that is none", ["all"], "because"],
+      ["no list", "availability", "because"],
+      ["no reason", ["flags"], " "],
+    ])("take nothing of %s", async (_case, causes, reason) => {
+      const answer = await choose(causes, reason);
+      expect([answer.status, answer.body.fields[0].field]).toEqual([
+        400,
+        expect.stringMatching(/^scbe_fallback\./),
+      ]);
+      expect(api.plane.state?.fallback).toEqual({ causes: [] });
+    });
+
+    it("are not for the emergency token, alone or beside its kill", async () => {
+      const fallback = { scbe_fallback: { causes: ["availability"], reason: "unseal" } };
+      for (const body of [fallback, { ...fallback, ...kill() }])
+        expect((await post(body, EMERGENCY)).status).toBe(403);
+      expect(api.plane.state).toMatchObject({ fallback: { causes: [] }, kill_switch: { all: null } });
+    });
+
+    it("cannot be made by the body of a kill", async () => {
+      for (const more of [{ mode: "fallback" }, { fallback: true }])
+        expect((await post(kill(more))).status).toBe(400);
+    });
   });
 
   describe("with the kill switch", () => {
-    it("falls back unless the cause is one of integrity, which no other cause softens", async () => {
+    it("refuses, and a cause of integrity is softened by no other", async () => {
       const first = await post(kill());
       expect(first.body.scbe_kill_switch).toMatchObject({
         enabled: true,
         reason: "GCM failure spike",
-        mode: "fallback",
+        mode: "disabled",
         cause: "availability",
       });
       const second = await post(kill({ cause: "integrity" }));
-      expect(second.body.scbe_kill_switch).toMatchObject({ mode: "disabled", cause: "integrity" });
+      expect(second.body.scbe_kill_switch).toMatchObject({ cause: "integrity" });
       const third = await post(kill());
-      expect(third.body.scbe_kill_switch).toMatchObject({ mode: "disabled", cause: "integrity" });
+      expect(third.body.scbe_kill_switch).toMatchObject({ cause: "integrity" });
     });
 
     it("says in the audit whose token it was, and why, and neither shows the token", async () => {
@@ -205,9 +267,9 @@ describe("the feature flags", () => {
       await post(flagsOf(5));
       await post({ reason: "canary by hand", ...JSON.parse(flagsOf(6)) });
       expect(api.plane.actors).toEqual([
-        { by: "EMERGENCY_TOKEN", reason: "GCM failure spike" },
-        { by: "ADMIN_TOKEN", reason: "no reason given" },
-        { by: "ADMIN_TOKEN", reason: "canary by hand" },
+        { by: "emergency", reason: "GCM failure spike" },
+        { by: "admin", reason: "no reason given" },
+        { by: "admin", reason: "canary by hand" },
       ]);
       expect(JSON.stringify([await get(), api.plane.state])).not.toContain(EMERGENCY);
     });
@@ -216,7 +278,7 @@ describe("the feature flags", () => {
       const { body } = await post(kill({ provider: "groq" }));
       expect(body.scbe_kill_switch).toMatchObject({
         enabled: false,
-        providers: { groq: { enabled: true, mode: "fallback" } },
+        providers: { groq: { enabled: true, mode: "disabled" } },
       });
       const all = await post(release());
       expect(all.body.scbe_kill_switch.providers).toHaveProperty("groq");
@@ -240,7 +302,7 @@ describe("the feature flags", () => {
       const answer = await post({ ...JSON.parse(flagsOf(5)), ...kill() });
       expect(answer.status).toBe(503);
       expect(answer.body).toMatchObject({ code: "NOT_READY", kill_switch_engaged: true });
-      expect(api.plane.state?.kill_switch.all?.mode).toBe("fallback");
+      expect(api.plane.state?.kill_switch.all?.cause).toBe("availability");
     });
 
     it("is not released by a file of flags that is posted again: that needs a reason", async () => {
@@ -278,7 +340,7 @@ describe("the feature flags", () => {
       async (_case, body) => {
         const answer = await post(body, EMERGENCY);
         expect([answer.status, answer.body.code]).toEqual([403, "FORBIDDEN"]);
-        expect(answer.body.title).toContain("ADMIN_TOKEN");
+        expect(answer.body.title).toContain("needs the role admin");
         expect(api.plane.state?.generation).toBe(1);
       },
     );

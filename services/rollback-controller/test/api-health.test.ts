@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { VerifierReport } from "../src/ports.ts";
-import { ADMIN, startApi, type TestApi } from "./api-kit.ts";
+import { ADMIN, hearing, reportsOf, startApi, type TestApi } from "./api-kit.ts";
 
 const report = (name: string, state: VerifierReport["state"]): VerifierReport => ({
-  ...{ name, state, generation: 1, ageMs: 10 },
+  ...{ name, state, generation: 1, ageMs: 10, permitsFallback: false },
 });
 const flags = (scbe_envelope_verification: object) => ({ scbe_envelope_verification });
 const kill = (more: object = {}) => ({ scbe_kill_switch: { enabled: true, reason: "why", ...more } });
@@ -25,7 +25,7 @@ describe("the health of the control plane", () => {
     expect(await health()).toEqual({
       envelope_verification_enabled: true,
       envelope_mode: "enforced",
-      fallback_permitted: false,
+      fallback: { causes: [], permitted_by: 0, verifiers: 0 },
       providers: {
         openai: { envelope_mode: "enforced", traffic_percentage: 100 },
         xai: { envelope_mode: "enforced", traffic_percentage: 100 },
@@ -35,6 +35,19 @@ describe("the health of the control plane", () => {
       current_key_id: "k2",
       generation: 1,
       verifiers: { total: 0, converged: 0, behind: 0, stale: 0 },
+      users: {
+        ...{
+          confirmed: true,
+          hears: "all",
+          converged: 0,
+          behind: 0,
+          silent: 0,
+          absent: 0,
+          unknown: 0,
+          left_off: 0,
+        },
+        by_name: {},
+      },
     });
   });
 
@@ -44,7 +57,26 @@ describe("the health of the control plane", () => {
       report("orchestrator", "behind"),
       report("gateway-openai", "stale"),
     ];
-    expect((await health()).verifiers).toEqual({ total: 3, converged: 1, behind: 1, stale: 1 });
+    api.plane.hearing = hearing("all", { expected: ["orchestrator", "gateway-xai"] });
+    const { verifiers, users } = await health();
+    expect(verifiers).toEqual({ total: 3, converged: 1, behind: 1, stale: 1 });
+    expect(users).toEqual({
+      ...{
+        confirmed: false,
+        hears: "all",
+        converged: 0,
+        behind: 1,
+        silent: 1,
+        absent: 1,
+        unknown: 0,
+        left_off: 0,
+      },
+      by_name: {
+        orchestrator: { total: 2, converged: 1, behind: 1, stale: 0, state: "behind" },
+        "gateway-openai": { total: 1, converged: 0, behind: 0, stale: 1, state: "silent" },
+        "gateway-xai": { total: 0, converged: 0, behind: 0, stale: 0, state: "absent" },
+      },
+    });
     expect((await orchestrators()).orchestrators).toEqual({
       orchestrator: { total: 2, converged: 1, behind: 1, stale: 0 },
       "gateway-openai": { total: 1, converged: 0, behind: 0, stale: 1 },
@@ -53,12 +85,13 @@ describe("the health of the control plane", () => {
 
   it("says neither whose token it was nor that there is a key when none is known", async () => {
     await post(kill());
-    expect(JSON.stringify([await health(), await orchestrators()])).not.toContain("ADMIN_TOKEN");
+    expect(JSON.stringify([await health(), await orchestrators()])).not.toContain("admin");
     await using mute = await startApi({ currentKeyId: () => undefined });
     expect((await mute.ask("/health/scbe")).body.current_key_id).toBeNull();
   });
 
   const off = { enabled: false };
+  /** What the mode is where fallback is chosen for everything that it can be chosen for; else it is `disabled`. */
   const CASES: readonly [string, unknown[], enabled: boolean, mode: string][] = [
     ["a kill", [kill()], false, "fallback"],
     ["a kill for integrity", [kill({ cause: "integrity" })], false, "disabled"],
@@ -88,7 +121,39 @@ describe("the health of the control plane", () => {
   ];
   it.each(CASES)("with %s", async (_case, bodies, enabled, mode) => {
     for (const body of bodies) await post(body);
-    expect(await health()).toMatchObject({ envelope_verification_enabled: enabled, envelope_mode: mode });
-    expect(await orchestrators()).toMatchObject({ envelope_mode: mode });
+    const shown = async () => {
+      const { envelope_mode: shownMode } = await orchestrators();
+      expect(await health()).toMatchObject({
+        envelope_verification_enabled: enabled,
+        envelope_mode: shownMode,
+      });
+      return shownMode;
+    };
+    const refused = mode === "fallback" ? "disabled" : mode;
+    expect(await shown()).toBe(refused);
+    api.plane.chooseFallback("availability", "flags");
+    expect(await shown()).toBe(mode);
+    api.plane.reports = reportsOf({ converged: 2 }, false);
+    expect(await shown()).toBe(refused);
+    api.plane.reports = [...reportsOf({ converged: 2 }, false), ...reportsOf({ stale: 1 }, true)];
+    expect(await shown()).toBe(mode);
+    expect((await health()).fallback).toEqual({
+      causes: ["availability", "flags"],
+      permitted_by: 1,
+      verifiers: 3,
+    });
+  });
+
+  it("shows of each kill what really becomes of the traffic", async () => {
+    api.plane.chooseFallback("availability");
+    api.plane.reports = reportsOf({ converged: 1 }, true);
+    await post(kill({ provider: "xai" }));
+    const shown = async () => {
+      const { kill_switch, providers } = await health();
+      return [kill_switch.providers.xai.mode, providers.xai.envelope_mode];
+    };
+    expect(await shown()).toEqual(["fallback", "fallback"]);
+    api.plane.reports = reportsOf({ converged: 1 }, false);
+    expect(await shown()).toEqual(["disabled", "disabled"]);
   });
 });

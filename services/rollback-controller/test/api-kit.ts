@@ -1,13 +1,13 @@
-import { type ControlState, type Kill, MODE_OF_CAUSE, ScbeError } from "@scbe/contracts";
+import { type ControlState, type FallbackCause, type Kill, ScbeError } from "@scbe/contracts";
 import type { ControlDocument } from "@scbe/envelope/control";
-import { systemClock } from "@scbe/service-kit";
+import { createReadiness, Registry, systemClock } from "@scbe/service-kit";
 import { collectLogs } from "@scbe/testkit";
-import { fastify } from "fastify";
 import type { ApiPorts } from "../src/api/api-ports.ts";
-import { controlApi } from "../src/api/control-api.ts";
-import { tokens } from "../src/api/tokens.ts";
+import { type ApiServerOptions, startApiServer } from "../src/api/api-server.ts";
+import { TokenBook } from "../src/api/tokens.ts";
 import type {
   Actor,
+  Audience,
   AuditEntry,
   Change,
   Changed,
@@ -30,10 +30,12 @@ export class ApiPlane implements ControlPlane {
     issued_at: 1_700_000_000_000,
     kill_switch: { all: null, providers: {} },
     scbe_envelope_verification: { enabled: true, providers: {} },
+    fallback: { causes: [] },
     skew_window: null,
   };
   readonly actors: Actor[] = [];
   reports: VerifierReport[] = [];
+  hearing: Audience = hearing("all");
   /** What others do between the reading and the writing. */
   meanwhile: () => void = () => undefined;
   /** The store takes nothing. */
@@ -69,12 +71,16 @@ export class ApiPlane implements ControlPlane {
     const held = provider === undefined ? all : (providers[provider] ?? null);
     if (held !== null && (held.cause === cause || held.cause === "integrity"))
       return { before, after: before };
-    const kill: Kill = { mode: MODE_OF_CAUSE[cause], cause, ...actor, since: before.generation + 1 };
+    const kill: Kill = { cause, ...actor, since: before.generation + 1 };
     const kill_switch =
       provider === undefined
         ? { all: kill, providers }
         : { all, providers: { ...providers, [provider]: kill } };
     return this.#write({ ...before, kill_switch }, actor);
+  }
+
+  chooseFallback(...causes: FallbackCause[]): void {
+    this.state = { ...this.#read(), fallback: { causes } };
   }
 
   onChange(): Disposable {
@@ -83,6 +89,10 @@ export class ApiPlane implements ControlPlane {
 
   verifiers(): readonly VerifierReport[] {
     return this.reports;
+  }
+
+  audience(): Audience {
+    return this.hearing;
   }
 
   #read(): ControlState {
@@ -98,13 +108,34 @@ export class ApiPlane implements ControlPlane {
   }
 }
 
+/** An audience of which everything is known. */
+export function hearing(hears: Audience["hears"], change: Partial<Audience> = {}): Audience {
+  return { hears, expected: [], crowded: [], unnamed: [], recalls: true, ...change };
+}
+
+/** Reports of verifiers in those states, each of a user of its own that is named after its state. */
+export function reportsOf(
+  counts: Partial<Record<VerifierReport["state"], number>>,
+  permitsFallback = true,
+): VerifierReport[] {
+  return Object.entries(counts).flatMap(([state, count]) =>
+    Array.from({ length: count }, (_, n) => ({
+      ...{ name: `${state}-${n + 1}`, generation: 1, ageMs: 1, permitsFallback },
+      state: state as VerifierReport["state"],
+    })),
+  );
+}
+
 /** A control API on a port of its own on 127.0.0.1. */
-export async function startApi(more: Partial<ApiPorts> & { readonly entries?: AuditEntry[] } = {}) {
+export async function startApi(
+  more: Partial<ApiPorts> & { readonly entries?: AuditEntry[] } = {},
+  serving: Partial<ApiServerOptions> = {},
+) {
   const plane = new ApiPlane();
   const logs = collectLogs();
-  const { entries = [], ...ports } = more;
-  const server = fastify({ logger: false, forceCloseConnections: true });
-  controlApi(server, {
+  const metrics = new Registry();
+  const { entries = [], ...changed } = more;
+  const ports: ApiPorts = {
     plane,
     audit: {
       read: async ({ limit, before = Number.POSITIVE_INFINITY }) =>
@@ -112,17 +143,27 @@ export async function startApi(more: Partial<ApiPorts> & { readonly entries?: Au
     },
     clock: systemClock,
     log: logs.log,
-    tokens: tokens({ ADMIN_TOKEN: ADMIN, EMERGENCY_TOKEN: EMERGENCY, SCBE_ALERTMANAGER_TOKEN: ALERTS }),
+    readiness: createReadiness(),
+    tokens: new TokenBook({
+      ...{ ADMIN_TOKEN: ADMIN, EMERGENCY_TOKEN: EMERGENCY, SCBE_ALERTMANAGER_TOKEN: ALERTS },
+    }),
     providers: PROVIDERS,
-    fallbackPermitted: false,
     currentKeyId: () => "k2",
-    ...ports,
-  });
-  const url = await server.listen({ host: "127.0.0.1", port: 0 });
+    ...changed,
+  };
+  const listener = { host: "127.0.0.1", port: 0, hosts: [] };
+  const server = await startApiServer({ ...listener, ports, metrics, ...serving });
+  const url = `http://127.0.0.1:${server.port}`;
   return {
     plane,
     logs,
     url,
+    port: server.port,
+    /** The value of a series, by its whole name. */
+    async metric(series: string): Promise<number> {
+      const line = (await metrics.metrics()).split("\n").find((it) => it.startsWith(`${series} `));
+      return Number(line?.split(" ").at(-1));
+    },
     /** What a request is answered. */
     async ask(path: string, { token, body, type = "application/json" }: Asking = {}): Promise<Asked> {
       const headers = {
@@ -138,7 +179,7 @@ export async function startApi(more: Partial<ApiPorts> & { readonly entries?: Au
       });
       return { status: response.status, headers: response.headers, body: await response.json() };
     },
-    [Symbol.asyncDispose]: () => server.close(),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }
 

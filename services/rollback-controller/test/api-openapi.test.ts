@@ -32,7 +32,7 @@ describe("the API's description", () => {
     expect(operations).toHaveLength(ROUTES.length);
     expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(ROUTES.length);
     expect(document.paths["/health/scbe"]?.get?.security).toEqual([]);
-    expect(document.paths["/audit"]?.get?.security).toEqual([{ ADMIN_TOKEN: [] }]);
+    expect(document.paths["/audit"]?.get?.security).toEqual([{ admin: [] }]);
     const refs = refsIn(document);
     expect(refs.length).toBeGreaterThan(20);
     expect(refs.filter((ref) => lookUp(document, ref) === undefined)).toEqual([]);

@@ -1,4 +1,4 @@
-import { type TrustDocument, UNKNOWN_PROVIDER } from "@scbe/contracts";
+import { type ProviderTrust, ScbeError, type TrustDocument, UNKNOWN_PROVIDER } from "@scbe/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { TrustBody } from "../src/domain/trust-body.ts";
 import { ADMIN, ALERTS, EMERGENCY, startApi, type TestApi } from "./api-kit.ts";
@@ -52,11 +52,14 @@ describe("the control API of trust", () => {
   ])("lets nobody speak but an admin: %s is answered %i", async (token, status) => {
     const answer = await api.ask(WORD, { body, ...(token !== undefined && { token }) });
     expect(answer.status).toBe(status);
-    expect(trust.said).toEqual(status === 202 ? [{ word: body, by: "ADMIN_TOKEN" }] : []);
+    expect(trust.said).toEqual(status === 202 ? [{ word: body, by: "admin" }] : []);
   });
 
   it("says of a word that is late that it is not applied, and of a latch how it is cleared", async () => {
-    const latch = { cause: "nonce_reuse", since: 1_800_000_000_000, event: "e1" } as const;
+    const latch: NonNullable<ProviderTrust["latch"]> = {
+      ...{ cause: "nonce_reuse", since: 1_800_000_000_000, event: "e1", n: 1 },
+      tellers: [],
+    };
     const stream = { created: "2027-01-15T08:00:00Z", seq: 1 };
     trust.document = { v: 1, stream, providers: { openai: { ...UNKNOWN_PROVIDER, latch } } };
     const { body: answer } = await api.ask(WORD, { token: ADMIN, body });
@@ -70,6 +73,16 @@ describe("the control API of trust", () => {
       expect.stringContaining("as soon as a trust scorer has applied it"),
       expect.stringContaining('{"provider":"openai","clears":"e1","reason":"..."}'),
     ]);
+  });
+
+  it.each([
+    ["BUSY", 503, "BUSY"],
+    ["NOT_READY", 503, "NOT_READY"],
+    ["CONFLICT", 409, "CONFLICT"],
+  ] as const)("answers a word that is not kept (%s) with %i and its reason", async (thrown, status, code) => {
+    trust.say = () => Promise.reject(new ScbeError(thrown, "the reason"));
+    const answer = await api.ask(WORD, { token: ADMIN, body });
+    expect([answer.status, answer.body]).toEqual([status, { code, title: "the reason" }]);
   });
 
   it("names the known providers to who names another one", async () => {

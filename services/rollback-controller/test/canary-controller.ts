@@ -1,5 +1,5 @@
 import { BUCKETS } from "@scbe/contracts";
-import { type Bus, type Clock, connectBus, Registry, type Transport } from "@scbe/service-kit";
+import { type Clock, connectStore, Registry, type StoreBus, type StoreTransport } from "@scbe/service-kit";
 import { collectLogs } from "@scbe/testkit";
 import { CanaryDesk } from "../src/canary/canary-desk.ts";
 import { CanaryIntents } from "../src/canary/canary-intents.ts";
@@ -15,7 +15,7 @@ export const MINUTE = 60_000;
 export const PLAN = { providers: ["openai", "xai"], steps: [5, 25, 50, 100], holdMs: 30 * MINUTE };
 
 export interface ControllerOptions {
-  readonly transport: Transport;
+  readonly transport: StoreTransport;
   readonly clock: Clock;
   readonly measure?: Measure;
   /** Default: openai and xai. */
@@ -24,7 +24,7 @@ export interface ControllerOptions {
 }
 
 export interface CanaryController extends AsyncDisposable {
-  readonly bus: Bus;
+  readonly kv: StoreBus;
   readonly plane: KvPlane;
   readonly desk: CanaryDesk;
   readonly audited: readonly AuditRecord[];
@@ -44,8 +44,8 @@ export async function startController(options: ControllerOptions): Promise<Canar
     providers = PLAN.providers,
   } = options;
   const { log } = collectLogs();
-  const bus = await connectBus({ ...transport, name: "rollback-controller", log });
-  const bucket = await bus.bucket(BUCKETS.control);
+  const store = await connectStore({ ...transport, log });
+  const bucket = await store.bucket(BUCKETS.control);
   const plane = new KvPlane(bucket, onWrite);
   await plane.look();
   let leading = true;
@@ -58,7 +58,7 @@ export async function startController(options: ControllerOptions): Promise<Canar
   const onDecision = canaryMetrics(metrics, providers).decided;
   const runner = new CanaryRunner({ ...common, measure, log, onDecision });
   return {
-    ...{ bus, plane, audited, metrics, desk: new CanaryDesk({ ...common, ...PLAN, providers }) },
+    ...{ kv: store, plane, audited, metrics, desk: new CanaryDesk({ ...common, ...PLAN, providers }) },
     lead: (it) => {
       leading = it;
     },
@@ -66,6 +66,6 @@ export async function startController(options: ControllerOptions): Promise<Canar
       await plane.look();
       await runner.turn();
     },
-    [Symbol.asyncDispose]: () => bus[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
 }

@@ -47,6 +47,7 @@ export function stateWith(more: Partial<ControlState> = {}): ControlState {
       enabled: true,
       providers: { openai: { enabled: true, traffic_percentage: 100 } },
     },
+    fallback: { causes: [] },
     skew_window: null,
     ...more,
   };

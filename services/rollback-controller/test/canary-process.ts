@@ -1,4 +1,4 @@
-import type { Transport } from "@scbe/service-kit";
+import type { StoreTransport } from "@scbe/service-kit";
 import { startController } from "./canary-controller.ts";
 
 /*
@@ -9,7 +9,7 @@ import { startController } from "./canary-controller.ts";
  */
 const [, , transport = "", moment, now] = process.argv;
 const controller = await startController({
-  transport: JSON.parse(transport) as Transport,
+  transport: JSON.parse(transport) as StoreTransport,
   clock: { now: () => Number(now), monotonic: () => performance.now() },
   onWrite: async (when, { by }) => {
     if (when !== moment || by !== "canary") return;

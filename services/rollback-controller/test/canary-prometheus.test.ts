@@ -1,6 +1,6 @@
 import {
   type AlertmanagerServer,
-  freePort,
+  closedPort,
   type PrometheusServer,
   requireTool,
   type SecuredNats,
@@ -84,7 +84,7 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
   async function stage(provider: Provider, options: StageOptions = {}): Promise<Stage> {
     const time = { now: START + BEGIN * MINUTE };
     const controller = await startController({
-      transport: nats.transport("rollback-controller"),
+      transport: nats.storeTransport("control"),
       clock: { now: () => time.now, monotonic: () => time.now },
       providers: PROVIDERS,
       measure: measureWith({
@@ -206,7 +206,8 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
   });
 
   test("holds while Prometheus is away", async () => {
-    const prometheusUrl = `http://127.0.0.1:${await freePort()}`;
+    using closed = await closedPort();
+    const prometheusUrl = `http://127.0.0.1:${closed.port}`;
     await using it = await stage("openai", { prometheusUrl });
     await it.until(45);
     expect(await it.canary()).toMatchObject({ state: "running", share: 5 });
@@ -214,7 +215,8 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
   });
 
   test("holds while Alertmanager is away, or the Watchdog does not come", async () => {
-    const alertmanagerUrl = `http://127.0.0.1:${await freePort()}`;
+    using closed = await closedPort();
+    const alertmanagerUrl = `http://127.0.0.1:${closed.port}`;
     await using it = await stage("openai", { alertmanagerUrl, watchdogAgeMs: undefined });
     await it.until(45);
     const { why, verdict } = await lastDecision(it);

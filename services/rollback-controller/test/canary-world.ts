@@ -165,7 +165,7 @@ export const release: Change = (state) =>
     ? state
     : { ...state, kill_switch: { ...state.kill_switch, all: null } };
 
-const KILL = { mode: "fallback", cause: "availability", reason: "test", by: "alert:test", since: 0 } as const;
+const KILL = { cause: "availability", reason: "test", by: "alert:test", since: 0 } as const;
 
 function exposureOf(state: ControlState): number {
   if (killOf(state, PROVIDER) !== undefined) return 0;

@@ -34,7 +34,7 @@ afterAll(() => nats[Symbol.asyncDispose]());
 beforeEach(async () => {
   stack = new AsyncDisposableStack();
   await using first = await begin();
-  const bucket = await first.bus.bucket(STORES.control.bucket);
+  const bucket = await first.kv.bucket(STORES.control.bucket);
   await reset(bucket, KV_KEYS.canary, JSON.stringify({ v: 1, canaries: {} }));
   await first.plane.change((state) => ({ ...state, ...EMPTY }), { by: "test", reason: "" });
   return () => stack.disposeAsync();
@@ -46,7 +46,7 @@ const EMPTY = {
 };
 
 async function reset(
-  bucket: Awaited<ReturnType<CanaryController["bus"]["bucket"]>>,
+  bucket: Awaited<ReturnType<CanaryController["kv"]["bucket"]>>,
   key: string,
   value: string,
 ): Promise<void> {
@@ -58,7 +58,7 @@ async function reset(
 async function begin(
   options: Partial<Parameters<typeof startController>[0]> = {},
 ): Promise<CanaryController> {
-  return startController({ transport: nats.transport("rollback-controller"), clock, ...options });
+  return startController({ transport: nats.storeTransport("control"), clock, ...options });
 }
 
 async function controller(
@@ -311,7 +311,7 @@ describe("two controllers", () => {
       const other = await controller();
       await other.desk.start(ORDER, "admin");
       time.now += 30 * MINUTE;
-      const transport = JSON.stringify(nats.transport("rollback-controller"));
+      const transport = JSON.stringify(nats.storeTransport("control"));
       await using killed = startProcess(process.execPath, [PROCESS, transport, moment, String(time.now)]);
       await killed.output(/reached/);
       await killed.kill();
@@ -385,7 +385,7 @@ describe("what is stored", () => {
 
   test("and is no record of canaries moves nothing, and is named", async () => {
     const it = await controller();
-    const bucket = await it.bus.bucket(STORES.control.bucket);
+    const bucket = await it.kv.bucket(STORES.control.bucket);
     await reset(bucket, KV_KEYS.canary, '{"v":1,"canaries":{"openai":{"state":"running"}}}');
     await expect(it.turn()).rejects.toMatchObject({
       ...{ code: "INTERNAL", message: expect.stringContaining("holds no canaries; delete it") },

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
-import { BUCKETS } from "@scbe/contracts";
+import { BUCKETS, KV_KEYS } from "@scbe/contracts";
 import type { ControlDocument } from "@scbe/envelope/control";
-import { identityFromSeed } from "@scbe/service-kit";
-import { createTestHost, eventually, type SecuredNats } from "@scbe/testkit";
+import { type Bucket, type Clock, identityFromSeed, systemClock, UsersFile } from "@scbe/service-kit";
+import { createStoreHost, eventually, type SecuredNats } from "@scbe/testkit";
 import { lateBucket } from "../src/edge/late-bucket.ts";
 import { startControl } from "../src/start-control.ts";
 import { memoryAudit } from "./memory-plane.ts";
@@ -18,31 +18,69 @@ const name = "rollback-controller";
 export interface CoreOptions {
   /** Default 900. */
   readonly leaderMs?: number;
+  /** Of each user; default 64. */
+  readonly verifiersMax?: number;
   /** The port that it connects to, in place of the server's own. */
   readonly port?: number;
   /** Of the key that it signs with, in place of the deployment's. */
   readonly seed?: string;
+  /** Default the machine's. */
+  readonly clock?: Clock;
+  /** Runs before each read and write of a key; what it throws, that does. */
+  readonly onKey?: (key: string, doing: "read" | "write") => void;
 }
 
 /** The core of one controller in this process: document, leadership and leases on a real bucket, with a controller's rights. */
 export async function startCore(nats: SecuredNats, options: CoreOptions = {}) {
-  const { leaderMs = 900, port = nats.server.port, seed = seedOf(nats) } = options;
+  const { leaderMs = 900, verifiersMax = 64, port = nats.server.port, seed = seedOf(nats) } = options;
+  const { clock = systemClock, onKey = () => undefined } = options;
   await using stack = new AsyncDisposableStack();
-  const transport = nats.credentials.transport(name, [`nats://127.0.0.1:${port}`]);
-  const host = stack.use(await createTestHost({ transport, name }));
-  const bucket = stack.use(await lateBucket(host.bus, BUCKETS.control, host.signal));
+  const servers = [`nats://127.0.0.1:${port}`];
+  const host = stack.use(
+    await createStoreHost(
+      {
+        transport: (user) => nats.credentials.transport(user, servers),
+        storeTransport: (account) => nats.credentials.storeTransport(account, servers),
+      },
+      name,
+      { clock },
+    ),
+  );
+  const late = stack.use(await lateBucket(host.store, BUCKETS.control, host.signal));
+  let reads = 0;
+  const bucket: Bucket = {
+    ...late,
+    get: async (key) => {
+      if (key === KV_KEYS.control) reads += 1;
+      onKey(key, "read");
+      return late.get(key);
+    },
+    create: async (key, value) => {
+      onKey(key, "write");
+      return late.create(key, value);
+    },
+    update: async (key, value, revision) => {
+      onKey(key, "write");
+      return late.update(key, value, revision);
+    },
+  };
   const audit = memoryAudit();
+  const { log, readiness } = host;
+  const users = stack.use(await UsersFile.open({ path: nats.credentials.usersFile, log, readiness }));
   const config = {
     SCBE_ENVIRONMENT: "dev" as const,
     SCBE_PROVIDERS: [...PROVIDERS],
     SCBE_CONTROL_SEED: seed,
     SCBE_CONTROL_LEASE_MS: LEASE_MS,
     SCBE_CONTROL_LEADER_MS: leaderMs,
+    SCBE_CONTROL_VERIFIERS_PER_USER: verifiersMax,
   };
-  const { plane, leadership } = stack.use(await startControl(config, { host, audit, bucket }));
+  const { plane, leadership } = stack.use(await startControl(config, { host, audit, bucket, users }));
   const held = stack.move();
   return {
-    ...{ host, plane, leadership, audit, bucket },
+    ...{ host, plane, leadership, audit, bucket, users },
+    /** How often the stored document was read. */
+    reads: () => reads,
     /** What is in force, once something is. */
     known: (): Promise<ControlDocument> => eventually(() => plane.current, LONG),
     generation: () => plane.current?.state.generation ?? 0,

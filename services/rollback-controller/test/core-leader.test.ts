@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { readServiceError, SUBJECTS } from "@scbe/contracts";
+import { readServiceError, subjectOf, writeMessage } from "@scbe/contracts";
 import { createTempDir, eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { createUser } from "nkeys.js";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -39,11 +39,9 @@ async function launchTwo() {
 /** Asks once, and hears all that ever answers: leases, and codes of refusals. */
 function askAll() {
   const heard: string[] = [];
-  const question = { v: 1, nonce: randomBytes(16).toString("base64url"), held: null };
-  const data = Buffer.from(
-    JSON.stringify({ ...question, verifier: crypto.randomUUID(), name: "gateway-openai" }),
-  );
-  const asking = verifier.bus.exchange(SUBJECTS.controlLease, data, {
+  const question = { v: 1, nonce: randomBytes(16).toString("base64url"), held: null, fallback: false };
+  const data = writeMessage({ ...question, verifier: crypto.randomUUID() });
+  const asking = verifier.bus.exchange(subjectOf("controlLease", { user: verifier.bus.user }), data, {
     onAnswer: (message) => heard.push(readServiceError((name) => message.header(name))?.code ?? "lease"),
     onFailure: (error) => heard.push(error.message),
   });

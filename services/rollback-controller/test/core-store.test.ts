@@ -93,7 +93,7 @@ describe("while JetStream is away", () => {
     await using core = await startCore(store.nats);
     const { state } = await core.known();
     await verifier.lease();
-    store.jetStream(false);
+    await store.jetStream(false);
     await eventually(async () => (await core.metric("scbe_control_store_up")) === 0, LONG);
     expect(core.host.bus.connected).toBe(true);
     const { before, after } = await core.plane.kill({ ...KILL, provider: "xai" }, ADMIN);
@@ -105,7 +105,7 @@ describe("while JetStream is away", () => {
     expect(await core.metric("scbe_control_unstored_kills")).toBe(1);
     await expect(share(core, 50)).rejects.toMatchObject({ code: "NOT_READY" });
 
-    store.jetStream(true);
+    await store.jetStream(true);
     await eventually(async () => (await core.metric("scbe_control_unstored_kills")) === 0, LONG);
     await using other = await startCore(store.nats);
     expect(await other.known()).toMatchObject({ state: after });

@@ -1,5 +1,6 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { STORE_ACCOUNTS } from "@scbe/contracts";
 import { createLogger, provision } from "@scbe/service-kit";
 import { createTempDir, startSecuredNats } from "@scbe/testkit";
 
@@ -20,10 +21,10 @@ export async function startStore() {
   return {
     nats,
     /** Core NATS goes on, on the same connections. */
-    jetStream: (isThere: boolean): void => {
+    jetStream: async (isThere: boolean): Promise<void> => {
       const without = config.replaceAll(/^.*jetstream \{.*\n/gm, "");
       writeFileSync(configFile, isThere ? config : without);
-      nats.server.reload();
+      await nats.server.reload();
     },
     /** As a backup that is made of a server at rest. */
     copy: () => replace(() => cpSync(storeDir, copyDir, { recursive: true })),
@@ -37,8 +38,8 @@ export async function startStore() {
     erase: async () => {
       await replace(() => rmSync(storeDir, { recursive: true }));
       const log = createLogger({ name: "provision", level: "silent" });
-      const to = { ...nats.transport("provision"), name: "provision", log };
-      const result = await provision({ ...to, env: "dev", replicas: 1 });
+      const transports = STORE_ACCOUNTS.map((account) => nats.storeTransport(account, "provision"));
+      const result = await provision({ transports, log, env: "dev", replicas: 1 });
       if (!result.ok) throw new Error(result.problems.join("\n"));
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),

@@ -1,40 +1,41 @@
 import { randomBytes } from "node:crypto";
-import { type LeaseQuestion, SUBJECTS } from "@scbe/contracts";
+import { type LeaseQuestion, SUBJECTS, subjectOf, writeMessage } from "@scbe/contracts";
 import { type ControlDocument, readControl, readLease, supersedes } from "@scbe/envelope/control";
 import { connectBus } from "@scbe/service-kit";
 import { collectLogs, eventually, type SecuredNats } from "@scbe/testkit";
 import { LONG } from "./core-controller.ts";
 
-const name = "gateway-openai";
 const ASK_MS = 1000;
 
 /** One that obeys: it takes what is broadcast, and asks for leases when a test says so. */
-export async function connectVerifier(nats: SecuredNats) {
+export async function connectVerifier(nats: SecuredNats, name = "gateway-openai", askMs = ASK_MS) {
   const bus = await connectBus({ ...nats.transport(name), name, log: collectLogs().log });
   const expected = { env: "dev", publicKey: nats.credentials.controlPublicKey } as const;
   const taken: ControlDocument[] = [];
   const verifier = crypto.randomUUID();
-  const take = (document: ControlDocument | undefined): void => {
-    if (document !== undefined && supersedes(document, taken.at(-1))) taken.push(document);
+  const take = (bytes: Uint8Array): void => {
+    const read = readControl(bytes, expected);
+    if (read.ok && supersedes(read.document, taken.at(-1))) taken.push(read.document);
   };
-  bus.subscribe(SUBJECTS.controlState, ({ data }) => take(readControl(data, expected)));
+  bus.subscribe(SUBJECTS.controlState, ({ data }) => take(data));
   await bus.flush();
 
   /** One question, and the lease in its answer; the document that comes with it is taken. */
   const ask = async (change: Partial<LeaseQuestion> = {}) => {
     const nonce = randomBytes(16).toString("base64url");
     const held = idOf(taken.at(-1));
-    const question: LeaseQuestion = { v: 1, nonce, verifier, name, held, ...change };
-    const data = Buffer.from(JSON.stringify(question));
-    const answer = await bus.request(SUBJECTS.controlLease, data, { timeoutMs: ASK_MS });
+    const question: LeaseQuestion = { v: 1, nonce, verifier, held, fallback: false, ...change };
+    const data = writeMessage(question);
+    const answer = await bus.request(subjectOf("controlLease", { user: bus.user }), data, {
+      timeoutMs: askMs,
+    });
     const read = readLease(answer.data, nonce, expected);
-    if (read === undefined) throw new Error("the answer is no lease for this question");
-    if (read.answer.state !== undefined)
-      take(readControl(Buffer.from(JSON.stringify(read.answer.state)), expected));
+    if (!read.ok) throw new Error("the answer is no lease for this question");
+    if (read.answer.state !== undefined) take(writeMessage(read.answer.state));
     return read.lease;
   };
   return {
-    ...{ bus, ask, taken },
+    ...{ bus, ask, taken, name, verifier },
     get document() {
       return taken.at(-1);
     },

@@ -49,6 +49,25 @@ test("of two controllers that write at once, no update is lost, and each is told
   expect(right.audit.records).toHaveLength(WRITES);
 });
 
+test("each document names the last entry of the audit that is known, and never an earlier one than the document before", async () => {
+  await using nats = await startSecuredNats();
+  await using core = await startCore(nats);
+  expect((await core.known()).state.audit).toBeUndefined();
+  const endAt = (seq: number) => ({ seq, hash: `${String(seq).repeat(42)}A` });
+  const named = async (end: ReturnType<typeof endAt> | undefined, flag: string) => {
+    core.audit.end = end;
+    const providers = { [flag]: { traffic_percentage: 7 } };
+    return (await core.plane.change((state) => mergeFlags(state, { providers }), ADMIN)).after.audit;
+  };
+  expect(await named({ seq: 0, hash: "" }, "one")).toBeUndefined();
+  expect(await named(endAt(5), "two")).toEqual(endAt(5));
+  expect(await named(endAt(3), "three")).toEqual(endAt(5));
+  expect(await named(undefined, "four")).toEqual(endAt(5));
+  core.audit.end = endAt(7);
+  const { after } = await core.plane.kill({ cause: "availability" }, ADMIN);
+  expect(after.audit).toEqual(endAt(7));
+});
+
 test("a change that changes nothing is neither written nor sent, and what it throws is told as it is", async () => {
   await using nats = await startSecuredNats();
   await using core = await startCore(nats);

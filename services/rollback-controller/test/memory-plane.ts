@@ -1,10 +1,11 @@
-import { type ControlState, type Kill, MODE_OF_CAUSE, ScbeError } from "@scbe/contracts";
+import { type ControlState, type Kill, ScbeError } from "@scbe/contracts";
 import type { ControlDocument } from "@scbe/envelope/control";
+import type { ChainEnd } from "../src/domain/audit-chain.ts";
 import type { Actor, AuditRecord, Changed, ControlPlane, KillOrder } from "../src/ports.ts";
 
 /** A control plane without a store: what was ordered, in order, and what is in force. */
 export interface MemoryPlane
-  extends Pick<ControlPlane, "kill" | "current" | "onChange" | "change" | "verifiers"> {
+  extends Pick<ControlPlane, "kill" | "current" | "onChange" | "change" | "verifiers" | "audience"> {
   readonly orders: readonly (KillOrder & Actor)[];
   /** What {@link kill} waits for, or fails with, before it does anything. */
   before: () => Promise<void>;
@@ -22,6 +23,7 @@ export function memoryPlane(): MemoryPlane {
     issued_at: 0,
     kill_switch: { all: null, providers: {} },
     scbe_envelope_verification: { enabled: true, providers: {} },
+    fallback: { causes: [] },
     skew_window: null,
   };
   const documentOf = (): ControlDocument => ({
@@ -45,7 +47,7 @@ export function memoryPlane(): MemoryPlane {
       await plane.before();
       orders.push({ ...order, ...actor });
       const { cause, provider } = order;
-      const kill: Kill = { mode: MODE_OF_CAUSE[cause], cause, ...actor, since: Date.now() };
+      const kill: Kill = { cause, ...actor, since: Date.now() };
       const { all, providers } = state.kill_switch;
       const held = provider === undefined ? all : providers[provider];
       if (held !== null && held !== undefined && held.cause === cause) return { before: state, after: state };
@@ -62,6 +64,7 @@ export function memoryPlane(): MemoryPlane {
       return { [Symbol.dispose]: () => void listeners.delete(listener) };
     },
     verifiers: () => [],
+    audience: () => ({ hears: "none", expected: [], crowded: [], unnamed: [], recalls: true }),
   };
   return plane;
 }
@@ -71,6 +74,8 @@ export function memoryAudit() {
   const records: AuditRecord[] = [];
   return {
     records,
+    /** The last entry that is known, for a test to set. */
+    end: undefined as ChainEnd | undefined,
     append: (record: AuditRecord) => void records.push(record),
     read: () => Promise.resolve([]),
   };

@@ -30,7 +30,7 @@ const start = async (options: Partial<Parameters<typeof startStage>[0]> = {}): P
     }),
   );
 const incidents = () => pagerduty.posts.map(({ body }) => `${body.event_action} ${body.dedup_key}`);
-const person = { by: "ADMIN_TOKEN", reason: "a drill" };
+const person = { by: "admin", reason: "a drill" };
 
 test("a person's kill and its release are told to both, and are one incident", async () => {
   const { plane, stored } = await start();
@@ -40,9 +40,7 @@ test("a person's kill and its release are told to both, and are one incident", a
   await eventually(() => pagerduty.posts.length === 2 && slack.posts.length === 2);
   expect(incidents()).toEqual(["trigger scbe-kill:dev:openai", "resolve scbe-kill:dev:openai"]);
   expect(slack.posts.map(({ body }) => body.text)).toEqual([
-    expect.stringContaining(
-      "*Kill switch engaged* for *openai* (availability, fallback)\nby ADMIN_TOKEN: a drill",
-    ),
+    expect.stringContaining("*Kill switch engaged* for *openai* (availability, disabled)\nby admin: a drill"),
     expect.stringContaining("*Kill switch released* for *openai*"),
   ]);
   await eventually(async () => Object.keys((await stored()).noticed).length === 0);

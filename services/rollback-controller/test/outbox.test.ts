@@ -18,8 +18,8 @@ import {
 
 const KEY = "integration-key-0123456789";
 const SLACK_PATH = "/services/T0/B0/secret-of-slack";
-const kill: Kill = { mode: "disabled", cause: "integrity", reason: "why", by: "ADMIN_TOKEN", since: 1 };
-const engaged: Notice = { kind: "engaged", scope: EVERYTHING, kill, key: "incident" };
+const kill: Kill = { cause: "integrity", reason: "why", by: "ADMIN_TOKEN", since: 1 };
+const engaged: Notice = { kind: "engaged", scope: EVERYTHING, kill, mode: "disabled", key: "incident" };
 const released: Notice = { kind: "released", scope: EVERYTHING, keys: ["incident"] };
 const QUICK: OutboxTimes = { timeoutMs: 200, deadlineMs: 60_000, retry: { firstMs: 10, maxMs: 40 } };
 

@@ -1,6 +1,7 @@
-import { BUCKETS, KV_KEYS, type NonceReuseEvent, subjectFor } from "@scbe/contracts";
-import { type Bus, type Clock, connectBus, systemClock } from "@scbe/service-kit";
-import { collectLogs, createTestHost, eventually, type SecuredNats, type TestHost } from "@scbe/testkit";
+import { Readable } from "node:stream";
+import { BUCKETS, KV_KEYS } from "@scbe/contracts";
+import { type Clock, systemClock } from "@scbe/service-kit";
+import { createStoreHost, eventually, type SecuredNats, type TestStoreHost } from "@scbe/testkit";
 import { type RollbackConfig, startRollback } from "../src/alerts/start-rollback.ts";
 import { type ActedState, NOTHING_ACTED, readActed } from "../src/domain/acted-state.ts";
 import type { ControlPlane } from "../src/ports.ts";
@@ -15,6 +16,8 @@ export interface StageOptions {
   readonly clock?: Clock;
   readonly plane?: MemoryPlane;
   readonly isLeading?: () => boolean;
+  /** False: it may not have read yet what was acted on. */
+  readonly isAwaited?: boolean;
 }
 
 /** The rollback of one controller, on a real bus with its own rights, over a plane in memory. */
@@ -23,11 +26,12 @@ export async function startStage({
   config,
   clock = systemClock,
   isLeading = () => true,
+  isAwaited = true,
   ...options
 }: StageOptions) {
   await using stack = new AsyncDisposableStack();
-  const host: TestHost = stack.use(await createTestHost({ transport: nats.transport(name), name, clock }));
-  const bucket = await host.bus.bucket(BUCKETS.control);
+  const host: TestStoreHost = stack.use(await createStoreHost(nats, name, { clock }));
+  const bucket = await host.store.bucket(BUCKETS.control);
   const plane = options.plane ?? memoryPlane();
   const audit = memoryAudit();
   const rollback = stack.use(
@@ -36,6 +40,7 @@ export async function startStage({
         SCBE_ENVIRONMENT: "dev",
         SCBE_PROVIDERS: PROVIDERS,
         SCBE_NONCE_REUSE_SCOPE: "all",
+        SCBE_ALERT_REPEAT_SECONDS: 60,
         PAGERDUTY_INTEGRATION_KEY: undefined,
         PAGERDUTY_URL: "http://127.0.0.1:1",
         SLACK_WEBHOOK_URL: undefined,
@@ -46,18 +51,25 @@ export async function startStage({
   );
   const held = stack.move();
   const note = (dependency: string) => host.readiness.report().find((row) => row.name === dependency)?.note;
-  await eventually(() => note("rollback record") === undefined && host.bus.connected);
+  if (isAwaited) await eventually(() => note("rollback record") === undefined && host.bus.connected);
   return {
     host,
     plane,
     audit,
-    webhook: rollback.webhook,
+    rollback,
+    webhook: {
+      /** A post's text, its bytes, or what it says. */
+      receive: (body: unknown) => rollback.webhook.receive(streamOf(body)),
+      lastWatchdogAgeMs: () => rollback.webhook.lastWatchdogAgeMs(),
+    },
     note,
     /** What the bucket says was acted on. */
     stored: async (): Promise<ActedState> => {
       const entry = await bucket.get(KV_KEYS.acted);
       return entry === undefined ? NOTHING_ACTED : (readActed(entry.value) ?? NOTHING_ACTED);
     },
+    /** Rises whenever that changes. */
+    revision: async (): Promise<number | undefined> => (await bucket.get(KV_KEYS.acted))?.revision,
     /** The sum of a metric's values with these labels. */
     metric: async (metric: string, labels: Readonly<Record<string, string>> = {}): Promise<number> => {
       const rows = (await host.metrics.getSingleMetric(metric)?.get())?.values ?? [];
@@ -71,36 +83,9 @@ export async function startStage({
 
 export type Stage = Awaited<ReturnType<typeof startStage>>;
 
-/** A guard that reports nonce reuses, with its own rights. */
-export async function connectGuard(nats: SecuredNats) {
-  const bus: Bus = await connectBus({
-    ...nats.transport("replay-guard"),
-    name: "replay-guard",
-    log: collectLogs().log,
-  });
-  let counter = 0;
-  return {
-    report: async (provider: string, change: Partial<NonceReuseEvent> = {}): Promise<NonceReuseEvent> => {
-      counter += 1;
-      const event: NonceReuseEvent = {
-        v: 1,
-        id: `event-${counter}`,
-        env: "dev",
-        provider,
-        session: "c2Vzc2lvbg",
-        counter,
-        seen_at: Date.now(),
-        ...change,
-      };
-      const data = Buffer.from(JSON.stringify(event));
-      await bus.publishAcknowledged(subjectFor("nonceReuse", provider), data, {
-        id: event.id,
-        timeoutMs: 2000,
-      });
-      return event;
-    },
-    [Symbol.asyncDispose]: () => bus[Symbol.asyncDispose](),
-  };
+function streamOf(body: unknown): Readable {
+  const isRaw = typeof body === "string" || body instanceof Uint8Array;
+  return Readable.from([Buffer.from(isRaw ? body : JSON.stringify(body))], { objectMode: false });
 }
 
 /** A post of Alertmanager with one alert. */

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { type IntegrityEvent, type OutcomeEvent, subjectFor } from "@scbe/contracts";
+import { subjectOf, type ToldEvent, writeMessage } from "@scbe/contracts";
 import { connectBus, createLogger } from "@scbe/service-kit";
 import { eventually, type SecuredNats, startProcess } from "@scbe/testkit";
 import { LONG, PROVIDERS } from "./core-controller.ts";
@@ -15,8 +15,9 @@ export async function launchScorer(nats: SecuredNats) {
     env: {
       PATH: process.env.PATH ?? "",
       NATS_URL: nats.url,
-      NATS_NKEY_SEED_FILE: nats.credentials.seedFile(name),
+      ...nats.credentials.environment(name),
       SCBE_PROVIDERS: PROVIDERS.join(","),
+      SCBE_USERS_FILE: nats.credentials.usersFile,
       SCBE_OPS_PORT: "0",
       SCBE_TRUST_LEADER_MS: "900",
     },
@@ -31,9 +32,11 @@ export async function connectTeller(nats: SecuredNats) {
   const log = createLogger({ name: "test", level: "silent" });
   const bus = await connectBus({ ...nats.transport("orchestrator"), name: "orchestrator", log });
   return {
-    tell: async (event: OutcomeEvent | IntegrityEvent): Promise<void> => {
-      const telling = Buffer.from(JSON.stringify({ v: 1, events: [event] }));
-      await bus.request(subjectFor("trustTell", event.provider), telling, { timeoutMs: 5000 });
+    tell: async (event: ToldEvent): Promise<void> => {
+      const telling = writeMessage({ v: 1, events: [event] });
+      await bus.request(subjectOf("trustTell", { user: bus.user, provider: event.provider }), telling, {
+        timeoutMs: 5000,
+      });
     },
     [Symbol.asyncDispose]: () => bus[Symbol.asyncDispose](),
   };

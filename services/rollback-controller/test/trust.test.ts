@@ -103,7 +103,7 @@ describe("the runbook's lines, in a real shell with a real curl", () => {
       return entries.length > 0 && entries;
     }, LONG);
     expect(entry).toMatchObject({
-      ...{ by: "ADMIN_TOKEN", reason },
+      ...{ by: "admin", reason },
       before: { provider: "openai", trust_score: 1, calibration: null },
       after: { provider: "openai", calibration },
     });
@@ -147,29 +147,43 @@ test("who is out for its quality comes back by a person's word", async () => {
     const row = await rowOf("openai");
     return row.share === 0 && row;
   }, LONG);
-  expect(out).toMatchObject({ ledger: "quality", cause: "outcomes", exclusions: 1 });
+  expect(out).toMatchObject({ ledger: "quality", cause: "outcomes", tellers: [{ exclusions: 1 }] });
   expect(Date.parse(out.until) - Date.parse(out.since)).toBe(30_000);
   const { body } = await say({ provider: "openai", trust_score: 1, reason: "mended" });
-  expect(body).toMatchObject({ trust_score: 1, share: 100, ledger: null, exclusions: 0 });
+  expect(body).toMatchObject({ trust_score: 1, share: 100, ledger: null, tellers: [{ exclusions: 0 }] });
 });
 
-test("without a scorer a word is kept, 202, and holds once there is one", async () => {
+test("a word that is said while no scorer runs outlives its controller, and is in force once a scorer runs", async () => {
   await scorer[Symbol.asyncDispose]();
-  const late = await say({ provider: "openai", trust_score: 0, reason: "while nobody scores" });
-  expect(late).toMatchObject({ status: 202, body: { applied: false, trust_score: 1 } });
+  const late = await say({ provider: "openai", trust_score: 0.25, reason: "while no scorer runs" });
+  expect(late).toMatchObject({
+    status: 202,
+    body: {
+      applied: false,
+      trust_score: 1,
+      warnings: [expect.stringContaining("it is kept, and holds as soon as")],
+    },
+  });
   await eventually(async () => (await scores()).heard === false, LONG);
   expect((await scores()).note).toContain("what was last known stands");
+  const { running } = controller;
+  await running.kill();
+  controller = await launchController(nats);
+  await controller.ready();
+  await eventually(() => controller.leads(), LONG);
+  await eventually(async () => (await controller.metric("scbe_trust_words_waiting")) === 1, LONG);
+  expect(await (await fetch(`${await controller.opsUrl()}/readyz`)).text()).toContain(
+    "words about trust that wait for a trust scorer: 1",
+  );
   scorer = await launchScorer(nats);
-  const out = await eventually(async () => {
-    const row = await rowOf("openai");
-    return row.trust_score === 0 && row;
-  }, LONG);
-  expect(out).toMatchObject({ ledger: "quality", cause: "calibration", until: null });
-  const [entry] = await audited();
-  expect(entry).toMatchObject({ after: { provider: "openai", trust_score: 0, applied: false } });
-}, 60_000);
+  await eventually(async () => (await rowOf("openai")).trust_score === 0.25, LONG);
+  expect(await rowOf("openai")).toMatchObject({ calibration: { reason: "while no scorer runs" } });
+  await eventually(async () => (await controller.metric("scbe_trust_words_waiting")) === 0, LONG);
+  const again = await say({ provider: "openai", trust_score: 0, reason: "now there is one" });
+  expect(again).toMatchObject({ status: 200, body: { applied: true, trust_score: 0 } });
+}, 90_000);
 
-test("without the stream nothing can be said, 503, and everybody is shown as trusted", async () => {
+test("without the store nothing can be said, 503, and every provider is shown as trusted", async () => {
   await using bare = await startSecuredNats({ providers: [...PROVIDERS], provisioned: false });
   await using alone = await launchController(bare);
   const shown = await eventually(async () => {
@@ -179,7 +193,10 @@ test("without the stream nothing can be said, 503, and everybody is shown as tru
   expect(shown).toMatchObject({ heard: false, stream: null, scbe_trust_score_avg: 1 });
   const score = await say({ provider: "openai", trust_score: 0, reason: "x" }, alone);
   expect(score).toMatchObject({
-    ...{ status: 503, body: { code: "NOT_READY", title: expect.stringContaining("not acknowledged") } },
+    ...{
+      status: 503,
+      body: { code: "NOT_READY", title: expect.stringContaining("nothing of this one was kept") },
+    },
   });
   const clearing = await say({ provider: "openai", clears: "e1", reason: "x" }, alone);
   expect(clearing).toMatchObject({

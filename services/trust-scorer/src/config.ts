@@ -4,7 +4,9 @@ import {
   environmentVariables,
   integer,
   opsVariables,
+  storeVariables,
   transportVariables,
+  usersVariables,
 } from "@scbe/service-kit";
 
 const { SCBE_ENVIRONMENT, SCBE_PROVIDERS } = environmentVariables;
@@ -16,6 +18,8 @@ export const config = defineConfig({
   SCBE_ENVIRONMENT,
   SCBE_PROVIDERS,
   ...transportVariables,
+  ...storeVariables,
+  ...usersVariables,
   ...opsVariables(7104),
   SCBE_TRUST_LEADER_MS: integer({
     default: 6000,

@@ -1,45 +1,97 @@
 import {
+  HeldPlace,
   isScbeError,
   QUEUES,
+  readMessage,
   ScbeError,
-  SUBJECTS,
-  subjectFor,
+  servedAs,
+  subjectOf,
   TELLING_BYTES_MAX,
   type ToldEvent,
+  type ToldReceipt,
+  type TrustDocument,
+  type TrustEvent,
   TrustTelling,
+  writeMessage,
 } from "@scbe/contracts";
-import type { Bus, EndpointAnswer, EndpointRequest, ServiceDefinition } from "@scbe/service-kit";
+import {
+  documentEndpoint,
+  type EndpointAnswer,
+  type EndpointRequest,
+  READ_RATE,
+  type ServiceDefinition,
+  type StoreBus,
+} from "@scbe/service-kit";
 import { readEvent } from "./domain/read-event.ts";
+import { isTeller, type Tellers } from "./domain/tellers.ts";
+import { TELL_RATE, TellRate } from "./tell-rate.ts";
 
 export interface EndpointsOptions {
-  readonly bus: Pick<Bus, "publishAcknowledged">;
+  readonly events: Pick<StoreBus, "publishAcknowledged">;
+  /** What is in force, or what the scorer that leads has put down last. */
+  readonly document: () => Promise<TrustDocument | undefined>;
   readonly providers: ReadonlySet<string>;
+  /** As the list of users has them now. */
+  readonly tellers: () => Tellers;
   readonly version: string;
 }
 
 const PUBLISH_TIMEOUT_MS = 1500;
-/** Of each provider, at once. */
+/** Of each user and provider, at once. */
 const CONCURRENCY = 16;
 
 /**
- * `scbe.v1.trust.tell.<provider>`: a telling in, nothing out once the trust stream has all of it. Clients have no right to publish into the stream: its acknowledgement goes wherever
- * they say, with the server's own rights, and is stored there if that is the subject of a bucket or a stream.
+ * `scbe.v1.trust.tell.<user>.<provider>`: a telling in, a receipt out once the trust stream has all of it, BUSY where the user tells too many events. Each event is stored with its teller, the user of the subject: the server
+ * lets a user publish under its own name alone, and no client can say anything else. `scbe.v1.trust.word.<user>`: a person's
+ * calibration or clearing in, its number in the stream out. `scbe.v1.trust.get.<user>`: the trust document.
  */
-export function trustEndpoints({ bus, providers, version }: EndpointsOptions): ServiceDefinition {
-  const store = async (event: ToldEvent): Promise<void> => {
-    const data = Buffer.from(JSON.stringify(event));
-    // The same id of two providers is two events.
-    const options = { id: `${event.provider}.${event.id}`, timeoutMs: PUBLISH_TIMEOUT_MS };
-    await bus.publishAcknowledged(subjectFor("outcome", event.provider), data, options);
+export function trustEndpoints({
+  events,
+  document,
+  providers,
+  tellers,
+  version,
+}: EndpointsOptions): ServiceDefinition {
+  const store = async (event: TrustEvent & { readonly teller: string }): Promise<number> => {
+    const { provider, teller, id } = event;
+    const data = writeMessage(event);
+    // The same id of two tellers or of two providers is two events.
+    const options = { id: `${teller}.${provider}.${id}`, timeoutMs: PUBLISH_TIMEOUT_MS };
+    const subject = subjectOf("outcome", { user: teller, provider });
+    return (await events.publishAcknowledged(subject, data, options)).seq;
   };
-  const tell = async ({ data, provider }: EndpointRequest): Promise<EndpointAnswer> => {
+  const rate = new TellRate();
+  const tell = async ({ data, provider, user }: EndpointRequest): Promise<EndpointAnswer> => {
     if (!providers.has(provider)) throw new ScbeError("BAD_REQUEST", "this provider is not served");
-    const results = await Promise.allSettled(readTelling(data, provider, providers).map(store));
+    // One that was just added is on the list in a moment.
+    if (!isTeller(tellers(), provider, user))
+      throw new ScbeError("NOT_READY", "this user is not on the list of tellers");
+    const read = rate.limited(user, data.length, () => readTelling(data, provider));
+    const told = read.map((event) => ({ ...event, teller: user }));
+    const results = await Promise.allSettled(told.map(store));
     const failed = results.find((it) => it.status === "rejected");
-    if (failed === undefined) return { data: new Uint8Array(0) };
+    if (failed === undefined) {
+      const numbers = results.flatMap((it) => (it.status === "fulfilled" ? [it.value] : []));
+      const receipt: ToldReceipt = { v: 1, seq: Math.max(...numbers) };
+      return { data: writeMessage(receipt) };
+    }
     const code = isScbeError(failed.reason) ? failed.reason.code : "INTERNAL";
     throw new ScbeError("NOT_READY", `the trust stream has not taken all of it (${code}); tell it again`);
   };
+  const word = async ({ data, user }: EndpointRequest): Promise<EndpointAnswer> => {
+    const subject = subjectOf("trustWord", { user });
+    const event = readEvent({ subject, data }, providers);
+    if (event === undefined) throw new ScbeError("BAD_REQUEST", "this is no calibration and no clearing");
+    const options = { id: event.id, timeoutMs: PUBLISH_TIMEOUT_MS };
+    const { seq } = await events.publishAcknowledged(subject, data, options);
+    return { data: writeMessage({ v: 1, seq }) };
+  };
+  const get = documentEndpoint(HeldPlace, async ({ stream }) => {
+    const held = await document();
+    if (held === undefined) return undefined;
+    const isSame = stream?.created === held.stream.created && stream.seq === held.stream.seq;
+    return isSame ? "same" : writeMessage(held);
+  });
   return {
     name: "trust-scorer",
     version,
@@ -48,9 +100,21 @@ export function trustEndpoints({ bus, providers, version }: EndpointsOptions): S
     endpoints: [
       {
         name: "tell",
-        subject: `${SUBJECTS.trustTell}.*`,
+        ...servedAs("trustTell"),
         handler: tell,
         concurrency: CONCURRENCY,
+        placesOf: "user",
+        // A telling has one event at least.
+        userRate: TELL_RATE,
+        trace: "none",
+      },
+      { name: "word", ...servedAs("trustWord"), handler: word, placesOf: "user", trace: "none" },
+      {
+        name: "get",
+        ...servedAs("trustGet"),
+        handler: get,
+        placesOf: "user",
+        userRate: READ_RATE,
         trace: "none",
       },
     ],
@@ -58,26 +122,17 @@ export function trustEndpoints({ bus, providers, version }: EndpointsOptions): S
 }
 
 /** @throws ScbeError BAD_REQUEST naming what may not be told */
-function readTelling(
-  data: Uint8Array,
-  provider: string,
-  providers: ReadonlySet<string>,
-): readonly ToldEvent[] {
+function readTelling(data: Uint8Array, provider: string): readonly ToldEvent[] {
   if (data.length > TELLING_BYTES_MAX)
     throw new ScbeError("BAD_REQUEST", `a telling has ${TELLING_BYTES_MAX} bytes at most`);
-  const { events } = parse(data);
-  const subject = subjectFor("outcome", provider);
-  const bad = events.findIndex((event) => {
-    return readEvent({ subject, data: Buffer.from(JSON.stringify(event)) }, providers) === undefined;
-  });
+  const telling = readMessage(data, TrustTelling, TELLING_BYTES_MAX);
+  if (telling === undefined)
+    throw new ScbeError(
+      "BAD_REQUEST",
+      'a telling is canonical JSON: {"events":[...],"v":1}, with 1 to 256 events',
+    );
+  const { events } = telling;
+  const bad = events.findIndex((event) => event.provider !== provider);
   if (bad !== -1) throw new ScbeError("BAD_REQUEST", `event ${bad + 1} is not to be told of ${provider}`);
   return events;
-}
-
-function parse(data: Uint8Array): TrustTelling {
-  try {
-    return TrustTelling.parse(JSON.parse(Buffer.from(data).toString("utf8")));
-  } catch {
-    throw new ScbeError("BAD_REQUEST", 'a telling is JSON: {"v":1,"events":[...]}, with 1 to 256 events');
-  }
 }

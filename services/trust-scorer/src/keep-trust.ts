@@ -14,10 +14,12 @@ export interface KeepTrustOptions {
 /** Between two looks at the streams when nothing is new. */
 const TURN_MS = 100;
 const STATE = "trust state";
+const REPORTS = "nonce reuse reports";
 
 /** Has scorer and relay take their turns while this process leads, and shows how that goes, until it is disposed of. */
 export function keepTrust({ scorer, relay, leadership, readiness, log }: KeepTrustOptions): AsyncDisposable {
   let failure: string | undefined;
+  let deaf: string | undefined;
   const after = (error?: unknown): void => {
     const reason = error === undefined ? undefined : reasonOf(error);
     if (reason !== failure) {
@@ -37,12 +39,31 @@ export function keepTrust({ scorer, relay, leadership, readiness, log }: KeepTru
     else if (failure !== undefined) readiness.set(STATE, { ok: false, reason: failure });
     else if (scorer.document === undefined) readiness.set(STATE, { ok: false, reason: "not read yet" });
     else readiness.set(STATE, { ok: true });
+    const note = `reports of nonce reuse are not read: ${deaf}`;
+    readiness.set(REPORTS, { ok: true, ...(leadership.leading && deaf !== undefined && { note }) });
   };
+  // Guards that are away, or frozen, hold up no evidence of tellers: their reports are read when one is back.
+  const relayTurns = new Turns(async () => {
+    if (!leadership.leading) return;
+    try {
+      await relay.turn();
+      if (deaf !== undefined) log.info("reports of nonce reuse are read again");
+      deaf = undefined;
+    } catch (error) {
+      relay.forget();
+      const reason = reasonOf(error);
+      if (reason !== deaf) log.error({ err: error }, "reports of nonce reuse cannot be read now");
+      deaf = reason;
+    }
+    show();
+  }, TURN_MS);
   const turns: Turns = new Turns(async () => {
     if (leadership.leading) {
       try {
-        await relay.turn();
+        const isFirst = scorer.document === undefined;
         if (await scorer.turn()) turns.nudge();
+        // A state that was begun anew needs the reports again.
+        if (isFirst) relay.forget();
         after();
       } catch (error) {
         forget();
@@ -56,10 +77,11 @@ export function keepTrust({ scorer, relay, leadership, readiness, log }: KeepTru
     turns.nudge();
   });
   readiness.declare(STATE);
+  readiness.set(REPORTS, { ok: true });
   return {
     [Symbol.asyncDispose]: async () => {
       following[Symbol.dispose]();
-      await turns[Symbol.asyncDispose]();
+      await Promise.all([turns[Symbol.asyncDispose](), relayTurns[Symbol.asyncDispose]()]);
     },
   };
 }

@@ -1,5 +1,5 @@
-import { runService } from "@scbe/service-kit";
+import { runStoreService } from "@scbe/service-kit";
 import { config } from "./config.ts";
 import { start } from "./service.ts";
 
-await runService({ name: "trust-scorer", version: "0.1.0", config, start });
+await runStoreService({ name: "trust-scorer", account: "trust", version: "0.1.0", config, start });

@@ -1,6 +1,9 @@
 import {
   isExcluded,
+  isExcludedBy,
   type ProviderTrust,
+  samplesOf,
+  type TellerTrust,
   type TrustDocument,
   type TrustEventResult,
   trustIn,
@@ -39,7 +42,7 @@ export function showTrust(registry: Registry, providers: readonly string[], sigh
   };
   stack.use(watchGauge(registry, "scbe_trust_score", () => ofEach(trustScore)));
   stack.use(watchGauge(registry, "scbe_trust_score_avg", mean));
-  stack.use(watchGauge(registry, "scbe_trust_samples", () => ofEach(({ samples }) => samples)));
+  stack.use(watchGauge(registry, "scbe_trust_samples", () => ofEach(samplesOf)));
   stack.use(
     watchGauge(registry, "scbe_trust_excluded", () =>
       ofEach((trust, now) => (isExcluded(trust, now) ? 1 : 0)),
@@ -47,6 +50,12 @@ export function showTrust(registry: Registry, providers: readonly string[], sigh
   );
   stack.use(
     watchGauge(registry, "scbe_trust_latched", () => ofEach(({ latch }) => (latch === null ? 0 : 1))),
+  );
+  const against = (isAgainst: (row: TellerTrust, now: number) => boolean) =>
+    ofEach(({ tellers }, now) => Object.values(tellers).filter((row) => isAgainst(row, now)).length);
+  stack.use(watchGauge(registry, "scbe_trust_tellers_excluding", () => against(isExcludedBy)));
+  stack.use(
+    watchGauge(registry, "scbe_trust_tellers_latching", () => against(({ latch }) => latch !== null)),
   );
   stack.use(watchGauge(registry, "scbe_trust_leading", () => [[{}, sights.leading() ? 1 : 0]]));
   stack.use(

@@ -2,18 +2,20 @@ import { randomUUID } from "node:crypto";
 import {
   type Environment,
   type IntegrityEvent,
+  NONCE_REUSE_BYTES_MAX,
   NonceReuseEvent,
-  providerOf,
+  namesIn,
+  readMessage,
   ScbeError,
   type StreamPlace,
-  subjectFor,
+  subjectOf,
+  writeMessage,
 } from "@scbe/contracts";
-import type { Bus, Leading, StoredMessage } from "@scbe/service-kit";
-import { readBatch } from "./edge/read-batch.ts";
+import type { Leading, StoreBus, StoredMessage } from "@scbe/service-kit";
 import type { RelayStore, StreamSource } from "./ports.ts";
 
 export interface ReuseRelayOptions {
-  readonly bus: Pick<Bus, "publishAcknowledged">;
+  readonly events: Pick<StoreBus, "publishAcknowledged">;
   readonly security: StreamSource;
   readonly store: RelayStore;
   readonly leadership: Pick<Leading, "leading">;
@@ -47,7 +49,7 @@ export class ReuseRelay {
     const { created, last } = await security.bounds();
     const isOurs = place !== undefined && place.created === created && place.seq <= last;
     const seq = isOurs ? place.seq : 0;
-    const batch = await readBatch(security, seq + 1, last);
+    const batch = await security.batch(seq + 1, last);
     for (const message of batch) {
       if (!leadership.leading) throw new ScbeError("CONFLICT", "another scorer may lead by now");
       await this.#takeOver(message);
@@ -58,7 +60,7 @@ export class ReuseRelay {
   }
 
   async #takeOver(message: StoredMessage): Promise<void> {
-    const { bus, env, providers } = this.#options;
+    const { events, env, providers } = this.#options;
     const reuse = readReuse(message);
     if (reuse?.env !== env || !providers.has(reuse.provider)) return;
     const { id, provider } = reuse;
@@ -69,20 +71,12 @@ export class ReuseRelay {
     };
     // Not the event's id: whoever knew it in advance could have the stream take this one for a second message.
     const options = { id: randomUUID(), timeoutMs: PUBLISH_TIMEOUT_MS };
-    await bus.publishAcknowledged(
-      subjectFor("trustReuse", provider),
-      Buffer.from(JSON.stringify(event)),
-      options,
-    );
+    await events.publishAcknowledged(subjectOf("trustReuse", { provider }), writeMessage(event), options);
   }
 }
 
 /** The report, if it is one of the provider that its subject names. */
 function readReuse({ subject, data }: StoredMessage): NonceReuseEvent | undefined {
-  try {
-    const event = NonceReuseEvent.parse(JSON.parse(Buffer.from(data).toString("utf8")));
-    return event.provider === providerOf("nonceReuse", subject) ? event : undefined;
-  } catch {
-    return undefined;
-  }
+  const event = readMessage(data, NonceReuseEvent, NONCE_REUSE_BYTES_MAX);
+  return event?.provider === namesIn("nonceReuse", subject)?.provider ? event : undefined;
 }

@@ -1,10 +1,17 @@
 import type { TrustDocument, TrustEventResult } from "@scbe/contracts";
-import type { Clock, Leading, Logger, StoredMessage } from "@scbe/service-kit";
-import { apply } from "./domain/apply.ts";
-import { readEvent } from "./domain/read-event.ts";
-import { documentOf, emptyTrust, onStream, type TrustConfig, type TrustState } from "./domain/trust-state.ts";
-import { readBatch } from "./edge/read-batch.ts";
+import type { Clock, Leading, Logger } from "@scbe/service-kit";
+import { applyMessage, type Reading } from "./domain/apply-message.ts";
+import { type Tellers, withTellers } from "./domain/tellers.ts";
+import {
+  documentOf,
+  emptyTrust,
+  onStream,
+  type TrustConfig,
+  type TrustState,
+  upTo,
+} from "./domain/trust-state.ts";
 import type { StreamSource, TrustStore } from "./ports.ts";
+import { TrustMender } from "./trust-mender.ts";
 
 export interface ScorerOptions {
   readonly stream: StreamSource;
@@ -14,15 +21,21 @@ export interface ScorerOptions {
   readonly log: Logger;
   readonly providers: ReadonlySet<string>;
   readonly weighing: TrustConfig;
+  /** The tellers of each provider now; another object when they have changed. */
+  tellers(): Tellers;
   /** Tells readers. */
   send(document: TrustDocument): void;
   onRead(result: TrustEventResult): void;
+  /** Once a stored state that could not be read was mended; says into what. */
+  onMended(into: string): void;
 }
 
 /** Between two stores of the state while there is more to read; what is not stored is read again after a crash. */
 const STORE_MS = 100;
 /** Between two broadcasts of an unchanged document. */
 const BROADCAST_MS = 500;
+/** Between two looks whether what readers can look up can still be read. */
+const LOOK_MS = 5000;
 
 interface Held {
   readonly state: TrustState;
@@ -41,9 +54,15 @@ export class Scorer {
   #sentAtMs = Number.NEGATIVE_INFINITY;
   /** What readers can look up. */
   #shown: TrustState | undefined;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #mender: TrustMender;
+  /** Those that the held state is for. */
+  #tellers: Tellers | undefined;
 
   constructor(options: ScorerOptions) {
     this.#options = options;
+    const { stream, store, leadership, clock } = options;
+    this.#mender = new TrustMender({ stream, store, leadership, clock, reading: () => this.#reading() });
   }
 
   /** What is in force, and stored; undefined: not read yet. */
@@ -60,6 +79,7 @@ export class Scorer {
   forget(): void {
     this.#held = undefined;
     this.#shown = undefined;
+    this.#tellers = undefined;
   }
 
   /**
@@ -70,10 +90,14 @@ export class Scorer {
   async turn(): Promise<boolean> {
     try {
       const before = this.#held ?? (await this.#open());
+      if (before === undefined) return true;
       const { state, last } = await this.#applyNew(before.state);
       const after = state === before.state ? before : await this.#store(state, before.revision);
+      if (after === undefined) {
+        this.forget();
+        return true;
+      }
       this.#held = after;
-      if (after === undefined) return true;
       await this.#show(after.state);
       this.#lag = Math.max(0, last - state.stream.seq);
       this.#broadcast(after !== before);
@@ -84,23 +108,33 @@ export class Scorer {
     }
   }
 
-  async #open(): Promise<Held> {
-    const { stream, store } = this.#options;
+  /** What is stored, mended where it cannot be read; undefined: another scorer wrote first. */
+  async #open(): Promise<Held | undefined> {
+    const { stream, store, onMended } = this.#options;
     const stored = await store.read();
-    if (stored !== undefined) return stored;
-    return { state: emptyTrust((await stream.bounds()).created), revision: undefined };
+    if (stored === undefined)
+      return { state: emptyTrust((await stream.bounds()).created), revision: undefined };
+    if (stored.state !== undefined) return stored;
+    const mended = await this.#store(await this.#mender.mend(stored.revision), stored.revision);
+    if (mended !== undefined) onMended(`the state at message ${mended.state.stream.seq} of the trust stream`);
+    return mended;
   }
 
   async #applyNew(before: TrustState): Promise<{ readonly state: TrustState; readonly last: number }> {
-    const { stream, leadership, clock } = this.#options;
+    const { stream, leadership, clock, onRead } = this.#options;
     const { created, last } = await stream.bounds();
-    let state = this.#place(onStream(before, created), last);
+    let state = this.#forTellers(this.#place(onStream(before, created), last));
     const untilMs = clock.monotonic() + STORE_MS;
     while (leadership.leading && clock.monotonic() < untilMs) {
-      const batch = await readBatch(stream, state.stream.seq + 1, last);
+      const batch = await stream.batch(state.stream.seq + 1, last);
       const end = batch.at(-1)?.seq ?? last;
       this.#tellLost(state, { end, messages: batch.length });
-      for (const message of batch) state = this.#apply(state, message);
+      const reading = this.#reading();
+      for (const message of batch) {
+        const applied = applyMessage(state, message, reading);
+        onRead(applied.result);
+        ({ state } = applied);
+      }
       if (end >= last) return { state: upTo(state, end), last };
     }
     return { state, last };
@@ -126,12 +160,16 @@ export class Scorer {
     return upTo(state, last);
   }
 
-  #apply(state: TrustState, message: StoredMessage): TrustState {
-    const { providers, onRead, weighing } = this.#options;
-    const { seq, at } = message;
-    const event = readEvent(message, providers);
-    onRead(event === undefined ? "bad" : "applied");
-    return event === undefined ? upTo(state, seq) : apply(state, { seq, at, event }, weighing);
+  #forTellers(state: TrustState): TrustState {
+    const tellers = this.#options.tellers();
+    if (tellers === this.#tellers) return state;
+    this.#tellers = tellers;
+    return withTellers(state, tellers);
+  }
+
+  #reading(): Reading {
+    const { providers, weighing, tellers } = this.#options;
+    return { providers, weighing, tellers: tellers() };
   }
 
   /** undefined: another scorer wrote first. */
@@ -140,11 +178,22 @@ export class Scorer {
     return next === undefined ? undefined : { state, revision: next };
   }
 
-  /** After it was stored, and once by whoever begins to lead: the one before may have ended in between. */
+  /**
+   * Shown after each store and once by a new leader, since the former one may have stopped in between; shown again when the stored document
+   * cannot be read.
+   */
   async #show(state: TrustState): Promise<void> {
-    if (this.#shown === state) return;
-    await this.#options.store.show(documentOf(state));
+    const { store, clock, log } = this.#options;
+    const nowMs = clock.monotonic();
+    if (this.#shown === state) {
+      if (nowMs - this.#lookedAtMs < LOOK_MS) return;
+      this.#lookedAtMs = nowMs;
+      if ((await store.shown()) !== undefined) return;
+      log.warn("the trust document that readers look up could not be read, and is written again");
+    }
+    await store.show(documentOf(state));
     this.#shown = state;
+    this.#lookedAtMs = nowMs;
   }
 
   #broadcast(isNew: boolean): void {
@@ -157,9 +206,4 @@ export class Scorer {
     send(document);
     this.#sentAtMs = nowMs;
   }
-}
-
-/** With everything up to that number applied. */
-function upTo(state: TrustState, seq: number): TrustState {
-  return seq === state.stream.seq ? state : { ...state, stream: { ...state.stream, seq } };
 }

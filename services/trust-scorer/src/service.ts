@@ -1,7 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { BUCKETS, STREAMS, SUBJECTS } from "@scbe/contracts";
-import { followReadiness, type Host, kvLeaderStore, Leadership } from "@scbe/service-kit";
+import { BUCKETS, STREAMS, SUBJECTS, subjectOf, writeMessage } from "@scbe/contracts";
+import {
+  followReadiness,
+  kvLeaderStore,
+  Leadership,
+  mendedRecord,
+  ownerStream,
+  type StoreHost,
+  UsersFile,
+} from "@scbe/service-kit";
 import type { TrustScorerConfig } from "./config.ts";
+import { tellersAmong } from "./domain/tellers.ts";
 import { kvRelayStore, kvTrustStore } from "./edge/kv-trust-store.ts";
 import { trustEndpoints } from "./endpoints.ts";
 import { keepTrust } from "./keep-trust.ts";
@@ -14,36 +23,52 @@ export type ScorerConfig = Pick<
   TrustScorerConfig,
   | "SCBE_ENVIRONMENT"
   | "SCBE_PROVIDERS"
+  | "SCBE_USERS_FILE"
   | "SCBE_TRUST_LEADER_MS"
   | "SCBE_TRUST_EXCLUSION_MS"
   | "SCBE_TRUST_EXCLUSION_MAX_MS"
 >;
 
 /** The trust scorer: one of them leads, applies the trust stream to the stored state, and tells everybody. The others stand by. */
-export async function start(config: ScorerConfig, host: Host): Promise<AsyncDisposable> {
-  const { bus, clock, log, readiness, metrics } = host;
+export async function start(config: ScorerConfig, host: StoreHost): Promise<AsyncDisposable> {
+  const { bus, store, clock, log, readiness, metrics } = host;
   const { SCBE_ENVIRONMENT: env, SCBE_TRUST_LEADER_MS: leaderMs } = config;
   const providers = new Set(config.SCBE_PROVIDERS);
   await using stack = new AsyncDisposableStack();
-  const bucket = await bus.bucket(BUCKETS.trust, { signal: host.signal });
-  const leaders = stack.use(kvLeaderStore(bus, bucket));
+  const bucket = await store.bucket(BUCKETS.trust, { signal: host.signal });
+  const leaders = stack.use(kvLeaderStore(store, bucket));
   const leadership = stack.use(new Leadership({ store: leaders, clock, log, id: randomUUID(), leaderMs }));
   const isLeading = (): boolean => leadership.leading;
+  const trust = stack.use(kvTrustStore(store, bucket, isLeading));
+  const users = stack.use(await UsersFile.open({ path: config.SCBE_USERS_FILE, log, readiness }));
+  let tellers = tellersAmong(users.users, config.SCBE_PROVIDERS);
+  stack.use(
+    users.onChange(() => {
+      tellers = tellersAmong(users.users, config.SCBE_PROVIDERS);
+    }),
+  );
   const scorer = new Scorer({
     ...{ leadership, clock, log, providers },
-    stream: bus.stream(STREAMS.trustEvents),
-    store: stack.use(kvTrustStore(bus, bucket, isLeading)),
-    send: (document) => bus.publish(SUBJECTS.trustState, Buffer.from(JSON.stringify(document))),
+    stream: store.stream(STREAMS.trustEvents),
+    store: trust,
+    send: (document) => bus.publish(SUBJECTS.trustState, writeMessage(document)),
     onRead: countEvents(metrics),
+    onMended: mendedRecord({ metrics, readiness, log, record: "trust" }),
+    tellers: () => tellers,
     weighing: {
       exclusionMs: config.SCBE_TRUST_EXCLUSION_MS,
       exclusionMsMax: config.SCBE_TRUST_EXCLUSION_MAX_MS,
     },
   });
   const relay = new ReuseRelay({
-    ...{ bus, env, providers, leadership },
-    security: bus.stream(STREAMS.security),
-    store: stack.use(kvRelayStore(bus, bucket, isLeading)),
+    ...{ events: store, env, providers, leadership },
+    security: ownerStream(bus, subjectOf("securityRead", { user: bus.user })),
+    store: stack.use(
+      kvRelayStore(store, bucket, {
+        isLeading,
+        onMended: mendedRecord({ metrics, readiness, log, record: "trust_relay" }),
+      }),
+    ),
   });
   stack.use(
     showTrust(metrics, config.SCBE_PROVIDERS, {
@@ -55,7 +80,17 @@ export async function start(config: ScorerConfig, host: Host): Promise<AsyncDisp
       },
     }),
   );
-  const service = stack.use(bus.service(trustEndpoints({ bus, providers, version: host.version })));
+  const service = stack.use(
+    bus.service(
+      trustEndpoints({
+        events: store,
+        document: async () => scorer.document ?? (await trust.shown()),
+        providers,
+        tellers: () => tellers,
+        version: host.version,
+      }),
+    ),
+  );
   stack.use(followReadiness(service, readiness));
   stack.use(keepTrust({ scorer, relay, leadership, readiness, log }));
   return stack.move();

@@ -28,7 +28,7 @@ test("a leader that is frozen while it writes overwrites nothing of its successo
   const story = floodOf(4000);
   for (const part of [0, 1, 2, 3]) {
     const before = await appliedIn(stage);
-    await send(stage.scorer, story.slice(part * 1000, part * 1000 + 1000));
+    await send(stage, story.slice(part * 1000, part * 1000 + 1000));
     await eventually(async () => (await appliedIn(stage)) > before, { ...LONG, everyMs: 1 });
     leader.running.pause();
     await eventually(() => standby.leads(), LONG);
@@ -50,19 +50,19 @@ test("what came while JetStream was away, frozen and killed, counts once when it
   await using scorer = await startScorer(stage.nats);
   const story = floodOf(2000);
   const { server } = stage.nats;
-  await send(stage.scorer, story.slice(0, 500));
+  await send(stage, story.slice(0, 500));
   server.pause();
-  const sent = send(stage.scorer, story.slice(500, 1000)).catch(() => undefined);
+  const sent = send(stage, story.slice(500, 1000)).catch(() => undefined);
   await eventually(() => !scorer.host.readiness.ready, LONG);
   server.resume();
   await sent;
-  await eventually(() => scorer.host.readiness.ready && stage.orchestrator.connected, LONG);
-  await send(stage.scorer, story.slice(1000, 1500));
+  await eventually(() => scorer.host.readiness.ready && stage.raw.connected, LONG);
+  await send(stage, story.slice(1000, 1500));
   await server.kill();
   await eventually(() => !scorer.host.readiness.ready, LONG);
   await server.restart();
-  await eventually(() => scorer.host.readiness.ready && stage.orchestrator.connected, LONG);
-  await send(stage.scorer, story.slice(1500));
+  await eventually(() => scorer.host.readiness.ready && stage.raw.connected, LONG);
+  await send(stage, story.slice(1500));
   const { last } = await eventually(async () => {
     const bounds = await stage.events.bounds();
     return (await appliedIn(stage)) === bounds.last ? bounds : undefined;

@@ -1,42 +1,56 @@
-import { trustIn, trustScore, trustShare } from "@scbe/contracts";
+import {
+  type ClearingEvent,
+  type TrustEvent,
+  tellerShare,
+  trustIn,
+  trustScore,
+  trustShare,
+} from "@scbe/contracts";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { apply } from "../src/domain/apply.ts";
+import { withTellers } from "../src/domain/tellers.ts";
 import { encodeTrust, readTrust, TRUST_DEFAULTS } from "../src/domain/trust-state.ts";
 import { WEIGHTS } from "../src/domain/weights.ts";
 import {
+  BATCH,
   CREATED,
   eventOf,
+  OPENAI,
+  ORCHESTRATOR,
   PROVIDERS,
   replay,
+  rowOf,
   START,
   STORY_MAX,
   type Step,
   singly,
   steps,
   storyOf,
+  TELLERS,
+  tellersOf,
 } from "./trust-story.ts";
 
 const RUNS = { numRuns: 500 };
 const YEARS = 1_000_000_000_000;
 const laterOn = fc.integer({ min: START, max: START + YEARS });
 
-/** The exclusions of a story that came by outcomes, each with what its provider had failed since the one before. */
+/** The exclusions of a story by one teller's outcomes, each with how often the provider had failed this teller since the one before. */
 function exclusionsIn(story: readonly Step[]) {
   const failed = new Map<string, number>();
-  return story.flatMap(({ stored: { event }, before, after }) => {
-    const { provider } = event;
-    const weight = event.kind === "outcome" ? WEIGHTS[event.result] : undefined;
-    const fails = weight !== undefined && "quality" in weight && weight.quality > 0;
-    failed.set(provider, (failed.get(provider) ?? 0) + (fails ? 1 : 0));
+  return story.flatMap(({ stored: { event }, teller, rowBefore: before, rowAfter: after }) => {
+    const key = `${teller}/${event.provider}`;
+    const fails = event.kind === "outcome" && WEIGHTS[event.result] > 0;
+    failed.set(key, (failed.get(key) ?? 0) + (fails ? 1 : 0));
     if (after.exclusions <= before.exclusions) return [];
-    const failures = failed.get(provider) ?? 0;
-    failed.set(provider, 0);
-    return [{ provider, failures, before, after }];
+    const failures = failed.get(key) ?? 0;
+    failed.set(key, 0);
+    return [{ failures, before, after }];
   });
 }
 
-const lastsMs = ({ exclusion }: Step["after"]) => (exclusion?.until ?? Number.NaN) - (exclusion?.since ?? 0);
+const lastsMs = ({ exclusion }: Step["rowAfter"]) =>
+  (exclusion?.until ?? Number.NaN) - (exclusion?.since ?? 0);
 
 test("time alone never changes the evidence: nothing is forgotten, however long it is ago", () => {
   let excluded = 0;
@@ -46,10 +60,11 @@ test("time alone never changes the evidence: nothing is forgotten, however long 
       if (last === undefined) return;
       const state = replay(story);
       for (const provider of PROVIDERS) {
-        const before = trustIn(state, provider);
-        const stored = { seq: last.seq + 1, at: last.at + passes };
+        const before = rowOf(state, provider);
+        const at = last.at + passes;
         const event = eventOf({ kind: "outcome", result: "busy" }, 999, provider);
-        expect(trustIn(apply(state, { ...stored, event }, TRUST_DEFAULTS), provider)).toEqual(before);
+        const after = apply(state, { seq: last.seq + 1, at, event }, TRUST_DEFAULTS);
+        expect(rowOf(after, provider)).toEqual({ ...before, at });
         if (before.exclusion !== null) excluded += 1;
       }
     }),
@@ -69,9 +84,9 @@ test("until the first exclusion it is the same at whatever times the same things
         return { ...stored, at };
       });
       const [one, other] = [steps(story), steps(elsewhen)];
-      const first = one.findIndex(({ state }) => PROVIDERS.some((p) => trustIn(state, p).exclusions > 0));
-      for (const [n, { after }] of one.slice(0, first === -1 ? undefined : first + 1).entries()) {
-        expect(other[n]?.after).toMatchObject({ w: after.w, samples: after.samples });
+      const first = one.findIndex(({ state }) => PROVIDERS.some((p) => rowOf(state, p).exclusions > 0));
+      for (const [n, { rowAfter }] of one.slice(0, first === -1 ? undefined : first + 1).entries()) {
+        expect(other[n]?.rowAfter).toMatchObject({ w: rowAfter.w, samples: rowAfter.samples });
       }
     }),
     RUNS,
@@ -225,4 +240,146 @@ test("what happens at one provider changes nothing of another", () => {
     }),
     RUNS,
   );
+});
+
+const DEPLOYMENT = fc.constantFrom(1, 2, 3);
+
+test("what one teller tells changes its own row and nothing else of quality, and its row is what it alone tells makes", () => {
+  let rows = 0;
+  fc.assert(
+    fc.property(storyOf({ tellers: 3 }), (story) => {
+      const state = replay(story, 3);
+      for (const teller of TELLERS) {
+        const own = story.filter(({ event }) => !("teller" in event) || event.teller === teller);
+        const alone = replay(own, 3);
+        for (const provider of PROVIDERS) {
+          const { latch: _, ...quality } = rowOf(state, provider, teller);
+          const { latch: __, ...expected } = rowOf(alone, provider, teller);
+          expect(quality).toEqual(expected);
+          if (quality.samples > 0) rows += 1;
+        }
+      }
+    }),
+    RUNS,
+  );
+  expect(rows).toBeGreaterThan(1000);
+});
+
+test("with two tellers or more nothing that one tells changes the share or the score of a provider for another one, by quality or integrity", () => {
+  let bad = 0;
+  fc.assert(
+    fc.property(storyOf({ words: false }), fc.constantFrom(2, 3), laterOn, (story, tellers, now) => {
+      const told = story.filter(({ event }) => "teller" in event);
+      for (const { state } of steps(told, tellers)) {
+        for (const provider of PROVIDERS) {
+          const trust = trustIn(state, provider);
+          for (const at of [now, story.at(-1)?.at ?? START]) {
+            expect([trustShare(trust, at), trustScore(trust, at)]).toEqual([100, 1]);
+            expect([trustShare(trust, at, BATCH), trustScore(trust, at, BATCH)]).toEqual([100, 1]);
+            if (trustShare(trust, at, ORCHESTRATOR) === 0) bad += 1;
+          }
+        }
+      }
+    }),
+    RUNS,
+  );
+  expect(bad).toBeGreaterThan(1000);
+});
+
+test("a share for all is below 100 only while two tellers have it so low for themselves, or the only one; a burst of successes of a third changes nothing", () => {
+  let agreed = 0;
+  fc.assert(
+    fc.property(storyOf({ words: false, tellers: 2 }), DEPLOYMENT, laterOn, (story, tellers, now) => {
+      const end = story.at(-1);
+      if (end === undefined) return;
+      const state = replay(story, tellers);
+      const burst = { kind: "outcome", result: "ok", count: 10_000 } as const;
+      for (const provider of PROVIDERS) {
+        const stored = { seq: end.seq + 1, at: end.at, event: eventOf(burst, 999, provider, TELLERS[2]) };
+        const after = trustIn(apply(state, stored, TRUST_DEFAULTS), provider);
+        const trust = trustIn(state, provider);
+        for (const at of [now, end.at]) {
+          const share = trustShare(trust, at);
+          expect(trustShare(after, at)).toBe(share);
+          if (share === 100 || trust.latch !== null) continue;
+          const agreeing = Object.values(trust.tellers).filter((row) => tellerShare(row, at) <= share);
+          expect(agreeing.length).toBeGreaterThanOrEqual(tellers === 1 ? 1 : 2);
+          agreed += 1;
+        }
+      }
+    }),
+    RUNS,
+  );
+  expect(agreed).toBeGreaterThan(20);
+});
+
+test("a latch for all comes by a guard, or by as many tellers as the quorum needs, and names them", () => {
+  const seen = { guard: 0, tellers: 0 };
+  fc.assert(
+    fc.property(storyOf({ tellers: 3 }), DEPLOYMENT, (story, tellers) => {
+      for (const { before, after } of steps(story, tellers)) {
+        if (before.latch !== null || after.latch === null) continue;
+        const { cause, tellers: named, event } = after.latch;
+        const own = Object.entries(after.tellers).filter(([, { latch }]) => latch !== null);
+        if (cause === "nonce_reuse") {
+          expect([named, after.reuse?.event]).toEqual([[], event]);
+          seen.guard += 1;
+        } else {
+          expect(named).toEqual(own.map(([teller]) => teller).toSorted());
+          expect(named.length).toBeGreaterThanOrEqual(tellers === 1 ? 1 : 2);
+          seen.tellers += 1;
+        }
+      }
+    }),
+    RUNS,
+  );
+  expect(seen.guard).toBeGreaterThan(100);
+  expect(seen.tellers).toBeGreaterThan(20);
+});
+
+test("a latch that is in force outlives every change of the deployment's tellers, and a restart", () => {
+  let kept = 0;
+  fc.assert(
+    fc.property(storyOf({ tellers: 3 }), DEPLOYMENT, fc.array(DEPLOYMENT), (story, tellers, later) => {
+      let state = replay(story, tellers);
+      const before = PROVIDERS.map((provider) => trustIn(state, provider).latch !== null);
+      for (const count of later)
+        state = readTrust(encodeTrust(withTellers(state, tellersOf(count)))) ?? state;
+      for (const [n, provider] of PROVIDERS.entries()) {
+        if (before[n] !== true) continue;
+        expect(trustIn(state, provider).latch).not.toBeNull();
+        kept += 1;
+      }
+    }),
+    RUNS,
+  );
+  expect(kept).toBeGreaterThan(50);
+});
+
+test("a person's word on what stands for all ends it for all, however often one teller goes on to say so", () => {
+  let ended = 0;
+  fc.assert(
+    fc.property(storyOf({ tellers: 3 }), fc.nat(20), (story, more) => {
+      const end = story.at(-1);
+      if (end === undefined) return;
+      let state = replay(story, 3);
+      const { latch } = trustIn(state, OPENAI);
+      if (latch === null) return;
+      let { seq } = end;
+      const put = (event: TrustEvent): void => {
+        seq += 1;
+        state = apply(state, { seq, at: end.at, event }, TRUST_DEFAULTS);
+      };
+      const doubt = { kind: "integrity", cause: "bound_response_fails" } as const;
+      for (let n = 0; n < more; n += 1) put(eventOf(doubt, 2000 + n, OPENAI, BATCH));
+      const named = trustIn(state, OPENAI).latch?.event ?? "";
+      for (let n = 0; n < more; n += 1) put(eventOf(doubt, 3000 + n, OPENAI, BATCH));
+      const word = eventOf({ kind: "clearing", of: 0 }, 999, OPENAI) as ClearingEvent;
+      put({ ...word, clears: named });
+      expect(trustIn(state, OPENAI).latch).toBeNull();
+      ended += 1;
+    }),
+    RUNS,
+  );
+  expect(ended).toBeGreaterThan(50);
 });

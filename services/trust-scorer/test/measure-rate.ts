@@ -10,7 +10,7 @@ for (let at = 0; at < EVENTS; at += 250) {
   const events = Array.from({ length: 250 }, (_, n) =>
     eventOf({ kind: "outcome", result: "ok" }, at + n, PROVIDERS[n % PROVIDERS.length]),
   );
-  await send(stage.scorer, events);
+  await send(stage, events);
 }
 await eventually(async () => (await stage.events.bounds()).last === EVENTS);
 await using _scorer = await startScorer(stage.nats);

@@ -1,12 +1,12 @@
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { STREAMS, type TrustEvent, trustIn } from "@scbe/contracts";
+import { STORE_ACCOUNTS, STREAMS, type TrustEvent, trustIn } from "@scbe/contracts";
 import { createLogger, provision } from "@scbe/service-kit";
-import { connectProbe, createTempDir, eventually } from "@scbe/testkit";
+import { connectRawStore, createTempDir, eventually } from "@scbe/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { TrustState } from "../src/domain/trust-state.ts";
 import { LONG, type Stage, send, startScorer, startStage } from "./scorer-stage.ts";
-import { eventOf, OPENAI, times } from "./trust-story.ts";
+import { eventOf, OPENAI, rowOf, times } from "./trust-story.ts";
 
 let stage: Stage;
 beforeEach(async () => {
@@ -22,7 +22,7 @@ const failures = (many: number): TrustEvent[] =>
   });
 const latching = (n: number) => eventOf({ kind: "integrity", cause: "bound_response_fails" }, n);
 const filesOfStream = () =>
-  join(stage.nats.server.storeDir, "jetstream", "SCBE_DEV", "streams", STREAMS.trustEvents);
+  join(stage.nats.server.storeDir, "jetstream", "SCBE_DEV_TRUST", "streams", STREAMS.trustEvents);
 
 const stateAt = (seq: number): Promise<TrustState> =>
   eventually(async () => {
@@ -35,23 +35,25 @@ async function whileDown(change: () => void): Promise<void> {
   await stage.nats.server.kill();
   change();
   await stage.nats.server.restart();
-  await eventually(() => stage.orchestrator.connected && stage.scorer.connected, LONG);
+  await eventually(() => stage.orchestrator.connected && stage.raw.connected && stage.store.connected, LONG);
 }
 
 test("a trust stream that was made anew begins at its first message, and what is known stands", async () => {
   await using scorer = await startScorer(stage.nats);
-  await send(stage.scorer, [...failures(4), latching(1000)]);
+  await send(stage, [...failures(4), latching(1000)]);
   const before = await stage.settled();
   await whileDown(() => rmSync(filesOfStream(), { recursive: true }));
   expect(await scorer.troubled("has provisioning run?")).toContain("NOT_READY");
-  const again = { ...stage.nats.transport("provision"), name: "provision", log: createLogger(SILENT) };
-  expect(await provision({ ...again, env: "dev", replicas: 1 })).toMatchObject({ ok: true });
+  const transports = STORE_ACCOUNTS.map((account) => stage.nats.storeTransport(account, "provision"));
+  const again = { transports, log: createLogger(SILENT), env: "dev", replicas: 1 } as const;
+  expect(await provision(again)).toMatchObject({ ok: true });
   await eventually(() => scorer.host.readiness.ready, LONG);
-  await send(stage.scorer, failures(1));
+  await send(stage, failures(1));
   const after = await stateAt(1);
   expect(after.stream.created).not.toBe(before.stream.created);
   const { latch } = trustIn(before, OPENAI);
-  expect(trustIn(after, OPENAI)).toMatchObject({ samples: 5, exclusions: 1, latch });
+  expect(rowOf(after)).toMatchObject({ samples: 5, exclusions: 1 });
+  expect(trustIn(after, OPENAI)).toMatchObject({ latch });
 });
 
 const SILENT = { name: "test", level: "silent" } as const;
@@ -59,11 +61,11 @@ const SILENT = { name: "test", level: "silent" } as const;
 test("a trust stream that was restored to an earlier state goes on from its end: nothing counts twice, and the log says so", async () => {
   using backup = createTempDir();
   await using scorer = await startScorer(stage.nats);
-  await send(stage.scorer, failures(1));
+  await send(stage, failures(1));
   await stage.settled();
   await whileDown(() => cpSync(filesOfStream(), backup.path, { recursive: true }));
   await eventually(() => scorer.host.readiness.ready, LONG);
-  await send(stage.scorer, [...failures(2), latching(1001)]);
+  await send(stage, [...failures(2), latching(1001)]);
   await stateAt(4);
   await whileDown(() => {
     rmSync(filesOfStream(), { recursive: true });
@@ -71,21 +73,18 @@ test("a trust stream that was restored to an earlier state goes on from its end:
   });
   await eventually(() => scorer.host.logs.text.includes("was it restored?"), LONG);
   await stateAt(1);
-  await send(stage.scorer, failures(1));
+  await send(stage, failures(1));
   const after = await stateAt(2);
-  expect(trustIn(after, OPENAI)).toMatchObject({
-    samples: 4,
-    exclusions: 0,
-    latch: { event: latching(1001).id },
-  });
+  expect(rowOf(after)).toMatchObject({ samples: 4, exclusions: 0 });
+  expect(trustIn(after, OPENAI)).toMatchObject({ latch: { event: latching(1001).id } });
 });
 
 test("a stream whose last messages have passed away unread holds nobody up, and the log tells how many those were", async () => {
   await using scorer = await startScorer(stage.nats);
-  await send(stage.scorer, failures(1));
+  await send(stage, failures(1));
   await stage.settled();
   await scorer[Symbol.asyncDispose]();
-  await send(stage.scorer, failures(3));
+  await send(stage, failures(3));
   await expire();
   await using next = await startScorer(stage.nats);
   await eventually(async () => (await next.metric("scbe_trust_stream_lag")) === 0, LONG);
@@ -95,12 +94,12 @@ test("a stream whose last messages have passed away unread holds nobody up, and 
 
 /** The stream's own bound of time drops all of its messages. */
 async function expire(): Promise<void> {
-  await using probe = await connectProbe({
-    name: "provision",
-    transport: stage.nats.transport("provision"),
-  });
-  const info = JSON.parse(await probe.request(`$JS.API.STREAM.INFO.${STREAMS.trustEvents}`));
+  await using provisioning = await connectRawStore(stage.nats, "trust", "provision");
+  const { connection } = provisioning;
+  const info = (await connection.request(`$JS.API.STREAM.INFO.${STREAMS.trustEvents}`)).json<{
+    config: object;
+  }>();
   const config = { ...info.config, max_age: 100_000_000, duplicate_window: 100_000_000 };
-  await probe.request(`$JS.API.STREAM.UPDATE.${STREAMS.trustEvents}`, JSON.stringify(config));
+  await connection.request(`$JS.API.STREAM.UPDATE.${STREAMS.trustEvents}`, JSON.stringify(config));
   await eventually(async () => (await stage.events.bounds()).messages === 0, LONG);
 }

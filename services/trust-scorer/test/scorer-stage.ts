@@ -1,26 +1,32 @@
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import {
   BUCKETS,
   KV_KEYS,
   STREAMS,
   SUBJECTS,
-  subjectFor,
+  subjectOf,
   TrustDocument,
   type TrustEvent,
+  UserList,
+  writeMessage,
 } from "@scbe/contracts";
-import { type Bus, connectBus, createLogger } from "@scbe/service-kit";
+import { type Bus, connectBus, connectStore, createLogger } from "@scbe/service-kit";
 import {
-  createTestHost,
+  connectRawStore,
+  createStoreHost,
   eventually,
   type SecuredNats,
   type SecuredNatsOptions,
   startProcess,
   startSecuredNats,
+  startTestGuard,
 } from "@scbe/testkit";
 import { apply } from "../src/domain/apply.ts";
+import { tellersAmong, withTellers } from "../src/domain/tellers.ts";
 import { emptyTrust, readTrust, TRUST_DEFAULTS, type TrustState } from "../src/domain/trust-state.ts";
 import { type ScorerConfig, start } from "../src/service.ts";
-import { eventOf } from "./trust-story.ts";
+import { eventOf, ORCHESTRATOR } from "./trust-story.ts";
 
 export const PROVIDERS = ["openai", "xai"];
 export const LEADER_MS = 900;
@@ -29,19 +35,18 @@ export const LONG = { timeoutMs: 30_000 };
 const PROGRAM = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 const log = createLogger({ name: "test", level: "silent" });
 
-/** A real bus with everybody's rights, and those who have to do with trust on it. */
+/** A real bus with the users that have to do with trust, and the account of the scorer's store. */
 export async function startStage(options: SecuredNatsOptions = {}) {
   await using stack = new AsyncDisposableStack();
   const nats = stack.use(await startSecuredNats({ providers: PROVIDERS, ...options }));
   const as = async (name: string): Promise<Bus> =>
     stack.use(await connectBus({ ...nats.transport(name), name, log }));
-  const [orchestrator, guard, controller, scorer] = [
-    await as("orchestrator"),
-    await as("replay-guard"),
-    await as("rollback-controller"),
-    await as("trust-scorer"),
-  ];
-  const bucket = await scorer.bucket(BUCKETS.trust);
+  const [orchestrator, controller] = [await as("orchestrator"), await as("rollback-controller")];
+  const guard = stack.use(await startTestGuard(nats));
+  const raw = stack.use(await connectRawStore(nats, "trust"));
+  const store = stack.use(await connectStore({ ...nats.storeTransport("trust"), log }));
+  const bucket = await store.bucket(BUCKETS.trust);
+  const events = store.stream(STREAMS.trustEvents);
   const heard: TrustDocument[] = [];
   orchestrator.subscribe(SUBJECTS.trustState, ({ data }) => {
     heard.push(TrustDocument.parse(JSON.parse(Buffer.from(data).toString("utf8"))));
@@ -49,12 +54,14 @@ export async function startStage(options: SecuredNatsOptions = {}) {
   await orchestrator.flush();
   const held = stack.move();
   return {
-    ...{ nats, orchestrator, guard, controller, scorer, bucket, heard },
-    events: scorer.stream(STREAMS.trustEvents),
+    ...{ nats, orchestrator, guard, controller, raw, store, bucket, events, heard },
+    /** By the list that the scorers read. */
+    tellers: () =>
+      tellersAmong(UserList.parse(JSON.parse(readFileSync(nats.credentials.usersFile, "utf8"))), PROVIDERS),
     /** What is stored, once all of the stream went into it. */
     settled: (): Promise<TrustState> =>
       eventually(async () => {
-        const { last } = await scorer.stream(STREAMS.trustEvents).bounds();
+        const { last } = await events.bounds();
         const entry = await bucket.get(KV_KEYS.trustState);
         const state = entry && readTrust(entry.value);
         return state?.stream.seq === last ? state : undefined;
@@ -72,10 +79,11 @@ export async function startScorer(
 ) {
   await using stack = new AsyncDisposableStack();
   const name = "trust-scorer";
-  const host = stack.use(await createTestHost({ transport: nats.transport(name), name }));
+  const host = stack.use(await createStoreHost(nats, name));
   const config = {
     SCBE_ENVIRONMENT: "dev" as const,
     SCBE_PROVIDERS: PROVIDERS,
+    SCBE_USERS_FILE: nats.credentials.usersFile,
     SCBE_TRUST_LEADER_MS: LEADER_MS,
     SCBE_TRUST_EXCLUSION_MS: TRUST_DEFAULTS.exclusionMs,
     SCBE_TRUST_EXCLUSION_MAX_MS: TRUST_DEFAULTS.exclusionMsMax,
@@ -110,8 +118,9 @@ export async function launchScorer(nats: SecuredNats) {
     env: {
       PATH: process.env.PATH ?? "",
       NATS_URL: nats.url,
-      NATS_NKEY_SEED_FILE: nats.credentials.seedFile("trust-scorer"),
+      ...nats.credentials.environment("trust-scorer"),
       SCBE_PROVIDERS: PROVIDERS.join(","),
+      SCBE_USERS_FILE: nats.credentials.usersFile,
       SCBE_OPS_PORT: "0",
       SCBE_TRUST_LEADER_MS: String(LEADER_MS),
     },
@@ -127,18 +136,28 @@ export async function launchScorer(nats: SecuredNats) {
   };
 }
 
+/** Of the words of persons. */
+export const wordSubject = subjectOf("trustWord", { user: "rollback-controller" });
+
 /** Where an event may stand. */
-export function subjectOf(event: TrustEvent): string {
-  if (event.kind === "calibration" || event.kind === "clearing") return SUBJECTS.trustWord;
+export function storedAs(event: TrustEvent): string {
+  if (event.kind === "calibration" || event.kind === "clearing") return wordSubject;
   const isReuse = event.kind === "integrity" && event.cause === "nonce_reuse";
-  return subjectFor(isReuse ? "trustReuse" : "outcome", event.provider);
+  return subjectOf(isReuse ? "trustReuse" : "outcome", { user: tellerOf(event), provider: event.provider });
+}
+
+function tellerOf(event: TrustEvent): string {
+  return "teller" in event ? event.teller : ORCHESTRATOR;
 }
 
 /** Sends events into the stream, with a scorer's rights and without waiting for any answer; resolves when the server has them. */
-export async function send(bus: Bus, events: readonly TrustEvent[]): Promise<void> {
+export async function send({ raw }: Pick<Stage, "raw">, events: readonly TrustEvent[]): Promise<void> {
   for (const event of events)
-    bus.publish(subjectFor("outcome", event.provider), Buffer.from(JSON.stringify(event)));
-  await bus.flush();
+    raw.connection.publish(
+      subjectOf("outcome", { user: tellerOf(event), provider: event.provider }),
+      writeMessage(event),
+    );
+  await raw.connection.flush();
 }
 
 /** Runs of events of both providers, good, few bad enough that nobody is excluded, some again: whatever is lost, counted twice or out of order shows. */
@@ -157,9 +176,10 @@ export async function appliedIn({ bucket }: Pick<Stage, "bucket">): Promise<numb
 }
 
 /** The state that one reading of the whole stream, message by message, makes. All of its messages are events. */
-export async function replayOf({ events }: Pick<Stage, "events">): Promise<TrustState> {
+export async function replayOf(stage: Pick<Stage, "events" | "tellers">): Promise<TrustState> {
+  const { events } = stage;
   const { created, last } = await events.bounds();
-  let state = emptyTrust(created);
+  let state = withTellers(emptyTrust(created), stage.tellers());
   for (let seq = 1; seq <= last; ) {
     const message = await events.next(seq);
     if (message === undefined) break;

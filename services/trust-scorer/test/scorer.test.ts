@@ -1,17 +1,17 @@
 import { randomUUID } from "node:crypto";
 import {
-  BUCKETS,
   KV_KEYS,
   type NonceReuseEvent,
   SUBJECTS,
-  subjectFor,
+  subjectOf,
   type TrustEvent,
   trustIn,
+  writeMessage,
 } from "@scbe/contracts";
 import { connectProbe, eventually } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { LONG, PROVIDERS, type Stage, send, startScorer, startStage } from "./scorer-stage.ts";
-import { eventOf, OPENAI, type Plot } from "./trust-story.ts";
+import { LONG, PROVIDERS, type Stage, send, startScorer, startStage, wordSubject } from "./scorer-stage.ts";
+import { asTold, eventOf, OPENAI, type Plot, rowOf } from "./trust-story.ts";
 
 let stage: Stage;
 beforeEach(async () => {
@@ -24,24 +24,18 @@ const outcome = (result: "ok" | "timeout" | "busy", provider: string = OPENAI): 
   count += 1;
   return eventOf({ kind: "outcome", result }, count, provider);
 };
-const bytes = (value: unknown) => Buffer.from(JSON.stringify(value));
+const bytes = (value: unknown) => writeMessage(value);
 
 /** Resolves when the guard's report is in its stream. */
 async function report(provider: string): Promise<NonceReuseEvent> {
-  const id = randomUUID().replaceAll("-", "");
-  const event = { v: 1 as const, id, env: "dev" as const, provider, session: "s", counter: 1, seen_at: 1 };
-  await stage.guard.publishAcknowledged(subjectFor("nonceReuse", provider), bytes(event), {
-    ...{ id, timeoutMs: LONG.timeoutMs },
-  });
-  return event;
+  return stage.guard.report(provider, { id: randomUUID().replaceAll("-", "") });
 }
 
 /** Resolves when a person's word is in the stream. */
 async function say(plot: Plot | TrustEvent): Promise<void> {
   count += 1;
   const event = "id" in plot ? plot : eventOf(plot, count);
-  const options = { id: event.id, timeoutMs: LONG.timeoutMs };
-  await stage.controller.publishAcknowledged(SUBJECTS.trustWord, bytes(event), options);
+  await stage.controller.request(wordSubject, bytes(event), LONG);
 }
 
 const clearing = (clears: string): TrustEvent => ({
@@ -55,19 +49,19 @@ const latched = () => eventually(async () => (await latchOf()) ?? undefined, LON
 describe("a scorer that leads", () => {
   test("tells readers what outcomes came to: by broadcast, for looking up, and in its metrics", async () => {
     await using scorer = await startScorer(stage.nats);
-    await send(stage.scorer, [...Array.from({ length: 5 }, () => outcome("timeout")), outcome("ok", "xai")]);
+    await send(stage, [...Array.from({ length: 5 }, () => outcome("timeout")), outcome("ok", "xai")]);
     await stage.settled();
     const told = await eventually(() => stage.heard.find(({ stream }) => stream.seq === 6), LONG);
     expect(told.providers).toMatchObject({
-      openai: { samples: 5, exclusions: 1 },
-      xai: { samples: 1, w: 0 },
+      openai: { tellers: { orchestrator: { samples: 5, exclusions: 1 } }, quorum: { needs: 1, of: 1 } },
+      xai: { tellers: { orchestrator: { samples: 1, w: 0 } } },
     });
-    const bucket = await stage.orchestrator.bucket(BUCKETS.trust);
-    const entry = await eventually(async () => {
-      const found = await bucket.get(KV_KEYS.trust);
-      return found?.value.toString() === bytes(told).toString() ? found : undefined;
-    }, LONG);
-    expect(JSON.parse(Buffer.from(entry.value).toString("utf8"))).toEqual(told);
+    const found = await stage.orchestrator.request(
+      subjectOf("trustGet", { user: "orchestrator" }),
+      bytes({ v: 1, stream: null }),
+      LONG,
+    );
+    expect(JSON.parse(Buffer.from(found.data).toString("utf8"))).toEqual(told);
     expect(await scorer.metric("scbe_trust_score", { provider: "openai" })).toBe(0);
     expect(await scorer.metric("scbe_trust_score", { provider: "xai" })).toBe(1);
     expect(await scorer.metric("scbe_trust_score_avg")).toBe(0.5);
@@ -84,26 +78,28 @@ describe("a scorer that leads", () => {
 
   test("counts what may not stand in the stream as bad, and goes on behind it", async () => {
     await using scorer = await startScorer(stage.nats);
-    const subject = subjectFor("outcome", OPENAI);
+    const subject = subjectOf("outcome", { user: "orchestrator", provider: OPENAI });
     const bad = [
       Buffer.from("junk"),
       Buffer.alloc(0),
       bytes({ ...outcome("timeout"), more: 1 }),
       bytes(outcome("timeout", "xai")),
+      bytes({ ...outcome("timeout"), teller: "another" }),
+      bytes(asTold(outcome("timeout"))),
       bytes({ ...eventOf({ kind: "integrity", cause: "bound_response_fails" }, 1), id: "a".repeat(65) }),
       bytes(eventOf({ kind: "integrity", cause: "nonce_reuse" }, 2)),
       bytes(eventOf({ kind: "calibration", score: 0 }, 3)),
       bytes(clearing("a")),
     ];
-    for (const data of bad) stage.scorer.publish(subject, data);
-    stage.controller.publish(SUBJECTS.trustWord, bytes(outcome("timeout")));
-    await stage.controller.flush();
-    await send(stage.scorer, [outcome("ok")]);
+    for (const data of bad) stage.raw.connection.publish(subject, data);
+    stage.raw.connection.publish(wordSubject, bytes(outcome("timeout")));
+    await send(stage, [outcome("ok")]);
     const state = await eventually(async () => {
       const now = await stage.settled();
       return now.stream.seq === bad.length + 2 ? now : undefined;
     }, LONG);
-    expect(state.providers).toEqual({ openai: expect.objectContaining({ samples: 1, w: 0, latch: null }) });
+    expect([rowOf(state).samples, rowOf(state).w, trustIn(state, OPENAI).latch]).toEqual([1, 0, null]);
+    expect(trustIn(state, "xai").tellers).toEqual({});
     expect(await scorer.metric("scbe_trust_events_total", { result: "bad" })).toBe(bad.length + 1);
     expect(await scorer.metric("scbe_trust_events_total", { result: "applied" })).toBe(1);
   });
@@ -111,8 +107,39 @@ describe("a scorer that leads", () => {
   test("counts an event that comes twice once", async () => {
     await using _scorer = await startScorer(stage.nats);
     const event = outcome("timeout");
-    await send(stage.scorer, [event, outcome("timeout"), event, event]);
-    expect(trustIn(await stage.settled(), OPENAI)).toMatchObject({ samples: 2 });
+    await send(stage, [event, outcome("timeout"), event, event]);
+    expect(rowOf(await stage.settled())).toMatchObject({ samples: 2 });
+  });
+});
+
+describe("a word that is delivered again", () => {
+  const calibration = (score: number) => ({
+    ...eventOf({ kind: "calibration", score }, 1),
+    id: randomUUID(),
+  });
+  const numberOf = async (event: TrustEvent): Promise<number> => {
+    const { data } = await stage.controller.request(wordSubject, bytes(event), LONG);
+    return JSON.parse(Buffer.from(data).toString("utf8")).seq;
+  };
+
+  test("stands in the stream once, and its number is told again", async () => {
+    await using _scorer = await startScorer(stage.nats);
+    const [first, second] = [calibration(0.25), calibration(0.75)];
+    const numbers = [await numberOf(first), await numberOf(second)];
+    expect([await numberOf(first), await numberOf(second)]).toEqual(numbers);
+    expect((await stage.events.bounds()).last).toBe(2);
+    expect(trustIn(await stage.settled(), OPENAI).calibration).toMatchObject({ score: 0.75 });
+  });
+
+  test("counts once, also after the stream has forgotten its id", async () => {
+    await using _scorer = await startScorer(stage.nats);
+    const words = Array.from({ length: 64 }, (_, n) => calibration(n / 64));
+    // Without an id of the message, the stream takes each of them.
+    for (const word of [...words, ...words.slice(0, 3)])
+      stage.raw.connection.publish(wordSubject, bytes(word));
+    await stage.raw.connection.flush();
+    await eventually(async () => (await stage.events.bounds()).last === 67, LONG);
+    expect(trustIn(await stage.settled(), OPENAI).calibration).toMatchObject({ score: 63 / 64 });
   });
 });
 
@@ -123,7 +150,7 @@ describe("a latch", () => {
     expect(await latched()).toMatchObject({ cause: "nonce_reuse", event: id });
     await first[Symbol.asyncDispose]();
     await using second = await startScorer(stage.nats);
-    await send(stage.scorer, [outcome("ok"), outcome("ok", "xai")]);
+    await send(stage, [outcome("ok"), outcome("ok", "xai")]);
     expect(await latchOf()).toMatchObject({ event: id });
     expect(await second.metric("scbe_trust_latched", { provider: "openai" })).toBe(1);
     expect(await second.metric("scbe_trust_latched", { provider: "xai" })).toBe(0);
@@ -140,8 +167,9 @@ describe("a latch", () => {
     await say(clearing(id));
     expect(await latchOf()).toBe(null);
     await first[Symbol.asyncDispose]();
-    const place = await stage.bucket.get(KV_KEYS.trustRelay);
-    await stage.bucket.update(KV_KEYS.trustRelay, bytes({}), place?.revision ?? 0);
+    const { value, revision } = await eventually(() => stage.bucket.get(KV_KEYS.trustRelay), LONG);
+    const place = JSON.parse(Buffer.from(value).toString());
+    await stage.bucket.update(KV_KEYS.trustRelay, bytes({ ...place, seq: 0 }), revision);
     await using _second = await startScorer(stage.nats);
     await eventually(async () => (await stage.events.bounds()).last === 3, LONG);
     expect(await latchOf()).toBe(null);
@@ -163,12 +191,13 @@ test("nobody speaks of a provider that is not his, nor in a person's or the scor
     name: "orchestrator",
     transport: stage.nats.transport("orchestrator"),
   });
-  const own = PROVIDERS.map((provider) => subjectFor("trustTell", provider));
+  const own = PROVIDERS.map((provider) => subjectOf("trustTell", { user: "orchestrator", provider }));
   const foreign = [
-    subjectFor("trustTell", "anthropic"),
-    ...PROVIDERS.map((provider) => subjectFor("outcome", provider)),
-    ...PROVIDERS.map((provider) => subjectFor("trustReuse", provider)),
-    ...[SUBJECTS.trustWord, SUBJECTS.trustState],
+    subjectOf("trustTell", { user: "orchestrator", provider: "anthropic" }),
+    subjectOf("trustTell", { user: "gateway-openai", provider: "openai" }),
+    ...PROVIDERS.map((provider) => subjectOf("outcome", { user: "orchestrator", provider })),
+    ...PROVIDERS.map((provider) => subjectOf("trustReuse", { provider })),
+    ...[wordSubject, SUBJECTS.trustState],
   ];
   expect(await orchestrator.refusedPublishes([...own, ...foreign])).toEqual(new Set(foreign));
   expect(await gateway.refusedPublishes([...own, ...foreign])).toEqual(new Set([...own, ...foreign]));

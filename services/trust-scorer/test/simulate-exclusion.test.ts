@@ -1,10 +1,9 @@
-import { trustIn } from "@scbe/contracts";
 import { expect, test } from "vitest";
 import { apply } from "../src/domain/apply.ts";
 import { W_AFTER_EXCLUSION } from "../src/domain/count-outcome.ts";
-import { emptyTrust, TRUST_DEFAULTS } from "../src/domain/trust-state.ts";
+import { TRUST_DEFAULTS } from "../src/domain/trust-state.ts";
 import { seeded, simulateExclusion } from "./simulate-exclusion.ts";
-import { CREATED, eventOf, OPENAI, START } from "./trust-story.ts";
+import { begin, eventOf, rowOf, START } from "./trust-story.ts";
 
 test.each([
   { share: 0.5, first: 10, again: 6 },
@@ -33,8 +32,8 @@ test("the simulation is the scorer: event by event it comes to the same", () => 
   const random = seeded(3);
   let requests = 0;
   for (let run = 0; run < RUNS; run += 1) {
-    let state = emptyTrust(CREATED);
-    while (trustIn(state, OPENAI).exclusions === 0) {
+    let state = begin();
+    while (rowOf(state).exclusions === 0) {
       const result = random() < SHARE ? "timeout" : "ok";
       const seq = state.stream.seq + 1;
       const event = eventOf({ kind: "outcome", result }, seq);

@@ -38,15 +38,10 @@ function requestsUntilExcluded(share: number, w: number, random: () => number): 
   let [evidence, requests] = [w, 0];
   while (evidence < TRUST_LIMIT && requests < REQUESTS_MAX) {
     const clean = Math.floor(Math.log(1 - random()) / Math.log1p(-share));
-    evidence = addEvidence(addEvidence(evidence, clean * weightOf("ok")), weightOf("timeout"));
+    evidence = addEvidence(addEvidence(evidence, clean * WEIGHTS.ok), WEIGHTS.timeout);
     requests += clean + 1;
   }
   return requests;
-}
-
-function weightOf(result: "ok" | "timeout"): number {
-  const weight = WEIGHTS[result];
-  return "quality" in weight ? weight.quality : Number.NaN;
 }
 
 /** `node services/trust-scorer/test/simulate-exclusion.ts` prints the table of the README. */

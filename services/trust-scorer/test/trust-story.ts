@@ -3,11 +3,15 @@ import {
   OUTCOME_RESULTS,
   type OutcomeResult,
   type ProviderTrust,
+  startingEvidence,
+  type TellerTrust,
   type TrustEvent,
+  tellerIn,
   trustIn,
 } from "@scbe/contracts";
 import fc from "fast-check";
 import { apply, type StoredEvent } from "../src/domain/apply.ts";
+import { type Tellers, withTellers } from "../src/domain/tellers.ts";
 import { emptyTrust, TRUST_DEFAULTS, type TrustState } from "../src/domain/trust-state.ts";
 
 export const START = 1_800_000_000_000;
@@ -17,6 +21,15 @@ export const CREATED = "2027-01-15T08:00:00Z";
 export const PROVIDERS = ["openai", "xai", "constructor"] as const;
 export const OPENAI = PROVIDERS[0];
 export const STORY_MAX = 80;
+/** Users that tell, each of all providers. */
+export const TELLERS = ["orchestrator", "batch", "reports"] as const;
+export const ORCHESTRATOR = TELLERS[0];
+export const BATCH = TELLERS[1];
+
+/** A deployment of that many of {@link TELLERS}. */
+export function tellersOf(count: number): Tellers {
+  return new Map(PROVIDERS.map((provider) => [provider, new Set<string>(TELLERS.slice(0, count))]));
+}
 
 /** A different id for each number. */
 export function idOf(n: number): string {
@@ -36,19 +49,30 @@ export type Plot =
   /** Of the latch that was set by the event of this number. */
   | { readonly kind: "clearing"; readonly of: number };
 
-export function eventOf(plot: Plot, n: number, provider: string = OPENAI): TrustEvent {
+export function eventOf(
+  plot: Plot,
+  n: number,
+  provider: string = OPENAI,
+  teller: string = ORCHESTRATOR,
+): TrustEvent {
   const common = { v: 1 as const, id: idOf(n), provider, at: START };
   const word = { reason: "looked at it", by: "ana" };
   switch (plot.kind) {
     case "outcome":
-      return { ...common, latency_ms: 0, count: 1, request_id: idOf(n), ...plot };
+      return { ...common, teller, latency_ms: 0, count: 1, request_id: idOf(n), ...plot };
     case "integrity":
-      return { ...common, ...plot };
+      if (plot.cause === "nonce_reuse") return { ...common, kind: "integrity", cause: "nonce_reuse" };
+      return { ...common, teller, kind: "integrity", cause: plot.cause };
     case "calibration":
       return { ...common, ...word, ...plot };
     case "clearing":
       return { ...common, ...word, kind: "clearing", clears: idOf(plot.of) };
   }
+}
+
+/** As a client tells it, which cannot say for which user. */
+export function asTold(event: TrustEvent): unknown {
+  return { ...event, teller: undefined };
 }
 
 const outcome = fc
@@ -75,10 +99,12 @@ const word = fc.oneof(
 export interface Cast {
   /** Whether persons have a say in it. */
   readonly words?: boolean;
+  /** How many of {@link TELLERS} tell it; one unless told. */
+  readonly tellers?: number;
 }
 
 /** Up to 80 messages of a stream as it has them: with gaps in the numbers, and a clock that mostly goes on. */
-export function storyOf({ words = true }: Cast = {}): fc.Arbitrary<readonly StoredEvent[]> {
+export function storyOf({ words = true, tellers = 1 }: Cast = {}): fc.Arbitrary<readonly StoredEvent[]> {
   const moment = fc.record({
     plot: fc.oneof(
       { weight: 14, arbitrary: outcome },
@@ -86,32 +112,42 @@ export function storyOf({ words = true }: Cast = {}): fc.Arbitrary<readonly Stor
       ...(words ? [{ weight: 1, arbitrary: word }] : []),
     ),
     provider: fc.constantFrom(OPENAI, OPENAI, ...PROVIDERS),
+    teller: fc.constantFrom(...TELLERS.slice(0, tellers)),
     gap: fc.constantFrom(1, 1, 1, 7),
     passes: fc.constantFrom(0, 10, 1000, 20_000, 400_000, -2000),
   });
   return fc.array(moment, { maxLength: STORY_MAX, size: "max" }).map((moments) => {
     let [seq, at] = [0, START];
     const latching: Record<string, number[]> = {};
-    return moments.map(({ plot, provider, gap, passes }, n) => {
+    return moments.map(({ plot, provider, teller, gap, passes }, n) => {
       seq += gap;
       at += passes;
       const own = Object.hasOwn(latching, provider) ? (latching[provider] ?? []) : [];
       if (plot.kind === "integrity") latching[provider] = [...own, n];
       const told: Plot =
         plot.kind === "clearing" ? { kind: "clearing", of: own.at(-1 - plot.back) ?? n } : plot;
-      return { seq, at, event: eventOf(told, n, provider) };
+      return { seq, at, event: eventOf(told, n, provider, teller) };
     });
   });
 }
 
+/** Before the first message, in a deployment of that many tellers. */
+export function begin(tellers = 1): TrustState {
+  return withTellers(emptyTrust(CREATED), tellersOf(tellers));
+}
+
 /** The state after each of them, with the state before. */
-export function steps(story: readonly StoredEvent[], config = TRUST_DEFAULTS): readonly Step[] {
-  let state = emptyTrust(CREATED);
+export function steps(story: readonly StoredEvent[], tellers = 1, config = TRUST_DEFAULTS): readonly Step[] {
+  let state = begin(tellers);
   return story.map((stored) => {
     const before = state;
     state = apply(before, stored, config);
     const { provider } = stored.event;
-    return { stored, before: trustIn(before, provider), after: trustIn(state, provider), state };
+    const teller = "teller" in stored.event ? stored.event.teller : ORCHESTRATOR;
+    return {
+      ...{ stored, state, teller, before: trustIn(before, provider), after: trustIn(state, provider) },
+      ...{ rowBefore: rowOf(before, provider, teller), rowAfter: rowOf(state, provider, teller) },
+    };
   });
 }
 
@@ -120,13 +156,29 @@ export interface Step {
   /** Of the event's provider. */
   readonly before: ProviderTrust;
   readonly after: ProviderTrust;
+  /** Of the event's teller; of the first one where it has none. */
+  readonly teller: string;
+  readonly rowBefore: TellerTrust;
+  readonly rowAfter: TellerTrust;
   readonly state: TrustState;
 }
 
 /** The state after all of them, one after the other. */
-export function replay(story: readonly StoredEvent[], config = TRUST_DEFAULTS): TrustState {
-  return steps(story, config).at(-1)?.state ?? emptyTrust(CREATED);
+export function replay(story: readonly StoredEvent[], tellers = 1, config = TRUST_DEFAULTS): TrustState {
+  return steps(story, tellers, config).at(-1)?.state ?? begin(tellers);
 }
+
+/** What one teller's reports come to. */
+export function rowOf(
+  state: TrustState,
+  provider: string = OPENAI,
+  teller: string = ORCHESTRATOR,
+): TellerTrust {
+  const trust = trustIn(state, provider);
+  return tellerIn(trust, teller) ?? { ...NO_ROW, w: startingEvidence(trust) };
+}
+
+const NO_ROW = { w: 0, samples: 0, exclusions: 0, exclusion: null, latch: null, at: 0 };
 
 /** Messages of one provider, numbered from 1, each so many ms after the start. */
 export function told(

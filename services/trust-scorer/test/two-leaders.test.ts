@@ -1,20 +1,22 @@
-import { createLogger, type StoredMessage } from "@scbe/service-kit";
+import { writeMessage } from "@scbe/contracts";
+import { BATCH_MAX, createLogger, type StoredMessage } from "@scbe/service-kit";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { StoredEvent } from "../src/domain/apply.ts";
 import { TRUST_DEFAULTS } from "../src/domain/trust-state.ts";
 import type { StoredTrust } from "../src/ports.ts";
 import { Scorer } from "../src/scorer.ts";
-import { subjectOf } from "./scorer-stage.ts";
-import { CREATED, PROVIDERS, replay, storyOf } from "./trust-story.ts";
+import { storedAs } from "./scorer-stage.ts";
+import { CREATED, PROVIDERS, replay, storyOf, tellersOf } from "./trust-story.ts";
 
 const log = createLogger({ name: "test", level: "silent" });
 const TURNS = 6;
+const deployed = tellersOf(1);
 
 /** A stream that grows from look to look and a store, which two scorers use in whatever order the scheduler has them come. */
 function shared(story: readonly StoredEvent[], scheduler: fc.Scheduler) {
   const messages = story.map(
-    ({ seq, at, event }): StoredMessage => ({ seq, at, subject: subjectOf(event), data: encode(event) }),
+    ({ seq, at, event }): StoredMessage => ({ seq, at, subject: storedAs(event), data: encode(event) }),
   );
   let looks = 0;
   let stored: StoredTrust | undefined;
@@ -31,8 +33,8 @@ function shared(story: readonly StoredEvent[], scheduler: fc.Scheduler) {
     stored: () => stored,
     stream: {
       bounds: () => inTurn(bounds),
-      get: (seq: number) => inTurn(() => messages.find((it) => it.seq === seq)),
-      next: (seq: number) => inTurn(() => messages.find((it) => it.seq >= seq)),
+      batch: (from: number, last: number) =>
+        inTurn(() => messages.filter(({ seq }) => seq >= from && seq <= last).slice(0, BATCH_MAX)),
     },
     store: {
       read: () => inTurn(() => stored),
@@ -42,7 +44,9 @@ function shared(story: readonly StoredEvent[], scheduler: fc.Scheduler) {
           stored = { state, revision: (revision ?? 0) + 1 };
           return stored.revision;
         }),
+      former: () => inTurn(() => undefined),
       show: () => inTurn(() => {}),
+      shown: () => inTurn(() => undefined),
     },
   };
 }
@@ -64,8 +68,10 @@ test("two that both take themselves for the leader, whatever comes between what 
           clock: { now: () => 0, monotonic: () => 0 },
           providers: new Set(PROVIDERS),
           weighing: TRUST_DEFAULTS,
+          tellers: () => deployed,
           send: () => {},
           onRead: () => {},
+          onMended: () => {},
         });
       const lead = async (scorer: Scorer): Promise<void> => {
         for (let turn = 0; turn < TURNS; turn += 1) await scorer.turn();
@@ -87,21 +93,25 @@ test("one whose time was up while it stored what it had read tells nobody", asyn
   const place = { created: CREATED, first: 1, last: 0, messages: 0, bytes: 0, bytesMax: -1 };
   const scorer = new Scorer({
     ...{ leadership, log },
-    stream: { bounds: async () => place, get: async () => undefined, next: async () => undefined },
+    stream: { bounds: async () => place, batch: async () => [] },
     store: {
       read: async () => undefined,
       write: async () => 1,
+      former: async () => undefined,
       show: async () => {
         leadership.leading = false;
       },
+      shown: async () => undefined,
     },
     clock: { now: () => 0, monotonic: () => 0 },
     providers: new Set(PROVIDERS),
     weighing: TRUST_DEFAULTS,
+    tellers: () => deployed,
     send: () => {
       told += 1;
     },
     onRead: () => {},
+    onMended: () => {},
   });
   await scorer.turn();
   expect(told).toBe(0);
@@ -111,5 +121,5 @@ test("one whose time was up while it stored what it had read tells nobody", asyn
 });
 
 function encode(value: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(value));
+  return writeMessage(value);
 }

@@ -20,6 +20,7 @@ const LIMITS = {
   skewSeconds: 120,
   counterLimit: 2 ** 32 - 1,
   noiseFloorMs: 700,
+  guardWaitMs: 600,
 };
 
 /** Sealer and Opener as a process has them, with keys and epoch at hand and a guard that says yes at once. */

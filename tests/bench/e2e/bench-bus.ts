@@ -6,7 +6,7 @@ export async function connectBench(name: string): Promise<NatsConnection> {
   return connect({
     servers: process.env.BENCH_NATS_URL ?? "",
     name,
-    inboxPrefix: `_INBOX_${name}`,
+    inboxPrefix: `_INBOX.${name}.${name}`,
     noAsyncTraces: true,
     ...(seed === undefined ? {} : { authenticator: nkeyAuthenticator(new TextEncoder().encode(seed)) }),
   });

@@ -1,5 +1,5 @@
 import type { RunningProcess } from "@scbe/testkit";
-import { type Spine, startSpine, transportVariablesOf } from "../../kit/spine.ts";
+import { startSpine } from "../../kit/spine.ts";
 import { nextMessage, type Workers } from "./workers.ts";
 
 /** What becomes of the traces: there is no collector, or it takes them, or it never answers. */
@@ -15,13 +15,13 @@ export interface Deployment {
 export async function startDeployment(collecting: Collecting, workers: Workers): Promise<Deployment> {
   const variables = await tracingVariables(collecting, workers);
   const spine = workers.use(await startSpine({ providers: ["openai"], envelope: false, variables }));
-  const gateway = workers.start("../../kit/gateway-process.ts", ofSpine(spine, "gateway-openai"));
+  const gateway = workers.start("../../kit/gateway-process.ts", spine.environment("gateway-openai"));
   await gateway.output(/serving/);
   return {
     redisUrl: spine.redis?.url ?? "",
     startCaller: (sampled) =>
       workers.startReady("ours-caller.ts", {
-        ...ofSpine(spine, "orchestrator"),
+        ...spine.environment("orchestrator"),
         OTEL_TRACES_SAMPLER_ARG: String(sampled),
       }),
   };
@@ -37,8 +37,4 @@ async function tracingVariables(collecting: Collecting, workers: Workers): Promi
     OTEL_TRACES_SAMPLER: "parentbased_traceidratio",
     OTEL_TRACES_SAMPLER_ARG: "0.01",
   };
-}
-
-function ofSpine(spine: Spine, user: string): Record<string, string> {
-  return { ...spine.variables, ...transportVariablesOf(spine.transport(user)) };
 }

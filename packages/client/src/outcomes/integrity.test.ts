@@ -30,26 +30,31 @@ describe("the integrity of a provider is in doubt", () => {
       for (const script of scripts) script(arrived, nth);
     };
 
-  test("when an answer to this very request does not open; the true one is taken all the same", async () => {
+  test("when an answer to this very request does not open: the request ends at once, and the client refuses the provider until a person clears it", async () => {
     const requestId = randomUUID();
     const events = await stage.told(async () => {
       await request();
-      stage.openai.reset(all(says.broken, truly));
-      const { body } = await request({ requestId });
-      expect(Buffer.from(body).toString()).toBe("true");
+      stage.openai.reset(all(says.accepted, says.broken, truly));
+      const startedAt = performance.now();
+      expect(await failureOf(request({ requestId }))).toMatchObject({ code: "DISTRUSTED" });
+      expect(performance.now() - startedAt).toBeLessThan(ASKED.timeoutMs / 2);
+      expect(await failureOf(request())).toMatchObject({ code: "DISTRUSTED" });
+      expect(stage.openai.arrived).toHaveLength(1);
+      await stage.clear();
+      stage.openai.reset(truly);
+      await request();
     });
     expect(events.map(saying)).toEqual(["openai ok 1", "openai bound_response_fails", "openai ok 1"]);
     expect(events[1]).toMatchObject({ kind: "integrity", request_id: requestId });
   });
 
-  test("once for each envelope, however many come", async () => {
-    stage.openai.reset((arrived, nth) => {
-      all(says.broken, says.broken)(arrived, nth);
-      (nth === 1 ? says.busy : truly)(arrived, nth);
+  test("once for each request, however many come", async () => {
+    const events = await stage.told(async () => {
+      stage.openai.reset(all(says.broken, says.broken));
+      expect(await failureOf(request())).toMatchObject({ code: "DISTRUSTED" });
+      await stage.clear();
     });
-    const events = await stage.told(() => request());
-    const doubt = "openai bound_response_fails";
-    expect(events.map(saying)).toEqual([doubt, doubt, "openai ok 1"]);
+    expect(events.map(saying)).toEqual(["openai bound_response_fails"]);
   });
 
   test.each<[string, Script]>([
@@ -66,11 +71,26 @@ describe("the integrity of a provider is in doubt", () => {
     expect(events.map(saying)).toEqual(["openai timeout"]);
   });
 
-  test("of the candidate that answered so, and of no other one", async () => {
-    stage.openai.reset(all(says.accepted, says.broken));
-    const events = await stage.told(() =>
-      stage.client.request({ ...ASKED, providers: ["openai", "anthropic"], attemptTimeoutMs: 1000 }),
-    );
-    expect(events.map(saying)).toEqual(["openai bound_response_fails", "openai timeout", "anthropic ok 1"]);
+  test("of the candidate that answered so, and of no other one; the next one is asked at once, and all that is under way to it ends", async () => {
+    const events = await stage.told(async () => {
+      stage.openai.reset((arrived, nth) =>
+        (nth < 3 ? says.accepted : all(says.accepted, says.broken))(arrived, nth),
+      );
+      const ask = () => stage.client.request({ ...ASKED, providers: ["openai", "anthropic"] });
+      const answers = await Promise.all([ask(), ask(), ask()]);
+      const passedOver = [{ provider: "openai", code: "DISTRUSTED", envelopes: 1 }];
+      for (const answer of answers) expect(answer).toMatchObject({ provider: "anthropic", passedOver });
+      await stage.clear();
+    });
+    expect(events.map(saying)).toEqual(["openai bound_response_fails", "anthropic ok 3"]);
+  });
+
+  test("without any scorer, too: it stays refused", async () => {
+    await using alone = await TrustStage.start({ scorer: false });
+    await alone.reset();
+    alone.openai.reset(all(says.accepted, says.broken));
+    const ask = () => failureOf(alone.client.request({ ...ASKED, provider: "openai" }));
+    expect([(await ask()).code, (await ask()).code]).toEqual(["DISTRUSTED", "DISTRUSTED"]);
+    expect(alone.openai.arrived).toHaveLength(1);
   });
 });

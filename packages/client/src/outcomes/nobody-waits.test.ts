@@ -1,4 +1,4 @@
-import { SUBJECTS } from "@scbe/contracts";
+import { patternOf } from "@scbe/contracts";
 import { afterEach, expect, test } from "vitest";
 import { says } from "../../test/scripts.ts";
 import { ASKED, failureOf, TrustStage } from "../../test/trust-stage.ts";
@@ -45,7 +45,7 @@ test("where there is no trust scorer, requests are as ever, and the client can b
 test("where the trust scorer does not answer, requests are as ever, and the client can be closed", async () => {
   stage = await TrustStage.start({ scorer: false });
   let heard = 0;
-  await using _mute = stage.deployment.bus.subscribe(`${SUBJECTS.trustTell}.*`, () => {
+  await using _mute = stage.deployment.bus.subscribe(patternOf("trustTell"), () => {
     heard += 1;
   });
   await stage.deployment.bus.flush();

@@ -24,6 +24,8 @@ function request(change: Partial<RequestOptions> = {}, client: Client = stage.cl
 async function noise(change: Partial<RequestOptions> = {}, client: Client = stage.client): Promise<void> {
   stage.openai.reset(says.noise);
   expect(await failureOf(request(change, client))).toMatchObject({ code: "REFUSED" });
+  // Another provider answers: what this process seals is good.
+  await request({ provider: "anthropic" }, client);
 }
 
 async function told(run: () => Promise<unknown>): Promise<string[]> {
@@ -72,10 +74,30 @@ test("not while the guards do not say which epoch is in force", async () => {
   expect(events).toEqual([REFUSED, REFUSED, REFUSED, REFUSED_AGAIN]);
 });
 
-test("not to a process none of whose envelopes anybody has opened", async () => {
+test("not to a process that every provider refuses, though all have served it just before", async () => {
+  const events = await told(async () => {
+    for (const it of [stage.openai, stage.anthropic]) it.reset(says.noise);
+    for (let n = 0; n < 3; n += 1) {
+      for (const provider of ["openai", "anthropic"])
+        expect(await failureOf(request({ provider }))).toMatchObject({ code: "REFUSED" });
+    }
+    stage.anthropic.reset(({ answer }) => answer("of anthropic"));
+  });
+  expect(events).toEqual([REFUSED, REFUSED, REFUSED]);
+});
+
+test("not of a model that its provider has never served to this process", async () => {
+  const events = await told(async () => {
+    for (let n = 0; n < 3; n += 1) await noise({ model: "gpt-99" });
+  });
+  expect(events).toEqual([REFUSED, REFUSED, REFUSED]);
+});
+
+test("not to a process none of whose envelopes any provider has opened", async () => {
   await using other = await stage.deployment.orchestrator({ variables: VARIABLES });
   const events = await told(async () => {
-    for (let n = 0; n < 3; n += 1) await noise({}, other);
+    stage.openai.reset(says.noise);
+    for (let n = 0; n < 3; n += 1) await failureOf(request({}, other));
     await other[Symbol.asyncDispose]();
   });
   expect(events).toEqual([REFUSED, REFUSED, REFUSED]);

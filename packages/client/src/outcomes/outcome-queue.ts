@@ -3,24 +3,30 @@ import {
   type ErrorCode,
   isScbeError,
   type OutcomeReportResult,
-  subjectFor,
+  readMessage,
+  subjectOf,
   TOLD_MAX,
   type ToldEvent,
+  ToldReceipt,
   type TrustTelling,
+  writeMessage,
 } from "@scbe/contracts";
 import { type Bus, backoffMs, type Logger } from "@scbe/service-kit";
 
 export interface OutcomeQueueOptions {
-  readonly bus: Pick<Bus, "request" | "onConnection">;
+  readonly bus: Pick<Bus, "user" | "request" | "onConnection">;
   readonly log: Logger;
   /** What has become of some. */
   onResult(result: OutcomeReportResult, count: number): void;
+  /** A report of a provider's integrity is in the trust stream, under this number or a lower one; `undefined`: it was dropped, or where it is was not told. */
+  onIntegritySettled(provider: string, seq: number | undefined): void;
 }
 
 /** Events that wait for their acknowledgement; of an integrity in doubt there is always room for some more. */
 export const WAITING_MAX = 65_536;
 const INTEGRITY_WAITING_MAX = WAITING_MAX + 1024;
 const TELL_TIMEOUT_MS = 2000;
+const RECEIPT_BYTES_MAX = 256;
 const RETRY = { firstMs: 100, maxMs: 5000 };
 /** To ask again would be answered likewise. */
 const HOPELESS: ReadonlySet<ErrorCode> = new Set(["BAD_REQUEST", "FORBIDDEN", "TOO_LARGE"]);
@@ -55,6 +61,7 @@ export class OutcomeQueue implements AsyncDisposable {
     const { waiting } = this;
     if (waiting >= (event.kind === "integrity" ? INTEGRITY_WAITING_MAX : WAITING_MAX)) {
       this.#drop(waiting);
+      this.#tellIntegrity(event.provider, [event], undefined);
       return;
     }
     const { provider } = event;
@@ -101,8 +108,10 @@ export class OutcomeQueue implements AsyncDisposable {
     const telling: TrustTelling = { v: 1, events };
     try {
       const options = { timeoutMs: TELL_TIMEOUT_MS, traced: false };
-      await bus.request(subjectFor("trustTell", provider), Buffer.from(JSON.stringify(telling)), options);
+      const subject = subjectOf("trustTell", { user: bus.user, provider });
+      const { data } = await bus.request(subject, writeMessage(telling), options);
       this.#settle(provider, events, "acknowledged");
+      this.#tellIntegrity(provider, events, readMessage(data, ToldReceipt, RECEIPT_BYTES_MAX)?.seq);
       this.#isDropping = false;
       return true;
     } catch (error) {
@@ -111,12 +120,17 @@ export class OutcomeQueue implements AsyncDisposable {
         if (!this.#isDropping) log.error({ provider, code }, "outcomes of requests are dropped: refused");
         this.#isDropping = true;
         this.#settle(provider, events, "dropped");
+        this.#tellIntegrity(provider, events, undefined);
         return true;
       }
       onResult("failed", events.length);
       this.#failure = code;
       return false;
     }
+  }
+
+  #tellIntegrity(provider: string, events: readonly ToldEvent[], seq: number | undefined): void {
+    for (const { kind } of events) if (kind === "integrity") this.#options.onIntegritySettled(provider, seq);
   }
 
   #settle(provider: string, events: readonly ToldEvent[], result: OutcomeReportResult): void {

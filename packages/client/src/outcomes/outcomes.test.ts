@@ -1,13 +1,15 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import { type OutcomeEvent, type OutcomeResult, ScbeError, serviceErrorHeaders } from "@scbe/contracts";
 import { type Bus, connectBus, createLogger, Registry, systemClock } from "@scbe/service-kit";
-import { eventually, type NatsServer, startNats } from "@scbe/testkit";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { collectLogs, eventually, type NatsServer, startNats } from "@scbe/testkit";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { HeardOutcomes } from "../../test/heard-outcomes.ts";
-import { Outcomes } from "./outcomes.ts";
+import { Outcomes, type Wait } from "./outcomes.ts";
 
 const log = createLogger({ name: "test", level: "silent" });
 const LONG = { timeoutMs: 60_000 };
+const KIND = { intent: "chat", model: "gpt-5" };
 
 let nats: NatsServer;
 let bus: Bus;
@@ -15,6 +17,7 @@ let metrics: Registry;
 let outcomes: Outcomes;
 let scorer: Bus;
 let heard: HeardOutcomes;
+let latched: string[];
 
 beforeEach(async () => {
   nats = await startNats();
@@ -23,7 +26,20 @@ beforeEach(async () => {
   heard = new HeardOutcomes(scorer);
   await scorer.flush();
   metrics = new Registry();
-  outcomes = new Outcomes({ bus, clock: systemClock, log, metrics });
+  latched = [];
+  const latches = {
+    latch: (provider: string) => void latched.push(provider),
+    settled: (provider: string, seq: number | undefined) => void latched.push(`${provider} stored at ${seq}`),
+  };
+  outcomes = new Outcomes({
+    bus,
+    clock: systemClock,
+    log,
+    metrics,
+    latches,
+    timeoutMinMs: 1000,
+    isTold: true,
+  });
 });
 afterEach(async () => {
   await outcomes[Symbol.asyncDispose]();
@@ -34,7 +50,7 @@ afterEach(async () => {
 
 function note(result: OutcomeResult, provider = "openai", latencyMs = 5): string {
   const requestId = randomUUID();
-  outcomes.note({ provider, requestId, result, latencyMs });
+  outcomes.note({ provider, ...KIND, requestId, result, latencyMs });
   return requestId;
 }
 
@@ -75,6 +91,21 @@ test("successes in a row are one event, and what stands between them is told in 
   expect(events[0]).not.toHaveProperty("request_id");
   // Until it was told, from the sending of its first one.
   expect(events[2]?.latency_ms).toBeGreaterThanOrEqual(400 + 200);
+});
+
+test("where a deployment has no scorers nothing is told, nothing waits, and an integrity that fails latches all the same", async () => {
+  await using alone = new Outcomes({
+    ...{ bus, clock: systemClock, log: collectLogs().log, metrics: new Registry(), timeoutMinMs: 1000 },
+    latches: { latch: (provider) => void latched.push(provider), settled: () => undefined },
+    isTold: false,
+  });
+  for (const result of ["ok", "timeout"] as const)
+    alone.note({ provider: "openai", ...KIND, requestId: randomUUID(), result, latencyMs: 5 });
+  alone.blame("openai", randomUUID());
+  expect(latched).toEqual(["openai"]);
+  note("timeout", "xai");
+  await eventually(async () => (await told()).length > 0);
+  expect(await told()).toEqual([["xai", "timeout", 1]]);
 });
 
 test("disposing tells what was not told yet", async () => {
@@ -135,7 +166,7 @@ test("what is refused as malformed or forbidden is dropped, for it would be agai
   await scorer[Symbol.asyncDispose]();
   scorer = await connectBus({ servers: [nats.url], name: "trust-scorer", log });
   const refusal = serviceErrorHeaders(new ScbeError("BAD_REQUEST", "no"));
-  scorer.subscribe("scbe.v1.trust.tell.*", ({ reply }) =>
+  scorer.subscribe("scbe.v1.trust.tell.*.*", ({ reply }) =>
     scorer.publish(reply ?? "", new Uint8Array(0), refusal),
   );
   await scorer.flush();
@@ -165,4 +196,65 @@ test("a run took from the sending of its first request, and no time is more or l
     (heard.events as OutcomeEvent[]).find((it) => it.provider === provider)?.latency_ms ?? Number.NaN;
   expect(latency("openai")).toBeGreaterThanOrEqual(400);
   expect([latency("xai"), latency("mistral")]).toEqual([3_600_000, 0]);
+});
+
+test("a blame latches the provider here at once, before any scorer has heard of it, and its receipt is handed on", async () => {
+  heard.seq = 77;
+  outcomes.blame("openai", randomUUID());
+  expect(latched).toEqual(["openai"]);
+  await eventually(() => latched.length === 2);
+  expect(latched[1]).toBe("openai stored at 77");
+});
+
+describe("a wait in vain is told", () => {
+  const wait = (givenMs: number, more: Partial<Wait> = {}, provider = "openai"): void =>
+    outcomes.timedOut(
+      { provider, ...KIND, requestId: randomUUID(), latencyMs: givenMs },
+      { of: "answer", givenMs, isUnopened: false, ...more },
+    );
+  const answered = (provider: string, ms: number): void => {
+    for (let n = 0; n < 30; n += 1) outcomes.answered(provider, KIND, ms);
+  };
+
+  async function tolds(): Promise<string[]> {
+    await outcomes[Symbol.asyncDispose]();
+    return (await told()).map(([provider, what]) => `${provider} ${what}`);
+  }
+
+  test("when it was long enough for any provider, or usual for this one, and else not", async () => {
+    for (let n = 0; n < 7; n += 1) wait(999);
+    wait(1000);
+    answered("xai", 200);
+    for (let n = 0; n < 7; n += 1) wait(150, {}, "xai");
+    wait(400, {}, "xai");
+    expect(await tolds()).toEqual(["openai timeout", "xai timeout"]);
+  });
+
+  test("of a first sign of life by the usual of those", async () => {
+    answered("openai", 500);
+    for (let n = 0; n < 30; n += 1) outcomes.signed("openai", 5);
+    wait(100, { of: "answer" });
+    wait(100, { of: "sign" });
+    expect(await tolds()).toEqual(["openai timeout"]);
+  });
+
+  test("where something came that this process could not open, only when it opens another provider's since", async () => {
+    wait(5000, { isUnopened: true });
+    wait(5000, { isUnopened: true }, "xai");
+    await delay(2);
+    outcomes.answered("xai", KIND, 5);
+    await delay(2);
+    wait(5000, { isUnopened: true });
+    expect(await tolds()).toEqual(["openai timeout"]);
+  });
+});
+
+test("an answer that is later than its caller expects is a success, unless the provider usually keeps that time", async () => {
+  const late = (expectedMs: number): void =>
+    outcomes.late({ provider: "openai", ...KIND, requestId: randomUUID(), latencyMs: 800 }, expectedMs);
+  for (let n = 0; n < 30; n += 1) outcomes.answered("openai", KIND, 200);
+  late(100);
+  late(500);
+  await outcomes[Symbol.asyncDispose]();
+  expect((await told()).map(([, what]) => what)).toEqual(["ok", "latency"]);
 });

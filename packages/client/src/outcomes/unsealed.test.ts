@@ -36,8 +36,14 @@ const request = (expects?: Expectations) =>
 test("neither its success nor any failure is told", async () => {
   handler = echo;
   await request();
-  await controller.kill({ mode: "fallback", cause: "availability" });
-  await eventually(async () => !(await request()).isSealed);
+  await controller.change({ fallback: { causes: ["availability"] } });
+  const obeyed = (digest: string) => {
+    const verifiers = () =>
+      controller.asked.flatMap((it) => (it.held?.digest === digest ? [it.verifier] : []));
+    return eventually(() => new Set(verifiers()).size === 2);
+  };
+  await obeyed((await controller.kill({ cause: "availability" })).digest);
+  expect(await request()).toMatchObject({ isSealed: false });
   const failing = async (code: ErrorCode, expects?: Expectations): Promise<void> =>
     expect(await failureOf(request(expects))).toMatchObject({ code });
   await failing("BAD_ANSWER", { contentType: "text/html" });
@@ -45,7 +51,9 @@ test("neither its success nor any failure is told", async () => {
   await failing("HANDLER_FAILED");
   handler = () => Promise.reject(new ScbeError("TIMEOUT", "too slow"));
   await failing("TIMEOUT");
-  await controller.release();
+  expect(new Set(controller.asked.map(({ fallback }) => fallback))).toEqual(new Set([true]));
+  // A gateway that still holds the kill refuses what is sealed, which is told.
+  await obeyed((await controller.release()).digest);
   handler = () => Promise.reject(new ScbeError("BUSY", "full"));
   await eventually(async () => {
     await failing("BUSY");

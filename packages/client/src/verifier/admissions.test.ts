@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { type AdmitItem, decodeAdmitBatch, encodeVerdicts, subjectFor } from "@scbe/contracts";
+import { type AdmitItem, decodeAdmitBatch, encodeVerdicts, patternOf, subjectOf } from "@scbe/contracts";
 import { connectBus, createLogger, systemClock } from "@scbe/service-kit";
-import { type NatsServer, startNats } from "@scbe/testkit";
+import { eventually, type NatsServer, startNats } from "@scbe/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Admissions } from "./admissions.ts";
 
@@ -35,7 +35,7 @@ async function guarded(
   const batches: AdmitItem[][] = [];
   const providers: string[] = [];
   stack.use(
-    guard.subscribe("scbe.v1.replay.admit.*", ({ data, subject, reply }) => {
+    guard.subscribe(patternOf("admit"), ({ data, subject, reply }) => {
       const items = decodeAdmitBatch(data);
       batches.push(items);
       providers.push(subject);
@@ -59,7 +59,9 @@ test("admits of one turn travel as one request for each provider, and each gets 
   ]);
   expect(verdicts).toEqual(["fresh", "replay", "fresh", "replay", "fresh"]);
   expect(setup.batches.map((batch) => batch.length)).toEqual([4, 1]);
-  expect(setup.providers).toEqual([subjectFor("admit", "openai"), subjectFor("admit", "xai")]);
+  expect(setup.providers).toEqual(
+    ["openai", "xai"].map((provider) => subjectOf("admit", { user: "opener", provider })),
+  );
 });
 
 test("a turn of more items than a batch may hold travels as several", async () => {
@@ -82,6 +84,47 @@ test("a guard that swallowed the question is asked again, with the same attempts
   expect(setup.batches[0]).toEqual(setup.batches[1]);
 });
 
+test("while the group answers others, one that was swallowed is asked again many times; while it answers none, a few times", async () => {
+  let isSlow = false;
+  await using setup = await guarded((items) =>
+    isSlow || items[0]?.counter === 7 ? undefined : encodeVerdicts(items.map(() => "fresh")),
+  );
+  const asked = (counter: number): number =>
+    setup.batches.filter((batch) => batch[0]?.counter === counter).length;
+  const swallowed = setup.admissions.admit(item(7), "openai");
+  await eventually(() => asked(7) === 1);
+  let isOver = false;
+  const others = (async () => {
+    while (!isOver) expect(await setup.admissions.admit(item(1), "openai")).toBe("fresh");
+  })();
+  expect(await swallowed).toBe("refused");
+  isOver = true;
+  await others;
+  expect(asked(7)).toBeGreaterThanOrEqual(10);
+  expect(asked(7)).toBeLessThanOrEqual(16);
+  isSlow = true;
+  expect(await setup.admissions.admit(item(9), "openai")).toBe("refused");
+  expect(await setup.admissions.admit(item(8), "openai")).toBe("refused");
+  expect(asked(8)).toBeLessThanOrEqual(5);
+});
+
+test("a group that answers everything slowly is asked no more than three times", async () => {
+  await using guard = await connectBus({ servers: [nats.url], name: "guard", log });
+  await using bus = await connectBus({ servers: [nats.url], name: "opener", log });
+  const asked = new Map<string, number>();
+  guard.subscribe(patternOf("admit", { provider: "groq" }), ({ data, reply }) => {
+    const key = Buffer.from(data).toString("hex");
+    asked.set(key, (asked.get(key) ?? 0) + 1);
+    if (asked.get(key) === 1 && reply !== undefined)
+      setTimeout(() => guard.publish(reply, encodeVerdicts(["fresh"])), 200);
+  });
+  await guard.flush();
+  const admissions = new Admissions({ bus, clock: systemClock, log, timeoutMs: 600 });
+  for (let n = 0; n < 6; n += 1) expect(await admissions.admit(item(), "groq")).toBe("fresh");
+  expect([...asked.values()].length).toBe(6);
+  expect(Math.max(...asked.values())).toBeLessThanOrEqual(3);
+});
+
 test("without a verdict in time it is refused", async () => {
   await using setup = await guarded(() => undefined);
   const started = performance.now();
@@ -102,7 +145,7 @@ test("a guard that joins its group within the time still decides", async () => {
   const verdict = admissions.admit(item(), "google");
   await new Promise((resolve) => setTimeout(resolve, 100));
   await using guard = await connectBus({ servers: [nats.url], name: "guard", log });
-  guard.subscribe(subjectFor("admit", "google"), ({ reply }) => {
+  guard.subscribe(patternOf("admit", { provider: "google" }), ({ reply }) => {
     if (reply !== undefined) guard.publish(reply, encodeVerdicts(["fresh"]));
   });
   expect(await verdict).toBe("fresh");

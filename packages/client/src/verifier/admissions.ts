@@ -8,7 +8,7 @@ import {
   encodeAdmitTraces,
   HEADERS,
   isScbeError,
-  subjectFor,
+  subjectOf,
 } from "@scbe/contracts";
 import type { Admission } from "@scbe/envelope";
 import {
@@ -47,12 +47,13 @@ interface Waiting {
   readonly span: Span;
 }
 
-/**
- * A frozen member of the queue group swallows what it was given; the same attempt may be asked again. As each further
- * asking waits twice as long, the group is asked four times in the default of 600 ms: of two members, one of them frozen,
- * one question in sixteen is lost, until the server drops the frozen one.
- */
+/** A frozen member of the queue group swallows what it was given; the same attempt may be asked again. */
 const ASK_AGAIN_AFTER_MS = 75;
+/**
+ * If the group answered another question quickly within the last `timeoutMs`, a question without an answer was swallowed by a frozen member. It is
+ * sent until it reaches another one: 16 times in the default of 600 ms. Otherwise the group is slow, and the interval doubles: 4 times.
+ */
+const ASK_SWALLOWED_AGAIN_AFTER_MS = 35;
 /** Nobody in the queue group: a guard that is restarted may be back before the time is up. */
 const RETRY = { firstMs: 25, maxMs: 150 };
 
@@ -65,6 +66,8 @@ export class Admissions implements Admission {
   #turn = new Map<string, Waiting[]>();
   #waiting = 0;
   #observer: AdmissionsObserver | undefined;
+  /** When the group last answered a question before it was sent again, in monotonic ms. */
+  #quickAnswerAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: AdmissionsOptions) {
     this.#options = options;
@@ -85,11 +88,15 @@ export class Admissions implements Admission {
     this.#waiting += 1;
     return new Promise((decide) => {
       if (this.#turn.size === 0) outsideTraces(() => setImmediate(() => this.#endTurn()));
-      const span = requestSpan(subjectFor("admit", provider), ADMIT_ITEM_BYTES);
+      const span = requestSpan(this.#subjectOf(provider), ADMIT_ITEM_BYTES);
       const waiting = this.#turn.get(provider);
       if (waiting === undefined) this.#turn.set(provider, [{ item, askedAt, decide, span }]);
       else waiting.push({ item, askedAt, decide, span });
     });
+  }
+
+  #subjectOf(provider: string): string {
+    return subjectOf("admit", { user: this.#options.bus.user, provider });
   }
 
   #endTurn(): void {
@@ -114,6 +121,13 @@ export class Admissions implements Admission {
     }
   }
 
+  #againAfterMs(asked: number): number {
+    const { clock, timeoutMs } = this.#options;
+    const isQuick = clock.monotonic() - this.#quickAnswerAt < timeoutMs;
+    if (asked > 1 && isQuick) return ASK_SWALLOWED_AGAIN_AFTER_MS;
+    return ASK_AGAIN_AFTER_MS * 2 ** (asked - 1);
+  }
+
   async #ask(provider: string, batch: readonly Waiting[]): Promise<readonly AdmitVerdict[]> {
     const { bus, clock, timeoutMs, log } = this.#options;
     const data = encodeAdmitBatch(batch.map(({ item }) => item));
@@ -122,8 +136,12 @@ export class Admissions implements Admission {
     for (let tries = 1; ; tries += 1) {
       const leftMs = deadline - clock.monotonic();
       try {
-        const options = { timeoutMs: leftMs, againAfterMs: ASK_AGAIN_AFTER_MS, traced: false, ...headers };
-        const answer = await bus.request(subjectFor("admit", provider), data, options);
+        const againAfterMs = (asked: number): number => this.#againAfterMs(asked);
+        const options = { timeoutMs: leftMs, againAfterMs, traced: false, ...headers };
+        const askedAt = clock.monotonic();
+        const answer = await bus.request(this.#subjectOf(provider), data, options);
+        const now = clock.monotonic();
+        if (now - askedAt < ASK_AGAIN_AFTER_MS) this.#quickAnswerAt = now;
         return decodeVerdicts(answer.data, batch.length);
       } catch (error) {
         const pauseMs = backoffMs(tries, Math.random(), RETRY);

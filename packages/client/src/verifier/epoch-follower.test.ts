@@ -1,4 +1,4 @@
-import { type EpochRecord, SUBJECTS } from "@scbe/contracts";
+import { type EpochRecord, patternOf, SUBJECTS, writeMessage } from "@scbe/contracts";
 import { type Bus, connectBus, createLogger, createReadiness, systemClock } from "@scbe/service-kit";
 import { eventually, type NatsServer, startNats } from "@scbe/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -17,7 +17,7 @@ const SECOND = "BBBBBBBBBBBBBBBBBBBBBA";
 
 function record(epoch: string, generation: number, env: EpochRecord["env"] = "dev"): Uint8Array {
   const value: EpochRecord = { v: 1, env, epoch, generation, store: "s", from: 0, to: 1 };
-  return Buffer.from(JSON.stringify(value));
+  return writeMessage(value);
 }
 
 /** A follower, and a guard whose answer can be changed. */
@@ -26,7 +26,7 @@ async function following(firstAnswer: Uint8Array | undefined) {
   const guard: Bus = stack.use(await connectBus({ servers: [nats.url], name: "guard", log }));
   const state = { answer: firstAnswer, asked: 0 };
   stack.use(
-    guard.subscribe(SUBJECTS.epochGet, ({ reply }) => {
+    guard.subscribe(patternOf("epochGet"), ({ reply }) => {
       state.asked += 1;
       if (reply !== undefined && state.answer !== undefined) guard.publish(reply, state.answer);
     }),

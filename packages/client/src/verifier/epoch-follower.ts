@@ -1,4 +1,11 @@
-import { type Environment, EpochRecord, isScbeError, SUBJECTS } from "@scbe/contracts";
+import {
+  type Environment,
+  isScbeError,
+  KnownEpoch,
+  type ReadEpoch,
+  SUBJECTS,
+  subjectOf,
+} from "@scbe/contracts";
 import type { Epochs } from "@scbe/envelope";
 import type { Bus, Clock, Logger, Readiness } from "@scbe/service-kit";
 
@@ -15,16 +22,12 @@ const ASK_TIMEOUT_MS = 1000;
 const ASK_AGAIN_AFTER_MS = 250;
 const SILENCE_MS = 2000;
 const LOOK_EVERY_MS = 500;
-const RECORD_BYTES_MAX = 1024;
 
-/**
- * The replay epoch that requests are sealed for. A broadcast is obeyed only if its generation is higher, since one that
- * was held back may come late; the answer to our own question counts whatever its generation, since after a rollback of
- * the guards' record it may be lower. Asks at start, after a reconnect and when broadcasts stay away.
- */
+/** The replay epoch that requests are sealed for ({@link KnownEpoch}). Asks at start, after a reconnect and when broadcasts stay away. */
 export class EpochFollower implements Epochs, AsyncDisposable {
   readonly #options: EpochFollowerOptions;
   readonly #stack = new AsyncDisposableStack();
+  readonly #known: KnownEpoch;
   /** One object for as long as the epoch stays the same. */
   #epoch: Uint8Array | undefined;
   #text = "";
@@ -36,7 +39,8 @@ export class EpochFollower implements Epochs, AsyncDisposable {
 
   constructor(options: EpochFollowerOptions) {
     this.#options = options;
-    const { bus, clock, readiness } = options;
+    const { bus, clock, readiness, env } = options;
+    this.#known = new KnownEpoch(env);
     readiness.declare("epoch");
     this.#heardAt = clock.monotonic();
     this.#stack.use(bus.subscribe(SUBJECTS.epoch, ({ data }) => this.#hear(data)));
@@ -75,14 +79,12 @@ export class EpochFollower implements Epochs, AsyncDisposable {
   async #question(): Promise<boolean> {
     const { bus, log } = this.#options;
     try {
-      const { data } = await bus.request(SUBJECTS.epochGet, new Uint8Array(0), {
+      const { data } = await bus.request(subjectOf("epochGet", { user: bus.user }), new Uint8Array(0), {
         timeoutMs: ASK_TIMEOUT_MS,
         againAfterMs: ASK_AGAIN_AFTER_MS,
         traced: false,
       });
-      const record = this.#decode(data);
-      if (record !== undefined) this.#take(record);
-      return record !== undefined;
+      return this.#follow(this.#known.answered(data));
     } catch (error) {
       log.debug({ code: isScbeError(error) ? error.code : "INTERNAL" }, "nobody told the replay epoch");
       return false;
@@ -90,41 +92,29 @@ export class EpochFollower implements Epochs, AsyncDisposable {
   }
 
   #hear(data: Uint8Array): void {
-    const record = this.#decode(data);
-    if (record === undefined) return;
-    this.#heardAt = this.#options.clock.monotonic();
-    if (record.generation > this.#generation) this.#take(record);
+    this.#follow(this.#known.hear(data));
   }
 
-  #take({ epoch, generation }: EpochRecord): void {
+  /** Takes over what is known after a message was read; false: it was none. */
+  #follow(read: ReadEpoch): boolean {
     const { readiness, clock, log } = this.#options;
+    if (!read.ok) {
+      log.warn({ reason: read.reason }, "a replay epoch was not used: malformed, or of another environment");
+      return false;
+    }
+    this.#heardAt = clock.monotonic();
+    const { epoch, generation } = this.#known.record ?? read.record;
     if (generation !== this.#generation) log.info({ generation }, "the replay epoch in force");
     if (epoch !== this.#text) this.#epoch = Buffer.from(epoch, "base64url");
     this.#text = epoch;
     this.#generation = generation;
-    this.#heardAt = clock.monotonic();
     readiness.set("epoch", { ok: true });
+    return true;
   }
 
   #look(): void {
     if (this.#asking === undefined && this.#options.clock.monotonic() - this.#heardAt > SILENCE_MS) {
       void this.ask();
     }
-  }
-
-  /** The record, if it is one, and of this environment. */
-  #decode(data: Uint8Array): EpochRecord | undefined {
-    const record = data.length > RECORD_BYTES_MAX ? undefined : parse(data);
-    if (record?.env === this.#options.env) return record;
-    this.#options.log.warn("a replay epoch was not used: malformed, or of another environment");
-    return undefined;
-  }
-}
-
-function parse(data: Uint8Array): EpochRecord | undefined {
-  try {
-    return EpochRecord.parse(JSON.parse(Buffer.from(data).toString("utf8")));
-  } catch {
-    return undefined;
   }
 }

@@ -35,7 +35,7 @@ test("a grant brings the keyring's subkeys: what one seals, the other opens", as
     ring_generation: deployment.keyring.ring.generation,
   });
   const theirs = deployment.keyring.subkeys("k1");
-  const limits = { windowSeconds: 300, skewSeconds: 0, counterLimit: 10, noiseFloorMs: 0 };
+  const limits = { windowSeconds: 300, skewSeconds: 0, counterLimit: 10, noiseFloorMs: 0, guardWaitMs: 600 };
   const epochs = { current: () => Buffer.alloc(16) };
   const sealer = new Sealer({ keys: { active: () => subkeys }, epochs, clock: systemClock }, limits);
   const serves = { providers: ["openai"], intents: ["chat"] };

@@ -1,5 +1,4 @@
-import type { GrantMeta } from "@scbe/contracts";
-import { type Environment, GrantAnswer, ScbeError, subjectFor } from "@scbe/contracts";
+import { type Environment, type GrantMeta, ScbeError, subjectOf, writeMessage } from "@scbe/contracts";
 import { importSubkeys, type Subkeys } from "@scbe/envelope";
 import { askGrant, readGrant } from "@scbe/envelope/grant";
 import type { Bus, Identity } from "@scbe/service-kit";
@@ -20,7 +19,6 @@ export interface GrantSource {
 
 const GRANT_TIMEOUT_MS = 2000;
 const ASK_AGAIN_AFTER_MS = 250;
-const ANSWER_BYTES_MAX = 16_384;
 
 /**
  * Subkeys from the keyring, by one grant.
@@ -32,25 +30,14 @@ export async function fetchGrant(
 ): Promise<{ readonly subkeys: Subkeys; readonly meta: GrantMeta }> {
   const { kid, provider, intent } = wanted;
   const { question, keys } = await askGrant({ env, provider, intent, kid }, identity);
-  const reply = await bus.request(subjectFor("grant", provider), Buffer.from(JSON.stringify(question)), {
+  const reply = await bus.request(subjectOf("grant", { user: bus.user, provider }), writeMessage(question), {
     timeoutMs: GRANT_TIMEOUT_MS,
     againAfterMs: ASK_AGAIN_AFTER_MS,
   });
-  const grant = await readGrant({ answer: decodeAnswer(reply.data), question, keys }, keyringPublicKey);
-  if (!grant.ok) throw unusable(`its ${grant.reason} does not hold`);
+  const grant = await readGrant({ answer: reply.data, question, keys }, keyringPublicKey);
+  if (!grant.ok) {
+    throw new ScbeError("FORBIDDEN", `an answer for a grant was not used: ${grant.reason}`);
+  }
   const names = { env, provider, intent, kid: grant.meta.kid };
   return { subkeys: importSubkeys(names, grant.material), meta: grant.meta };
-}
-
-function decodeAnswer(data: Uint8Array): GrantAnswer {
-  if (data.length > ANSWER_BYTES_MAX) throw unusable("it is too large");
-  try {
-    return GrantAnswer.parse(JSON.parse(Buffer.from(data).toString("utf8")));
-  } catch (cause) {
-    throw unusable("it is malformed", cause);
-  }
-}
-
-function unusable(why: string, cause?: unknown): ScbeError {
-  return new ScbeError("FORBIDDEN", `an answer for a grant was not used: ${why}`, { cause });
 }

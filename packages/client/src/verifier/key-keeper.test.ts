@@ -1,10 +1,17 @@
 import type { GrantQuestion, RingState } from "@scbe/contracts";
-import { type Clock, createReadiness, loadIdentity, type Readiness, systemClock } from "@scbe/service-kit";
+import {
+  type Clock,
+  createReadiness,
+  loadIdentity,
+  type Readiness,
+  Registry,
+  systemClock,
+} from "@scbe/service-kit";
 import { collectLogs, eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Deployment, startDeployment } from "../../test/deployment.ts";
+import { HeldKeys } from "./held-keys.ts";
 import { KeyKeeper } from "./key-keeper.ts";
-import { SubkeyStore } from "./subkey-store.ts";
 
 let deployment: Deployment;
 
@@ -14,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => deployment[Symbol.asyncDispose]());
 
 interface Keeping extends AsyncDisposable {
-  readonly store: SubkeyStore;
+  readonly store: HeldKeys;
   readonly readiness: Readiness;
   readonly clock: { skewMs: number } & Clock;
   /** Of the kid that seals for openai/chat. */
@@ -57,11 +64,12 @@ function start(intents: readonly string[] = ["chat"]): Keeping {
     now: () => Date.now() + clock.skewMs,
     monotonic: systemClock.monotonic,
   };
-  const store = new SubkeyStore();
+  const store = new HeldKeys({ providers: ["openai"], intents, now: clock.now });
   const readiness = createReadiness();
   const source = { bus, identity, env: "dev" as const, keyringPublicKey };
   const { log } = collectLogs();
-  const keeper = new KeyKeeper({ store, source, providers: ["openai"], intents, clock, log, readiness });
+  const metrics = new Registry();
+  const keeper = new KeyKeeper({ keys: store, source, clock, log, readiness, metrics });
   return {
     store,
     readiness,
@@ -200,7 +208,7 @@ describe("a ring", () => {
     await using keeper = await keeping();
     const { generation } = deployment.keyring.ring;
     const keys = [{ kid: "k1", state: "compromised" as const, not_after: null }];
-    for (const older of [generation, generation - 1, 0]) {
+    for (const older of [generation, generation - 1, 1]) {
       await deployment.keyring.broadcast({ env: "dev", generation: older, keys });
     }
     await heard();

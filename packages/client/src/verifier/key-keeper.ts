@@ -1,18 +1,27 @@
-import { type GrantMeta, isScbeError, type RingState, SUBJECTS } from "@scbe/contracts";
-import { backoffMs, type Clock, type Logger, type Readiness } from "@scbe/service-kit";
+import { type HeldGeneration, isScbeError, type RingState, SUBJECTS, subjectOf } from "@scbe/contracts";
+import { type ClaimedRing, claimedRing, verifyRing } from "@scbe/envelope/grant";
+import {
+  backoffMs,
+  type Clock,
+  counter,
+  type Logger,
+  LogLimiter,
+  LookUp,
+  type Readiness,
+  type Registry,
+  SignedBroadcasts,
+} from "@scbe/service-kit";
 import { fetchGrant, type GrantSource, type WantedKey } from "./fetch-grant.ts";
-import { isNews, readRingMessage } from "./read-ring-message.ts";
-import { mayOpen, openableKeys, type SubkeyStore } from "./subkey-store.ts";
+import type { HeldKeys } from "./held-keys.ts";
 
 export interface KeyKeeperOptions {
-  readonly store: SubkeyStore;
+  readonly keys: HeldKeys;
   readonly source: GrantSource;
-  readonly providers: readonly string[];
-  readonly intents: readonly string[];
   readonly clock: Clock;
   readonly log: Logger;
   /** Shows the state as the dependency `keys`. */
   readonly readiness: Readiness;
+  readonly metrics: Registry;
 }
 
 const PARALLEL_GRANTS_MAX = 8;
@@ -20,16 +29,15 @@ const RETRY = { firstMs: 250, maxMs: 5000 };
 const SWEEP_MS = 1000;
 
 /**
- * Keeps the store at what the keyring's ring says: fetches every (openable kid, own provider, own intent) at start, when
- * the ring changes and after a reconnect, and drops what may not open any more. Until a first ring is heard the active
- * keys alone are fetched.
+ * Tells {@link HeldKeys} what the keyring says: hears and asks for the ring, and fetches what is missing at start, when the ring changes
+ * and after a reconnect.
  */
 export class KeyKeeper implements AsyncDisposable {
   readonly #options: KeyKeeperOptions;
   readonly #stack = new AsyncDisposableStack();
-  #ring: RingState | undefined;
-  /** The highest generation that the keyring has signed to us, in a ring or a grant. */
-  #generation = 0;
+  readonly #broadcasts: SignedBroadcasts<ClaimedRing, RingState>;
+  readonly #unused = new LogLimiter();
+  readonly #shown: ReturnType<typeof counter<"scbe_ring_broadcasts_total">>;
   /** Why the last try brought not every key. */
   #failure: unknown;
   #wanted = false;
@@ -39,13 +47,36 @@ export class KeyKeeper implements AsyncDisposable {
 
   constructor(options: KeyKeeperOptions) {
     this.#options = options;
-    const { bus } = options.source;
+    const { bus, keyringPublicKey, env } = options.source;
     options.readiness.declare("keys");
-    this.#stack.use(bus.subscribe(SUBJECTS.ring, ({ data }) => this.#hear(data)));
-    this.#stack.use(bus.onReconnect(() => this.#nudge()));
+    this.#shown = counter(options.metrics, "scbe_ring_broadcasts_total");
+    this.#broadcasts = new SignedBroadcasts({
+      clock: options.clock,
+      parse: claimedRing,
+      isNews: ({ claimed }) => options.keys.isNews(claimed),
+      verify: (claim) => {
+        const read = verifyRing(claim, keyringPublicKey, env);
+        return read.ok ? read.ring : undefined;
+      },
+    });
+    this.#stack.use(bus.subscribe(SUBJECTS.ring, ({ data }) => this.#hear(data, false)));
+    const keyring = this.#stack.use(
+      new LookUp({
+        ...{ bus, log: options.log, subject: subjectOf("ringGet", { user: bus.user }) },
+        question: (): HeldGeneration => ({ v: 1, generation: options.keys.ring?.generation ?? null }),
+        take: (data) => this.#hear(data, true),
+      }),
+    );
+    this.#stack.use(
+      bus.onReconnect(() => {
+        this.#nudge();
+        void keyring.read();
+      }),
+    );
     const sweep = setInterval(() => this.#sweep(), SWEEP_MS).unref();
     this.#stack.defer(() => clearInterval(sweep));
     this.#nudge();
+    void keyring.read();
   }
 
   /** Stops following, and drops every key. */
@@ -53,31 +84,30 @@ export class KeyKeeper implements AsyncDisposable {
     this.#closed = true;
     this.#wake?.();
     await this.#stack.disposeAsync();
-    this.#options.store.clear();
+    this.#options.keys.clear();
   }
 
-  /** A ring is obeyed only if it is newer than the one in hand, and not older than what a grant has told. */
-  #hear(data: Uint8Array): void {
-    const { source, store, clock, log } = this.#options;
-    const read = readRingMessage(data, source.keyringPublicKey, source.env);
-    if (!read.ok) {
-      log.warn({ reason: read.reason }, "a broadcast of the ring was not the keyring's");
-      return;
+  #hear(data: Uint8Array, isAsked: boolean): void {
+    const { keys, clock, log } = this.#options;
+    const reading = this.#broadcasts.read(data, { isAsked });
+    this.#shown.inc({ result: reading.result });
+    if (reading.result === "applied") {
+      keys.obey(reading.value);
+      this.#show();
+      this.#nudge();
+    } else if (reading.result !== "old") {
+      const { result } = reading;
+      this.#unused.note(clock.monotonic(), (count) =>
+        log.warn({ result, count }, "a ring was not used: none of the keyring's, or one too many"),
+      );
     }
-    const { ring } = read;
-    if (!isNews(ring, this.#ring?.generation) || ring.generation < this.#generation) return;
-    this.#ring = ring;
-    this.#generation = ring.generation;
-    store.obey(ring, clock.now());
-    this.#show();
-    this.#nudge();
   }
 
   /** What has ended goes; what is missing though nothing asks for it, since a clock was set, is fetched. */
   #sweep(): void {
-    this.#options.store.expire(this.#options.clock.now());
+    this.#options.keys.expire();
     this.#show();
-    if (!this.#running && this.#missing().length > 0) this.#nudge();
+    if (!this.#running && this.#options.keys.missing().length > 0) this.#nudge();
   }
 
   #nudge(): void {
@@ -111,7 +141,7 @@ export class KeyKeeper implements AsyncDisposable {
 
   /** Some failure of this try, or `undefined` when there was none. News ends it: what is missing may be another by now. */
   async #fetchMissing(): Promise<unknown> {
-    const missing = this.#missing();
+    const missing = this.#options.keys.missing();
     let failure: unknown;
     const worker = async (): Promise<void> => {
       while (!this.#closed && !this.#wanted) {
@@ -127,60 +157,24 @@ export class KeyKeeper implements AsyncDisposable {
   }
 
   async #fetch(wanted: WantedKey): Promise<void> {
-    const { store, source } = this.#options;
+    const { keys, source } = this.#options;
     const { subkeys, meta } = await fetchGrant(wanted, source);
-    this.#generation = Math.max(this.#generation, meta.ring_generation);
-    const now = this.#asOfNow(meta);
-    if (now !== undefined && !this.#closed) store.install(subkeys, now);
-  }
-
-  /** A grant may come after a ring that is newer than it: then that says what becomes of its key, if anything. */
-  #asOfNow(meta: GrantMeta): GrantMeta | undefined {
-    const ring = this.#ring;
-    const nowMs = this.#options.clock.now();
-    if (ring === undefined || ring.generation < meta.ring_generation) {
-      return mayOpen(meta, nowMs) ? meta : undefined;
-    }
-    const key = openableKeys(ring, nowMs).find(({ kid }) => kid === meta.kid);
-    return key && { ...key, ring_generation: ring.generation };
-  }
-
-  #missing(): WantedKey[] {
-    const { store, providers, intents } = this.#options;
-    const pairs = providers.flatMap((provider) => intents.map((intent) => ({ provider, intent })));
-    if (this.#ring === undefined) {
-      return pairs
-        .filter(({ provider, intent }) => store.active(provider, intent) === undefined)
-        .map((pair) => ({ kid: "", ...pair }));
-    }
-    return this.#openable(this.#ring).flatMap((kid) =>
-      pairs
-        .filter(({ provider, intent }) => store.find(kid, provider, intent) === undefined)
-        .map((pair) => ({ kid, ...pair })),
-    );
-  }
-
-  #openable(ring: RingState): readonly string[] {
-    return openableKeys(ring, this.#options.clock.now()).map(({ kid }) => kid);
+    if (!this.#closed) keys.take(subkeys, meta);
   }
 
   #show(): void {
-    const { store, providers, intents, readiness } = this.#options;
-    const lacking = providers.flatMap((provider) =>
-      intents
-        .filter((intent) => store.active(provider, intent) === undefined)
-        .map((intent) => `${provider}/${intent}`),
-    );
+    const { keys, readiness } = this.#options;
+    const lacking = keys.withoutSealing().map(({ provider, intent }) => `${provider}/${intent}`);
     if (lacking.length > 0) {
       const why = this.#failure === undefined ? "" : `; the last try ended with ${codeOf(this.#failure)}`;
       readiness.set("keys", {
         ok: false,
         reason: `no active key for ${lacking.slice(0, 8).join(", ")}${why}`,
       });
-    } else if (this.#ring === undefined) {
+    } else if (keys.ring === undefined) {
       readiness.set("keys", { ok: false, reason: "the ring has not been heard yet" });
     } else {
-      const missing = this.#missing().length;
+      const missing = keys.missing().length;
       readiness.set("keys", {
         ok: true,
         ...(missing > 0 && { note: `${missing} keys that may still open are missing` }),

@@ -1,20 +1,20 @@
 import type { TagCheck } from "@scbe/envelope";
 import { type Registry, watchGauge } from "@scbe/service-kit";
 import { FailedOpens } from "./failed-opens.ts";
+import type { HeldKeys } from "./held-keys.ts";
 import type { Part } from "./part.ts";
-import type { SubkeyStore } from "./subkey-store.ts";
 
 /** Shows the keys held, and the most failed opens of one of them; disposing ends that. */
 export interface ObservedKeys extends Disposable {
   tagChecked(check: TagCheck): void;
 }
 
-export function observeKeys(metrics: Registry, store: SubkeyStore, { providers, opens }: Part): ObservedKeys {
+export function observeKeys(metrics: Registry, held: HeldKeys, { providers, opens }: Part): ObservedKeys {
   const stack = new DisposableStack();
-  const failed = new FailedOpens(store);
+  const failed = new FailedOpens(held);
   stack.use(
     watchGauge(metrics, "scbe_envelope_keys_held", () =>
-      providers.map((provider) => [{ provider }, store.countOf(provider)]),
+      providers.map((provider) => [{ provider }, held.countOf(provider)]),
     ),
   );
   stack.use(

@@ -1,5 +1,5 @@
-import { PHASES_OF, ScbeError } from "@scbe/contracts";
-import { Opener, Sealer } from "@scbe/envelope";
+import { ACCESS, OPENING_TOKEN_INTENT, PHASES_OF, ScbeError } from "@scbe/contracts";
+import { Opener, OpeningTokens, Sealer } from "@scbe/envelope";
 import {
   type ConfigOf,
   type environmentVariables,
@@ -13,12 +13,13 @@ import type { ControlView } from "./control/control-view.ts";
 import { openControl } from "./control/open-control.ts";
 import { skewSeconds } from "./control/skew-seconds.ts";
 import { EpochFollower } from "./epoch-follower.ts";
+import { HeldKeys } from "./held-keys.ts";
 import { KeyKeeper } from "./key-keeper.ts";
 import { observeKeys } from "./observe-keys.ts";
 import { observeOpening } from "./observe-opening.ts";
 import { observeSealing, showSessions } from "./observe-sealing.ts";
+import { OwnLatches } from "./own-latches.ts";
 import { showAdmissions } from "./show-admissions.ts";
-import { SubkeyStore } from "./subkey-store.ts";
 import { traceOpening } from "./trace-opening.ts";
 import type { verifierVariables } from "./variables.ts";
 import { withTrust } from "./with-trust.ts";
@@ -40,6 +41,8 @@ export interface VerifierOptions {
    * right to.
    */
   readonly as: keyof typeof PHASES_OF;
+  /** Whether the process also sends or serves what goes unsealed; false unless told. */
+  readonly fallbackAllowed?: boolean;
 }
 
 /** What an opener takes; everything else it refuses. */
@@ -59,6 +62,10 @@ export interface Verifier extends AsyncDisposable {
   readonly control: ControlView;
   /** How far providers are trusted, for whoever chooses one. */
   readonly trust: TrustView;
+  /** Absent where the role has no right to the keys of opening tokens. */
+  readonly openingTokens: OpeningTokens | undefined;
+  /** The providers that this process refuses by what it saw itself; an orchestrator's alone. */
+  readonly latches: OwnLatches | undefined;
   /** How far a sealer's clock and ours may be apart, as of now. */
   readonly skewSeconds: number;
   /** An opener for what one endpoint serves; all of them share keys and admissions. */
@@ -85,12 +92,24 @@ export function openVerifier(host: VerifierHost, config: VerifierConfig, options
   }
   const env = config.SCBE_ENVIRONMENT;
   const stack = new AsyncDisposableStack();
-  const trust = stack.use(new TrustFollower({ bus, clock, log, readiness, metrics }));
-  const control = withTrust(stack.use(openControl(host, config)), trust);
-  const store = new SubkeyStore();
+  const trust =
+    config.SCBE_TRUST_SCORER === "none"
+      ? NO_TRUST
+      : stack.use(new TrustFollower({ bus, clock, log, readiness, metrics }));
+  const seals = options.as === "orchestrator";
+  const latches = seals ? stack.use(new OwnLatches({ trust, teller: bus.user, log })) : undefined;
+  const own = latches && { teller: bus.user, latches };
+  const control = withTrust(
+    stack.use(openControl(host, config, options.fallbackAllowed ?? false)),
+    trust,
+    own,
+  );
   const source = { bus, identity, env, keyringPublicKey: config.SCBE_KEYRING_PUBLIC_KEY };
-  const names = { providers: config.SCBE_PROVIDERS, intents: config.SCBE_INTENTS };
-  stack.use(new KeyKeeper({ store, source, ...names, clock, log, readiness }));
+  const { reservedIntents = [] } = ACCESS[options.as];
+  const intents = [...config.SCBE_INTENTS, ...reservedIntents];
+  const providers = config.SCBE_PROVIDERS;
+  const held = new HeldKeys({ providers, intents, now: () => clock.now() });
+  stack.use(new KeyKeeper({ keys: held, source, clock, log, readiness, metrics }));
   const part = { ...PHASES_OF[options.as], providers: config.SCBE_PROVIDERS };
   const epochs = part.seals.some((phase) => phase === "request")
     ? stack.use(new EpochFollower({ bus, env, clock, log, readiness }))
@@ -99,8 +118,11 @@ export function openVerifier(host: VerifierHost, config: VerifierConfig, options
   if (part.opens.some((phase) => phase === "request")) {
     admission.observe(stack.use(showAdmissions(metrics, part, () => admission.waiting)));
   }
-  const keys = stack.use(observeKeys(metrics, store, part));
-  const observer = traceOpening(observeOpening(metrics, part, (check) => keys.tagChecked(check)));
+  const keys = stack.use(observeKeys(metrics, held, part));
+  const observer = traceOpening(
+    observeOpening(metrics, part, (check) => keys.tagChecked(check)),
+    clock,
+  );
   const skew = {
     usualSeconds: config.SCBE_MAX_CLOCK_SKEW_SECONDS,
     limitSeconds: config.SCBE_SKEW_LIMIT_SECONDS,
@@ -113,10 +135,11 @@ export function openVerifier(host: VerifierHost, config: VerifierConfig, options
     },
     counterLimit: config.SCBE_NONCE_COUNTER_LIMIT,
     noiseFloorMs: config.SCBE_NOISE_FLOOR_MS,
+    guardWaitMs: config.SCBE_ADMIT_TIMEOUT_MS,
   };
   const sealing = observeSealing(metrics, part);
   const sealer = new Sealer(
-    { keys: store, epochs: epochs ?? NO_EPOCHS, clock, permission: control, observer: sealing },
+    { keys: held, epochs: epochs ?? NO_EPOCHS, clock, permission: control, observer: sealing },
     limits,
   );
   stack.use(showSessions(metrics, sealer, part));
@@ -125,13 +148,22 @@ export function openVerifier(host: VerifierHost, config: VerifierConfig, options
     epochs,
     control,
     trust,
+    openingTokens: reservedIntents.includes(OPENING_TOKEN_INTENT)
+      ? new OpeningTokens({ keys: held, clock, env })
+      : undefined,
+    latches,
     get skewSeconds() {
       return limits.skewSeconds;
     },
     opener: (serves) =>
-      new Opener({ keys: store, admission, clock, env, serves, permission: control, observer }, limits),
+      new Opener({ keys: held, admission, clock, env, serves, permission: control, observer }, limits),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
 
+/** Of a deployment without trust scorers. */
+const NO_TRUST: TrustView = {
+  document: undefined,
+  onChange: () => ({ [Symbol.dispose]: () => undefined }),
+};
 const NO_EPOCHS = { current: () => undefined };

@@ -1,5 +1,5 @@
-import { isUserNkey } from "@scbe/envelope/grant";
-import { choice, integer, text } from "@scbe/service-kit";
+import { isUserNkey } from "@scbe/contracts";
+import { choice, integer, stateFolder, text } from "@scbe/service-kit";
 import { STALE_POLICIES } from "./control/stale-policy.ts";
 
 const COUNTER_LIMIT_MAX = 2 ** 32 - 1;
@@ -33,9 +33,12 @@ export const verifierVariables = {
     default: "hold",
     doc: "What a process does whose lease has ended. `hold`: it obeys what it last knew; `refuse`: it seals and opens nothing until it has another.",
   }),
-  SCBE_STATE_DIR: text({
+  SCBE_TRUST_SCORER: choice(["required", "none"], {
+    default: "required",
+    doc: "Whether this deployment runs trust scorers. `required`: a process is not ready before it holds a trust document, since it would know of no latch; `none`: there is none, and every provider is trusted.",
+  }),
+  SCBE_STATE_DIR: stateFolder({
     optional: true,
-    expected: "the path of a folder of this process's own; it is made where there is none",
     doc: "Where the highest control generation is kept, so that no older document is obeyed after a restart either.",
   }),
   SCBE_NONCE_COUNTER_LIMIT: integer({

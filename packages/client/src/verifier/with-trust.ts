@@ -1,16 +1,25 @@
-import { ScbeError, trustIn } from "@scbe/contracts";
+import { isLatched, ScbeError, trustIn } from "@scbe/contracts";
 import type { TrustView } from "@scbe/service-kit";
 import type { ControlRoute, ControlView } from "./control/control-view.ts";
+import type { OwnLatches } from "./own-latches.ts";
 
 const DISTRUSTED: ControlRoute = { way: "refused", why: "distrusted" };
 
+/** Where this process tells of trust itself. */
+export interface OwnTrust {
+  /** The bus user that it tells as. */
+  readonly teller: string;
+  readonly latches: Pick<OwnLatches, "has" | "onChange">;
+}
+
 /**
- * What the control plane says, and that a provider whose integrity is in doubt is refused: by whatever way, sealed or not. A doubtful quality
- * refuses nothing: whoever routes a request looks for a better one, and the one that is left is still to be served.
+ * What the control plane says, and that a provider whose integrity is in doubt is refused, sealed or not: in doubt for all, for this process's own user, or by
+ * what this process saw itself. A doubtful quality refuses nothing: the requester looks for a better provider, and the last one left is still served.
  */
-export function withTrust(control: ControlView, trust: TrustView): ControlView {
-  const isLatched = (provider: string): boolean =>
-    trust.document !== undefined && trustIn(trust.document, provider).latch !== null;
+export function withTrust(control: ControlView, trust: TrustView, own?: OwnTrust): ControlView {
+  const isRefused = (provider: string): boolean =>
+    own?.latches.has(provider) === true ||
+    (trust.document !== undefined && isLatched(trustIn(trust.document, provider), own?.teller));
   return {
     get document() {
       return control.document;
@@ -18,14 +27,15 @@ export function withTrust(control: ControlView, trust: TrustView): ControlView {
     get isStale() {
       return control.isStale;
     },
-    route: (provider, requestId) => (isLatched(provider) ? DISTRUSTED : control.route(provider, requestId)),
+    route: (provider, requestId) => (isRefused(provider) ? DISTRUSTED : control.route(provider, requestId)),
     permits: (phase, provider, requestId) =>
-      !isLatched(provider) && control.permits(phase, provider, requestId),
-    refusal: (provider) => (isLatched(provider) ? distrusted(provider) : control.refusal?.(provider)),
+      !isRefused(provider) && control.permits(phase, provider, requestId),
+    refusal: (provider) => (isRefused(provider) ? distrusted(provider) : control.refusal?.(provider)),
     onChange: (listener) => {
       const stack = new DisposableStack();
       stack.use(control.onChange(listener));
       stack.use(trust.onChange(listener));
+      stack.use(own?.latches.onChange(listener));
       return stack;
     },
   };

@@ -1,4 +1,6 @@
-import { type BUCKETS, QUEUES, type STREAMS, type SUBJECTS } from "../subjects.ts";
+import { OPENING_TOKEN_INTENT } from "../names.ts";
+import { QUEUES, type SubjectKind } from "../subjects.ts";
+import type { StoreAccount } from "./stores.ts";
 
 /** The kinds of users that the bus knows. */
 export const ROLES = [
@@ -9,15 +11,11 @@ export const ROLES = [
   "trust-scorer",
   "orchestrator",
   "gateway",
-  "provision",
   "operator",
 ] as const;
 export type Role = (typeof ROLES)[number];
 
-/** A subject by its name in {@link SUBJECTS}. */
-export type SubjectKind = keyof typeof SUBJECTS;
-
-/** Endpoints of a NATS service: subscribed to in one queue group only, answered in the inboxes of those who may ask. */
+/** Endpoints of a NATS service: subscribed to in one queue group only, answered in the inboxes of the roles that may ask. */
 export interface ServedCells {
   readonly queue: string;
   readonly subjects: readonly SubjectKind[];
@@ -30,22 +28,13 @@ export interface AccessRow {
   /** The user's providers: all of the deployment, some of them, exactly one, or none at all. */
   readonly providers: "every" | "some" | "one" | "none";
   readonly publishes: readonly SubjectKind[];
+  /** Reserved intents whose subkeys the keyring grants it, beside those of its user's own intents. */
+  readonly reservedIntents?: readonly string[];
   /** Plain subscriptions, outside any queue group. */
   readonly subscribes: readonly SubjectKind[];
   readonly serves?: ServedCells;
-  /** The KV bucket whose keys it reads, writes and watches. Nobody else can write there. */
-  readonly owns?: keyof typeof BUCKETS;
-  /** KV buckets whose first key it reads. */
-  readonly looksUp?: readonly (keyof typeof BUCKETS)[];
-  /** A KV bucket whose first key it writes. */
-  readonly puts?: keyof typeof BUCKETS;
-  /** Streams whose messages it reads one at a time, without a consumer. */
-  readonly reads?: readonly (keyof typeof STREAMS)[];
-  /**
-   * Creates and updates every bucket and stream. It has no right to read or write in them, but could have a stream record
-   * any subject: who has its seed is trusted like the server's operator.
-   */
-  readonly provisions?: true;
+  /** The account with JetStream in which it keeps state, over a connection and a user of its own. */
+  readonly keeps?: StoreAccount;
   /** Asks every service for its presence, description and statistics (`$SRV`). */
   readonly inspects?: true;
 }
@@ -62,46 +51,55 @@ export const ACCESS: AccessTable = {
     providers: "every",
     publishes: ["ring"],
     subscribes: ["ring"],
-    serves: { queue: QUEUES.keyring, subjects: ["grant"] },
-    owns: "keyring",
+    serves: { queue: QUEUES.keyring, subjects: ["grant", "ringGet"] },
+    keeps: "keyring",
   },
   envelope: {
     is: "Seals and opens for callers in any language.",
     providers: "every",
-    publishes: ["grant", "admit", "epochGet", "controlLease"],
+    publishes: [
+      "grant",
+      "ringGet",
+      "admit",
+      "epochGet",
+      "controlLease",
+      "controlGet",
+      "trustGet",
+      "trustLast",
+    ],
+    reservedIntents: [OPENING_TOKEN_INTENT],
     subscribes: ["ring", "epoch", "controlState", "trustState"],
-    looksUp: ["control", "trust"],
     serves: {
       queue: QUEUES.envelope,
       subjects: ["sealRequest", "openRequest", "sealResponse", "openResponse"],
     },
   },
   "replay-guard": {
-    is: "Decides what was seen before; owns the replay epoch.",
+    is: "Decides what was seen before; owns the replay epoch and the reports of nonce reuse.",
     providers: "every",
     publishes: ["epoch", "nonceReuse"],
     subscribes: ["ring", "epoch"],
-    serves: { queue: QUEUES.replayGuard, subjects: ["admit", "epochGet"] },
-    owns: "replay",
+    serves: { queue: QUEUES.replayGuard, subjects: ["admit", "epochGet", "securityRead"] },
+    keeps: "replay",
   },
   "rollback-controller": {
     is: "Flags, kill switch, canary and rollback: signs what every verifier obeys.",
     providers: "every",
-    publishes: ["controlState", "audit", "trustWord"],
+    publishes: ["controlState", "securityRead", "trustGet", "trustWord"],
     subscribes: ["ring", "controlState", "nonceReuse", "trustState"],
-    serves: { queue: QUEUES.controller, subjects: ["controlLease"] },
-    owns: "control",
-    looksUp: ["trust"],
-    reads: ["security", "audit"],
+    serves: {
+      queue: QUEUES.controller,
+      subjects: ["controlLease", "controlGet", "auditRead", "trustLast"],
+    },
+    keeps: "control",
   },
   "trust-scorer": {
     is: "Says how far each provider is trusted, by what its requests came to.",
     providers: "every",
-    publishes: ["outcome", "trustReuse", "trustState"],
+    publishes: ["trustState", "securityRead"],
     subscribes: ["ring"],
-    serves: { queue: QUEUES.trustScorer, subjects: ["trustTell"] },
-    owns: "trust",
-    reads: ["security", "trustEvents"],
+    serves: { queue: QUEUES.trustScorer, subjects: ["trustTell", "trustWord", "trustGet"] },
+    keeps: "trust",
   },
   orchestrator: {
     is: "Sends requests to its providers, sealed by itself or by the envelope service.",
@@ -110,38 +108,41 @@ export const ACCESS: AccessTable = {
       "request",
       "cancel",
       "grant",
+      "ringGet",
       "epochGet",
       "sealRequest",
       "openResponse",
       "controlLease",
+      "controlGet",
       "trustTell",
+      "trustGet",
+      "trustLast",
     ],
     subscribes: ["ring", "epoch", "controlState", "trustState"],
-    looksUp: ["control", "trust"],
   },
   gateway: {
     is: "Opens the requests to one provider, calls it, and seals its responses.",
     providers: "one",
-    publishes: ["grant", "admit", "openRequest", "sealResponse", "controlLease"],
+    publishes: [
+      "grant",
+      "ringGet",
+      "admit",
+      "openRequest",
+      "sealResponse",
+      "controlLease",
+      "controlGet",
+      "trustGet",
+      "trustLast",
+    ],
     subscribes: ["ring", "cancel", "controlState", "trustState"],
-    looksUp: ["control", "trust"],
     serves: { queue: QUEUES.gateways, subjects: ["request"] },
-  },
-  provision: {
-    is: "Creates and updates the buckets and streams, then leaves.",
-    providers: "none",
-    publishes: [],
-    subscribes: [],
-    provisions: true,
   },
   operator: {
     is: "A person with the `nats` CLI, or with `scbe-kill-switch.sh --offline`.",
     providers: "none",
-    publishes: ["controlState"],
+    publishes: ["controlState", "controlGet", "auditRead", "securityRead"],
     subscribes: [],
-    looksUp: ["control"],
-    puts: "control",
-    reads: ["security", "audit"],
+    serves: { queue: QUEUES.operator, subjects: ["controlGet"] },
     inspects: true,
   },
 };

@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { QUEUES, SUBJECTS } from "../subjects.ts";
-import { ACCESS, ACCESS_WITH_FALLBACK, ROLES, type SubjectKind } from "./access-table.ts";
+import { patternOf, QUEUES, SUBJECTS, type SubjectKind, tokensIn } from "../subjects.ts";
+import { ACCESS, ACCESS_WITH_FALLBACK, ROLES } from "./access-table.ts";
 import { type AccessUser, checkUsers } from "./access-user.ts";
-import { askersOf } from "./askers-of.ts";
 import { deploymentUsers } from "./deployment-users.ts";
-import { permissionsOf } from "./permissions-of.ts";
-import { renderServerConfig } from "./render-server-config.ts";
-import { allStores } from "./stores.ts";
+import { permissionsOf, rolesAsking } from "./permissions-of.ts";
+import { type KeyedStoreUser, renderServerConfig, type ServerConfigOptions } from "./render-server-config.ts";
+import { storeUsers } from "./store-users.ts";
+import { allStores, STORE_ACCOUNTS } from "./stores.ts";
+import { listUsers } from "./user-list.ts";
 
 const nkey = (letter: string): string => `U${letter.repeat(55)}`;
 const GATEWAY: AccessUser = {
@@ -15,7 +16,8 @@ const GATEWAY: AccessUser = {
   providers: ["openai"],
   nkey: nkey("A"),
 };
-const PROVISION: AccessUser = { name: "provision", role: "provision", providers: [], nkey: nkey("B") };
+const OPERATOR: AccessUser = { name: "operator", role: "operator", providers: [], nkey: nkey("B") };
+const STORES_USERS = storeUsers().map((user, n) => ({ ...user, nkey: nkey("CDEFGHIJKLM"[n] ?? "") }));
 
 describe("the access table", () => {
   const kinds = Object.keys(SUBJECTS) as SubjectKind[];
@@ -28,15 +30,13 @@ describe("the access table", () => {
           ACCESS_WITH_FALLBACK[role].serves?.subjects.includes(kind),
       ) ||
       allStores().some(
-        (store) =>
-          store.kind === "events" &&
-          [SUBJECTS[kind], `${SUBJECTS[kind]}.*`].some((subject) => store.subjects.includes(subject)),
+        (store) => store.kind === "events" && (store.subjects as readonly string[]).includes(patternOf(kind)),
       );
+    // What a store's account alone has is published there by the service itself.
+    const isStoredOnly = (kind: SubjectKind): boolean => ["audit", "outcome", "trustReuse"].includes(kind);
     for (const kind of kinds) {
-      expect([kind, ROLES.some((role) => ACCESS_WITH_FALLBACK[role].publishes.includes(kind))]).toEqual([
-        kind,
-        true,
-      ]);
+      const isPublished = ROLES.some((role) => ACCESS_WITH_FALLBACK[role].publishes.includes(kind));
+      expect([kind, isPublished]).toEqual([kind, !isStoredOnly(kind)]);
       expect([kind, heard(kind)]).toEqual([kind, true]);
     }
   });
@@ -44,7 +44,9 @@ describe("the access table", () => {
   it("has each subject served by one role only, in that role's own queue group", () => {
     for (const kind of kinds) {
       const serving = ROLES.filter((role) => ACCESS_WITH_FALLBACK[role].serves?.subjects.includes(kind));
-      expect([kind, serving.length]).toEqual([kind, expect.toBeOneOf([0, 1])]);
+      // The offline kill switch answers beside the controllers, in a group of its own.
+      const most = kind === "controlGet" ? 2 : 1;
+      expect([kind, serving.length <= most]).toEqual([kind, true]);
     }
     const queues = ROLES.flatMap((role) => ACCESS_WITH_FALLBACK[role].serves?.queue ?? []);
     expect(queues.sort()).toEqual(Object.values(QUEUES).sort());
@@ -57,52 +59,76 @@ describe("the access table", () => {
     expect(ROLES.filter((role) => of(ACCESS_WITH_FALLBACK[role]))).toEqual(["orchestrator", "gateway"]);
   });
 
-  it("has one owner for each bucket", () => {
-    const owned = ROLES.flatMap((role) => ACCESS[role].owns ?? []);
-    expect(owned.sort()).toEqual(["control", "keyring", "replay", "trust"]);
+  it("has one service for each store's account", () => {
+    const kept = ROLES.flatMap((role) => ACCESS[role].keeps ?? []);
+    expect(kept.sort()).toEqual([...STORE_ACCOUNTS].sort());
+  });
+
+  it("gives no user of the bus a right on what JetStream, KV or the server answer, nor to any reply subject", () => {
+    const users = deploymentUsers({ providers: ["openai"] }, ACCESS_WITH_FALLBACK);
+    for (const user of users) {
+      const { publish } = permissionsOf(user, ACCESS_WITH_FALLBACK);
+      const forbidden = publish.filter((subject) => /^\$(JS|KV|O|SYS)\b|^[*>]|^\$(?!SRV\.)/.test(subject));
+      expect([user.name, forbidden]).toEqual([user.name, []]);
+    }
+    const texts = render().split("SCBE_DEV_KEYRING")[0];
+    expect(texts).not.toMatch(/\$JS|\$KV|\$O\.|\$SYS|allow_responses/);
   });
 });
 
 describe("permissions", () => {
   it("of a gateway are for its own provider and in its queue group", () => {
-    const { publish, subscribe } = permissionsOf(GATEWAY, [GATEWAY]);
-    expect(subscribe).toContain("scbe.v1.request.openai gateways");
-    expect(subscribe).toContain("_INBOX_gateway-openai.>");
+    const { publish, subscribe } = permissionsOf(GATEWAY);
+    expect(subscribe).toContain("scbe.v1.request.*.openai gateways");
+    expect(subscribe).toContain("_INBOX.gateway.gateway-openai.>");
     expect([...publish, ...subscribe].filter((subject) => /[*>]/.test(subject))).toEqual([
-      "_INBOX_gateway-openai.>",
+      "scbe.v1.envelope.open.request.gateway-openai.openai.*",
+      "scbe.v1.envelope.seal.response.gateway-openai.openai.*",
+      "_INBOX.orchestrator.*.>",
+      "_INBOX.operator.*.>",
+      "_INBOX.gateway.gateway-openai.>",
+      "scbe.v1.request.*.openai gateways",
       "$SRV.PING.gateway-openai.*",
       "$SRV.INFO.gateway-openai.*",
       "$SRV.STATS.gateway-openai.*",
     ]);
   });
 
-  it("to answer are for the inboxes of those who may ask, by subject and provider", () => {
-    const users = deploymentUsers({
-      providers: ["openai", "xai"],
-      users: [{ name: "narrow", role: "orchestrator", providers: ["xai"] }],
-    });
-    const inboxes = Object.fromEntries(
-      users.map((user) => [
-        user.name,
-        permissionsOf(user, users)
-          .publish.filter((subject) => subject.startsWith("_INBOX"))
-          .map((subject) => subject.slice("_INBOX_".length, -".>".length)),
-      ]),
+  it("to answer are for the inboxes of the roles that may ask, so that a new user changes no other's", () => {
+    const answering = Object.fromEntries(
+      ROLES.filter((role) => ACCESS[role].serves !== undefined).map((role) => [role, rolesAsking(role)]),
     );
-    const gateways = ["gateway-openai", "gateway-xai"];
-    expect(inboxes).toEqual({
-      keyring: ["envelope", "orchestrator", ...gateways, "operator", "narrow"],
-      envelope: ["orchestrator", ...gateways, "operator", "narrow"],
-      "replay-guard": ["envelope", "orchestrator", ...gateways, "operator", "narrow"],
-      "rollback-controller": ["envelope", "orchestrator", ...gateways, "operator", "narrow"],
-      "trust-scorer": ["orchestrator", "operator", "narrow"],
-      "gateway-openai": ["orchestrator", "operator"],
-      "gateway-xai": ["orchestrator", "operator", "narrow"],
-      orchestrator: [],
-      narrow: [],
-      provision: [],
-      operator: [],
+    expect(answering).toEqual({
+      keyring: ["envelope", "orchestrator", "gateway", "operator"],
+      envelope: ["orchestrator", "gateway", "operator"],
+      "replay-guard": [
+        "envelope",
+        "rollback-controller",
+        "trust-scorer",
+        "orchestrator",
+        "gateway",
+        "operator",
+      ],
+      "rollback-controller": ["envelope", "orchestrator", "gateway", "operator"],
+      "trust-scorer": ["envelope", "rollback-controller", "orchestrator", "gateway", "operator"],
+      gateway: ["orchestrator", "operator"],
+      operator: ["envelope", "orchestrator", "gateway", "operator"],
     });
+    const inboxes = permissionsOf(GATEWAY).publish.filter((subject) => subject.startsWith("_INBOX"));
+    expect(inboxes).toEqual(["_INBOX.orchestrator.*.>", "_INBOX.operator.*.>"]);
+  });
+
+  it("to ask carry the user's own name, and each of its intents where it has a list of them", () => {
+    const narrow = { name: "narrow", role: "orchestrator", providers: ["xai"], intents: ["chat"] } as const;
+    const { publish } = permissionsOf(narrow);
+    expect(publish).toContain("scbe.v1.envelope.seal.request.narrow.xai.chat");
+    const { intents: _, ...wide } = narrow;
+    expect(permissionsOf(wide).publish).toContain("scbe.v1.envelope.seal.request.narrow.xai.*");
+    for (const kind of kindsServed()) {
+      expect([kind, tokensIn(kind)[0]]).toEqual([kind, "user"]);
+      for (const subject of publish.filter((it) => it.startsWith(`${SUBJECTS[kind]}.`)))
+        expect(subject.split(".")).toContain("narrow");
+    }
   });
 
   it.each([
@@ -113,7 +139,7 @@ describe("permissions", () => {
     ["no provider", { providers: [] }],
     ["two providers where it is for one", { providers: ["openai", "xai"] }],
   ])("are not made for a gateway with %s", (_name, change) => {
-    expect(() => permissionsOf({ ...GATEWAY, ...change }, [])).toThrow(
+    expect(() => permissionsOf({ ...GATEWAY, ...change })).toThrow(
       expect.objectContaining({ code: "BAD_REQUEST" }),
     );
   });
@@ -129,6 +155,7 @@ describe("users", () => {
     ["an nkey that goes on", { nkey: `${nkey("A")} }` }],
     ["a provider that it names twice", { role: "orchestrator", providers: ["openai", "openai"] }],
     ["an intent that is no name", { intents: ["chat", "a.b"] }],
+    ["an intent that is reserved", { intents: ["chat", "scbe-opening-token"] }],
   ])("with %s are refused", (_name, change) => {
     const user = { ...GATEWAY, ...change } as AccessUser;
     expect(() => checkUsers([user])).toThrow(expect.objectContaining({ code: "BAD_REQUEST" }));
@@ -157,56 +184,76 @@ describe("users", () => {
       "web openai xai",
       "batch openai xai",
       "gateway-xai xai",
-      "provision",
       "operator",
       "narrow xai",
     ]);
   });
 });
 
-describe("askers", () => {
+describe("the list of users", () => {
   const users = deploymentUsers({
     providers: ["openai"],
     users: [{ name: "narrow", role: "orchestrator", providers: ["openai"], intents: ["chat"] }],
   }).map((user, index) => ({ ...user, nkey: nkey("ABCDEFGHIJ"[index] ?? "") }));
 
-  it("are exactly the users that may publish on the subject of grants, with their limits", () => {
-    const askers = askersOf(users);
-    expect(askers.map(({ role }) => role)).toEqual(["envelope", "orchestrator", "gateway", "orchestrator"]);
-    expect(askers.filter(({ intents }) => intents !== undefined)).toMatchObject([{ intents: ["chat"] }]);
+  it("names every user with its limits", () => {
+    const list = listUsers(users);
+    expect(list.map(({ name }) => name)).toEqual(users.map(({ name }) => name));
+    expect(list.filter(({ intents }) => intents !== undefined)).toMatchObject([{ intents: ["chat"] }]);
   });
 
-  it("cannot be told while an nkey is a variable", () => {
+  it("cannot be made while an nkey is a variable", () => {
     const unknown = users.map((user) => (user.role === "gateway" ? { ...user, nkey: "$SCBE_NKEY_G" } : user));
-    expect(() => askersOf(unknown)).toThrow("the nkey of gateway-openai is not known");
+    expect(() => listUsers(unknown)).toThrow("the nkey of gateway-openai is not known");
   });
 });
 
+/** Every subject that a service answers. */
+function kindsServed(): readonly SubjectKind[] {
+  return ROLES.flatMap((role) => ACCESS_WITH_FALLBACK[role].serves?.subjects ?? []);
+}
+
+function render(options: Partial<ServerConfigOptions> = {}): string {
+  return renderServerConfig([GATEWAY, OPERATOR], STORES_USERS, { env: "dev", storeDir: "/data", ...options });
+}
+
 describe("the server's configuration", () => {
-  const render = (options = {}) => renderServerConfig([GATEWAY, PROVISION], { env: "dev", ...options });
-
   it("denies everything to a user with nothing to publish or to hear", () => {
-    const nobody = { ...ACCESS, provision: { ...ACCESS.provision, provisions: undefined } };
-    const text = render({ table: nobody });
-    expect(text.slice(text.indexOf("# provision"))).toContain('publish: { deny: [">"] }');
+    const { serves: _serves, inspects: _inspects, ...row } = ACCESS.operator;
+    const text = render({ table: { ...ACCESS, operator: { ...row, publishes: [] } } });
+    expect(text.slice(text.indexOf("# operator"))).toMatch(/^.*\n.*\n +publish: \{ deny: \[">"\] \}/);
   });
 
-  it("has one account for the environment, and no right to answer that the server would have to keep count of", () => {
-    expect(render()).toContain("  SCBE_DEV {");
-    expect(render()).not.toContain("allow_responses");
+  it("has one account for the bus, without JetStream, and one with JetStream for each store", () => {
+    const text = render();
+    const accounts = [...text.matchAll(/^ {2}(SCBE_\w+) \{\n(?: {4}(jetstream) )?/gm)];
+    expect(accounts.map(([, name, jetstream]) => [name, jetstream])).toEqual([
+      ["SCBE_DEV", undefined],
+      ["SCBE_DEV_KEYRING", "jetstream"],
+      ["SCBE_DEV_REPLAY", "jetstream"],
+      ["SCBE_DEV_CONTROL", "jetstream"],
+      ["SCBE_DEV_TRUST", "jetstream"],
+    ]);
   });
 
-  it("has TLS and a store only where they are given, and asks for certificates only with an authority", () => {
-    expect(render()).not.toMatch(/tls|store_dir/);
+  it("always names JetStream and its folder, since a reload of a file that does not would stop it", () => {
+    expect(render({ storeDir: "$DIR" })).toContain("\njetstream { store_dir: $DIR }\n");
+  });
+
+  it("has TLS only where it is given, and asks for certificates only with an authority", () => {
+    expect(render()).not.toMatch(/tls/);
     const tls = { cert: "/c.pem", key: "$KEY_FILE" };
-    expect(render({ tls, storeDir: "/data" })).toContain('cert_file: "/c.pem"\n  key_file: $KEY_FILE\n}');
+    expect(render({ tls })).toContain('cert_file: "/c.pem"\n  key_file: $KEY_FILE\n}');
     expect(render({ tls })).not.toContain("verify");
     expect(render({ tls: { ...tls, ca: "/ca.pem" } })).toContain('ca_file: "/ca.pem"\n  verify: true');
-    expect(render({ storeDir: "/data" })).toContain('jetstream { store_dir: "/data" }');
   });
 
-  it("has no way out of a quoted path, and none for unprintable ones", () => {
+  it("has no way out of a quoted path, none for unprintable ones, and none for what is no nkey", () => {
     expect(render({ storeDir: '/a" } users: [' })).toContain('"/a\\" } users: ["');
     expect(() => render({ storeDir: "/a\n" })).toThrow(expect.objectContaining({ code: "BAD_REQUEST" }));
+    const bad = [{ ...(STORES_USERS[0] as KeyedStoreUser), nkey: "U }" }];
+    expect(() => renderServerConfig([GATEWAY], bad, { env: "dev", storeDir: "/d" })).toThrow(
+      expect.objectContaining({ code: "BAD_REQUEST" }),
+    );
   });
 });

@@ -7,6 +7,8 @@ export type UnkeyedUser = Omit<AccessUser, "nkey">;
 /** Who takes part in a deployment. */
 export interface Deployment {
   readonly providers: readonly string[];
+  /** Those that are served: no user may have another one. Unless told, it is not known which they are. */
+  readonly intents?: readonly string[];
   /** Names of orchestrators, each for all providers; `["orchestrator"]` unless told. */
   readonly orchestrators?: readonly string[];
   /** Providers that have a gateway, `gateway-<provider>`; all of them unless told. */
@@ -16,7 +18,7 @@ export interface Deployment {
 }
 
 /**
- * The users of a deployment: one for each service, orchestrator and gateway, one for provisioning, one for the operator.
+ * The users of a deployment: one for each service, orchestrator and gateway, one for the operator.
  * @throws ScbeError BAD_REQUEST when one of them does not fit its role
  */
 export function deploymentUsers(deployment: Deployment, table: AccessTable = ACCESS): UnkeyedUser[] {
@@ -33,7 +35,6 @@ export function deploymentUsers(deployment: Deployment, table: AccessTable = ACC
       role: "gateway" as const,
       providers: [provider],
     })),
-    { name: "provision", role: "provision", providers: [] },
     { name: "operator", role: "operator", providers: [] },
     ...users,
   ];

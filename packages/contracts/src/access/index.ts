@@ -1,7 +1,11 @@
 export * from "./access-table.ts";
-export { type AccessUser, checkUsers, type UserScope } from "./access-user.ts";
-export * from "./askers-of.ts";
+export { type AccessUser, checkScope, checkUsers, type UserScope } from "./access-user.ts";
+export * from "./accounts.ts";
 export * from "./deployment-users.ts";
 export * from "./permissions-of.ts";
+export * from "./render-nsc.ts";
 export * from "./render-server-config.ts";
+export * from "./scopes.ts";
+export * from "./store-users.ts";
 export * from "./stores.ts";
+export * from "./user-list.ts";

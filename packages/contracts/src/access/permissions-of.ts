@@ -1,7 +1,13 @@
-import { isOfProvider, SUBJECTS, subjectFor } from "../subjects.ts";
-import { ACCESS, type AccessRow, type AccessTable, type Role, type SubjectKind } from "./access-table.ts";
+import { patternOf, type SubjectKind, type SubjectToken, tokensIn } from "../subjects.ts";
+import {
+  ACCESS,
+  ACCESS_WITH_FALLBACK,
+  type AccessRow,
+  type AccessTable,
+  ROLES,
+  type Role,
+} from "./access-table.ts";
 import { checkScope, type UserScope } from "./access-user.ts";
-import { allStores, type BucketStore, STORES } from "./stores.ts";
 
 /** The permissions of one user, as nats-server's configuration takes them. */
 export interface Permissions {
@@ -16,61 +22,101 @@ export interface RoleUser extends UserScope {
 }
 
 /**
- * All that a user may publish and subscribe. A user that serves may answer in the inboxes of those who may ask it, and
- * nowhere else (docs/adr/0008).
- * @param users all users of the bus
- * @throws ScbeError BAD_REQUEST when the name or the providers do not fit the role
+ * All that a user may publish and subscribe. A user that serves may answer in the inboxes of the roles that may ask it, and
+ * nowhere else (docs/adr/0008): so a new user changes no other user's permissions.
+ * @throws ScbeError BAD_REQUEST when the name, the providers or the intents do not fit the role
  */
-export function permissionsOf(
-  user: RoleUser,
-  users: readonly RoleUser[],
-  table: AccessTable = ACCESS,
-): Permissions {
+export function permissionsOf(user: RoleUser, table: AccessTable = ACCESS): Permissions {
   checkScope(user.role, user, table);
   const row = table[user.role];
-  const askers = users.filter((asker) => mayAsk(asker, user, table));
   return {
     publish: [
-      ...row.publishes.flatMap((kind) => subjectsOf(kind, user.providers)),
-      ...askers.map(inboxOf),
-      ...(row.owns === undefined ? [] : publishedByOwner(STORES[row.owns])),
-      ...(row.looksUp ?? []).flatMap((store) => publishedByLookup(STORES[store])),
-      ...(row.puts === undefined ? [] : [`$KV.${STORES[row.puts].bucket}.${STORES[row.puts].keys[0]}`]),
-      ...(row.reads ?? []).flatMap((store) => publishedByReader(STORES[store].stream)),
-      ...(row.provisions === true ? allStores().flatMap(({ stream }) => publishedByProvisioner(stream)) : []),
+      ...row.publishes.flatMap((kind) => publishedBy(kind, user)),
+      ...rolesAsking(user.role, table).map((role) => `_INBOX.${role}.*.>`),
       ...(row.inspects === true ? ["$SRV.>"] : []),
     ],
     subscribe: [
-      inboxOf(user),
-      ...row.subscribes.flatMap((kind) => subjectsOf(kind, user.providers)),
+      `${inboxPrefixOf(user.role, user.name)}.>`,
+      ...row.subscribes.flatMap((kind) => heardBy(kind, user)),
       ...servedBy(row, user.providers),
       ...(row.serves === undefined ? [] : announcedBy(user.name)),
     ],
   };
 }
 
-/** True when `asker` may ask something that `server` answers: one of its subjects, of a provider of both, or `$SRV`. */
-export function mayAsk(asker: RoleUser, server: RoleUser, table: AccessTable = ACCESS): boolean {
-  const { serves } = table[server.role];
-  if (serves === undefined) return false;
-  const { publishes, inspects } = table[asker.role];
-  const shared = asker.providers.some((provider) => server.providers.includes(provider));
-  const asks = serves.subjects.some((kind) => publishes.includes(kind) && (shared || !isOfProvider(kind)));
-  return asks || inspects === true;
+/** The roles that may ask something that `server` answers: one of its subjects, or `$SRV`. */
+export function rolesAsking(server: Role, table: AccessTable = ACCESS): readonly Role[] {
+  const { serves } = table[server];
+  if (serves === undefined) return [];
+  return ROLES.filter((role) => {
+    const { publishes, inspects } = table[role];
+    return inspects === true || serves.subjects.some((kind) => publishes.includes(kind));
+  });
 }
 
-function inboxOf({ name }: UserScope): string {
-  return `${inboxPrefixOf(name)}.>`;
+/** Where the answers to a user's requests go; no other user may subscribe there. */
+export function inboxPrefixOf(role: string, name: string): string {
+  return `_INBOX.${role}.${name}`;
 }
 
-/** Where the answers to a user's questions go; nobody else may subscribe there. */
-export function inboxPrefixOf(name: string): string {
-  return `_INBOX_${name}`;
+/**
+ * True when a reply subject is in the private inbox of that user, of one of these roles (any, where none are given). `user` is ""
+ * where the question's subject names none: then the inbox of such a role is enough.
+ */
+export function isInboxOf(reply: string, user: string, roles?: readonly string[]): boolean {
+  const [inbox, role = "", ...rest] = reply.split(".");
+  if (inbox !== "_INBOX" || role === "" || rest.length === 0 || rest.some(isNoToken)) return false;
+  if (roles !== undefined && !roles.includes(role)) return false;
+  return user === "" || (rest[0] === user && rest.length > 1);
 }
 
-/** One subject for each provider, or the one that has none. */
-function subjectsOf(kind: SubjectKind, providers: readonly string[]): string[] {
-  return isOfProvider(kind) ? providers.map((provider) => subjectFor(kind, provider)) : [SUBJECTS[kind]];
+function isNoToken(text: string): boolean {
+  return text === "" || text === "*" || text === ">";
+}
+
+/** What an endpoint for `kind` needs to know of it. */
+export interface ServedSubject {
+  /** The subscription: `*` for each token that is not given. */
+  readonly subject: string;
+  /** What the last tokens of a received subject stand for. */
+  readonly tokens: readonly SubjectToken[];
+  /** The roles that may ask; an answer goes to no other role's inbox. */
+  readonly askers: readonly Role[];
+}
+
+/**
+ * How a service answers subjects of `kind`.
+ * @param provider the only one that is served; all unless told
+ */
+export function servedAs(kind: SubjectKind, provider?: string): ServedSubject {
+  return {
+    subject: patternOf(kind, provider === undefined ? {} : { provider }),
+    tokens: tokensIn(kind),
+    askers: ROLES.filter((role) => ACCESS_WITH_FALLBACK[role].publishes.includes(kind)),
+  };
+}
+
+/** Subjects that carry another user than the one that publishes: the scorer stores what its tellers tell, by teller. */
+const OF_OTHERS: ReadonlySet<SubjectKind> = new Set(["outcome"]);
+
+/** One subject for each of the user's providers and intents. A user without a list of intents has all of them. */
+function publishedBy(kind: SubjectKind, { name, providers, intents }: RoleUser): string[] {
+  const tokens = tokensIn(kind);
+  const names = OF_OTHERS.has(kind) ? {} : { user: name };
+  const isOfIntent = tokens.includes("intent") && intents !== undefined;
+  const scopes = tokens.includes("provider") ? providers.map((provider) => ({ provider })) : [{}];
+  return scopes.flatMap((scope) =>
+    isOfIntent
+      ? intents.map((intent) => patternOf(kind, { ...names, ...scope, intent }))
+      : [patternOf(kind, { ...names, ...scope })],
+  );
+}
+
+/** Broadcasts name no user; a role that publishes a user's subject has no right to hear it. */
+function heardBy(kind: SubjectKind, { providers }: RoleUser): string[] {
+  return tokensIn(kind).includes("provider")
+    ? providers.map((provider) => patternOf(kind, { provider }))
+    : [patternOf(kind)];
 }
 
 /** A service for every provider has one subscription for all of them, a gateway one for its own. */
@@ -78,7 +124,9 @@ function servedBy({ serves, providers: scope }: AccessRow, providers: readonly s
   if (serves === undefined) return [];
   return serves.subjects
     .flatMap((kind) =>
-      scope === "every" && isOfProvider(kind) ? [`${SUBJECTS[kind]}.*`] : subjectsOf(kind, providers),
+      scope === "every" || !tokensIn(kind).includes("provider")
+        ? [patternOf(kind)]
+        : providers.map((provider) => patternOf(kind, { provider })),
     )
     .map((subject) => `${subject} ${serves.queue}`);
 }
@@ -90,39 +138,4 @@ function announcedBy(name: string): string[] {
     `$SRV.${verb}.${name}`,
     `$SRV.${verb}.${name}.*`,
   ]);
-}
-
-/** Binding, reading, compare-and-set and watching of each key; a watch without `$JS.FC` stalls in silence. */
-function publishedByOwner({ stream, bucket, keys }: BucketStore): string[] {
-  const ofKeys = keys.flatMap((key) => {
-    const subject = `$KV.${bucket}.${key}`;
-    return [
-      subject,
-      `$JS.API.DIRECT.GET.${stream}.${subject}`,
-      `$JS.API.CONSUMER.CREATE.${stream}.*.${subject}`,
-    ];
-  });
-  return [
-    ...ofKeys,
-    `$JS.API.STREAM.INFO.${stream}`,
-    `$JS.API.CONSUMER.DELETE.${stream}.*`,
-    `$JS.FC.${stream}.>`,
-  ];
-}
-
-/**
- * Reading the first key. No watch: whoever may create a consumer can have JetStream deliver into any subject. And no description of the stream: it
- * comes wherever the asker says, with the server's own rights, and is stored there if that is the subject of a bucket or a stream.
- */
-function publishedByLookup({ stream, bucket, keys: [key] }: BucketStore): string[] {
-  return [`$JS.API.DIRECT.GET.${stream}.$KV.${bucket}.${key}`];
-}
-
-/** One message at a time, into the reader's own inbox: a consumer could deliver into any subject. */
-function publishedByReader(stream: string): string[] {
-  return [`$JS.API.STREAM.INFO.${stream}`, `$JS.API.STREAM.MSG.GET.${stream}`];
-}
-
-function publishedByProvisioner(stream: string): string[] {
-  return ["INFO", "CREATE", "UPDATE"].map((verb) => `$JS.API.STREAM.${verb}.${stream}`);
 }

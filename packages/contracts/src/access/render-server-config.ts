@@ -1,57 +1,109 @@
 import { ScbeError } from "../errors.ts";
 import type { Environment } from "../names.ts";
 import { ACCESS, type AccessTable } from "./access-table.ts";
-import { type AccessUser, checkUsers } from "./access-user.ts";
-import { permissionsOf } from "./permissions-of.ts";
-import { allStores } from "./stores.ts";
+import { type AccessUser, checkUsers, isNkeyOrVariable } from "./access-user.ts";
+import { accountsOf } from "./accounts.ts";
+import { type Permissions, permissionsOf } from "./permissions-of.ts";
+import { type StoreUser, storePermissionsOf } from "./store-users.ts";
+
+/** A user of a store's account with its public nkey, or the name of a variable. */
+export type KeyedStoreUser = StoreUser & { readonly nkey: string };
 
 export interface ServerConfigOptions {
-  /** One environment is one account. */
+  /** One environment has one account for the bus, and one for each store. */
   readonly env: Environment;
   /** Files of the server's certificate (PEM), or `$VARIABLE`s that name them; absent: no TLS. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string };
-  /** Folder of JetStream's files, or a `$VARIABLE`; absent: told to the server on its command line. */
-  readonly storeDir?: string;
+  /** Folder of JetStream's files, or a `$VARIABLE`. */
+  readonly storeDir: string;
   readonly table?: AccessTable;
 }
 
 /** Bytes of one message, headers and data together. */
 const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
-/** Watches of all replicas of all services, with room for those that a broken link left behind. */
-const CONSUMERS_MAX = 256;
+/** One line of the protocol: the JWT of a user with 64 providers and 64 intents of the longest names is in one. */
+const MAX_CONTROL_LINE_BYTES = 64 * 1024;
 
 /**
- * nats-server's configuration (2.9 and later) for these users. It holds public nkeys only, or the names of variables.
+ * nats-server's configuration (2.9 and later) for these users. It holds public nkeys only, or the names of variables. JetStream stands
+ * in the file and never on the command line: a reload of a file that does not name it would stop it, and a reload is how a user is
+ * added.
  * @throws ScbeError BAD_REQUEST when a user or an option could not stand in it
  */
-export function renderServerConfig(users: readonly AccessUser[], options: ServerConfigOptions): string {
+export function renderServerConfig(
+  users: readonly AccessUser[],
+  stores: readonly KeyedStoreUser[],
+  options: ServerConfigOptions,
+): string {
   const { env, table = ACCESS } = options;
   checkUsers(users, table);
+  for (const { name, nkey } of stores)
+    if (!isNkeyOrVariable(nkey)) throw new ScbeError("BAD_REQUEST", `${name} has no valid public nkey`);
   return [
-    `max_payload: ${MAX_PAYLOAD_BYTES}`,
-    "# A frozen client or server is noticed in three seconds.",
-    'ping_interval: "1s"',
-    "ping_max: 2",
-    ...(options.storeDir === undefined ? [] : [`jetstream { store_dir: ${word(options.storeDir)} }`]),
-    ...tlsBlock(options.tls),
+    ...serverLines(options),
     "",
     "accounts {",
-    `  SCBE_${env.toUpperCase()} {`,
-    `    jetstream { max_streams: ${allStores().length}, max_consumers: ${CONSUMERS_MAX} }`,
-    "    users: [",
-    ...users.flatMap((user) => userBlock(user, users, table)),
-    "    ]",
-    "  }",
+    ...accountsOf(env).flatMap(({ name, store, jetstream }) => [
+      ...(store === undefined ? ["  # The bus. It has no JetStream."] : []),
+      `  ${name} {`,
+      ...(jetstream === undefined
+        ? []
+        : [`    jetstream { max_streams: ${jetstream.streams}, max_consumers: ${jetstream.consumers} }`]),
+      "    users: [",
+      ...(store === undefined
+        ? users.flatMap((user) =>
+            userBlock(`${user.name} (${user.role})`, user.nkey, permissionsOf(user, table)),
+          )
+        : stores
+            .filter((user) => user.account === store)
+            .flatMap((user) => userBlock(user.name, user.nkey, storePermissionsOf(user)))),
+      "    ]",
+      "  }",
+    ]),
     "}",
     "",
   ].join("\n");
 }
 
-function userBlock(user: AccessUser, users: readonly AccessUser[], table: AccessTable): string[] {
-  const { publish, subscribe } = permissionsOf(user, users, table);
+export interface JwtServerConfigOptions extends Omit<ServerConfigOptions, "env" | "table"> {
+  readonly operatorJwt: string;
+  /** The system account's public nkey, and its JWT: a server with an empty folder starts with it, and takes the others when they are pushed. */
+  readonly systemAccount: { readonly nkey: string; readonly jwt: string };
+  /** Where the server keeps the accounts' JWTs. */
+  readonly resolverDir: string;
+}
+
+/** nats-server's configuration (2.9 and later) where operator and accounts are JWTs. No user stands in it. */
+export function renderJwtServerConfig(options: JwtServerConfigOptions): string {
+  const { nkey, jwt } = options.systemAccount;
   return [
-    `      # ${user.name} (${user.role})`,
-    `      { nkey: ${user.nkey}, permissions: {`,
+    ...serverLines(options),
+    "# Where users have long lists of providers or intents, their JWTs exceed the server's usual line of 4096 bytes.",
+    `max_control_line: ${MAX_CONTROL_LINE_BYTES}`,
+    `operator: ${options.operatorJwt}`,
+    `system_account: ${nkey}`,
+    `resolver { type: full, dir: ${word(options.resolverDir)}, allow_delete: false, interval: "2m" }`,
+    `resolver_preload { ${nkey}: ${jwt} }`,
+    "",
+  ].join("\n");
+}
+
+/** What both renderings have in common. */
+function serverLines({ storeDir, tls }: Pick<ServerConfigOptions, "storeDir" | "tls">): string[] {
+  return [
+    `max_payload: ${MAX_PAYLOAD_BYTES}`,
+    "# A frozen client or server is noticed in three seconds.",
+    'ping_interval: "1s"',
+    "ping_max: 2",
+    `jetstream { store_dir: ${word(storeDir)} }`,
+    ...tlsBlock(tls),
+  ];
+}
+
+function userBlock(comment: string, nkey: string, { publish, subscribe }: Permissions): string[] {
+  return [
+    `      # ${comment}`,
+    `      { nkey: ${nkey}, permissions: {`,
     ...subjectList("publish", publish),
     ...subjectList("subscribe", subscribe),
     "      } }",

@@ -1,4 +1,11 @@
-import { CONTROL_ACTIONS, VERIFIER_STATES } from "./label-sets.ts";
+import {
+  API_CLOSED_WHY,
+  API_CONNECTION_STATES,
+  API_REFUSED_STATUSES,
+  CONTROL_ACTIONS,
+  USER_STATES,
+  VERIFIER_STATES,
+} from "./label-sets.ts";
 import type { MetricRows } from "./metric-row.ts";
 
 const OF = ["rollback-controller"] as const;
@@ -43,9 +50,37 @@ export const CONTROLLER = {
   scbe_control_verifiers: {
     kind: "gauge",
     of: OF,
-    help: "Verifiers that asked for a lease in the last ten minutes; converged: with what is in force, within its time. 0 where this controller does not lead",
+    help: "Verifiers that asked for a lease in the last ten minutes, of this controller or of the one that led before; converged: with what is in force, within its time. 0 where this controller does not lead",
     unit: "count",
     labels: { state: VERIFIER_STATES },
+  },
+  scbe_control_users: {
+    kind: "gauge",
+    of: OF,
+    help: "Users of the deployment that may ask for leases, by how their verifiers stand; only converged and absent ones confirm a kill, and none while any is unknown. 0 where this controller does not lead",
+    unit: "count",
+    labels: { state: USER_STATES },
+  },
+  scbe_control_api_refused_total: {
+    kind: "counter",
+    of: OF,
+    help: "Requests that the control API has refused, by status",
+    unit: "count",
+    labels: { status: API_REFUSED_STATUSES },
+  },
+  scbe_control_api_connections: {
+    kind: "gauge",
+    of: OF,
+    help: "Open connections of the control API: with a valid token, and without one so far",
+    unit: "count",
+    labels: { state: API_CONNECTION_STATES },
+  },
+  scbe_control_api_connections_closed_total: {
+    kind: "counter",
+    of: OF,
+    help: "Connections that the control API has closed, since there were too many of all, of their address, or of their token",
+    unit: "count",
+    labels: { why: API_CLOSED_WHY },
   },
   scbe_control_leases_answered_total: {
     kind: "counter",

@@ -14,6 +14,10 @@ export const PHASES_OF = {
 /** What became of an envelope that was to be opened. */
 export const OPENING_RESULTS = ["opened", ...REFUSAL_REASONS] as const;
 
+/** What became of the opening token that a caller has given with a response. */
+export const OPENING_TOKEN_RESULTS = ["taken", "malformed", "unknown_key", "foreign", "expired"] as const;
+export type OpeningTokenResult = (typeof OPENING_TOKEN_RESULTS)[number];
+
 /** Why a sealing session starts: the first of its keys, or what has ended the one before. */
 export const SESSION_STARTS = ["first", "counter", "bytes", "age", "key", "epoch", "clock"] as const;
 export type SessionStart = (typeof SESSION_STARTS)[number];
@@ -55,17 +59,38 @@ export type StoreCall = (typeof STORE_CALLS)[number];
 export const REPORT_RESULTS = ["acknowledged", "failed", "dropped"] as const;
 export type ReportResult = (typeof REPORT_RESULTS)[number];
 
-/** What became of a control document that was offered: `old` is none that was not known, `refused` none of the controller's. */
-export const CONTROL_DOCUMENT_RESULTS = ["applied", "old", "refused"] as const;
-export type ControlDocumentResult = (typeof CONTROL_DOCUMENT_RESULTS)[number];
+/** Records that a service owns, and mends when they cannot be read. */
+export const OWNED_RECORDS = [
+  "ring",
+  "epoch",
+  "control",
+  "trust",
+  "trust_relay",
+  "trust_words",
+  "verifiers",
+] as const;
+export type OwnedRecord = (typeof OWNED_RECORDS)[number];
+
+/**
+ * What became of a signed message, a control document or a ring: `old` is none that was not known, and its signature was not looked at;
+ * `refused` is none of the signer's; `dropped` might have been news, among more of those than are checked.
+ */
+export const SIGNED_MESSAGE_RESULTS = ["applied", "old", "refused", "dropped"] as const;
+export type SignedMessageResult = (typeof SIGNED_MESSAGE_RESULTS)[number];
 
 /** What became of a question for a lease: `refused` was answered by none for the document that is held. */
 export const CONTROL_LEASE_RESULTS = ["granted", "unanswered", "refused"] as const;
 export type ControlLeaseResult = (typeof CONTROL_LEASE_RESULTS)[number];
 
-/** What an alert has led to: `known` was told before, `ignored` is no trigger of a rollback, `resolved` switches nothing back on. */
-export const ALERT_RESULTS = ["killed", "known", "ignored", "resolved", "watchdog"] as const;
+/**
+ * What an alert has led to: `known` belongs to a firing that was acted on before, `ignored` is no trigger of a rollback, `resolved`
+ * switches nothing back on, `unreadable` has no name that can be read.
+ */
+export const ALERT_RESULTS = ["killed", "known", "ignored", "resolved", "watchdog", "unreadable"] as const;
 export type AlertResult = (typeof ALERT_RESULTS)[number];
+
+/** Statuses that a post of Alertmanager is refused with; `other` is none that is expected. */
+export const WEBHOOK_REFUSALS = ["400", "401", "403", "413", "429", "500", "503", "other"] as const;
 
 /** The two ways on which the controller hears of a nonce reuse. */
 export const ROLLBACK_PATHS = ["event", "alert"] as const;
@@ -99,6 +124,14 @@ export type TrustDocumentResult = (typeof TRUST_DOCUMENT_RESULTS)[number];
 export const VERIFIER_STATES = ["converged", "behind", "stale"] as const;
 export type VerifierState = (typeof VERIFIER_STATES)[number];
 
+/**
+ * How the verifiers of one user stand, as the controller that leads knows them. `behind`: one holds something else than what is in
+ * force, or there are more than are counted; `silent`: one has not asked within its lease time; `absent`: none holds anything;
+ * `unknown`: all that this controller hears have converged or hold nothing, but it does not know which were heard before it led.
+ */
+export const USER_STATES = ["converged", "behind", "silent", "absent", "unknown"] as const;
+export type UserState = (typeof USER_STATES)[number];
+
 /** What a change of the control document was about. */
 export const CONTROL_ACTIONS = [
   "first",
@@ -107,9 +140,36 @@ export const CONTROL_ACTIONS = [
   "flags",
   "canary",
   "skew-window",
+  "fallback",
   "other",
 ] as const;
 export type ControlAction = (typeof CONTROL_ACTIONS)[number];
+
+/** The statuses with which the control API refuses. */
+export const API_REFUSED_STATUSES = [
+  "400",
+  "401",
+  "403",
+  "404",
+  "405",
+  "408",
+  "409",
+  "413",
+  "417",
+  "421",
+  "429",
+  "431",
+  "500",
+  "503",
+  "another",
+] as const;
+
+/** Connections of the control API: with a valid token, or without one so far. */
+export const API_CONNECTION_STATES = ["anonymous", "authenticated"] as const;
+
+/** Why a connection was closed: there were too many of all, of its address, or of its token. */
+export const API_CLOSED_WHY = ["total", "peer", "token"] as const;
+export type ApiClosedWhy = (typeof API_CLOSED_WHY)[number];
 
 /** What is to become of a canary's step. */
 export const CANARY_VERDICTS = ["promote", "hold", "abort"] as const;

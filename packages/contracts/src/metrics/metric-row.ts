@@ -16,6 +16,7 @@ export const RUN_TIME_SETS = {
   endpoints: "the endpoints that it serves on the bus",
   dependencies: "what `/readyz` names",
   kids: "the keys of the ring, at most 64",
+  records: "the records that it owns",
   name: "its name on the bus",
   version: "its version",
 } as const;

@@ -1,4 +1,5 @@
-import { ADMIT_VERDICTS, EPOCH_ENDS } from "../replay.ts";
+import { EPOCH_ENDS } from "../epoch.ts";
+import { ADMIT_VERDICTS } from "../replay.ts";
 import { STORE_SECONDS } from "./bounds.ts";
 import { REPORT_RESULTS, STORE_CALLS } from "./label-sets.ts";
 import type { MetricRows } from "./metric-row.ts";
@@ -69,8 +70,22 @@ export const REPLAY_GUARD = {
     of: OF,
     help: "Envelopes remembered for the epoch in force; absent while there is none, or the store is away",
     unit: "count",
-    labels: {},
+    labels: { provider: "providers" },
     from: "known",
+  },
+  scbe_replay_provider_quota: {
+    kind: "gauge",
+    of: OF,
+    help: "Envelopes that are remembered of one provider at most; further ones of that provider are refused",
+    unit: "count",
+    labels: {},
+  },
+  scbe_replay_quota_refusals_total: {
+    kind: "counter",
+    of: OF,
+    help: "Items refused because their provider was at its quota, or the store in memory was full",
+    unit: "count",
+    labels: { provider: "providers" },
   },
   scbe_replay_store_used_bytes: {
     kind: "gauge",

@@ -5,12 +5,13 @@ import {
   NOTICE_DESTINATIONS,
   NOTICE_RESULTS,
   ROLLBACK_PATHS,
+  WEBHOOK_REFUSALS,
 } from "./label-sets.ts";
 import type { MetricRows } from "./metric-row.ts";
 
 const OF = ["rollback-controller"] as const;
 
-/** What a controller shows of alerts, the direct path of nonce reuse, its notices and its audit. */
+/** What a controller shows of alerts, the direct path of nonce reuse, its notices, its audit and words about trust. */
 export const ROLLBACK = {
   scbe_rollback_alerts_total: {
     kind: "counter",
@@ -22,9 +23,9 @@ export const ROLLBACK = {
   scbe_rollback_webhooks_refused_total: {
     kind: "counter",
     of: OF,
-    help: "Posts of Alertmanager that were refused: malformed, too many at once, or the kill could not be sent",
+    help: "Posts to the webhook of Alertmanager that were refused, by HTTP status",
     unit: "count",
-    labels: { status: ["400", "503"] },
+    labels: { status: WEBHOOK_REFUSALS },
   },
   scbe_rollback_event_ms: {
     kind: "histogram",
@@ -68,5 +69,13 @@ export const ROLLBACK = {
     help: "Audit records that are not stored yet",
     unit: "count",
     labels: {},
+  },
+  scbe_trust_words_waiting: {
+    kind: "gauge",
+    of: OF,
+    help: "Words of persons about trust that are kept until a trust scorer has acknowledged them; every controller shows all of them",
+    unit: "count",
+    labels: {},
+    together: "max",
   },
 } as const satisfies MetricRows;

@@ -1,6 +1,7 @@
 import { CANARY } from "./canary.ts";
 import { COMMON } from "./common.ts";
 import { CONTROLLER } from "./controller.ts";
+import { ENVELOPE } from "./envelope.ts";
 import { GATEWAY } from "./gateway.ts";
 import { KEYRING } from "./keyring.ts";
 import type { MetricRow, ProcessKind } from "./metric-row.ts";
@@ -19,6 +20,7 @@ export const METRICS = {
   ...VERIFIER,
   ...ORCHESTRATOR,
   ...GATEWAY,
+  ...ENVELOPE,
   ...REPLAY_GUARD,
   ...KEYRING,
   ...CONTROLLER,

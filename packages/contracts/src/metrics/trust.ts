@@ -8,7 +8,7 @@ export const TRUST = {
   scbe_trust_score: {
     kind: "gauge",
     of: OF,
-    help: "How far that provider is trusted, from 0 (not to be used) to 1; absent where this scorer does not lead",
+    help: "How far that provider is trusted by what its tellers agree on, from 0 (not to be used) to 1; absent where this scorer does not lead",
     unit: "ratio",
     labels: { provider: "providers" },
     from: "known",
@@ -32,7 +32,7 @@ export const TRUST = {
   scbe_trust_excluded: {
     kind: "gauge",
     of: OF,
-    help: "1 while that provider is out for its quality, else 0; absent where this scorer does not lead",
+    help: "1 while that provider is out for its quality, for all, else 0; absent where this scorer does not lead",
     unit: "flag",
     labels: { provider: "providers" },
     from: "known",
@@ -40,8 +40,24 @@ export const TRUST = {
   scbe_trust_latched: {
     kind: "gauge",
     of: OF,
-    help: "1 while that provider is out for its integrity, until a person clears it, else 0; absent where this scorer does not lead",
+    help: "1 while that provider is out for its integrity, for all, until a person clears it, else 0; absent where this scorer does not lead",
     unit: "flag",
+    labels: { provider: "providers" },
+    from: "known",
+  },
+  scbe_trust_tellers_excluding: {
+    kind: "gauge",
+    of: OF,
+    help: "Tellers whose own reports exclude that provider now, for themselves at least; absent where this scorer does not lead",
+    unit: "count",
+    labels: { provider: "providers" },
+    from: "known",
+  },
+  scbe_trust_tellers_latching: {
+    kind: "gauge",
+    of: OF,
+    help: "Tellers that saw that provider's integrity fail, and refuse it for themselves at least until a person clears it; absent where this scorer does not lead",
+    unit: "count",
     labels: { provider: "providers" },
     from: "known",
   },

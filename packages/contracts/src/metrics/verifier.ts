@@ -1,11 +1,11 @@
 import { ENVELOPE_MS, SKEW_MS } from "./bounds.ts";
 import {
-  CONTROL_DOCUMENT_RESULTS,
   CONTROL_LEASE_RESULTS,
   OPENING_RESULTS,
   PHASES,
   SESSION_BUDGETS,
   SESSION_STARTS,
+  SIGNED_MESSAGE_RESULTS,
   TRUST_DOCUMENT_RESULTS,
 } from "./label-sets.ts";
 import type { MetricRows } from "./metric-row.ts";
@@ -149,10 +149,17 @@ export const VERIFIER = {
   },
   scbe_control_documents_total: {
     kind: "counter",
-    of: VERIFIERS,
-    help: "Control documents that arrived: applied, old, or refused as none of the controller's",
+    of: HOLDERS,
+    help: "Control documents that arrived: applied, old, refused as none of the controller's, or dropped unchecked among too many",
     unit: "count",
-    labels: { result: CONTROL_DOCUMENT_RESULTS },
+    labels: { result: SIGNED_MESSAGE_RESULTS },
+  },
+  scbe_ring_broadcasts_total: {
+    kind: "counter",
+    of: HOLDERS,
+    help: "Broadcasts of the ring that arrived: applied, old, refused as none of the keyring's, or dropped unchecked among too many",
+    unit: "count",
+    labels: { result: SIGNED_MESSAGE_RESULTS },
   },
   scbe_control_leases_total: {
     kind: "counter",

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
+import { jcs } from "@scbe/contracts";
 import { encodeBase64Url } from "../base64url.ts";
-import { jcs } from "../jcs.ts";
 import { lp } from "../lp.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { ControlState, Kill } from "@scbe/contracts";
+import { type ControlState, type FallbackCause, type Kill, writeMessage } from "@scbe/contracts";
 import fc from "fast-check";
 import { createUser } from "nkeys.js";
 import { describe, expect, test } from "vitest";
@@ -27,7 +27,8 @@ const controller = identity();
 const stranger = identity();
 const EXPECTED = { env: "dev", publicKey: controller.publicKey } as const;
 const NONCE = "AAECAwQFBgcICQoLDA0ODw";
-const KILL: Kill = { mode: "disabled", cause: "integrity", reason: "nonce reuse", by: "test", since: 1 };
+const KILL: Kill = { cause: "integrity", reason: "nonce reuse", by: "test", since: 1 };
+const SOFT: Kill = { ...KILL, cause: "availability" };
 const REQUEST = "0189dcd5-1111-4222-8333-444455556666";
 
 function state(change: Partial<ControlState> = {}): ControlState {
@@ -41,6 +42,7 @@ function state(change: Partial<ControlState> = {}): ControlState {
       enabled: true,
       providers: { openai: { enabled: true, traffic_percentage: 100 } },
     },
+    fallback: { causes: [] },
     skew_window: null,
     ...change,
   };
@@ -52,15 +54,24 @@ const killed = (all: Kill | null, providers: Record<string, Kill> = {}) =>
 describe("a control document", () => {
   test("is read as it was signed", () => {
     const document = signControl(state(), controller);
-    expect(readControl(encodeControl(document), EXPECTED)).toEqual(document);
+    expect(readControl(encodeControl(document), EXPECTED)).toEqual({ ok: true, document });
   });
 
   const bytesOf = (document: ControlDocument, change: object) =>
-    Buffer.from(JSON.stringify({ ...document.signed, ...change }));
+    writeMessage({ ...document.signed, ...change });
 
   test.each([
-    ["that a stranger has signed", () => encodeControl(signControl(state(), stranger))],
-    ["of another environment", () => encodeControl(signControl(state({ env: "prod" }), controller))],
+    ["that a stranger has signed", () => encodeControl(signControl(state(), stranger)), "signature"],
+    [
+      "of another environment",
+      () => encodeControl(signControl(state({ env: "prod" }), controller)),
+      "signature",
+    ],
+    [
+      "of another environment, signed for this one",
+      () => writeMessage({ v: 1, ...sign("state", "dev", state({ env: "prod" }), controller) }),
+      "env",
+    ],
     [
       "with a word changed",
       () => {
@@ -69,30 +80,52 @@ describe("a control document", () => {
           payload: document.signed.payload.replace('"enabled":true', '"enabled":false'),
         });
       },
+      "signature",
     ],
     [
       "signed as a lease",
-      () => Buffer.from(JSON.stringify({ v: 1, ...sign("lease", "dev", state(), controller) })),
+      () => writeMessage({ v: 1, ...sign("lease", "dev", state(), controller) }),
+      "signature",
     ],
     [
       "signed, but in no canonical form",
       () => {
         const payload = JSON.stringify(state(), null, 1);
         const signature = sign("state", "dev", state(), controller).signature;
-        return Buffer.from(JSON.stringify({ v: 1, payload, signature }));
+        return writeMessage({ v: 1, payload, signature });
       },
     ],
     [
       "with a member that this version does not know",
-      () =>
-        Buffer.from(JSON.stringify({ v: 1, ...sign("state", "dev", { ...state(), more: 1 }, controller) })),
+      () => writeMessage({ v: 1, ...sign("state", "dev", { ...state(), more: 1 }, controller) }),
+    ],
+    ...[["integrity"], ["flags", "availability"], ["flags", "flags"], ["everything"]].map(
+      (causes): [string, () => Uint8Array, reason?: string] => [
+        `whose choice of fallback is ${causes}`,
+        () =>
+          writeMessage({
+            v: 1,
+            ...sign("state", "dev", { ...state(), fallback: { causes } }, controller),
+          }),
+      ],
+    ),
+    [
+      "of a kill that says itself that traffic goes unsealed",
+      () => {
+        const kill = { ...SOFT, mode: "fallback" };
+        const said = { ...state(), kill_switch: { all: kill, providers: {} } };
+        return writeMessage({ v: 1, ...sign("state", "dev", said, controller) });
+      },
     ],
     ["of a megabyte", () => Buffer.alloc(1_000_000, "a")],
     ["that is no JSON", () => Buffer.from("{")],
     ["of nothing", () => new Uint8Array(0)],
-  ])("%s is none", (_, bytes) => {
-    expect(readControl(bytes(), EXPECTED)).toBeUndefined();
-  });
+  ] as readonly [string, () => Uint8Array, reason?: string][])(
+    "%s is none",
+    (_, bytes, reason = "malformed") => {
+      expect(readControl(bytes(), EXPECTED)).toEqual({ ok: false, reason });
+    },
+  );
 
   test("of a higher generation supersedes, whatever it says; of a lower one never", () => {
     const older = signControl(killed(KILL), controller);
@@ -102,13 +135,16 @@ describe("a control document", () => {
     expect(supersedes(older, undefined)).toBe(true);
   });
 
-  test("of the same generation wins by how much it kills, and all who have seen any of them agree", () => {
+  test("of the same generation wins by how much it kills and refuses, and all who have seen any of them agree", () => {
+    const chosen = { fallback: { causes: ["availability" as const] } };
     const documents = [
       killed(KILL),
       killed(null, { openai: KILL }),
       killed(null, { openai: KILL, xai: KILL }),
       state(),
       state({ issued_at: 9 }),
+      state({ ...killed(SOFT), ...chosen }),
+      state({ ...killed(null, { openai: SOFT, xai: KILL }), ...chosen }),
     ].map((it) => signControl(it, controller));
     const last = (seen: readonly ControlDocument[]) =>
       seen.reduce((held, next) => (supersedes(next, held) ? next : held));
@@ -118,7 +154,10 @@ describe("a control document", () => {
       }),
     );
     for (const document of documents) expect(supersedes(document, document)).toBe(false);
-    const [, ofOne, ofTwo, plain, other] = documents;
+    const [, ofOne, ofTwo, plain, other, allUnsealed, oneUnsealed] = documents;
+    expect(last([ofOne, allUnsealed, ofTwo] as ControlDocument[])).toBe(ofTwo);
+    expect(last([plain, allUnsealed, other] as ControlDocument[])).toBe(allUnsealed);
+    expect(last([oneUnsealed, ofTwo] as ControlDocument[])).toBe(ofTwo);
     expect(last([ofOne, ofTwo, plain] as ControlDocument[])).toBe(ofTwo);
     expect(last([plain, other] as ControlDocument[])).toBe(last([other, plain] as ControlDocument[]));
   });
@@ -131,33 +170,35 @@ describe("a lease", () => {
     v: 1 as const,
     nonce: NONCE,
     verifier: "0189dcd5-1111-4222-8333-444455556666",
-    name: "gateway-openai",
     held,
+    fallback: false,
     ...change,
   });
-  const answer = (asked = question(), by = controller) =>
-    Buffer.from(JSON.stringify(answerLease(asked, document, by)));
+  const answer = (asked = question(), by = controller) => writeMessage(answerLease(asked, document, by));
 
   test("names what is in force, and brings it to whoever holds something else", () => {
     expect(readLease(answer(), NONCE, EXPECTED)).toMatchObject({ lease: { nonce: NONCE, ...held } });
-    expect(readLease(answer(), NONCE, EXPECTED)?.answer.state).toBeUndefined();
+    expect(readLease(answer(), NONCE, EXPECTED)).not.toHaveProperty("answer.state");
     for (const other of [null, { ...held, generation: 6 }, { ...held, digest: "A".repeat(43) }]) {
-      expect(readLease(answer(question({ held: other })), NONCE, EXPECTED)?.answer.state).toEqual(
-        document.signed,
-      );
+      expect(readLease(answer(question({ held: other })), NONCE, EXPECTED)).toMatchObject({
+        answer: { state: document.signed },
+      });
     }
   });
 
   test.each([
-    ["recorded for another question", () => answer(question({ nonce: "BBECAwQFBgcICQoLDA0ODw" }))],
-    ["that a stranger has signed", () => answer(question(), stranger)],
-    ["that is no JSON", () => Buffer.from("nothing")],
-  ])("%s is none", (_, bytes) => {
-    expect(readLease(bytes(), NONCE, EXPECTED)).toBeUndefined();
+    ["recorded for another question", () => answer(question({ nonce: "BBECAwQFBgcICQoLDA0ODw" })), "nonce"],
+    ["that a stranger has signed", () => answer(question(), stranger), "signature"],
+    ["that is no JSON", () => Buffer.from("nothing"), "malformed"],
+  ])("%s is none", (_, bytes, reason) => {
+    expect(readLease(bytes(), NONCE, EXPECTED)).toEqual({ ok: false, reason });
   });
 
   test("of another environment is none", () => {
-    expect(readLease(answer(), NONCE, { ...EXPECTED, env: "prod" })).toBeUndefined();
+    expect(readLease(answer(), NONCE, { ...EXPECTED, env: "prod" })).toEqual({
+      ok: false,
+      reason: "signature",
+    });
   });
 
   test("is nothing that a signature for a document could stand for", () => {
@@ -168,25 +209,42 @@ describe("a lease", () => {
 });
 
 describe("a request's route", () => {
-  test("is as its provider's kill says, and else as its flags do", () => {
-    const flag = (enabled: boolean, traffic_percentage: number) =>
-      state({
-        scbe_envelope_verification: { enabled: true, providers: { openai: { enabled, traffic_percentage } } },
-      });
-    const route = (it: ControlState, provider = "openai") => routeOf(it, provider, REQUEST);
-    const fallback = { ...KILL, mode: "fallback", cause: "availability" } as const;
-    expect(route(state())).toEqual({ way: "sealed" });
-    expect(route(killed(KILL))).toEqual({ way: "refused", why: "kill_switch" });
-    expect(route(killed(fallback))).toEqual({ way: "fallback", why: "kill_switch" });
-    expect(route(killed(null, { openai: KILL }))).toEqual({ way: "refused", why: "kill_switch" });
-    expect(route(killed(null, { openai: KILL }), "xai")).toEqual({ way: "sealed" });
-    expect(killOf(killed(KILL, { openai: fallback }), "openai")).toBe(KILL);
-    expect(killOf(killed(fallback, { xai: KILL }), "openai")).toBe(fallback);
-    expect(route(killed(fallback, { openai: KILL }))).toEqual({ way: "refused", why: "kill_switch" });
-    expect(route(flag(false, 100))).toEqual({ way: "fallback", why: "flag" });
-    expect(route(flag(true, 0))).toEqual({ way: "fallback", why: "flag" });
-    const off = state({ scbe_envelope_verification: { enabled: false, providers: {} } });
-    expect(route(off)).toEqual({ way: "fallback", why: "flag" });
+  const flagged = (enabled: boolean, traffic_percentage: number): Partial<ControlState> => ({
+    scbe_envelope_verification: { enabled: true, providers: { openai: { enabled, traffic_percentage } } },
+  });
+  const OFF: Partial<ControlState> = { scbe_envelope_verification: { enabled: false, providers: {} } };
+  const kills = (all: Kill | null, openai?: Kill): Partial<ControlState> => ({
+    kill_switch: { all, providers: openai === undefined ? {} : { openai } },
+  });
+  const route = (change: Partial<ControlState>, causes: FallbackCause[], provider = "openai") =>
+    routeOf(state({ ...change, fallback: { causes } }), provider, REQUEST);
+
+  const SEALED = { way: "sealed" };
+  const KILLED = { way: "refused", why: "kill_switch" };
+  const UNSEALED = { way: "fallback", why: "kill_switch" };
+  const FLAGGED = { way: "refused", why: "flag" };
+  const UNSEALED_BY_FLAG = { way: "fallback", why: "flag" };
+  /** Without a choice; with `availability`, with `flags`, with both. */
+  test.each([
+    ["nothing", {}, [SEALED, SEALED, SEALED, SEALED]],
+    ["a kill of everything for availability", kills(SOFT), [KILLED, UNSEALED, KILLED, UNSEALED]],
+    ["its own kill for availability", kills(null, SOFT), [KILLED, UNSEALED, KILLED, UNSEALED]],
+    ["a kill of everything for integrity", kills(KILL), [KILLED, KILLED, KILLED, KILLED]],
+    ["its own kill for integrity", kills(null, KILL), [KILLED, KILLED, KILLED, KILLED]],
+    ["both, everything for availability", kills(SOFT, KILL), [KILLED, KILLED, KILLED, KILLED]],
+    ["both, everything for integrity", kills(KILL, SOFT), [KILLED, KILLED, KILLED, KILLED]],
+    ["both, for availability", kills(SOFT, SOFT), [KILLED, UNSEALED, KILLED, UNSEALED]],
+    ["flags that are off", OFF, [FLAGGED, FLAGGED, UNSEALED_BY_FLAG, UNSEALED_BY_FLAG]],
+    ["its flag that is off", flagged(false, 100), [FLAGGED, FLAGGED, UNSEALED_BY_FLAG, UNSEALED_BY_FLAG]],
+    ["a share of nothing", flagged(true, 0), [FLAGGED, FLAGGED, UNSEALED_BY_FLAG, UNSEALED_BY_FLAG]],
+    ["a kill beside flags", { ...OFF, ...kills(SOFT) }, [KILLED, UNSEALED, KILLED, UNSEALED]],
+  ] as const)("under %s goes unsealed only for a cause that was chosen", (_, change, routes) => {
+    const choices: FallbackCause[][] = [[], ["availability"], ["flags"], ["availability", "flags"]];
+    expect(choices.map((causes) => route(change, causes))).toEqual(routes);
+  });
+
+  test("is not touched by the kill of another provider", () => {
+    expect(route(kills(null, KILL), [], "xai")).toEqual(SEALED);
   });
 
   test("of a provider that the flags do not name is sealed, also of one that every object has", () => {

@@ -1,6 +1,6 @@
-import { type Environment, Lease, LeaseAnswer, type LeaseQuestion } from "@scbe/contracts";
+import { Lease, LeaseAnswer, type LeaseQuestion, readMessage } from "@scbe/contracts";
 import type { Identity } from "../grant/identity.ts";
-import type { ControlDocument } from "./control-document.ts";
+import type { ControlDocument, ControlExpectation } from "./control-document.ts";
 import { readSigned, sign } from "./signed.ts";
 
 /**
@@ -18,28 +18,27 @@ export function answerLease(
   return { v: 1, ...sign("lease", env, lease, identity), ...(!isHeld && { state: signed }) };
 }
 
+/** The reason is that of the first check that failed, in this order: its form, the signature, the nonce. */
+export type LeaseReading =
+  | { readonly ok: true; readonly lease: Lease; readonly answer: LeaseAnswer }
+  | { readonly ok: false; readonly reason: "malformed" | "signature" | "nonce" };
+
 /**
- * The lease in an answer (JSON of a {@link LeaseAnswer}) to the question with this nonce; `undefined` when it is none. Nobody
- * who records, delays or repeats answers has one for a nonce that was drawn just now.
+ * Reads the answer (JSON of a {@link LeaseAnswer}) to the question with this nonce. What was recorded, delayed or repeated has not a
+ * nonce that was drawn just now.
  */
 export function readLease(
   bytes: Uint8Array,
   nonce: string,
-  { env, publicKey }: { readonly env: Environment; readonly publicKey: string },
-): { readonly lease: Lease; readonly answer: LeaseAnswer } | undefined {
-  const answer = parse(bytes);
-  if (answer === undefined) return undefined;
+  { env, publicKey }: ControlExpectation,
+): LeaseReading {
+  const answer = readMessage(bytes, LeaseAnswer, ANSWER_BYTES_MAX);
+  if (answer === undefined) return { ok: false, reason: "malformed" };
   const read = readSigned(answer, { kind: "lease", env, publicKey, schema: Lease });
-  return read.ok && read.value.nonce === nonce ? { lease: read.value, answer } : undefined;
+  if (!read.ok) return read;
+  return read.value.nonce === nonce
+    ? { ok: true, lease: read.value, answer }
+    : { ok: false, reason: "nonce" };
 }
 
-const ANSWER_BYTES_MAX = 128 * 1024;
-
-function parse(bytes: Uint8Array): LeaseAnswer | undefined {
-  if (bytes.length > ANSWER_BYTES_MAX) return undefined;
-  try {
-    return LeaseAnswer.parse(JSON.parse(Buffer.from(bytes).toString("utf8")));
-  } catch {
-    return undefined;
-  }
-}
+const ANSWER_BYTES_MAX = 262_144;

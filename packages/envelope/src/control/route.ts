@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { ControlState, Kill } from "@scbe/contracts";
+import type { ControlState, FallbackCause, Kill, KillMode } from "@scbe/contracts";
 import { lp } from "../lp.ts";
 
 /** What a document says of one request. */
@@ -7,45 +7,35 @@ export type Route =
   | { readonly way: "sealed" }
   /** To the same provider unsealed, where the deployment permits that; else nowhere. */
   | { readonly way: "fallback"; readonly why: "kill_switch" | "flag" }
-  | { readonly way: "refused"; readonly why: "kill_switch" };
+  | { readonly way: "refused"; readonly why: "kill_switch" | "flag" };
 
 const SEALED: Route = { way: "sealed" };
-const BY_FLAG: Route = { way: "fallback", why: "flag" };
-const BY_KILL = {
-  fallback: { way: "fallback", why: "kill_switch" },
-  disabled: { way: "refused", why: "kill_switch" },
-} as const satisfies Record<string, Route>;
+const WAYS = { fallback: "fallback", disabled: "refused" } as const satisfies Record<KillMode, Route["way"]>;
 
 /** Where a request goes. The same for all who hold the same document, and for every try of the same request. */
 export function routeOf(state: ControlState, provider: string, requestId: string): Route {
   const kill = killOf(state, provider);
-  if (kill !== undefined) return BY_KILL[kill.mode];
-  const { enabled, providers } = state.scbe_envelope_verification;
-  if (!enabled) return BY_FLAG;
-  const flag = Object.hasOwn(providers, provider) ? providers[provider] : undefined;
-  if (flag === undefined) return SEALED;
-  return flag.enabled && isInside(provider, requestId, flag.traffic_percentage) ? SEALED : BY_FLAG;
+  if (kill !== undefined) return { way: WAYS[modeOf(state, kill.cause)], why: "kill_switch" };
+  return isSealed(state, provider, requestId) ? SEALED : { way: WAYS[modeOf(state, "flags")], why: "flag" };
 }
 
-/** True when not one of a provider's requests is sealed, and not all are refused. */
-export function isAllFallback(state: ControlState, provider: string): boolean {
-  const kill = killOf(state, provider);
-  if (kill !== undefined) return kill.mode === "fallback";
-  const { enabled, providers } = state.scbe_envelope_verification;
-  const flag = Object.hasOwn(providers, provider) ? providers[provider] : undefined;
-  return !enabled || flag?.enabled === false || flag?.traffic_percentage === 0;
+/** What becomes of traffic that is taken out of the path for a cause: unsealed only where the document's own choice names that cause. */
+export function modeOf(
+  { fallback }: Pick<ControlState, "fallback">,
+  cause: Kill["cause"] | FallbackCause,
+): KillMode {
+  return fallback.causes.some((chosen) => chosen === cause) ? "fallback" : "disabled";
 }
 
 /**
  * The kill that a provider is under: of everything, or its own. Where both stand, the one that refuses: whoever can have everything
  * go unsealed must not have that go which is refused by itself.
  */
-export function killOf(
-  { kill_switch: { all, providers } }: ControlState,
-  provider: string,
-): Kill | undefined {
+export function killOf(state: ControlState, provider: string): Kill | undefined {
+  const { all, providers } = state.kill_switch;
   const own = Object.hasOwn(providers, provider) ? providers[provider] : undefined;
-  return all?.mode === "fallback" && own?.mode === "disabled" ? own : (all ?? own);
+  if (all === null || own === undefined) return all ?? own;
+  return modeOf(state, all.cause) === "disabled" ? all : own;
 }
 
 /**
@@ -53,7 +43,17 @@ export function killOf(
  * larger one; the request's id decides, so a second try is on the same side.
  */
 export function isInside(provider: string, requestId: string, percentage: number): boolean {
-  if (percentage >= 100) return true;
   const hash = createHash("sha256").update(lp(provider, requestId)).digest();
-  return hash.readUInt32BE(0) / 2 ** 32 < percentage / 100;
+  // In integers, all of them exact: no quotient is rounded at the edge.
+  return hash.readUInt32BE(0) * 100 < percentage * 2 ** 32;
+}
+
+function isSealed(
+  { scbe_envelope_verification: { enabled, providers } }: ControlState,
+  provider: string,
+  requestId: string,
+): boolean {
+  if (!enabled) return false;
+  const flag = Object.hasOwn(providers, provider) ? providers[provider] : undefined;
+  return flag === undefined || (flag.enabled && isInside(provider, requestId, flag.traffic_percentage));
 }

@@ -16,8 +16,8 @@ export interface AskedGrant {
  * @param wanted an empty `kid` asks for the active one
  * @example
  * const { question, keys } = await askGrant({ env: "dev", provider: "openai", intent: "chat", kid: "" }, identity);
- * const reply = await bus.request(subjectFor("grant", "openai"), encode(question), { timeoutMs: 2000 });
- * const grant = await readGrant({ answer: GrantAnswer.parse(decode(reply.data)), question, keys }, keyringPublicKey);
+ * const reply = await bus.request(subjectOf("grant", { user: bus.user, provider: "openai" }), writeMessage(question), { timeoutMs: 2000 });
+ * const grant = await readGrant({ answer: reply.data, question, keys }, keyringPublicKey);
  */
 export async function askGrant(
   wanted: Omit<QuestionFacts, "asker">,

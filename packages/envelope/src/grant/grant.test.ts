@@ -1,8 +1,8 @@
-import { GrantAnswer, type GrantMeta, GrantQuestion } from "@scbe/contracts";
+import { type GrantAnswer, type GrantMeta, GrantQuestion, writeMessage } from "@scbe/contracts";
 import fc from "fast-check";
 import { createUser } from "nkeys.js";
 import { beforeAll, describe, expect, test } from "vitest";
-import { answerGrant, askGrant, type Identity, readGrant, verifyQuestion } from "./index.ts";
+import { type AskedGrant, answerGrant, askGrant, type Identity, readGrant, verifyQuestion } from "./index.ts";
 
 const WANTED = { env: "dev", provider: "openai", intent: "chat", kid: "k1" } as const;
 const META: GrantMeta = { kid: "k1", state: "active", not_after: null, ring_generation: 7 };
@@ -22,10 +22,15 @@ function material(): Buffer {
 
 async function grant(wanted: Parameters<typeof askGrant>[0] = WANTED, meta = META, by = keyring) {
   const { question, keys } = await askGrant(wanted, asker);
-  const verdict = verifyQuestion(question);
-  if (!verdict.ok) throw new Error(`the question did not verify: ${verdict.reason}`);
-  const answer = await answerGrant(verdict.verified, { material: material(), meta }, by);
+  const verified = verifyQuestion(question);
+  if (verified === undefined) throw new Error("the question did not verify");
+  const answer = await answerGrant(verified, { material: material(), meta }, by);
   return { question, keys, answer };
+}
+
+/** Reads the answer as it comes from the bus. */
+function read({ answer, ...asked }: AskedGrant & { readonly answer: GrantAnswer }) {
+  return readGrant({ ...asked, answer: writeMessage(answer) }, keyring.publicKey);
 }
 
 /** The text with one bit of its bytes flipped. */
@@ -39,13 +44,13 @@ function flip(text: string, bit: number): string {
 describe("a question", () => {
   test("verifies as it was asked, and has the documented bytes", async () => {
     const { question } = await askGrant(WANTED, asker);
-    const verdict = verifyQuestion(GrantQuestion.parse(JSON.parse(JSON.stringify(question))));
+    const verified = verifyQuestion(GrantQuestion.parse(JSON.parse(JSON.stringify(question))));
     const publicKey = Buffer.from(question.public_key, "base64url");
     const parts = ["scbe/v1/grant-q", "dev", "openai", "chat", "k1", asker.publicKey].map((part) => {
       return Buffer.concat([Buffer.from([0, part.length]), Buffer.from(part)]);
     });
     const expected = Buffer.concat([...parts, Buffer.from([0, 32]), publicKey]);
-    expect(verdict).toMatchObject({ ok: true, verified: { bytes: expected, publicKey } });
+    expect(verified).toMatchObject({ bytes: expected, publicKey });
   });
 
   test("asks with a fresh key each time", async () => {
@@ -59,31 +64,18 @@ describe("a question", () => {
     ["intent", { intent: "other" }],
     ["kid", { kid: "" }],
     ["asker", { asker: stranger.publicKey }],
-    ["an asker whose checksum is wrong", { asker: `U${"A".repeat(55)}` }],
   ] as const)("with another %s than the signed one is refused", async (_, change) => {
     const { question } = await askGrant(WANTED, asker);
-    expect(verifyQuestion({ ...question, ...change })).toEqual({ ok: false, reason: "signature" });
-  });
-
-  test("with a member of another length, or padding, is malformed", async () => {
-    const { question } = await askGrant(WANTED, asker);
-    for (const change of [
-      { public_key: question.public_key.slice(2) },
-      { public_key: `${question.public_key}=` },
-      { signature: "" },
-      { signature: `${question.signature}AA` },
-    ]) {
-      expect(verifyQuestion({ ...question, ...change })).toEqual({ ok: false, reason: "malformed" });
-    }
+    expect(verifyQuestion({ ...question, ...change })).toBeUndefined();
   });
 
   test("with any bit of its key or signature flipped is refused", async () => {
     const { question } = await askGrant(WANTED, asker);
     for (let bit = 0; bit < 256; bit += 1) {
-      expect(verifyQuestion({ ...question, public_key: flip(question.public_key, bit) }).ok).toBe(false);
+      expect(verifyQuestion({ ...question, public_key: flip(question.public_key, bit) })).toBeUndefined();
     }
     for (let bit = 0; bit < 512; bit += 1) {
-      expect(verifyQuestion({ ...question, signature: flip(question.signature, bit) }).ok).toBe(false);
+      expect(verifyQuestion({ ...question, signature: flip(question.signature, bit) })).toBeUndefined();
     }
   });
 });
@@ -95,20 +87,18 @@ describe("an answer", () => {
   });
 
   test("gives the asker the material and what it is about", async () => {
-    const answer = GrantAnswer.parse(JSON.parse(JSON.stringify(one.answer)));
-    const read = await readGrant({ ...one, answer }, keyring.publicKey);
-    expect(read).toEqual({ ok: true, material: new Uint8Array(material()), meta: META });
+    expect(await read(one)).toEqual({ ok: true, material: new Uint8Array(material()), meta: META });
   });
 
   test("leaves no material behind in the keyring's buffer, whether it succeeds or throws", async () => {
     const { question } = await askGrant(WANTED, asker);
-    const verdict = verifyQuestion(question);
-    if (!verdict.ok) throw new Error("the question did not verify");
+    const verified = verifyQuestion(question);
+    if (verified === undefined) throw new Error("the question did not verify");
     const used = material();
-    await answerGrant(verdict.verified, { material: used, meta: META }, keyring);
+    await answerGrant(verified, { material: used, meta: META }, keyring);
     expect(used.every((byte) => byte === 0)).toBe(true);
     const refused = material();
-    const lowOrder = { ...verdict.verified, publicKey: new Uint8Array(32) };
+    const lowOrder = { ...verified, publicKey: new Uint8Array(32) };
     await expect(answerGrant(lowOrder, { material: refused, meta: META }, keyring)).rejects.toMatchObject({
       code: "BAD_REQUEST",
     });
@@ -118,18 +108,18 @@ describe("an answer", () => {
   test("to another question is refused, even of the same wording", async () => {
     const other = await grant();
     const replayed = { ...one, answer: other.answer };
-    expect(await readGrant(replayed, keyring.publicKey)).toEqual({ ok: false, reason: "signature" });
+    expect(await read(replayed)).toEqual({ ok: false, reason: "signature" });
   });
 
   test("that another nkey signed is refused", async () => {
     const forged = await grant(WANTED, META, stranger);
-    expect(await readGrant(forged, keyring.publicKey)).toEqual({ ok: false, reason: "signature" });
+    expect(await read(forged)).toEqual({ ok: false, reason: "signature" });
   });
 
   test("that somebody else sealed to our key, with the keyring's words about it, is refused", async () => {
     const forged = await grant(WANTED, META, stranger);
     const mixed = { ...forged, answer: { ...forged.answer, signature: one.answer.signature } };
-    expect(await readGrant(mixed, keyring.publicKey)).toEqual({ ok: false, reason: "signature" });
+    expect(await read(mixed)).toEqual({ ok: false, reason: "signature" });
   });
 
   test("with a changed word about the key is refused", async () => {
@@ -141,7 +131,7 @@ describe("an answer", () => {
     ];
     for (const change of changes) {
       const answer = { ...one.answer, meta: { ...META, ...change } };
-      expect(await readGrant({ ...one, answer }, keyring.publicKey)).toEqual({
+      expect(await read({ ...one, answer })).toEqual({
         ok: false,
         reason: "signature",
       });
@@ -155,7 +145,7 @@ describe("an answer", () => {
         fc.nat(80 * 8 - 1),
         async (member, bit) => {
           const answer = { ...one.answer, [member]: flip(one.answer[member], bit) };
-          expect((await readGrant({ ...one, answer }, keyring.publicKey)).ok).toBe(false);
+          expect((await read({ ...one, answer })).ok).toBe(false);
         },
       ),
       { numRuns: 200 },
@@ -164,27 +154,27 @@ describe("an answer", () => {
 
   test("about another key than the one asked for is refused though the keyring signed it", async () => {
     const other = await grant(WANTED, { ...META, kid: "k2" });
-    expect(await readGrant(other, keyring.publicKey)).toEqual({ ok: false, reason: "kid" });
+    expect(await read(other)).toEqual({ ok: false, reason: "kid" });
     const notActive = await grant({ ...WANTED, kid: "" }, { ...META, state: "decrypt-only" });
-    expect(await readGrant(notActive, keyring.publicKey)).toEqual({ ok: false, reason: "kid" });
+    expect(await read(notActive)).toEqual({ ok: false, reason: "kid" });
     const retired = await grant(WANTED, { ...META, state: "retired" });
-    expect(await readGrant(retired, keyring.publicKey)).toEqual({ ok: false, reason: "kid" });
+    expect(await read(retired)).toEqual({ ok: false, reason: "kid" });
   });
 
   test("that names no kid in its question brings the active one", async () => {
     const active = await grant({ ...WANTED, kid: "" });
-    expect(await readGrant(active, keyring.publicKey)).toMatchObject({ ok: true, meta: { kid: "k1" } });
+    expect(await read(active)).toMatchObject({ ok: true, meta: { kid: "k1" } });
   });
 
   test("is unreadable to whoever has another key pair", async () => {
     const { keys } = await askGrant(WANTED, asker);
-    expect(await readGrant({ ...one, keys }, keyring.publicKey)).toEqual({ ok: false, reason: "sealed" });
+    expect(await read({ ...one, keys })).toEqual({ ok: false, reason: "sealed" });
   });
 
   test("of another length is malformed", async () => {
     for (const member of ["enc", "ct", "signature"] as const) {
       const answer = { ...one.answer, [member]: one.answer[member].slice(0, -4) };
-      expect(await readGrant({ ...one, answer }, keyring.publicKey)).toEqual({
+      expect(await read({ ...one, answer })).toEqual({
         ok: false,
         reason: "malformed",
       });

@@ -1,26 +1,23 @@
-import type { GrantAnswer, GrantMeta, GrantQuestion } from "@scbe/contracts";
-import { decodeBase64Url } from "../base64url.ts";
-import {
-  GRANT_CIPHERTEXT_BYTES,
-  GRANT_MATERIAL_BYTES,
-  GRANT_SUITE,
-  type GrantKeys,
-  SIGNATURE_BYTES,
-  X25519_BYTES,
-} from "./suite.ts";
+import { GrantAnswer, type GrantMeta, type GrantQuestion, readMessage } from "@scbe/contracts";
+import { GRANT_SUITE, type GrantKeys } from "./suite.ts";
 import { answerBytes, questionBytes } from "./transcript.ts";
 import { verifyNkey } from "./verify-nkey.ts";
+import { isLowOrder } from "./x25519-point.ts";
+
+/** Above the length of every legal answer. */
+const ANSWER_BYTES_MAX = 1024;
 
 export interface AnswerToRead {
-  readonly answer: GrantAnswer;
+  /** What came from the bus. */
+  readonly answer: Uint8Array;
   /** The question that was sent, and the keys that were made with it. */
   readonly question: GrantQuestion;
   readonly keys: GrantKeys;
 }
 
 /**
- * `malformed`: not of the right lengths. `signature`: not signed by this keyring, or the answer to another question.
- * `kid`: signed, but not about the key that was asked for. `sealed`: signed, but not sealed to our key.
+ * `malformed`: no message of this shape. `signature`: not signed by this keyring, or the answer to another question.
+ * `kid`: signed, but not about the key that was asked for. `sealed`: signed, but not sealed to our key, or by a key of low order.
  */
 export type GrantRefusal = "malformed" | "signature" | "kid" | "sealed";
 
@@ -42,30 +39,22 @@ export async function readGrant(
   { answer, question, keys }: AnswerToRead,
   keyringPublicKey: string,
 ): Promise<ReadGrant> {
-  const parts = decodeParts(answer, question);
-  if (parts === undefined) return { ok: false, reason: "malformed" };
-  const q = questionBytes(question, parts.publicKey);
-  const signed = answerBytes(q, parts.enc, parts.ct, answer.meta);
-  if (!verifyNkey(keyringPublicKey, signed, parts.signature)) return { ok: false, reason: "signature" };
-  if (!answersTheKid(question, answer.meta)) return { ok: false, reason: "kid" };
-  const material = await open(keys, parts, q);
-  return material === undefined ? { ok: false, reason: "sealed" } : { ok: true, material, meta: answer.meta };
+  const read = readMessage(answer, GrantAnswer, ANSWER_BYTES_MAX);
+  if (read === undefined) return { ok: false, reason: "malformed" };
+  const { meta } = read;
+  const [enc, ct, signature] = [bytesOf(read.enc), bytesOf(read.ct), bytesOf(read.signature)];
+  const q = questionBytes(question, bytesOf(question.public_key));
+  if (!verifyNkey(keyringPublicKey, answerBytes(q, enc, ct, meta), signature)) {
+    return { ok: false, reason: "signature" };
+  }
+  if (!answersTheKid(question, meta)) return { ok: false, reason: "kid" };
+  const material = await open(keys, { enc, ct }, q);
+  return material === undefined ? { ok: false, reason: "sealed" } : { ok: true, material, meta };
 }
 
-interface Parts {
-  readonly publicKey: Uint8Array;
-  readonly enc: Uint8Array;
-  readonly ct: Uint8Array;
-  readonly signature: Uint8Array;
-}
-
-function decodeParts(answer: GrantAnswer, question: GrantQuestion): Parts | undefined {
-  const publicKey = decodeBase64Url(question.public_key, X25519_BYTES);
-  const enc = decodeBase64Url(answer.enc, X25519_BYTES);
-  const ct = decodeBase64Url(answer.ct, GRANT_CIPHERTEXT_BYTES);
-  const signature = decodeBase64Url(answer.signature, SIGNATURE_BYTES);
-  if (!publicKey || !enc || !ct || !signature) return undefined;
-  return { publicKey, enc, ct, signature };
+/** Of a text that was found to be in the one form of base64url. */
+function bytesOf(text: string): Uint8Array {
+  return Buffer.from(text, "base64url");
 }
 
 /** Only what can open is granted at all; "the active one" must be active. */
@@ -74,10 +63,14 @@ function answersTheKid(question: GrantQuestion, meta: GrantMeta): boolean {
   return question.kid === meta.kid && (meta.state === "active" || meta.state === "decrypt-only");
 }
 
-async function open(keys: GrantKeys, { enc, ct }: Parts, info: Uint8Array): Promise<Uint8Array | undefined> {
+async function open(
+  keys: GrantKeys,
+  { enc, ct }: { readonly enc: Uint8Array; readonly ct: Uint8Array },
+  info: Uint8Array,
+): Promise<Uint8Array | undefined> {
+  if (isLowOrder(enc)) return undefined;
   try {
-    const material = await GRANT_SUITE.Open(keys, enc, ct, { info });
-    return material.length === GRANT_MATERIAL_BYTES ? material : undefined;
+    return await GRANT_SUITE.Open(keys, enc, ct, { info });
   } catch {
     return undefined;
   }

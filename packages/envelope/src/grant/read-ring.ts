@@ -1,9 +1,22 @@
-import { type Environment, RingState, type SignedRing } from "@scbe/contracts";
-import { decodeBase64Url } from "../base64url.ts";
-import { jcs } from "../jcs.ts";
-import { SIGNATURE_BYTES } from "./suite.ts";
+import { type Environment, RingState, readCanonical, readMessage, SignedRing } from "@scbe/contracts";
 import { ringBytes } from "./transcript.ts";
 import { verifyNkey } from "./verify-nkey.ts";
+
+/** Above the length of every legal ring. */
+const RING_BYTES_MAX = 32_768;
+
+/** What a broadcast says that it is. Nothing of it is true before {@link verifyRing} has said so. */
+export interface ClaimedRing {
+  readonly signed: SignedRing;
+  readonly claimed: RingState;
+}
+
+/** The claim in `bytes`, to see by its generation whether it is worth verifying; `undefined` when it is malformed. */
+export function claimedRing(bytes: Uint8Array): ClaimedRing | undefined {
+  const signed = readMessage(bytes, SignedRing, RING_BYTES_MAX);
+  const claimed = signed && readCanonical(signed.payload, RingState);
+  return claimed && { signed, claimed };
+}
 
 export type ReadRing =
   | { readonly ok: true; readonly ring: RingState }
@@ -14,22 +27,20 @@ export type ReadRing =
  * @param keyringPublicKey the keyring's public user nkey, known beforehand
  * @param env the reader's own environment; another one's ring is refused
  */
-export function readRing(signed: SignedRing, keyringPublicKey: string, env: Environment): ReadRing {
-  const signature = decodeBase64Url(signed.signature, SIGNATURE_BYTES);
-  if (signature === undefined) return { ok: false, reason: "malformed" };
+export function verifyRing(
+  { signed, claimed }: ClaimedRing,
+  keyringPublicKey: string,
+  env: Environment,
+): ReadRing {
+  const signature = Buffer.from(signed.signature, "base64url");
   if (!verifyNkey(keyringPublicKey, ringBytes(signed.payload), signature)) {
     return { ok: false, reason: "signature" };
   }
-  const ring = parseCanonical(signed.payload);
-  if (ring === undefined) return { ok: false, reason: "malformed" };
-  return ring.env === env ? { ok: true, ring } : { ok: false, reason: "env" };
+  return claimed.env === env ? { ok: true, ring: claimed } : { ok: false, reason: "env" };
 }
 
-function parseCanonical(payload: string): RingState | undefined {
-  try {
-    const ring = RingState.parse(JSON.parse(payload));
-    return jcs(ring) === payload ? ring : undefined;
-  } catch {
-    return undefined;
-  }
+/** {@link claimedRing} and {@link verifyRing} in one. */
+export function readRing(bytes: Uint8Array, keyringPublicKey: string, env: Environment): ReadRing {
+  const claim = claimedRing(bytes);
+  return claim === undefined ? { ok: false, reason: "malformed" } : verifyRing(claim, keyringPublicKey, env);
 }

@@ -1,4 +1,4 @@
-import { type RingState, SignedRing } from "@scbe/contracts";
+import { type RingState, type SignedRing, writeMessage } from "@scbe/contracts";
 import { createUser } from "nkeys.js";
 import { expect, test } from "vitest";
 import { lp } from "../lp.ts";
@@ -25,7 +25,7 @@ function signText(payload: string): SignedRing {
 }
 
 test("a signed ring reads as what was signed", () => {
-  const wire = SignedRing.parse(JSON.parse(JSON.stringify(signRing(RING, keyring))));
+  const wire = writeMessage(signRing(RING, keyring));
   expect(readRing(wire, keyring.publicKey, "dev")).toEqual({ ok: true, ring: RING });
 });
 
@@ -36,20 +36,26 @@ test("a ring's signature is over the documented bytes", () => {
 
 test("a ring signed by anybody but the keyring is refused", () => {
   const signed = signRing(RING, identity());
-  expect(readRing(signed, keyring.publicKey, "dev")).toEqual({ ok: false, reason: "signature" });
+  expect(readRing(writeMessage(signed), keyring.publicKey, "dev")).toEqual({
+    ok: false,
+    reason: "signature",
+  });
 });
 
 test("a ring with a changed payload is refused", () => {
   const signed = signRing(RING, keyring);
   const payload = signed.payload.replace("12", "13");
-  expect(readRing({ ...signed, payload }, keyring.publicKey, "dev")).toEqual({
+  expect(readRing(writeMessage({ ...signed, payload }), keyring.publicKey, "dev")).toEqual({
     ok: false,
     reason: "signature",
   });
 });
 
 test("the ring of another environment is refused", () => {
-  expect(readRing(signRing(RING, keyring), keyring.publicKey, "prod")).toEqual({ ok: false, reason: "env" });
+  expect(readRing(writeMessage(signRing(RING, keyring)), keyring.publicKey, "prod")).toEqual({
+    ok: false,
+    reason: "env",
+  });
 });
 
 test.each([
@@ -59,10 +65,24 @@ test.each([
   ["with a member too many", '{"env":"dev","extra":1,"generation":1,"keys":[]}'],
   ["without its generation", '{"env":"dev","keys":[]}'],
 ])("a payload that is %s is malformed though signed", (_, payload) => {
-  expect(readRing(signText(payload), keyring.publicKey, "dev")).toEqual({ ok: false, reason: "malformed" });
+  expect(readRing(writeMessage(signText(payload)), keyring.publicKey, "dev")).toEqual({
+    ok: false,
+    reason: "malformed",
+  });
 });
 
 test("a signature of another length is malformed", () => {
   const signed = { ...signRing(RING, keyring), signature: "AAAA" };
-  expect(readRing(signed, keyring.publicKey, "dev")).toEqual({ ok: false, reason: "malformed" });
+  expect(readRing(writeMessage(signed), keyring.publicKey, "dev")).toEqual({
+    ok: false,
+    reason: "malformed",
+  });
+});
+
+test.each<[string, Partial<RingState>]>([
+  ["a kid twice", { keys: [...RING.keys, { kid: "k1", state: "retired", not_after: null }] }],
+  ["two active keys", { keys: [...RING.keys, { kid: "k3", state: "active", not_after: null }] }],
+  ["a generation of 0", { generation: 0 }],
+])("a ring with %s is never signed", (_, change) => {
+  expect(() => signRing({ ...RING, ...change }, keyring)).toThrow();
 });

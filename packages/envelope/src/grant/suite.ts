@@ -15,7 +15,3 @@ export type GrantKeys = KeyPair<CryptoKey>;
 
 /** `k_enc || k_nonce`. */
 export const GRANT_MATERIAL_BYTES = 64;
-export const X25519_BYTES = 32;
-/** The material and AES-GCM's tag. */
-export const GRANT_CIPHERTEXT_BYTES = GRANT_MATERIAL_BYTES + 16;
-export const SIGNATURE_BYTES = 64;

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import type { GrantMeta, GrantQuestion } from "@scbe/contracts";
-import { jcs } from "../jcs.ts";
+import { type GrantMeta, type GrantQuestion, jcs } from "@scbe/contracts";
 import { lp } from "../lp.ts";
 
 /** The members of a question that its bytes are made of. */

@@ -1,13 +1,12 @@
 import { createPublicKey, type KeyObject, verify } from "node:crypto";
-import { decodeBase32, PublicNkey } from "@scbe/contracts";
-import { fromPublic } from "nkeys.js";
+import { decodeBase32, isUserNkey } from "@scbe/contracts";
 
 const SIGNATURE_BYTES = 64;
 
 /**
- * Whether `signature` is the Ed25519 signature (RFC 8032) over `bytes` by the user with this public nkey. `false`, too,
- * for whatever is no user's nkey. The check itself is node:crypto's: nkeys.js verifies in plain JavaScript, which
- * takes milliseconds, and would hold up the event loop of the keyring.
+ * Whether `signature` is the Ed25519 signature (RFC 8032, section 5.1.7) over `bytes` by the user with this public nkey. `false`, too, for
+ * what is no user's nkey. node:crypto (OpenSSL) checks S < L and compares the encoding of R, without the cofactor. nkeys.js verifies in
+ * plain JavaScript, which takes milliseconds, and would hold up the event loop of the keyring.
  */
 export function verifyNkey(publicKey: string, bytes: Uint8Array, signature: Uint8Array): boolean {
   if (signature.length !== SIGNATURE_BYTES) return false;
@@ -23,18 +22,4 @@ function importNkey(publicKey: string): KeyObject | undefined {
     key: { kty: "OKP", crv: "Ed25519", x: raw.toString("base64url") },
     format: "jwk",
   });
-}
-
-/**
- * True for a user's public nkey with the checksum that belongs to it. nkeys.js checks prefix and checksum, and throws; it lets
- * text of other lengths and alphabets pass.
- */
-export function isUserNkey(publicKey: string): boolean {
-  if (!PublicNkey.safeParse(publicKey).success) return false;
-  try {
-    fromPublic(publicKey);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,4 +1,10 @@
-import { ENVIRONMENTS, MODEL_PATTERN, NAME_PATTERN, REQUEST_ID_PATTERN } from "@scbe/contracts";
+import {
+  base64UrlPattern,
+  ENVIRONMENTS,
+  MODEL_PATTERN,
+  NAME_PATTERN,
+  REQUEST_ID_PATTERN,
+} from "@scbe/contracts";
 import type { Phase } from "./header.ts";
 import { SUITE, VERSION } from "./header.ts";
 
@@ -8,11 +14,10 @@ export type Form = (value: unknown) => boolean;
 /** The largest `ttl` that any configuration may allow, in seconds. */
 export const TTL_SECONDS_MAX = 3600;
 
-/** Exactly the base64url texts of that many bytes: no padding, and the bits that fill no byte are zero. */
-const BASE64URL_12 = /^[A-Za-z0-9_-]{16}$/;
-const BASE64URL_16 = /^[A-Za-z0-9_-]{21}[AQgw]$/;
-const BASE64URL_24 = /^[A-Za-z0-9_-]{32}$/;
-const BASE64URL_32 = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
+const BASE64URL_12 = base64UrlPattern(12);
+const BASE64URL_16 = base64UrlPattern(16);
+const BASE64URL_24 = base64UrlPattern(24);
+const BASE64URL_32 = base64UrlPattern(32);
 /** Printable ASCII without `"` and `\`: nothing that JSON would have to escape. */
 const CONTENT_TYPE = /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,128}$/;
 const SCHEMA_HASH = /^(sha256:[0-9a-f]{64}|none)$/;

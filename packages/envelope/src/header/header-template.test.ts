@@ -1,7 +1,7 @@
+import { jcs } from "@scbe/contracts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { members, session, text } from "../../test/craft.ts";
-import { jcs } from "../jcs.ts";
 import { ENVELOPE_HEADER_BYTES_MAX } from "../wire.ts";
 import { FORMS, MEMBERS, type Member } from "./forms.ts";
 import type { Header } from "./header.ts";

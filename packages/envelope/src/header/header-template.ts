@@ -1,4 +1,4 @@
-import { jcs } from "../jcs.ts";
+import { jcs } from "@scbe/contracts";
 import { type Member, SLOT_PATTERNS } from "./forms.ts";
 import type { Header } from "./header.ts";
 

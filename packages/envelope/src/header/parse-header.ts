@@ -1,4 +1,4 @@
-import { jcs } from "../jcs.ts";
+import { jcs } from "@scbe/contracts";
 import { FORMS, MEMBERS, type Member } from "./forms.ts";
 import { type Header, SUITE, VERSION } from "./header.ts";
 

@@ -1,4 +1,5 @@
 import { existsSync, statSync } from "node:fs";
+import { whyNotOwn } from "../local/own-folder.ts";
 import type { Parsed, Variable } from "./variable.ts";
 
 interface Common<T> {
@@ -19,6 +20,7 @@ interface Recipe<T> {
   readonly parse: (raw: string) => Parsed<T>;
   readonly unit?: string;
   readonly default?: string;
+  readonly isPath?: boolean;
 }
 
 function make<T>(options: Common<T> & Partial<Optional>, recipe: Recipe<T>): Variable<T> {
@@ -97,8 +99,12 @@ interface ListOptions extends Common<readonly string[]> {
   readonly max: number;
 }
 /** Items separated by commas, in order, at least one, none twice. */
+export function list(options: ListOptions & Optional): Variable<readonly string[] | undefined>;
 export function list(
   options: ListOptions & Partial<WithDefault<readonly string[]>>,
+): Variable<readonly string[]>;
+export function list(
+  options: ListOptions & Partial<WithDefault<readonly string[]> & Optional>,
 ): Variable<readonly string[]> {
   return make(options, {
     expected: `1 to ${options.max} items separated by commas, each ${options.item}`,
@@ -145,6 +151,7 @@ export function path(options: PathOptions & Partial<WithDefault<string>>): Varia
 export function path(options: PathOptions & Partial<WithDefault<string> & Optional>): Variable<string> {
   const kind = options.private === true ? "a file that only its owner may read (mode 0600)" : "a file";
   return make(options, {
+    isPath: true,
     expected: `the path of ${kind}`,
     parse: (raw) => {
       if (!existsSync(raw))
@@ -154,6 +161,29 @@ export function path(options: PathOptions & Partial<WithDefault<string> & Option
       if (options.private === true && isOpenToOthers(found.mode))
         return bad("names a file that others may read");
       return good(raw);
+    },
+    ...(options.default !== undefined && { default: options.default }),
+  });
+}
+
+/**
+ * The path of a folder that holds state of the process, which need not be there yet. One that belongs to another user of the machine, or
+ * that others may write to, is refused; see {@link whyNotOwn}.
+ */
+export function stateFolder(options: Common<string> & Optional): Variable<string | undefined>;
+export function stateFolder(options: Common<string> & WithDefault<string>): Variable<string>;
+export function stateFolder(
+  options: Common<string> & Partial<WithDefault<string> & Optional>,
+): Variable<string> {
+  return make(options, {
+    isPath: true,
+    expected:
+      "the path of a folder of this process's own, which no other user may write to; it is made where there is none",
+    parse: (raw) => {
+      if (statSync(raw, { throwIfNoEntry: false })?.isDirectory() === false)
+        return bad("names something that is no folder");
+      const why = whyNotOwn(raw);
+      return why === undefined ? good(raw) : bad(`is not taken: ${why}`);
     },
     ...(options.default !== undefined && { default: options.default }),
   });

@@ -1,5 +1,5 @@
-import { ENVIRONMENTS, NAME_PATTERN, PROVIDERS } from "@scbe/contracts";
-import type { Transport } from "../transport.ts";
+import { ENVIRONMENTS, NAME_PATTERN, PROVIDERS, RESERVED_INTENT, type StoreAccount } from "@scbe/contracts";
+import type { StoreTransport, Transport } from "../transport.ts";
 import { choice, integer, list, path, text } from "./builders.ts";
 import type { ConfigOf } from "./variable.ts";
 
@@ -21,7 +21,13 @@ export const environmentVariables = {
     pattern: NAME_PATTERN,
     item: "an intent name",
     max: 64,
-    doc: "The intents that are served; each has subkeys of its own with every provider.",
+    doc: "The intents that are served; each has subkeys of its own with every provider. Names that begin with `scbe-` are reserved.",
+    check: (intents) => {
+      const reserved = intents.find((intent) => RESERVED_INTENT.test(intent));
+      return reserved === undefined
+        ? undefined
+        : `names ${reserved}; intents that begin with scbe- are reserved`;
+    },
   }),
 };
 
@@ -98,6 +104,34 @@ export const transportVariables = {
   }),
 };
 
+/** Who a service with state is in the account of its store. It reaches that account at the same servers, under the same TLS. */
+export const storeVariables = {
+  NATS_STORE_CREDS: path({
+    optional: true,
+    private: true,
+    doc: "A credentials file (JWT and seed) of the service's user in the account of its store.",
+    check: (_value, config) =>
+      config.NATS_STORE_NKEY_SEED_FILE === undefined
+        ? undefined
+        : "is set, and NATS_STORE_NKEY_SEED_FILE too; set one of them",
+  }),
+  NATS_STORE_NKEY_SEED_FILE: path({
+    optional: true,
+    private: true,
+    doc: "A file with the nkey seed of the service's user in the account of its store, which is another one than NATS_NKEY_SEED_FILE's.",
+  }),
+};
+
+/** How a service reaches the account of its store. */
+export function storeTransportOf(
+  config: ConfigOf<typeof transportVariables> & ConfigOf<typeof storeVariables>,
+  account: StoreAccount,
+): StoreTransport {
+  const { credsFile: _creds, nkeySeedFile: _seed, ...where } = transportOf(config);
+  const { NATS_STORE_CREDS: credsFile, NATS_STORE_NKEY_SEED_FILE: nkeySeedFile } = config;
+  return { ...where, account, ...(credsFile && { credsFile }), ...(nkeySeedFile && { nkeySeedFile }) };
+}
+
 /** The transport that the variables of {@link transportVariables} describe. */
 export function transportOf(config: ConfigOf<typeof transportVariables>): Transport {
   return {
@@ -121,7 +155,7 @@ export function opsVariables(defaultPort: number) {
       default: "127.0.0.1",
       pattern: /^[A-Za-z0-9.:_-]{1,253}$/,
       expected: "an address or host name",
-      doc: "The address on which the ops port listens; 0.0.0.0 in a container.",
+      doc: "The address on which the ops port listens. In a container 0.0.0.0, best with SCBE_METRICS_TOKEN.",
     }),
     SCBE_OPS_PORT: integer({
       default: defaultPort,
@@ -129,6 +163,13 @@ export function opsVariables(defaultPort: number) {
       max: 65_535,
       unit: "TCP port",
       doc: "/healthz, /readyz and /metrics listen here; 0 picks a free port, which the log names.",
+    }),
+    SCBE_METRICS_TOKEN: text({
+      optional: true,
+      secret: true,
+      pattern: /^[\x21-\x7e]{16,512}$/,
+      expected: "16 to 512 printable characters without spaces",
+      doc: "The bearer token without which /metrics is refused, since it tells why envelopes were; unset: all who reach the port may read it.",
     }),
     SCBE_DRAIN_TIMEOUT_MS: integer({
       default: 25_000,

@@ -181,6 +181,17 @@ describe("the transport's variables", () => {
   });
 });
 
+describe("the intents of a deployment", () => {
+  it("cannot have a name that SCBE keeps for itself", () => {
+    const intents = defineConfig(environmentVariables);
+    expect(readConfig(intents, { SCBE_INTENTS: "chat,scbe-opening-token" })).toMatchObject({
+      ok: false,
+      problems: [expect.stringMatching(/SCBE_INTENTS.*scbe-opening-token/)],
+    });
+    expect(readConfig(intents, { SCBE_INTENTS: "chat,scbe" })).toMatchObject({ ok: true });
+  });
+});
+
 describe("every group of variables", () => {
   it("has defaults that are legal, and can be used as they are", () => {
     const all = defineConfig({

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { isOpenToOthers } from "./builders.ts";
+import { showValue } from "./show-value.ts";
 import type { ConfigOf, ConfigSpec, Variable, Variables } from "./variable.ts";
 
 /** Either the whole configuration, or everything that is wrong with it. */
@@ -71,7 +72,7 @@ function readVariable(name: string, variable: Variable<unknown>, env: Environmen
   }
   const parsed = variable.parse(source.raw);
   if (parsed.ok) return parsed;
-  const shown = variable.secret ? "its value" : JSON.stringify(source.raw.slice(0, 200));
+  const shown = variable.secret ? "its value" : JSON.stringify(showValue(source.raw, variable));
   return { ok: false, problem: `${shown} ${parsed.problem}; expected ${variable.expected}` };
 }
 
@@ -92,7 +93,7 @@ const SECRET_BYTES_MAX = 65_536;
 function readSecretFile(name: string, file: string): Raw {
   const wrong = (problem: string): Raw => ({
     ok: false,
-    problem: `${name} ${JSON.stringify(file)} ${problem}`,
+    problem: `${name} ${JSON.stringify(showValue(file, { isPath: true }))} ${problem}`,
   });
   if (!existsSync(file)) return wrong("names a file that does not exist");
   const found = statSync(file);

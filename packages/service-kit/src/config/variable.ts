@@ -12,6 +12,8 @@ export interface Variable<T> {
   readonly optional: boolean;
   /** Never shown, and also read from the file that `<NAME>_FILE` names. */
   readonly secret: boolean;
+  /** A path: a refused value is shown whole. Of others, what may be a login in a URL is left out. */
+  readonly isPath?: boolean;
   /** The value, or what is wrong with it. */
   parse(raw: string): Parsed<T>;
   /** What is wrong with it next to the other variables' values; counts only where all that it looks at could be read. */

@@ -1,5 +1,5 @@
 import { isScbeError } from "@scbe/contracts";
-import type { Bucket, BucketEntry, Bus } from "../bus.ts";
+import type { Bucket, BucketEntry, StoreBus } from "../store-bus.ts";
 
 /** One key of a bucket, written only by whoever has seen what stands there. */
 export interface ComparedKey extends Disposable {
@@ -12,7 +12,7 @@ export interface ComparedKey extends Disposable {
  * A revision is good for a write only on the connection on which it was read: a server that comes back from a restore counts
  * revisions again, and the same one then stands for something else.
  */
-export function comparedKey(bus: Pick<Bus, "onReconnect">, bucket: Bucket, key: string): ComparedKey {
+export function comparedKey(bus: Pick<StoreBus, "onReconnect">, bucket: Bucket, key: string): ComparedKey {
   let readOnThisConnection = false;
   const following = bus.onReconnect(() => {
     readOnThisConnection = false;

@@ -1,6 +1,6 @@
 import { KV_KEYS } from "@scbe/contracts";
 import { z } from "zod";
-import type { Bucket, Bus } from "../bus.ts";
+import type { Bucket, StoreBus } from "../store-bus.ts";
 import { comparedKey } from "./compare-and-set.ts";
 import type { LeaderRecord } from "./lead.ts";
 import type { LeaderStore } from "./leader-store.ts";
@@ -13,7 +13,7 @@ const Record = z.strictObject({
 });
 
 /** Who leads, as the key `leader` of a KV bucket. A record that cannot be read counts as one whose leader has stepped down. */
-export function kvLeaderStore(bus: Pick<Bus, "onReconnect">, bucket: Bucket): LeaderStore & Disposable {
+export function kvLeaderStore(bus: Pick<StoreBus, "onReconnect">, bucket: Bucket): LeaderStore & Disposable {
   const key = comparedKey(bus, bucket, KV_KEYS.leader);
   return {
     async read() {

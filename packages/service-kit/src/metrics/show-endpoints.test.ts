@@ -26,7 +26,9 @@ test("an endpoint shows what it has at work, and whom it turned away, until its 
     (await host.metrics.metrics()).split("\n").filter((line) => line.startsWith("scbe_endpoint_"));
   const lines = (busy: number, inFlight: number): string[] => [
     `scbe_endpoint_busy_total{endpoint="held"} ${busy}`,
+    'scbe_endpoint_held_answers_dropped_total{endpoint="held"} 0',
     `scbe_endpoint_in_flight{endpoint="held"} ${inFlight}`,
+    'scbe_endpoint_held_answers{endpoint="held"} 0',
   ];
   expect(await shown()).toEqual(lines(0, 0));
   await service.join();
@@ -40,5 +42,5 @@ test("an endpoint shows what it has at work, and whom it turned away, until its 
   await first;
   expect(await shown()).toEqual(lines(1, 0));
   await service[Symbol.asyncDispose]();
-  expect(await shown()).toEqual(lines(1, 0).slice(0, 1));
+  expect(await shown()).toEqual(lines(1, 0).slice(0, 2));
 });

@@ -1,11 +1,22 @@
 import { performance } from "node:perf_hooks";
 import type { Context } from "@opentelemetry/api";
-import { HEADERS, isName, isScbeError, ScbeError, serviceErrorHeaders } from "@scbe/contracts";
+import {
+  HEADERS,
+  isInboxOf,
+  isName,
+  isScbeError,
+  ScbeError,
+  type SubjectToken,
+  serviceErrorHeaders,
+} from "@scbe/contracts";
 import type { Msg } from "nats";
 import type { BusHeaders, EndpointAnswer, EndpointDefinition, EndpointRequest } from "../bus.ts";
+import { LogLimiter } from "../log-limiter.ts";
 import type { Logger } from "../logger.ts";
 import { extractTrace } from "../tracing/propagation.ts";
 import { failSpan, inSpan, isTracing, processSpan, type Span } from "../tracing/spans.ts";
+import { UserRates } from "../user-rates.ts";
+import { HeldAnswers } from "./held-answers.ts";
 import { Received } from "./received.ts";
 
 /** What an endpoint needs of its surroundings. */
@@ -16,8 +27,20 @@ export interface EndpointPorts {
   /** Aborts when draining takes too long. */
   readonly signal: AbortSignal;
   respond(reply: string, data: Uint8Array, headers: BusHeaders | undefined): void;
-  /** A request found it full. */
+  /** A request found no place, or its user asks too often. */
   turnedAway(endpoint: string): void;
+  /** An answer that was held back is not sent. */
+  heldDropped(endpoint: string): void;
+}
+
+/** What an endpoint has done since it was made, as the services framework tells it (ADR-32). */
+export interface EndpointStats {
+  readonly requests: number;
+  readonly errors: number;
+  /** Code and public text of the last one; "" while there was none. */
+  readonly lastError: string;
+  /** Of all requests together. */
+  readonly processingMs: number;
 }
 
 const CONCURRENCY_DEFAULT = 1024;
@@ -28,47 +51,117 @@ export class Endpoint {
   readonly definition: EndpointDefinition;
   readonly #ports: EndpointPorts;
   readonly #concurrency: number;
-  /** Handlers at work for each provider that has any. */
+  readonly #pattern: readonly string[];
+  /** Handlers at work for each provider, or each user and provider, that has any. */
   readonly #atWork = new Map<string, number>();
+  readonly #held: HeldAnswers;
+  readonly #drops = new LogLimiter();
+  readonly #requestPorts: RequestPorts;
+  /** Absent: the endpoint limits no user's rate. */
+  readonly #rates: UserRates | undefined;
+  /** Of those BUSY answers that each user is sent for its rate. */
+  readonly #told: UserRates | undefined;
   #inFlight = 0;
+  #requests = 0;
+  #errors = 0;
+  #lastError = "";
+  #processingMs = 0;
   #onIdle: (() => void) | undefined;
 
   constructor(definition: EndpointDefinition, ports: EndpointPorts) {
     this.definition = definition;
     this.#ports = ports;
     this.#concurrency = definition.concurrency ?? CONCURRENCY_DEFAULT;
+    this.#rates = definition.userRate && new UserRates(definition.userRate);
+    this.#told = definition.userRate && new UserRates(definition.userRate);
+    this.#held = new HeldAnswers({
+      send: ({ reply, data, headers }) => this.#sendHeld(reply, data, headers),
+      dropped: () => this.#heldDropped("there was no place for it"),
+    });
+    this.#requestPorts = {
+      signal: ports.signal,
+      respondEarly: (request, answer) => {
+        if (answer.notBefore === undefined) ports.respond(request.replyTo, answer.data, answer.headers);
+        else this.#hold(request, answer);
+      },
+    };
+    this.#pattern = definition.subject.split(".");
   }
 
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** Resolves when no handler is at work. */
-  idle(): Promise<void> {
-    if (this.#inFlight === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#onIdle = resolve;
-    });
+  /** Answers that wait for their time. */
+  get held(): number {
+    return this.#held.size;
+  }
+
+  get stats(): EndpointStats {
+    return {
+      requests: this.#requests,
+      errors: this.#errors,
+      lastError: this.#lastError,
+      processingMs: this.#processingMs,
+    };
+  }
+
+  /** Resolves when no handler is at work, and no answer is held back. */
+  async idle(): Promise<void> {
+    if (this.#inFlight > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
+    await this.#held.idle();
+  }
+
+  /** Gives up what is held back. */
+  dropHeld(): void {
+    this.#held.clear();
   }
 
   /**
-   * Takes one message. Who asks chooses the reply subject, and the responder has the right to publish there: so
-   * anything but an inbox is dropped. Whoever may create a JetStream consumer can have messages delivered into any
-   * subject: so the subject is checked against the endpoint's own before the provider is taken from it.
+   * Takes one message. The asker chooses the reply subject, and the service has the right to publish there: so a request whose
+   * reply is not in the asking user's own inbox is dropped. Names are taken from a subject only after it matched the endpoint's own.
    */
   receive(message: Msg): void {
     const arrivedAt = performance.now();
-    const provider = providerIn(this.definition.subject, message.subject);
+    const names = this.#namesIn(message.subject);
     const { reply } = message;
-    if (provider === undefined || reply === undefined || !reply.startsWith("_INBOX")) {
+    if (names === undefined || reply === undefined || !isInboxOf(reply, names.user, this.definition.askers)) {
       this.#ports.log.debug(
         { endpoint: this.definition.name },
-        "a request that no client of ours makes was dropped",
+        "a request with a foreign reply subject was dropped",
       );
       return;
     }
-    if ((this.#atWork.get(provider) ?? 0) >= this.#concurrency) this.#turnAway(reply);
-    else this.#trace(new Request(message, reply, provider, arrivedAt, this.#ports));
+    this.#requests += 1;
+    if (this.#rates?.take(names.user, arrivedAt) === false) {
+      // A flood is answered no more than it may ask: else its answers would cost what its questions do not.
+      if (this.#told?.take(names.user, arrivedAt)) this.#turnAway(reply);
+      else this.#ports.turnedAway(this.definition.name);
+      return;
+    }
+    const place = this.definition.placesOf === "user" ? `${names.user} ${names.provider}` : names.provider;
+    if ((this.#atWork.get(place) ?? 0) >= this.#concurrency) this.#turnAway(reply);
+    else this.#trace(new Request(message, { reply, place, arrivedAt, ...names }, this.#requestPorts));
+  }
+
+  /** The names that a subject carries; undefined when it is none of this endpoint's. */
+  #namesIn(subject: string): Names | undefined {
+    const { tokens = [] } = this.definition;
+    const parts = subject.split(".");
+    const pattern = this.#pattern;
+    if (parts.length !== pattern.length) return undefined;
+    for (const [index, expected] of pattern.entries()) {
+      const part = parts[index] ?? "";
+      if (expected === "*" ? !isName(part) : part !== expected) return undefined;
+    }
+    const names = { user: "", provider: "", intent: "" };
+    const first = parts.length - tokens.length;
+    for (const [index, token] of tokens.entries()) names[token] = parts[first + index] ?? "";
+    return names;
   }
 
   /** Whatever the handler does and logs belongs to the asker's trace. */
@@ -93,16 +186,18 @@ export class Endpoint {
 
   #turnAway(reply: string): void {
     const { onBusy, name } = this.definition;
-    this.#ports.turnedAway(name);
-    if (onBusy === undefined)
+    if (onBusy === undefined) {
       this.#fail(reply, new ScbeError("BUSY", `${name} has all the work it can take`));
-    else this.#answer(reply, onBusy());
+      return;
+    }
+    this.#ports.turnedAway(name);
+    this.#answer(reply, onBusy());
   }
 
   #handle(request: Request, span?: Span): void {
-    const { provider } = request;
+    const { place } = request;
     this.#inFlight += 1;
-    this.#atWork.set(provider, (this.#atWork.get(provider) ?? 0) + 1);
+    this.#atWork.set(place, (this.#atWork.get(place) ?? 0) + 1);
     try {
       const answer = this.definition.handler(request);
       if (answer instanceof Promise) {
@@ -116,17 +211,18 @@ export class Endpoint {
     }
   }
 
-  #finish({ replyTo, provider }: Request, answer: EndpointAnswer, span: Span | undefined): void {
-    this.#answer(replyTo, answer, span);
+  #finish(request: Request, answer: EndpointAnswer, span: Span | undefined): void {
+    if (answer?.notBefore === undefined) this.#answer(request.replyTo, answer, span);
+    else this.#hold(request, answer);
     span?.end();
-    this.#done(provider);
+    this.#done(request);
   }
 
-  #finishBadly({ replyTo, provider }: Request, error: unknown, span: Span | undefined): void {
+  #finishBadly(request: Request, error: unknown, span: Span | undefined): void {
     if (span !== undefined) failSpan(span, error);
-    this.#fail(replyTo, error);
+    this.#fail(request.replyTo, error);
     span?.end();
-    this.#done(provider);
+    this.#done(request);
   }
 
   #answer(reply: string, answer: EndpointAnswer, span?: Span): void {
@@ -140,6 +236,27 @@ export class Endpoint {
     }
   }
 
+  #hold({ replyTo, place }: Request, { data, headers, notBefore = 0 }: Answer): void {
+    this.#held.add({ place, reply: replyTo, data, headers, notBefore });
+  }
+
+  #sendHeld(reply: string, data: Uint8Array, headers: BusHeaders | undefined): void {
+    try {
+      this.#ports.respond(reply, data, headers);
+    } catch {
+      this.#heldDropped("it could not be sent");
+    }
+  }
+
+  #heldDropped(why: string): void {
+    const { log, heldDropped } = this.#ports;
+    const endpoint = this.definition.name;
+    heldDropped(endpoint);
+    this.#drops.note(performance.now(), (count) =>
+      log.warn({ endpoint, why, count }, "answers that were held back are not sent"),
+    );
+  }
+
   /** The asker reads the code and the public text; the cause goes to the log alone. */
   #fail(reply: string, error: unknown): void {
     const { log } = this.#ports;
@@ -148,6 +265,9 @@ export class Endpoint {
     if (known.code === "INTERNAL") log.error({ endpoint, err: known }, "a request failed by a defect");
     else if (known.cause !== undefined) log.warn({ endpoint, err: known }, "a request failed");
     else log.debug({ endpoint, code: known.code }, known.message);
+    if (known.code === "BUSY") this.#ports.turnedAway(endpoint);
+    this.#errors += 1;
+    this.#lastError = `${known.code}: ${known.message}`;
     try {
       this.#ports.respond(reply, EMPTY, serviceErrorHeaders(known));
     } catch (lost) {
@@ -159,27 +279,50 @@ export class Endpoint {
     this.#ports.log.warn({ endpoint: this.definition.name, err: error }, "an answer could not be sent");
   }
 
-  #done(provider: string): void {
-    const left = (this.#atWork.get(provider) ?? 0) - 1;
-    if (left > 0) this.#atWork.set(provider, left);
-    else this.#atWork.delete(provider);
+  #done({ place, arrivedAt }: Request): void {
+    this.#processingMs += performance.now() - arrivedAt;
+    const left = (this.#atWork.get(place) ?? 0) - 1;
+    if (left > 0) this.#atWork.set(place, left);
+    else this.#atWork.delete(place);
     this.#inFlight -= 1;
     if (this.#inFlight === 0) this.#onIdle?.();
   }
 }
 
+type Answer = NonNullable<EndpointAnswer>;
+
+interface RequestPorts {
+  readonly signal: AbortSignal;
+  respondEarly(request: Request, answer: Answer): void;
+}
+
+type Names = Readonly<Record<SubjectToken, string>>;
+
+interface Arrival extends Names {
+  readonly reply: string;
+  /** Whose place its handler takes. */
+  readonly place: string;
+  readonly arrivedAt: number;
+}
+
 /** A request that was let in. */
 class Request extends Received implements EndpointRequest {
   readonly replyTo: string;
+  readonly user: string;
   readonly provider: string;
+  readonly intent: string;
+  readonly place: string;
   readonly arrivedAt: number;
-  readonly #ports: EndpointPorts;
+  readonly #ports: RequestPorts;
 
-  constructor(message: Msg, reply: string, provider: string, arrivedAt: number, ports: EndpointPorts) {
+  constructor(message: Msg, arrival: Arrival, ports: RequestPorts) {
     super(message);
-    this.replyTo = reply;
-    this.provider = provider;
-    this.arrivedAt = arrivedAt;
+    this.replyTo = arrival.reply;
+    this.user = arrival.user;
+    this.provider = arrival.provider;
+    this.intent = arrival.intent;
+    this.place = arrival.place;
+    this.arrivedAt = arrival.arrivedAt;
     this.#ports = ports;
   }
 
@@ -188,15 +331,6 @@ class Request extends Received implements EndpointRequest {
   }
 
   respondEarly(answer: EndpointAnswer): void {
-    if (answer !== undefined) this.#ports.respond(this.replyTo, answer.data, answer.headers);
+    if (answer !== undefined) this.#ports.respondEarly(this, answer);
   }
-}
-
-/** The last token where `pattern` ends in `.*`, "" where it has none; `undefined` when `subject` does not match. */
-function providerIn(pattern: string, subject: string): string | undefined {
-  if (!pattern.endsWith(".*")) return subject === pattern ? "" : undefined;
-  const start = pattern.length - 1;
-  if (subject.length <= start || !subject.startsWith(pattern.slice(0, start))) return undefined;
-  const provider = subject.slice(start);
-  return isName(provider) ? provider : undefined;
 }

@@ -1,6 +1,6 @@
 import type { KvEntry, QueuedIterator } from "nats";
-import type { BucketEntry } from "../bus.ts";
 import type { Logger } from "../logger.ts";
+import type { BucketEntry } from "../store-bus.ts";
 import { toBucketEntry } from "./nats-bucket.ts";
 
 export interface KeyWatchOptions {

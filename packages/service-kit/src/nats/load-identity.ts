@@ -1,9 +1,9 @@
-import { createPrivateKey, type KeyObject, sign } from "node:crypto";
+import { sign } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { decodeBase32, ScbeError } from "@scbe/contracts";
-import { nkeys } from "nats";
+import { ScbeError } from "@scbe/contracts";
 import type { Identity } from "../identity.ts";
 import type { Transport } from "../transport.ts";
+import { importSeed } from "./nkey-seed.ts";
 
 /** An {@link Identity} together with the user's JWT, where a credentials file had one. */
 export interface LoadedIdentity extends Identity {
@@ -33,40 +33,26 @@ export function identityFromSeed(seed: string, name: string): Identity {
   return { publicKey, sign: signWith };
 }
 
-/** A credentials file holds a JWT and a seed, each between two lines of dashes. */
 function fromCreds(file: string): LoadedIdentity {
-  const [jwt, seed] = read(file)
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => /^[\w.-]{40,}$/.test(line) && !line.startsWith("---"));
+  const { jwt, seed } = partsOfCreds(read(file)) ?? {};
   if (jwt === undefined || seed === undefined) throw noSeed(file);
   return fromSeed(seed, file, jwt);
 }
 
-function fromSeed(seed: string, file: string, jwt: string | undefined): LoadedIdentity {
-  try {
-    const pair = nkeys.fromSeed(new TextEncoder().encode(seed));
-    const publicKey = pair.getPublicKey();
-    pair.clear();
-    if (!publicKey.startsWith("U")) throw noSeed(file);
-    const key = ed25519(seed);
-    return { publicKey, jwt, sign: (bytes) => sign(null, bytes, key) };
-  } catch {
-    throw noSeed(file);
-  }
+/** A credentials file holds a JWT and a seed, each between two lines of dashes; `undefined`: it is none. */
+export function partsOfCreds(text: string): { jwt: string; seed: string } | undefined {
+  const [jwt, seed] = text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => /^[\w.-]{40,}$/.test(line) && !line.startsWith("---"));
+  return jwt === undefined || seed === undefined ? undefined : { jwt, seed };
 }
 
-/** PKCS #8 of an Ed25519 key is this prefix and the 32 bytes of the seed (RFC 8410, section 7). */
-const PKCS8_PREFIX = Buffer.from("302e020100300506032b657004220420", "hex");
-
-/** An encoded seed is base32 of two prefix bytes, 32 bytes and a checksum. node:crypto signs far faster than nkeys.js. */
-function ed25519(encodedSeed: string): KeyObject {
-  const seed = decodeBase32(encodedSeed);
-  const der = Buffer.concat([PKCS8_PREFIX, seed.subarray(2, 34)]);
-  const key = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
-  der.fill(0);
-  seed.fill(0);
-  return key;
+function fromSeed(text: string, file: string, jwt: string | undefined): LoadedIdentity {
+  const seed = importSeed(text);
+  if (seed?.kind !== "user") throw noSeed(file);
+  const { publicKey, key } = seed;
+  return { publicKey, jwt, sign: (bytes) => sign(null, bytes, key) };
 }
 
 function read(file: string): string {

@@ -1,4 +1,4 @@
-import { BUCKETS, KV_KEYS, STREAMS, subjectFor } from "@scbe/contracts";
+import { BUCKETS, KV_KEYS, STORE_ACCOUNTS, STREAMS, subjectOf } from "@scbe/contracts";
 import {
   collectLogs,
   eventually,
@@ -9,9 +9,8 @@ import {
 } from "@scbe/testkit";
 import { connect as connectRaw } from "nats";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Bucket, BucketEntry, Bus } from "../bus.ts";
-import type { Transport } from "../transport.ts";
-import { connectBus } from "./connect-bus.ts";
+import type { Bucket, BucketEntry, StoreBus } from "../store-bus.ts";
+import { connectStore } from "./connect-bus.ts";
 import { provision } from "./provision.ts";
 
 const { log } = collectLogs();
@@ -21,21 +20,27 @@ const textOf = (entry: BucketEntry | undefined): string | undefined =>
 const NAME = BUCKETS.keyring;
 const STREAM = `KV_${NAME}`;
 
-const provisioned = (transport: Transport) =>
-  provision({ ...transport, name: "provision", log, env: "dev", replicas: 1 });
+const provisioned = (url: string) =>
+  provision({
+    transports: STORE_ACCOUNTS.map((account) => ({ servers: [url], account })),
+    log,
+    env: "dev",
+    replicas: 1,
+  });
+const connect = (url: string): Promise<StoreBus> => connectStore({ servers: [url], account: "keyring", log });
 
 describe.each(natsVersions())("on nats-server $version", ({ program }) => {
   describe.skipIf(program === undefined)("a bucket", () => {
     let nats: NatsServer;
-    let bus: Bus;
+    let bus: StoreBus;
     let bucket: Bucket;
     let keys = 0;
     let key = "";
 
     beforeAll(async () => {
       nats = await startNats({ program });
-      await provisioned({ servers: [nats.url] });
-      bus = await connectBus({ servers: [nats.url], name: "owner", log });
+      await provisioned(nats.url);
+      bus = await connect(nats.url);
       bucket = await bus.bucket(NAME);
     });
     beforeEach(() => {
@@ -84,11 +89,20 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       expect(textOf(await bucket.get(key))).toBe("two");
     });
 
+    it("keeps the last values of a key, newest first", async () => {
+      let revision = await bucket.create(key, bytes("0"));
+      for (let n = 1; n <= 6; n += 1) revision = await bucket.update(key, bytes(String(n)), revision);
+      const history = await bucket.history(key);
+      expect(history.map(textOf)).toEqual(["6", "5", "4", "3", "2"]);
+      expect(history[0]?.revision).toBe(revision);
+      expect(await bucket.history("never-written")).toEqual([]);
+    });
+
     it("is waited for until provisioning has made it", async () => {
       await using own = await startNats({ program });
-      const early = await connectBus({ servers: [own.url], name: "early", log });
+      const early = await connect(own.url);
       const waiting = early.bucket(NAME);
-      await provisioned({ servers: [own.url] });
+      await provisioned(own.url);
       expect(await (await waiting).get("k")).toBeUndefined();
       await early[Symbol.asyncDispose]();
     });
@@ -142,7 +156,6 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
         await watch?.[Symbol.asyncDispose]();
         const revision = await bucket.create(key, bytes("one"));
         await eventually(async () => (await bucket.get(key))?.revision === revision);
-        await bus.flush();
         expect(seen).toEqual([undefined]);
       });
 
@@ -153,7 +166,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
         await nats.kill();
         await eventually(() => !bus.connected);
         await nats.restart();
-        const other = await connectBus({ servers: [nats.url], name: "other", log });
+        const other = await connect(nats.url);
         await (await other.bucket(NAME)).update(key, bytes("two"), first);
         await other[Symbol.asyncDispose]();
         await eventually(() => seen.length === 2, { timeoutMs: 4000 });
@@ -167,7 +180,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
         const raw = await connectRaw({ servers: nats.url });
         const manager = await raw.jetstreamManager();
         await manager.streams.delete(STREAM);
-        await provisioned({ servers: [nats.url] });
+        await provisioned(nats.url);
         await raw.jetstream().publish(`$KV.${NAME}.${key}`, bytes("earlier"));
         await raw.close();
         await eventually(() => seen.at(-1) === "earlier");
@@ -177,8 +190,8 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
 
     it("says at once that the link is down", async () => {
       await using own = await startNats({ program });
-      await provisioned({ servers: [own.url] });
-      const lonely = await connectBus({ servers: [own.url], name: "lonely", log });
+      await provisioned(own.url);
+      const lonely = await connect(own.url);
       const bound = await lonely.bucket(NAME);
       await own.kill();
       await eventually(() => !lonely.connected);
@@ -191,7 +204,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
 
     it("can be read, written and watched with no more rights than its owner's row of the access table", async () => {
       await using secured = await startSecuredNats({ program });
-      const owner = await connectBus({ ...secured.transport("keyring"), name: "keyring", log });
+      const owner = await connectStore({ ...secured.storeTransport("keyring"), log });
       const ring = await owner.bucket(NAME);
       const heard: (string | undefined)[] = [];
       await using _watch = ring.watch(KV_KEYS.ring, (entry) => void heard.push(textOf(entry)));
@@ -205,12 +218,12 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
   });
 
   describe.skipIf(program === undefined)("an acknowledged publish", () => {
-    const subject = subjectFor("nonceReuse", "openai");
+    const subject = subjectOf("nonceReuse", { provider: "openai" });
 
     it("is in the stream when it resolves, once for each id", async () => {
       await using nats = await startNats({ program });
-      await provisioned({ servers: [nats.url] });
-      const bus = await connectBus({ servers: [nats.url], name: "guard", log });
+      await provisioned(nats.url);
+      const bus = await connect(nats.url);
       for (const id of ["a", "a", "b"])
         await bus.publishAcknowledged(subject, bytes(id), { id, timeoutMs: 2000 });
       await bus[Symbol.asyncDispose]();
@@ -222,7 +235,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
 
     it("says that no stream takes it, or that none has answered in time", async () => {
       await using nats = await startNats({ program });
-      const bus = await connectBus({ servers: [nats.url], name: "guard", log });
+      const bus = await connect(nats.url);
       const publish = (timeoutMs: number) =>
         bus.publishAcknowledged(subject, bytes("x"), { id: "1", timeoutMs });
       await expect(publish(2000)).rejects.toMatchObject({ code: "NO_RESPONDERS" });

@@ -1,12 +1,15 @@
+import { BUCKET_HISTORY } from "@scbe/contracts";
 import { type KV, type KvEntry, NatsError } from "nats";
-import type { Bucket, BucketEntry } from "../bus.ts";
 import type { Logger } from "../logger.ts";
+import type { Bucket, BucketEntry, StreamReader } from "../store-bus.ts";
 import { toScbeError } from "./errors.ts";
 import { KeyWatch } from "./key-watch.ts";
 
 /** What a bucket needs of its bus. */
 export interface BucketPorts {
   readonly log: Logger;
+  /** The stream behind it. */
+  readonly stream: Pick<StreamReader, "next">;
   onReconnect(listener: () => void): Disposable;
   /** @throws ScbeError DISCONNECTED */
   assertConnected(doing: string): void;
@@ -26,6 +29,21 @@ export class NatsBucket implements Bucket {
 
   async get(key: string): Promise<BucketEntry | undefined> {
     return this.#doing(`read ${this.#name}/${key}`, async () => toBucketEntry(await this.#kv.get(key)));
+  }
+
+  /** Message by message, so that it takes no consumer. */
+  async history(key: string): Promise<readonly BucketEntry[]> {
+    const subject = `$KV.${this.#name}.${key}`;
+    const found: BucketEntry[] = [];
+    for (let from = 1; found.length < BUCKET_HISTORY; ) {
+      const message = await this.#ports.stream.next(from, subject);
+      if (message === undefined) break;
+      // A deletion holds no value, and what was before it is not the key's any more.
+      if (message.data.length === 0) found.length = 0;
+      else found.unshift({ value: message.data, revision: message.seq });
+      from = message.seq + 1;
+    }
+    return found;
   }
 
   create(key: string, value: Uint8Array): Promise<number> {

@@ -58,6 +58,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
         await serve({
           name: "request",
           subject: "svc.request.*",
+          tokens: ["provider"],
           handler: (request) => {
             const age = performance.now() - request.arrivedAt;
             seen.push([
@@ -182,7 +183,13 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
         await release.promise;
         return { data: Buffer.from("done") };
       };
-      const service = await serve({ name: "shared", subject: "svc.shared.*", concurrency: 2, handler });
+      const service = await serve({
+        name: "shared",
+        subject: "svc.shared.*",
+        tokens: ["provider"],
+        concurrency: 2,
+        handler,
+      });
       const flood = Array.from({ length: 5 }, () => ask("svc.shared.openai"));
       const turnedAway = Promise.allSettled(flood);
       await eventually(() => service.inFlight === 2);
@@ -196,7 +203,79 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       expect(service.inFlight).toBe(0);
     });
 
+    it("gives each user places and a rate of its own where it is told to, so that a flood of one turns no other away", async () => {
+      const release = Promise.withResolvers<void>();
+      const handler = async () => {
+        await release.promise;
+        return { data: Buffer.from("done") };
+      };
+      const common = { tokens: ["user"], placesOf: "user" } as const;
+      const slow = { perSecond: 0.001, burst: 2 };
+      const service = await serve(
+        { name: "places", subject: "svc.places.*", concurrency: 2, handler, ...common },
+        {
+          name: "rate",
+          subject: "svc.rate.*",
+          userRate: slow,
+          handler: () => ({ data: NOTHING }),
+          ...common,
+        },
+      );
+      const connect = async (name: string) => {
+        const bus = await connectBus({ servers: [nats.url], name, log: logs.log });
+        return (subject: string) => bus.request(`${subject}.${name}`, NOTHING, { timeoutMs: 1000 });
+      };
+      const [flooding, other] = [await connect("flooding"), await connect("other")];
+      const flood = Promise.allSettled(Array.from({ length: 5 }, () => flooding("svc.places")));
+      await eventually(() => service.inFlight === 2);
+      const asked = other("svc.places");
+      await eventually(() => service.inFlight === 3);
+      release.resolve();
+      await asked;
+      expect((await flood).filter(({ status }) => status === "rejected")).toHaveLength(3);
+      const rated = await Promise.allSettled(Array.from({ length: 5 }, () => flooding("svc.rate")));
+      const outcomes = rated.map((it) => (it.status === "fulfilled" ? "answered" : it.reason.code));
+      expect(outcomes).toEqual(["answered", "answered", "BUSY", "BUSY", "TIMEOUT"]);
+      await expect(other("svc.rate")).resolves.toBeDefined();
+    });
+
     describe("who is let in", () => {
+      it.each([
+        ["another user's inbox", "_INBOX.orchestrator.other.x"],
+        ["an inbox of a role that may not ask", "_INBOX.keyring.asking.x"],
+        ["an inbox of no role", "_INBOX.asking.x"],
+        ["a longer user's inbox", "_INBOX.orchestrator.asking2.x"],
+        ["an inbox as clients have it by default", "_INBOX.abcdefgh"],
+        ["what only begins like an inbox", "_INBOX_orchestrator.asking.x"],
+        ["a stored key", "$KV.SCBE_KEYRING.ring"],
+        ["a broadcast", "scbe.v1.control.state"],
+        ["nothing", ""],
+      ])("drops a request whose reply subject is %s", (_name, reply) => {
+        const answered: string[] = [];
+        const endpoint = new Endpoint(
+          {
+            name: "e",
+            subject: "svc.request.*.*",
+            tokens: ["user", "provider"],
+            askers: ["orchestrator", "gateway"],
+            handler: ({ data }) => ({ data }),
+          },
+          {
+            log: logs.log,
+            queue: "test",
+            signal: AbortSignal.abort(),
+            respond: (to) => void answered.push(to),
+            turnedAway: () => undefined,
+            heldDropped: () => undefined,
+          },
+        );
+        const message = (to: string) =>
+          ({ subject: "svc.request.asking.openai", reply: to, data: NOTHING }) as Msg;
+        endpoint.receive(message(reply));
+        endpoint.receive(message("_INBOX.orchestrator.asking.x"));
+        expect(answered).toEqual(["_INBOX.orchestrator.asking.x"]);
+      });
+
       it("drops a request whose reply subject is no inbox, so that nobody publishes by this service's rights", async () => {
         let handled = 0;
         await serve({
@@ -259,6 +338,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
           {
             name: "e",
             subject: "svc.request.*",
+            tokens: ["provider"],
             handler: (request) => {
               received.push(request.provider);
               return undefined;
@@ -270,9 +350,10 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
             signal: AbortSignal.abort(),
             respond: () => undefined,
             turnedAway: () => undefined,
+            heldDropped: () => undefined,
           },
         );
-        const message = (to: string) => ({ subject: to, reply: "_INBOX_a.b.c", data: NOTHING }) as Msg;
+        const message = (to: string) => ({ subject: to, reply: "_INBOX.a.b.c", data: NOTHING }) as Msg;
         endpoint.receive(message(subject));
         endpoint.receive(message("svc.request.openai"));
         expect(received).toEqual(["openai"]);
@@ -288,7 +369,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
 
       it("is announced with name, version, description and endpoints, and is gone after leaving", async () => {
         const service = await serve(echo);
-        const raw = await connectRaw({ servers: nats.url });
+        const raw = await connectRaw({ servers: nats.url, inboxPrefix: "_INBOX.operator.operator" });
         const info = async () => {
           const answers = raw.request("$SRV.INFO.tested", NOTHING, { timeout: 1000 });
           return answers.then(
@@ -317,19 +398,41 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
         await expect(ask("svc.echo")).resolves.toBeDefined();
       });
 
+      it("is not described anywhere but in an operator's inbox", async () => {
+        await serve(echo);
+        const raw = await connectRaw({ servers: nats.url });
+        const heard: string[] = [];
+        raw.subscribe(">", { callback: (_error, { subject }) => void heard.push(subject) });
+        const replies = [
+          "svc.control",
+          "_INBOX.orchestrator.a.b",
+          "$KV.SCBE_KEYRING.ring",
+          "_INBOX.operator.a.b",
+        ];
+        for (const verb of ["PING", "INFO", "STATS"])
+          for (const reply of replies) raw.publish(`$SRV.${verb}`, NOTHING, { reply });
+        await raw.flush();
+        await eventually(() => heard.filter((subject) => subject === "_INBOX.operator.a.b").length === 3);
+        expect(heard.filter((subject) => replies.slice(0, 3).includes(subject))).toEqual([]);
+        await raw.close();
+      });
+
       it("is in its queue group once, however often it was told to join", async () => {
         const service = await serve(echo);
         await Promise.all([service.join(), service.join()]);
         await server.flush();
         const present: string[] = [];
-        using _asking = asker.exchange("$SRV.PING.tested", NOTHING, {
-          onAnswer: ({ data }) => void present.push(Buffer.from(data).toString()),
-          onFailure: () => undefined,
+        const raw = await connectRaw({ servers: nats.url });
+        raw.subscribe("_INBOX.operator.operator.a", {
+          callback: (_error, message) => void present.push(message.string()),
         });
+        raw.publish("$SRV.PING.tested", NOTHING, { reply: "_INBOX.operator.operator.a" });
+        await raw.flush();
         await ask("svc.echo");
         await server.flush();
-        await asker.flush();
+        await raw.flush();
         expect(present).toHaveLength(1);
+        await raw.close();
       });
 
       it("ends joined or left as it was told last, however fast it was told", async () => {

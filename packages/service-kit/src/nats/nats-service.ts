@@ -1,10 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { NatsConnection, Service } from "nats";
+import type { Msg, NatsConnection, Subscription } from "nats";
 import type { BusService, ServiceDefinition } from "../bus.ts";
 import type { Logger } from "../logger.ts";
 import type { Registry } from "../metrics/registry.ts";
 import { type ShownEndpoints, showEndpoints } from "../metrics/show-endpoints.ts";
 import { Endpoint, type EndpointPorts } from "./endpoint.ts";
+import { ServiceDiscovery } from "./service-discovery.ts";
 
 export interface NatsServicePorts {
   readonly log: Logger;
@@ -15,17 +16,21 @@ export interface NatsServicePorts {
   onDisposed(): void;
 }
 
-/** A service on the NATS services framework (ADR-32), which leaves its queue groups by stopping there. */
+/**
+ * Endpoints in a queue group, announced as a NATS service (ADR-32). The framework of the client library is not used: it answers
+ * `$SRV` requests wherever their reply subject says.
+ */
 export class NatsService implements BusService {
   readonly #connection: NatsConnection;
   readonly #definition: ServiceDefinition;
   readonly #ports: NatsServicePorts;
   readonly #endpoints: readonly Endpoint[];
+  readonly #discovery: ServiceDiscovery;
   readonly #shown: ShownEndpoints | undefined;
   readonly #tooLate = new AbortController();
   #wanted = false;
   #disposing: Promise<void> | undefined;
-  #running: Service | undefined;
+  #running: ReadonlySet<Subscription> | undefined;
   /** Joining and leaving, one after the other. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -35,11 +40,13 @@ export class NatsService implements BusService {
     this.#ports = ports;
     const { log, respond, metrics } = ports;
     const names = definition.endpoints.map(({ name }) => name);
-    this.#shown = metrics && showEndpoints(metrics, names, () => this.#atWork());
+    this.#shown = metrics && showEndpoints(metrics, names, () => this.#endpoints);
     const turnedAway = (endpoint: string): void => this.#shown?.turnedAway(endpoint);
+    const heldDropped = (endpoint: string): void => this.#shown?.heldDropped(endpoint);
     const { signal } = this.#tooLate;
-    const endpointPorts = { log, queue: definition.queue, signal, respond, turnedAway };
+    const endpointPorts = { log, queue: definition.queue, signal, respond, turnedAway, heldDropped };
     this.#endpoints = definition.endpoints.map((endpoint) => new Endpoint(endpoint, endpointPorts));
+    this.#discovery = new ServiceDiscovery(definition, this.#endpoints, { log, respond });
   }
 
   get joined(): boolean {
@@ -61,14 +68,10 @@ export class NatsService implements BusService {
     return this.#takeTurn();
   }
 
-  /** Leaves, waits for what is in flight, and past the deadline aborts it. */
+  /** Leaves, waits for what is in flight or held back; past the deadline aborts the one and drops the other. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposing ??= this.#dispose().finally(() => this.#ports.onDisposed());
     return this.#disposing;
-  }
-
-  #atWork(): [string, number][] {
-    return this.#endpoints.map(({ definition, inFlight }) => [definition.name, inFlight]);
   }
 
   async #dispose(): Promise<void> {
@@ -83,6 +86,7 @@ export class NatsService implements BusService {
     log.warn({ service: this.#definition.name, inFlight: this.inFlight }, "draining took too long");
     this.#tooLate.abort();
     await settles(answered, ABORT_GRACE_MS);
+    for (const endpoint of this.#endpoints) endpoint.dropHeld();
   }
 
   #takeTurn(): Promise<void> {
@@ -102,32 +106,35 @@ export class NatsService implements BusService {
     }
   }
 
+  /** Subscribes to everything, and is in once the server has answered; a subscription that it refuses ends all of them. */
   async #enter(): Promise<void> {
-    const { name, version, description, queue } = this.#definition;
-    const running = await this.#connection.services.add({ name, version, description, queue });
-    this.#running = running;
+    const { name, queue } = this.#definition;
+    const running = new Set<Subscription>();
+    const onRefused = (error: Error): void => this.#stopped(running, error);
     for (const endpoint of this.#endpoints) {
-      running.addEndpoint(endpoint.definition.name, {
-        subject: endpoint.definition.subject,
-        handler: (_error, message) => endpoint.receive(message),
-      });
+      const callback = (error: Error | null, message: Msg): void =>
+        error === null ? endpoint.receive(message) : onRefused(error);
+      running.add(this.#connection.subscribe(endpoint.definition.subject, { queue, callback }));
     }
-    void running.stopped.then((error) => this.#stopped(running, error));
+    for (const subscription of this.#discovery.subscribe(this.#connection, onRefused))
+      running.add(subscription);
+    this.#running = running;
+    await this.#connection.flush();
     this.#ports.log.debug({ service: name, queue }, "joined");
   }
 
-  /** The framework ends a service whose subscription the server refuses; nobody else would say so. */
-  #stopped(running: Service, error: Error | null): void {
+  #stopped(running: ReadonlySet<Subscription>, error: Error): void {
     if (this.#running !== running) return;
     this.#running = undefined;
-    if (error !== null)
-      this.#ports.log.error({ service: this.#definition.name, err: error }, "the service was stopped");
+    for (const subscription of running) subscription.unsubscribe();
+    this.#ports.log.error({ service: this.#definition.name, err: error }, "the service was stopped");
   }
 
-  /** The framework's stop resolves when the server has seen every subscription end; handlers may still be at work. */
-  async #exit(running: Service): Promise<void> {
+  /** Resolves when the server has seen every subscription end; handlers may still be at work. */
+  async #exit(running: ReadonlySet<Subscription>): Promise<void> {
     this.#running = undefined;
-    await running.stop();
+    if (!this.#connection.isClosed())
+      await Promise.all([...running].map((subscription) => subscription.drain()));
     this.#ports.log.debug({ service: this.#definition.name }, "left");
   }
 }

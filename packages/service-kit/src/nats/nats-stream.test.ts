@@ -1,33 +1,29 @@
-import { STREAMS, subjectFor } from "@scbe/contracts";
+import { STREAMS, subjectOf } from "@scbe/contracts";
 import { collectLogs, natsVersions, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Bus, StreamReader } from "../bus.ts";
-import { connectBus } from "./connect-bus.ts";
+import { BATCH_BYTES, type StoreBus, type StreamReader } from "../store-bus.ts";
+import { connectStore } from "./connect-bus.ts";
 
 const { log } = collectLogs();
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 const CAPACITY = 2000;
 
 describe.each(natsVersions())("on nats-server $version", ({ program }) => {
-  describe.skipIf(program === undefined)("a stream, read with no more rights than a reader's row", () => {
+  describe.skipIf(program === undefined)("a stream, written and read by its owner", () => {
     let nats: SecuredNats;
-    let guard: Bus;
-    let reader: Bus;
+    let guard: StoreBus;
     let security: StreamReader;
 
     const report = (provider: string, id: string) =>
-      guard.publishAcknowledged(subjectFor("nonceReuse", provider), bytes(id), { id, timeoutMs: 2000 });
+      guard.publishAcknowledged(subjectOf("nonceReuse", { provider }), bytes(id), { id, timeoutMs: 2000 });
 
     beforeAll(async () => {
       nats = await startSecuredNats({ program, providers: ["openai", "xai"] });
-      guard = await connectBus({ ...nats.transport("replay-guard"), name: "replay-guard", log });
-      const name = "rollback-controller";
-      reader = await connectBus({ ...nats.transport(name), name, log });
-      security = reader.stream(STREAMS.security);
+      guard = await connectStore({ ...nats.storeTransport("replay"), log });
+      security = guard.stream(STREAMS.security);
     });
     afterAll(async () => {
       await guard[Symbol.asyncDispose]();
-      await reader[Symbol.asyncDispose]();
       await nats[Symbol.asyncDispose]();
     });
 
@@ -40,7 +36,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       expect(await report("openai", "a")).toEqual({ seq: 1, duplicate: false });
       expect(await report("openai", "a")).toEqual({ seq: 1, duplicate: true });
       const found = await security.get(1);
-      expect(found).toMatchObject({ seq: 1, subject: subjectFor("nonceReuse", "openai") });
+      expect(found).toMatchObject({ seq: 1, subject: subjectOf("nonceReuse", { provider: "openai" }) });
       expect(Buffer.from(found?.data ?? "").toString()).toBe("a");
       expect(Math.abs((found?.at ?? 0) - Date.now())).toBeLessThan(60_000);
       expect(await security.bounds()).toMatchObject({ first: 1, last: 1, messages: 1 });
@@ -50,18 +46,20 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       await report("xai", "kept");
       await Promise.all(Array.from({ length: CAPACITY + 1 }, (_, n) => report("openai", `flood-${n}`)));
       expect(await security.get(1)).toBeUndefined();
-      expect(await security.next(1)).toMatchObject({ seq: 2, subject: subjectFor("nonceReuse", "xai") });
+      expect(await security.next(1)).toMatchObject({
+        seq: 2,
+        subject: subjectOf("nonceReuse", { provider: "xai" }),
+      });
       expect(await security.next(3)).toMatchObject({ seq: 4 });
       const { last } = await security.bounds();
       expect(await security.next(last + 1)).toBeUndefined();
+      const batch = await security.batch(1, last);
+      expect([batch[0]?.seq, batch[1]?.seq, batch.length]).toEqual([2, 4, 255]);
+      expect(await security.batch(last + 1, last)).toEqual([]);
     });
 
     it("stores a message that names its predecessor only as the very next one", async () => {
-      await using audit = await connectBus({
-        ...nats.transport("rollback-controller"),
-        name: "rollback-controller",
-        log,
-      });
+      await using audit = await connectStore({ ...nats.storeTransport("control"), log });
       const store = (id: string, expectedLastSequence: number) =>
         audit.publishAcknowledged("scbe.v1.audit", bytes(id), { id, timeoutMs: 2000, expectedLastSequence });
       expect(await store("one", 0)).toEqual({ seq: 1, duplicate: false });
@@ -72,13 +70,32 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       expect(await store("two", 1)).toEqual({ seq: 2, duplicate: false });
     });
 
+    it("gives batches that end after so many bytes, and the next one goes on from there", async () => {
+      await using control = await connectStore({ ...nats.storeTransport("control"), log });
+      const audit = control.stream(STREAMS.audit);
+      const from = (await audit.bounds()).last + 1;
+      const MESSAGES = 100;
+      const data = Buffer.alloc(16 * 1024);
+      const options = (n: number) => ({ id: `long-${n}`, timeoutMs: 5000 });
+      for (let n = 0; n < MESSAGES; n += 1)
+        await control.publishAcknowledged("scbe.v1.audit", data, options(n));
+      const { last } = await audit.bounds();
+      const read: number[] = [];
+      for (let next = from; next <= last; ) {
+        const batch = await audit.batch(next, last);
+        expect(batch.length * data.length).toBeLessThan(BATCH_BYTES + 33 * data.length);
+        read.push(...batch.map(({ seq }) => seq));
+        next = (batch.at(-1)?.seq ?? last) + 1;
+      }
+      expect(read).toEqual(Array.from({ length: MESSAGES }, (_, n) => from + n));
+    });
+
     it("that is not there, or not for this user, says which", async () => {
       await expect(security.get(1).then(() => guard.stream(STREAMS.audit).bounds())).rejects.toMatchObject({
         code: "FORBIDDEN",
       });
       await using bare = await startSecuredNats({ program, provisioned: false });
-      const name = "rollback-controller";
-      await using early = await connectBus({ ...bare.transport(name), name, log });
+      await using early = await connectStore({ ...bare.storeTransport("control"), log });
       await expect(early.stream(STREAMS.audit).bounds()).rejects.toMatchObject({ code: "NOT_READY" });
     });
   });

@@ -1,8 +1,17 @@
 import { ScbeError } from "@scbe/contracts";
 import { type JetStreamManager, type MsgRequest, NatsError, type StoredMsg } from "nats";
-import type { StoredMessage, StreamBounds, StreamReader } from "../bus.ts";
+import {
+  BATCH_BYTES,
+  BATCH_MAX,
+  type StoredMessage,
+  type StreamBounds,
+  type StreamReader,
+} from "../store-bus.ts";
 import { toScbeError } from "./errors.ts";
 import { isMissingStream } from "./nats-bucket.ts";
+
+/** Messages that are read side by side: a message may have 128 KiB. */
+const AT_ONCE = 32;
 
 /** What a stream needs of its bus. */
 export interface StreamPorts {
@@ -39,8 +48,24 @@ export class NatsStream implements StreamReader {
     return this.#read({ seq });
   }
 
-  next(seq: number): Promise<StoredMessage | undefined> {
-    return this.#read({ seq, next_by_subj: ">" });
+  next(seq: number, subject = ">"): Promise<StoredMessage | undefined> {
+    return this.#read({ seq, next_by_subj: subject });
+  }
+
+  /** Some side by side: one after the other would be a round trip each, and all at once would be all their bytes in memory. */
+  async batch(from: number, last: number): Promise<readonly StoredMessage[]> {
+    const first = from > last ? undefined : await this.next(from);
+    if (first === undefined) return [];
+    const end = Math.min(last, first.seq + BATCH_MAX - 1);
+    const messages = [first];
+    let bytes = first.data.length;
+    for (let seq = first.seq + 1; seq <= end && bytes < BATCH_BYTES; seq += AT_ONCE) {
+      const numbers = Array.from({ length: Math.min(AT_ONCE, end - seq + 1) }, (_, n) => seq + n);
+      const read = (await Promise.all(numbers.map((it) => this.get(it)))).filter((it) => it !== undefined);
+      bytes += read.reduce((sum, { data }) => sum + data.length, 0);
+      messages.push(...read);
+    }
+    return messages;
   }
 
   #read(which: MsgRequest | NextRequest): Promise<StoredMessage | undefined> {
@@ -70,7 +95,7 @@ export class NatsStream implements StreamReader {
 /** Asks for the first message of that number or a later one; `>` is any subject. */
 interface NextRequest {
   readonly seq: number;
-  readonly next_by_subj: ">";
+  readonly next_by_subj: string;
 }
 
 function toStored({ seq, subject, data, time }: StoredMsg): StoredMessage {

@@ -1,4 +1,4 @@
-import type { Environment, Store } from "@scbe/contracts";
+import { BUCKET_HISTORY, cutText, type Environment, type Store } from "@scbe/contracts";
 import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from "nats";
 
 /** What is to become of one stream. */
@@ -49,7 +49,7 @@ export function wantedStream(store: Store, { env, replicas }: StreamOptions): Wa
     return {
       ...common,
       subjects: [`$KV.${store.bucket}.>`],
-      max_msgs_per_subject: 1,
+      max_msgs_per_subject: BUCKET_HISTORY,
       max_msg_size: store.maxValueBytes,
       max_age: 0,
       discard: DiscardPolicy.New,
@@ -83,7 +83,7 @@ function problemsOfOrigin({ description = "" }: WantedStream, existing: StreamCo
   const stamp = description.slice(0, description.indexOf(":") + 1);
   const found = existing.description ?? "";
   if (found.startsWith(stamp)) return [];
-  return [`it says ${JSON.stringify(found.slice(0, 80))} of itself, not ${JSON.stringify(stamp)}`];
+  return [`it says ${JSON.stringify(cutText(found, 80))} of itself, not ${JSON.stringify(stamp)}`];
 }
 
 /** Fields that a server never changes, and those that feed a stream from, or hand it on to, somewhere else. */

@@ -1,4 +1,4 @@
-import { allStores, STORES, subjectFor } from "@scbe/contracts";
+import { allStores, STORE_ACCOUNTS, STORES, type StoreRole, subjectOf } from "@scbe/contracts";
 import {
   collectLogs,
   type NatsServer,
@@ -12,7 +12,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { provision } from "./provision.ts";
 
 const { log } = collectLogs();
-const STREAMS = allStores().map(({ stream }) => stream);
+const STREAMS = STORE_ACCOUNTS.flatMap((account) => allStores(account)).map(({ stream }) => stream);
 
 describe.each(natsVersions())("on nats-server $version", ({ program }) => {
   describe.skipIf(program === undefined)("provisioning", () => {
@@ -20,7 +20,13 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
     let raw: NatsConnection;
     let manager: JetStreamManager;
     const run = (options: { env?: "dev" | "prod"; replicas?: number } = {}) =>
-      provision({ servers: [nats.url], name: "provision", log, env: "dev", replicas: 1, ...options });
+      provision({
+        transports: STORE_ACCOUNTS.map((account) => ({ servers: [nats.url], account })),
+        log,
+        env: "dev",
+        replicas: 1,
+        ...options,
+      });
 
     beforeEach(async () => {
       nats = await startNats({ program });
@@ -92,11 +98,11 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       await run();
       const { messagesPerSubjectMax: max } = STORES.security;
       const jetstream = raw.jetstream();
-      await jetstream.publish(subjectFor("nonceReuse", "anthropic"), "evidence");
+      await jetstream.publish(subjectOf("nonceReuse", { provider: "anthropic" }), "evidence");
       for (let sent = 0; sent < max + 5; sent += 1) {
-        raw.publish(subjectFor("nonceReuse", "openai"), String(sent));
+        raw.publish(subjectOf("nonceReuse", { provider: "openai" }), String(sent));
       }
-      await jetstream.publish(subjectFor("nonceReuse", "openai"), "the last one");
+      await jetstream.publish(subjectOf("nonceReuse", { provider: "openai" }), "the last one");
       expect((await manager.streams.info(STORES.security.stream)).state.messages).toBe(max + 1);
     });
 
@@ -110,13 +116,19 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
   });
 
   describe.skipIf(program === undefined)("with credentials, provisioning", () => {
-    const as = (nats: SecuredNats, name: string) =>
-      provision({ ...nats.transport(name), name, log, env: "dev", replicas: 1 });
+    const as = (nats: SecuredNats, role: StoreRole) =>
+      provision({
+        transports: STORE_ACCOUNTS.map((account) => nats.storeTransport(account, role)),
+        log,
+        env: "dev",
+        replicas: 1,
+      });
 
-    it("is possible with its own row of the access table, and no other", async () => {
+    it("is possible with each account's own user for it, and no other", async () => {
       await using nats = await startSecuredNats({ program, provisioned: false });
       expect(await as(nats, "provision")).toMatchObject({ ok: true });
-      await expect(as(nats, "gateway-openai")).rejects.toMatchObject({ code: "FORBIDDEN" });
+      await using other = await startSecuredNats({ program, provisioned: false });
+      await expect(as(other, "store")).rejects.toMatchObject({ code: "FORBIDDEN" });
     });
   });
 });

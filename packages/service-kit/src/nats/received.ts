@@ -1,6 +1,7 @@
+import { firstHeader } from "@scbe/contracts";
 import type { Msg } from "nats";
 import type { BusMessage } from "../bus.ts";
-import { firstHeader, headerBlock } from "./headers.ts";
+import { headerBlock } from "./headers.ts";
 
 /** A message of the client library as the rest of SCBE sees it; reads nothing that nobody asks for. */
 export class Received implements BusMessage {

@@ -46,7 +46,7 @@ class Question implements Asker {
   }
 
   ask(): void {
-    const { signal, timeoutMs, againAfterMs } = this.#options;
+    const { signal, timeoutMs } = this.#options;
     if (signal?.aborted === true) {
       this.#reject(aborted(this.subject));
       return;
@@ -54,8 +54,7 @@ class Question implements Asker {
     this.#token = this.#exchanges.open(this);
     this.#deadline = setTimeout(this.#onDeadline, timeoutMs);
     signal?.addEventListener("abort", this.#onAbort, { once: true });
-    if (againAfterMs !== undefined) this.#sendAndAgain(againAfterMs);
-    else this.#sendOnce();
+    this.#sendAndAgain();
   }
 
   onAnswer(message: BusMessage): void {
@@ -74,16 +73,16 @@ class Question implements Asker {
     this.#reject(error);
   }
 
-  /** Each further asking waits twice as long as the one before, so that a slow group is not flooded. */
-  #sendAndAgain(afterMs: number): void {
-    this.#again = setTimeout(() => this.#sendAndAgain(afterMs * 2), afterMs);
-    this.#sendOnce();
-  }
-
-  #sendOnce(): void {
+  #sendAndAgain(): void {
+    const { againAfterMs } = this.#options;
+    this.#asked += 1;
+    if (againAfterMs !== undefined) {
+      const ms =
+        typeof againAfterMs === "number" ? againAfterMs * 2 ** (this.#asked - 1) : againAfterMs(this.#asked);
+      this.#again = setTimeout(() => this.#sendAndAgain(), ms);
+    }
     try {
       this.#send(this.#exchanges.replyTo(this.#token));
-      this.#asked += 1;
     } catch (error) {
       this.onFailure(error as Error);
     }

@@ -94,6 +94,49 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
     });
 
     it.each([
+      {
+        what: "of an authority that nobody has named",
+        ca: () => undefined,
+        told: "its certificate is not issued by a known authority; set NATS_TLS_CA",
+      },
+      {
+        what: "of another authority than the file has",
+        ca: () => strangers.ca,
+        told: "its certificate is not issued by an authority in the file that NATS_TLS_CA names",
+      },
+      {
+        what: "that has expired",
+        validity: [-7_200_000, -3_600_000] as const,
+        told: "its certificate has expired",
+      },
+      {
+        what: "that is not valid yet",
+        validity: [3_600_000, 7_200_000] as const,
+        told: "its certificate is not valid yet: compare the clocks",
+      },
+      {
+        what: "for another host",
+        names: ["other.example"],
+        told: "its certificate is not for the host name or address in its URL",
+      },
+    ])(
+      "that fails over a certificate $what warns of it while it waits, and ends with it",
+      async ({ told, names, validity, ca }) => {
+        using ownDir = createTempDir();
+        const own = createCertificates(ownDir.path, names, validity);
+        configure(`tls { cert_file: "${own.serverCert}", key_file: "${own.serverKey}" }`);
+        await using nats = await startNats({ program, configFile });
+        const logs = collectLogs();
+        const tlsCaFile = ca === undefined ? own.ca : ca();
+        const servers = [tlsUrl(nats.url)];
+        const transport = { servers, ...(tlsCaFile && { tlsCaFile }) };
+        const connecting = connectBus({ ...transport, name: "careful", log: logs.log, timeoutMs: 600 });
+        await expect(connecting).rejects.toThrow(new RegExp(`not reached within .*: ${told}$`));
+        expect(logs.lines).toMatchObject([{ level: "warn", msg: `waiting for NATS: ${told}` }]);
+      },
+    );
+
+    it.each([
       ["the URL", (url: string): Transport => ({ servers: [tlsUrl(url)] })],
       ["an authority", (url: string): Transport => ({ servers: [url], tlsCaFile: files.ca })],
     ])("is demanded by %s: a server that offers none is refused at once", async (_name, transport) => {

@@ -25,6 +25,8 @@ export const ATTRIBUTES = {
   verdict: "scbe.verdict",
   /** Why an envelope was not opened; never told to its sender. */
   refusal: "scbe.refusal",
+  /** Why an opening token was not taken; never told to its sender. */
+  openingToken: "scbe.opening_token",
   /** The step of opening that refused (docs/spec/envelope-v1.md, "Opening"). */
   refusalStep: "scbe.refusal_step",
 } as const;

@@ -1,8 +1,14 @@
-import { type TrustDocument, UNKNOWN_PROVIDER } from "@scbe/contracts";
+import { jcs, LATCH_TELLERS_MAX, type TrustDocument, UNKNOWN_PROVIDER, writeMessage } from "@scbe/contracts";
 import { expect, test } from "vitest";
 import { readTrustDocument, TRUST_DOCUMENT_BYTES_MAX } from "./read-trust-document.ts";
 
 const CALIBRATION = { score: 1, reason: "\u0001".repeat(500), by: "\u0001".repeat(128), at: 1 };
+const TIME = 9e15;
+const LATCH = { since: TIME, event: "e".repeat(64), n: TIME };
+const ROW = {
+  ...{ w: 123_456.12345, samples: TIME, exclusions: TIME, exclusion: { since: TIME, until: TIME } },
+  ...{ latch: LATCH, at: TIME },
+};
 /** As large as one can be. */
 const LARGEST: TrustDocument = {
   v: 1,
@@ -13,23 +19,27 @@ const LARGEST: TrustDocument = {
       {
         ...UNKNOWN_PROVIDER,
         calibration: CALIBRATION,
-        latch: { cause: "nonce_reuse", since: 1, event: "e".repeat(64) },
+        tellers: Object.fromEntries([1, 2, 3, 4].map((n) => [`t${n}`.padEnd(64, "x"), ROW])),
+        latch: {
+          ...{ ...LATCH, cause: "bound_response_fails" },
+          tellers: Array.from({ length: LATCH_TELLERS_MAX }, () => "t".padEnd(64, "x")),
+        },
       },
     ]),
   ),
 };
 
 test("the largest document that there can be is read", () => {
-  const bytes = Buffer.from(JSON.stringify(LARGEST));
+  const bytes = writeMessage(LARGEST);
   expect(readTrustDocument(bytes)).toEqual(LARGEST);
 });
 
 test.each([
   ["none", "[]"],
   ["no JSON", "{"],
-  ["of another version", JSON.stringify({ ...LARGEST, v: 2 })],
-  ["more than a document", JSON.stringify({ ...LARGEST, more: 1 })],
-  ["too large, whatever it says", `${JSON.stringify(LARGEST)}${" ".repeat(TRUST_DOCUMENT_BYTES_MAX)}`],
+  ["of another version", jcs({ ...LARGEST, v: 2 })],
+  ["more than a document", jcs({ ...LARGEST, more: 1 })],
+  ["too large, whatever it says", `${jcs(LARGEST)}${" ".repeat(TRUST_DOCUMENT_BYTES_MAX)}`],
 ])("what is %s is not read", (_is, text) => {
   expect(readTrustDocument(Buffer.from(text))).toBeUndefined();
 });

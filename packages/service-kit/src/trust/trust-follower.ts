@@ -1,5 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
-import { BUCKETS, KV_KEYS, SUBJECTS, type TrustDocument, type TrustDocumentResult } from "@scbe/contracts";
+import {
+  type HeldPlace,
+  SUBJECTS,
+  subjectOf,
+  type TrustDocument,
+  type TrustDocumentResult,
+} from "@scbe/contracts";
 import type { Bus } from "../bus.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
@@ -12,24 +18,26 @@ import { readTrustDocument } from "./read-trust-document.ts";
 import { type ShownTrust, showTrust } from "./show-trust.ts";
 import type { TrustView } from "./trust-view.ts";
 
-/** How long a process waits for what is stored before it does without. */
-const LOOK_MS_MAX = 500;
-
 export interface TrustFollowerOptions {
-  readonly bus: Pick<Bus, "bucket" | "subscribe" | "onReconnect">;
+  readonly bus: Pick<Bus, "user" | "exchange" | "subscribe" | "onReconnect">;
   readonly clock: Pick<Clock, "monotonic">;
   readonly log: Logger;
-  /** Shows the state as the dependency `trust`, without which a process is ready all the same once it has looked. */
+  /** Shows the state as the dependency `trust`: a process is not ready before it holds a document. */
   readonly readiness: Pick<Readiness, "set">;
+  /** False: no controller is asked; a controller itself asks none. Default true. */
+  readonly asksControllers?: boolean;
   /** Absent: nothing is counted. */
   readonly metrics?: Registry;
 }
 
+/** Between two questions while no document is held. */
+const ASK_EVERY_MS = 1000;
+
 /**
- * Holds what the trust scorer says. A document arrives by broadcast, and is looked up where it is stored: at start, after each reconnect, while
- * no scorer is heard, and when a broadcast goes back. It fails open: where there is no document every provider is trusted, and
- * without a scorer the last one stands. A process is not ready before it has looked, for a moment: a latch that stands counts from its
- * first request on.
+ * Holds what the trust scorer says. A document arrives by broadcast, or from a scorer that is asked for it: at start, after each reconnect, while
+ * no scorer is heard, and when a broadcast goes back. Where no scorer answers a process without a document takes the one that a
+ * controller heard last. Without a scorer the last one stands. A process that never held one is not ready: it would
+ * know of no latch.
  */
 export class TrustFollower implements TrustView, AsyncDisposable {
   readonly #options: TrustFollowerOptions;
@@ -37,33 +45,54 @@ export class TrustFollower implements TrustView, AsyncDisposable {
   readonly #listeners = new Set<() => void>();
   readonly #hearing: Hearing;
   readonly #shown: ShownTrust;
-  readonly #stored: LookUp;
+  readonly #scorer: LookUp;
+  readonly #controller: LookUp;
   #document: TrustDocument | undefined;
-  /** Broadcasts that were taken; what was looked up before the last of them is older than it. */
+  /** Broadcasts that were taken; an answer to a question from before the last of them is older than it. */
   #taken = 0;
+  #takenWhenAsked = 0;
   #hasWarned = false;
-  #hasLooked = false;
+  #isAsking = false;
 
   constructor(options: TrustFollowerOptions) {
     this.#options = options;
     const { bus, log, clock, metrics } = options;
-    this.#stored = this.#stack.use(
-      new LookUp({ bus, log, bucket: BUCKETS.trust, key: KV_KEYS.trust, begin: () => this.#lookUp() }),
+    const { user } = bus;
+    const held = (): HeldPlace => ({ v: 1, stream: this.#document?.stream ?? null });
+    this.#scorer = this.#stack.use(
+      new LookUp({
+        ...{ bus, log, subject: subjectOf("trustGet", { user }) },
+        question: () => {
+          this.#takenWhenAsked = this.#taken;
+          return held();
+        },
+        take: (bytes) => this.#answered(bytes),
+      }),
+    );
+    this.#controller = this.#stack.use(
+      new LookUp({
+        ...{ bus, log, subject: subjectOf("trustLast", { user }), question: held },
+        take: (bytes) => this.#answeredByController(bytes),
+      }),
     );
     this.#hearing = this.#stack.use(
       new Hearing({
         clock,
         onChange: (isHeard) => this.#hearingChanged(isHeard),
-        onSilence: () => void this.#stored.read(),
+        onSilence: () => void this.#ask(),
       }),
     );
     this.#shown = this.#stack.use(showTrust(metrics, () => this.isHeard));
     this.#show();
     this.#stack.use(bus.subscribe(SUBJECTS.trustState, ({ data }) => this.#broadcast(data)));
-    this.#stack.use(bus.onReconnect(() => void this.#stored.read()));
-    const looking = setTimeout(() => this.#looked(), LOOK_MS_MAX).unref();
-    this.#stack.defer(() => clearTimeout(looking));
-    void this.#stored.read().then(() => this.#looked());
+    this.#stack.use(bus.onReconnect(() => void this.#ask()));
+    const asking = setInterval(() => {
+      if (this.#document !== undefined) clearInterval(asking);
+      // While a question is open, a further one would delay the question to the controllers.
+      else if (!this.#isAsking) void this.#ask();
+    }, ASK_EVERY_MS).unref();
+    this.#stack.defer(() => clearInterval(asking));
+    void this.#ask();
   }
 
   get document(): TrustDocument | undefined {
@@ -100,20 +129,30 @@ export class TrustFollower implements TrustView, AsyncDisposable {
       this.#hold(next);
     } else {
       this.#shown.offered("old");
-      void this.#stored.read();
+      void this.#ask();
     }
     this.#hearing.heard();
   }
 
-  /** What is stored is taken as it stands, unless a broadcast was taken while it was looked up. */
-  #lookUp(): (bytes: Uint8Array) => void {
-    const taken = this.#taken;
-    return (bytes) => {
-      const next = this.#read(bytes);
-      if (next === undefined) return;
-      if (this.#taken === taken) this.#hold(next);
-      else this.#shown.offered("old");
-    };
+  async #ask(): Promise<void> {
+    this.#isAsking = true;
+    const isAnswered = await this.#scorer.read();
+    const { asksControllers = true } = this.#options;
+    if (!isAnswered && asksControllers && this.#document === undefined) await this.#controller.read();
+    this.#isAsking = false;
+  }
+
+  /** What a scorer answers is taken as it stands, unless a broadcast was taken since it was asked. */
+  #answered(bytes: Uint8Array): void {
+    const next = this.#read(bytes);
+    if (next === undefined) return;
+    if (this.#taken === this.#takenWhenAsked) this.#hold(next);
+    else this.#shown.offered("old");
+  }
+
+  #answeredByController(bytes: Uint8Array): void {
+    const next = this.#document === undefined ? this.#read(bytes) : undefined;
+    if (next !== undefined) this.#hold(next);
   }
 
   #read(bytes: Uint8Array): TrustDocument | undefined {
@@ -147,17 +186,10 @@ export class TrustFollower implements TrustView, AsyncDisposable {
     this.#show();
   }
 
-  #looked(): void {
-    if (this.#hasLooked) return;
-    this.#hasLooked = true;
-    this.#show();
-  }
-
   #show(): void {
     const { note } = this;
     const { readiness } = this.#options;
-    if (this.#document === undefined && !this.#hasLooked)
-      readiness.set("trust", { ok: false, reason: "it is being looked up" });
+    if (this.#document === undefined) readiness.set("trust", { ok: false, reason: NEVER_HEARD });
     else readiness.set("trust", { ok: true, ...(note !== undefined && { note }) });
   }
 
@@ -172,5 +204,5 @@ export class TrustFollower implements TrustView, AsyncDisposable {
   }
 }
 
-const NEVER_HEARD = "no trust scorer has been heard of: every provider is trusted";
+const NEVER_HEARD = "no trust scorer has told its document yet, and no controller has one";
 const SILENT = "no trust scorer is heard any more: what was last known stands";

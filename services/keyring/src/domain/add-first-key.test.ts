@@ -1,7 +1,8 @@
+import { RING_KEYS_MAX } from "@scbe/contracts";
 import { expect, test } from "vitest";
 import { decryptOnly, ringKey, ringOf, T } from "../../test/rings.ts";
 import { addFirstKey } from "./add-first-key.ts";
-import { decodeRing, encodeRing, RING_KEYS_MAX } from "./ring.ts";
+import { decodeRing, encodeRing } from "./ring.ts";
 
 const made = { kid: "k9", wrapped: Buffer.from([1, 2, 3]), keyArn: "arn:aws:kms:x" };
 const at = { env: "dev", nowMs: T } as const;

@@ -1,6 +1,6 @@
-import { type Environment, ScbeError } from "@scbe/contracts";
+import { type Environment, RING_KEYS_MAX, ScbeError } from "@scbe/contracts";
 import { nextGeneration } from "./next-generation.ts";
-import { isActive, RING_KEYS_MAX, type Ring } from "./ring.ts";
+import { isActive, type Ring } from "./ring.ts";
 
 /** A data key as KMS has just made it. */
 export interface WrappedKey {

@@ -1,12 +1,16 @@
-import { ENVIRONMENTS, type Environment, KEY_STATES, Name } from "@scbe/contracts";
+import {
+  ENVIRONMENTS,
+  type Environment,
+  Generation,
+  KEY_STATES,
+  Name,
+  RING_KEYS_MAX,
+  Time,
+} from "@scbe/contracts";
 import { z } from "zod";
 
-/** Keys in one ring, those that are retired included. */
-export const RING_KEYS_MAX = 64;
 /** Bytes of a ring's record; a larger one is refused unread. */
 export const RING_BYTES_MAX = 65_536;
-
-const Time = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 /** One data key, wrapped by KMS. Times are ms since the Unix epoch. */
 export const RingKey = z.strictObject({
@@ -29,7 +33,7 @@ export const Ring = z
     v: z.literal(1),
     env: z.enum(ENVIRONMENTS),
     /** Rises with every change; of two rings the one with the higher generation holds. */
-    generation: Time,
+    generation: Generation,
     keys: z.array(RingKey).max(RING_KEYS_MAX),
   })
   .refine(({ keys }) => new Set(keys.map(({ kid }) => kid)).size === keys.length, "a kid stands twice")

@@ -1,5 +1,6 @@
 import { type Environment, isScbeError, KV_KEYS } from "@scbe/contracts";
-import type { Bucket, Identity } from "@scbe/service-kit";
+import { type Bucket, type Identity, newestReadable } from "@scbe/service-kit";
+import type { Ring } from "../domain/ring.ts";
 import { type DecodedRecord, decodeRecord, encodeRecord } from "../domain/ring-record.ts";
 import type { RingStore } from "../ports.ts";
 import { UnusableRecord } from "../unusable-record.ts";
@@ -10,18 +11,38 @@ export interface RingStoreOptions {
   readonly identity: Identity;
   /** Public nkey of a keyring whose records are taken too. */
   readonly formerPublicKey?: string | undefined;
+  /** The highest generation that any keyring was heard to have: nothing older is ever put back. */
+  readonly generationHeard?: () => number;
+  /** Runs once an unreadable record was mended. */
+  readonly onMended?: (into: string) => void;
 }
 
-/** The ring, signed, as one key of a KV bucket. */
-export function kvRingStore(bucket: Bucket, { env, identity, formerPublicKey }: RingStoreOptions): RingStore {
+/**
+ * The ring, signed, as one key of a KV bucket. A record that cannot be read is mended from the newest one before it that can, unless that is
+ * older than what was heard; then a person has to look.
+ */
+export function kvRingStore(bucket: Bucket, options: RingStoreOptions): RingStore {
+  const { env, identity, formerPublicKey, generationHeard = () => 0, onMended } = options;
   const signers = [identity.publicKey, ...(formerPublicKey === undefined ? [] : [formerPublicKey])];
+  const readable = (value: Uint8Array): Ring | undefined => {
+    const decoded = decodeRecord(value, env, signers);
+    return decoded.ok ? decoded.ring : undefined;
+  };
+  const formerRing = async (): Promise<Ring | undefined> => {
+    const ring = await newestReadable(bucket, KV_KEYS.ring, readable);
+    return ring === undefined || ring.generation < generationHeard() ? undefined : ring;
+  };
   return {
     async read() {
       const entry = await bucket.get(KV_KEYS.ring);
       if (entry === undefined) return undefined;
       const decoded = decodeRecord(entry.value, env, signers);
-      if (!decoded.ok) throw UNUSABLE[decoded.reason]();
-      return { ring: decoded.ring, revision: entry.revision };
+      if (decoded.ok) return { ring: decoded.ring, revision: entry.revision };
+      const former = decoded.reason === "malformed" ? await formerRing() : undefined;
+      if (former === undefined) throw UNUSABLE[decoded.reason]();
+      const revision = await bucket.update(KV_KEYS.ring, encodeRecord(former, identity), entry.revision);
+      onMended?.(`generation ${former.generation}`);
+      return { ring: former, revision };
     },
     async write(ring, revision) {
       const value = encodeRecord(ring, identity);

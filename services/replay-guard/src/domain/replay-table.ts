@@ -1,25 +1,36 @@
-import type { AdmitItem, AdmitVerdict, EpochRecord } from "@scbe/contracts";
-import type { AdmitAnswer, Buckets, MakeAnswer, Occupancy, StoreSight } from "../ports.ts";
+import type { AdmitItem, AdmitVerdict } from "@scbe/contracts";
+import type { AdmitAnswer, AdmitQuestion, Buckets, MakeAnswer, Occupancy, StoreSight } from "../ports.ts";
 import { FIELD_BYTES, judge, sessionMinute, VALUE_BYTES, writeItem } from "./judge.ts";
 
 /** Of field and value; what the data structure takes beside them is not counted. */
 const ENTRY_BYTES = FIELD_BYTES + VALUE_BYTES;
 
 interface Bucket {
+  readonly epoch: string;
   readonly endsAtMs: number;
-  readonly values: Map<string, Buffer>;
+  /** Of each provider that has any. */
+  readonly entries: Map<string, Map<string, Buffer>>;
+}
+
+export interface TableLimits {
+  /** Envelopes at most, of all epochs. */
+  readonly entriesMax: number;
+  /** Envelopes of one provider at most, in all buckets of an epoch together. */
+  readonly quota: number;
 }
 
 /** The replay store as a data structure: what the scripts do in Redis, in this process. Times are monotonic ms. */
 export class ReplayTable {
   /** Which store this is; another one for each incarnation. */
   readonly id: string;
-  readonly #entriesMax: number;
+  readonly #limits: TableLimits;
   readonly #buckets = new Map<string, Bucket>();
+  /** By epoch and provider. */
+  readonly #counts = new Map<string, number>();
   #entries = 0;
 
-  constructor(id: string, entriesMax: number) {
-    this.#entriesMax = entriesMax;
+  constructor(id: string, limits: TableLimits) {
+    this.#limits = limits;
     this.id = id;
   }
 
@@ -27,13 +38,11 @@ export class ReplayTable {
     return this.#entries;
   }
 
-  admit(
-    { epoch, store }: Pick<EpochRecord, "epoch" | "store">,
-    items: readonly AdmitItem[],
-    nowMs: number,
-  ): AdmitAnswer {
+  admit({ epoch, store, provider, items }: TableQuestion, nowMs: number): AdmitAnswer {
     if (store !== this.id) return { isStore: false };
-    return { isStore: true, verdicts: items.map((item) => this.#judge(epoch, item, nowMs)) };
+    const judged = items.map((item) => this.#judge(epoch, provider, item, nowMs));
+    const overQuota = judged.filter((it) => it === "full").length;
+    return { isStore: true, verdicts: judged.map((it) => (it === "full" ? "refused" : it)), overQuota };
   }
 
   make({ epoch, buckets }: Buckets, store: string | undefined, nowMs: number): MakeAnswer {
@@ -41,7 +50,7 @@ export class ReplayTable {
     if (store !== undefined && store !== this.id) return { made: false };
     if (buckets.some(({ minute }) => this.#buckets.has(nameOf(epoch, minute)))) return { made: false };
     for (const { minute, lifeMs } of buckets) {
-      this.#buckets.set(nameOf(epoch, minute), { endsAtMs: nowMs + lifeMs, values: new Map() });
+      this.#buckets.set(nameOf(epoch, minute), { epoch, endsAtMs: nowMs + lifeMs, entries: new Map() });
     }
     return { made: true, store: this.id };
   }
@@ -55,12 +64,14 @@ export class ReplayTable {
   /** How full it is: as to entries in these buckets, as to bytes as a whole. */
   measure(epoch: string, minutes: readonly number[], nowMs: number): Occupancy {
     this.#sweep(nowMs);
-    const sizes = minutes.map((minute) => this.#buckets.get(nameOf(epoch, minute))?.values.size ?? 0);
-    return {
-      entries: sizes.reduce((sum, size) => sum + size, 0),
-      usedBytes: this.#entries * ENTRY_BYTES,
-      maxBytes: this.#entriesMax * ENTRY_BYTES,
-    };
+    const entries = new Map<string, number>();
+    for (const minute of minutes) {
+      for (const [provider, values] of this.#buckets.get(nameOf(epoch, minute))?.entries ?? []) {
+        entries.set(provider, (entries.get(provider) ?? 0) + values.size);
+      }
+    }
+    const usedBytes = this.#entries * ENTRY_BYTES;
+    return { entries, usedBytes, maxBytes: this.#limits.entriesMax * ENTRY_BYTES };
   }
 
   /** Drops every bucket that `isDropped` says, as whoever deletes keys does. */
@@ -73,26 +84,30 @@ export class ReplayTable {
 
   /** The same content as another store, as a replica has it. */
   copy(id: string): ReplayTable {
-    const copy = new ReplayTable(id, this.#entriesMax);
-    for (const [name, { endsAtMs, values }] of this.#buckets) {
-      copy.#buckets.set(name, { endsAtMs, values: new Map(values) });
+    const copy = new ReplayTable(id, this.#limits);
+    for (const [name, bucket] of this.#buckets) {
+      const entries = Array.from(bucket.entries, ([it, values]) => [it, new Map(values)] as const);
+      copy.#buckets.set(name, { ...bucket, entries: new Map(entries) });
     }
+    for (const [name, count] of this.#counts) copy.#counts.set(name, count);
     copy.#entries = this.#entries;
     return copy;
   }
 
-  #judge(epoch: string, item: AdmitItem, nowMs: number): AdmitVerdict {
+  #judge(epoch: string, provider: string, item: AdmitItem, nowMs: number): AdmitVerdict | "full" {
     const bucket = this.#buckets.get(nameOf(epoch, sessionMinute(item)));
     if (bucket === undefined || bucket.endsAtMs <= nowMs) return "refused";
     const packed = Buffer.allocUnsafeSlow(FIELD_BYTES + VALUE_BYTES);
     writeItem(item, packed, 0);
     const field = packed.toString("latin1", 0, FIELD_BYTES);
     const value = packed.subarray(FIELD_BYTES);
-    const recorded = bucket.values.get(field);
+    const recorded = bucket.entries.get(provider)?.get(field);
     if (recorded !== undefined) return judge(recorded, value);
-    if (this.#entries >= this.#entriesMax) return "refused";
-    bucket.values.set(field, value);
-    this.#entries += 1;
+    const { entriesMax, quota } = this.#limits;
+    if (this.#entries >= entriesMax || this.#countOf(epoch, provider) >= quota) return "full";
+    const values = bucket.entries.get(provider) ?? new Map<string, Buffer>();
+    bucket.entries.set(provider, values.set(field, value));
+    this.#count(epoch, provider, 1);
     return judge(undefined, value);
   }
 
@@ -101,10 +116,26 @@ export class ReplayTable {
   }
 
   #drop(name: string): void {
-    this.#entries -= this.#buckets.get(name)?.values.size ?? 0;
+    const bucket = this.#buckets.get(name);
     this.#buckets.delete(name);
+    for (const [provider, { size }] of bucket?.entries ?? [])
+      this.#count(bucket?.epoch ?? "", provider, -size);
+  }
+
+  #countOf(epoch: string, provider: string): number {
+    return this.#counts.get(`${epoch}:${provider}`) ?? 0;
+  }
+
+  #count(epoch: string, provider: string, change: number): void {
+    this.#entries += change;
+    const count = this.#countOf(epoch, provider) + change;
+    if (count > 0) this.#counts.set(`${epoch}:${provider}`, count);
+    else this.#counts.delete(`${epoch}:${provider}`);
   }
 }
+
+/** All that the table needs of a question: it keeps its own counts. */
+type TableQuestion = Omit<AdmitQuestion, "minutes">;
 
 function nameOf(epoch: string, minute: number): string {
   return `${epoch}:${minute}`;

@@ -63,8 +63,8 @@ export function* takeTurn(inputs: TurnInputs): Turn {
     if (step.do === "start") {
       const record = yield* startEpoch(inputs, found?.revision);
       if (record !== undefined) return { serve: true, record, started: step.why };
-    } else if (step.do === "extend" && found !== undefined) {
-      yield* extendEpoch(inputs, found, step.to);
+    } else if (step.do === "extend" && stored !== undefined) {
+      yield* extendEpoch(inputs, { record: stored, revision: found?.revision }, step.to);
     } else if (stored !== undefined) {
       return { serve: true, record: stored };
     }
@@ -92,7 +92,7 @@ function* startEpoch(
 /** The record first, then the buckets: who has raised `to` by compare-and-set is the only one to make them. */
 function* extendEpoch(
   { times, memory, clock }: TurnInputs,
-  { record, revision }: StoredRecord,
+  { record, revision }: { readonly record: EpochRecord; readonly revision: number | undefined },
   to: number,
 ): Generator<Effect, void, Answers[Effect["do"]]> {
   const extended = { ...record, to };

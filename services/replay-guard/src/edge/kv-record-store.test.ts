@@ -1,5 +1,5 @@
 import { BUCKETS, type EpochRecord } from "@scbe/contracts";
-import { type Bus, connectBus } from "@scbe/service-kit";
+import { connectStore, type StoreBus } from "@scbe/service-kit";
 import { collectLogs, eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { kvRecordStore } from "./kv-record-store.ts";
@@ -14,14 +14,14 @@ const RECORD: EpochRecord = {
   to: 2,
 };
 let nats: SecuredNats;
-let bus: Bus;
+let bus: StoreBus;
 beforeAll(async () => {
   nats = await startSecuredNats();
 });
 afterAll(() => nats[Symbol.asyncDispose]());
 beforeEach(async () => {
   const { log } = collectLogs();
-  bus = await connectBus({ ...nats.transport("replay-guard"), name: "replay-guard", log });
+  bus = await connectStore({ ...nats.storeTransport("replay"), log });
   return () => bus[Symbol.asyncDispose]();
 });
 
@@ -44,6 +44,6 @@ test("a revision that was read before a reconnect is good for no write after it"
   await reconnected;
   expect(await store.write({ ...RECORD, to: 9 }, before?.revision)).toBe(false);
   const after = await eventually(async () => (await store.read()) ?? false);
-  expect(after.record.to).not.toBe(9);
+  expect(after.record?.to).not.toBe(9);
   expect(await store.write({ ...RECORD, to: 9 }, after.revision)).toBe(true);
 });

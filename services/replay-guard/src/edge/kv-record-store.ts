@@ -1,20 +1,22 @@
-import { type Environment, isScbeError, KV_KEYS, ScbeError } from "@scbe/contracts";
-import type { Bucket, Bus } from "@scbe/service-kit";
-import { decodeRecord, encodeRecord } from "../domain/decode-record.ts";
+import { type Environment, isScbeError, KV_KEYS, readEpoch, ScbeError, writeEpoch } from "@scbe/contracts";
+import type { Bucket, StoreBus } from "@scbe/service-kit";
 import type { RecordStore } from "../ports.ts";
 
 export interface KvRecordStore extends RecordStore, Disposable {}
 
 /**
  * The record as one key of a KV bucket. A revision is good for a write only on the connection on which it was read: a
- * server that comes back from a restore counts revisions again, and the same one then stands for something else.
+ * server that comes back from a restore counts revisions again, and the same one then stands for something else. A record that cannot
+ * be read is overwritten by that of a new epoch.
  */
 export function kvRecordStore(
-  bus: Pick<Bus, "onReconnect">,
+  bus: Pick<StoreBus, "onReconnect">,
   bucket: Bucket,
   env: Environment,
+  onMended: (into: string) => void = () => undefined,
 ): KvRecordStore {
   let readOnThisConnection = false;
+  let isUnreadable = false;
   const following = bus.onReconnect(() => {
     readOnThisConnection = false;
   });
@@ -23,18 +25,20 @@ export function kvRecordStore(
       readOnThisConnection = true;
       const entry = await bucket.get(KV_KEYS.epoch);
       if (entry === undefined) return undefined;
-      const decoded = decodeRecord(entry.value, env);
-      if (decoded.ok) return { record: decoded.record, revision: entry.revision };
-      throw decoded.reason === "env"
-        ? new ScbeError("FORBIDDEN", "the stored replay epoch is of another environment")
-        : new ScbeError("INTERNAL", "the stored record is no replay epoch");
+      const decoded = readEpoch(entry.value, env);
+      isUnreadable = !decoded.ok;
+      if (!decoded.ok && decoded.reason === "env")
+        throw new ScbeError("FORBIDDEN", "the stored replay epoch is of another environment");
+      return { record: decoded.ok ? decoded.record : undefined, revision: entry.revision };
     },
     async write(record, revision) {
       if (!readOnThisConnection) return false;
-      const value = encodeRecord(record);
+      const value = writeEpoch(record);
       try {
         if (revision === undefined) await bucket.create(KV_KEYS.epoch, value);
         else await bucket.update(KV_KEYS.epoch, value, revision);
+        if (isUnreadable) onMended(`a new epoch, generation ${record.generation}`);
+        isUnreadable = false;
         return true;
       } catch (error) {
         if (isScbeError(error, "CONFLICT")) return false;

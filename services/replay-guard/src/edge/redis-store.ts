@@ -1,24 +1,40 @@
-import { type AdmitItem, decodeVerdicts, type EpochRecord } from "@scbe/contracts";
+import { decodeVerdicts } from "@scbe/contracts";
 import type { Clock, Logger } from "@scbe/service-kit";
 import type { Redis } from "ioredis";
 import { FIELD_BYTES, sessionMinute, VALUE_BYTES, writeItem } from "../domain/judge.ts";
-import type { AdmitAnswer, Buckets, MakeAnswer, Occupancy, ReplayStore, StoreSight } from "../ports.ts";
+import type {
+  AdmitAnswer,
+  AdmitQuestion,
+  Buckets,
+  MakeAnswer,
+  Occupancy,
+  ReplayStore,
+  StoreSight,
+} from "../ports.ts";
 import { type RedisConnection, redisFailure } from "./redis-connection.ts";
 import { ADMIT, LOOK, MAKE, MEASURE, type RedisScript } from "./redis-scripts.ts";
 
 export interface RedisStoreOptions {
   readonly connection: RedisConnection;
   readonly db: number;
+  /** Envelopes of one provider at most, in all buckets of an epoch together. */
+  readonly quota: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
+/** What the script says of an item that the quota refuses; on the wire that is a refusal like any other. */
+const OVER_QUOTA = "q".charCodeAt(0);
+const REFUSED = "x".charCodeAt(0);
 /** Bytes of one item in the script's argument: the number of its bucket, field, value. */
 const PACKED_BYTES = 1 + FIELD_BYTES + VALUE_BYTES;
 /** Between two tries to find the primary behind the same address. */
 const RECONNECT_EVERY_MS = 1000;
 
-/** The replay store in Redis: one hash for each bucket, `scbe:replay:<epoch>:<minute>`. */
+/**
+ * The replay store in Redis. A bucket is the hash `scbe:replay:<epoch>:<minute>`, which names the providers that have entries; these
+ * are in hashes of their own, `scbe:replay:<epoch>:<provider>:<minute>`, from a provider's first on.
+ */
 export class RedisStore implements ReplayStore {
   readonly note = undefined;
   readonly #options: RedisStoreOptions;
@@ -36,19 +52,21 @@ export class RedisStore implements ReplayStore {
     options.connection.redis.on("ready", tell).on("close", tell);
   }
 
-  async admit(
-    { epoch, store }: Pick<EpochRecord, "epoch" | "store">,
-    items: readonly AdmitItem[],
-  ): Promise<AdmitAnswer> {
-    const minutes = [...new Set(items.map(sessionMinute))];
+  async admit({ epoch, store, provider, minutes, items }: AdmitQuestion): Promise<AdmitAnswer> {
+    const named = [...new Set(items.map(sessionMinute))];
+    const others = minutes.filter((minute) => !named.includes(minute));
     const packed = Buffer.allocUnsafe(items.length * PACKED_BYTES);
     for (const [index, item] of items.entries()) {
-      packed[index * PACKED_BYTES] = minutes.indexOf(sessionMinute(item));
+      packed[index * PACKED_BYTES] = named.indexOf(sessionMinute(item));
       writeItem(item, packed, index * PACKED_BYTES + 1);
     }
-    const answer = await this.#run(ADMIT, keysOf(epoch, minutes), [store, packed]);
+    const keys = [...keysOf(epoch, named), ...entriesOf(epoch, provider, [...named, ...others])];
+    const { quota } = this.#options;
+    const answer = await this.#run(ADMIT, keys, [store, provider, `${quota}`, `${named.length}`, packed]);
     if (!Buffer.isBuffer(answer)) return { isStore: false };
-    return { isStore: true, verdicts: decodeVerdicts(answer, items.length) };
+    const overQuota = answer.filter((byte) => byte === OVER_QUOTA).length;
+    const onTheWire = answer.map((byte) => (byte === OVER_QUOTA ? REFUSED : byte));
+    return { isStore: true, verdicts: decodeVerdicts(onTheWire, items.length), overQuota };
   }
 
   async make({ epoch, buckets }: Buckets, store: string | undefined): Promise<MakeAnswer> {
@@ -78,8 +96,10 @@ export class RedisStore implements ReplayStore {
 
   async measure(epoch: string, minutes: readonly number[]): Promise<Occupancy> {
     const answer = (await this.#run(MEASURE, keysOf(epoch, minutes), [])) as readonly Buffer[];
-    const [entries = Number.NaN, usedBytes = Number.NaN, maxBytes = Number.NaN] = answer.map(Number);
-    return { entries, usedBytes, maxBytes };
+    const [usedBytes, maxBytes, ...rest] = answer.map(String);
+    const entries = new Map<string, number>();
+    for (let at = 0; at < rest.length; at += 2) entries.set(rest[at] ?? "", Number(rest[at + 1]));
+    return { entries, usedBytes: Number(usedBytes), maxBytes: Number(maxBytes) };
   }
 
   onChange(listener: () => void): Disposable {
@@ -149,4 +169,8 @@ async function inspect(redis: Redis, db: number): Promise<string | undefined> {
 
 function keysOf(epoch: string, minutes: readonly number[]): string[] {
   return minutes.map((minute) => `scbe:replay:${epoch}:${minute}`);
+}
+
+function entriesOf(epoch: string, provider: string, minutes: readonly number[]): string[] {
+  return minutes.map((minute) => `scbe:replay:${epoch}:${provider}:${minute}`);
 }

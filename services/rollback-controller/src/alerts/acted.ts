@@ -113,6 +113,8 @@ export class Acted implements AsyncDisposable {
       } catch (error) {
         failures += 1;
         this.#failed(error);
+        // What another controller has just written is looked at before it goes on: it may have made the very same change.
+        if (failures === 1 && isScbeError(error, "CONFLICT")) continue;
         const pauseMs = backoffMs(failures, Math.random(), RETRY);
         await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       }

@@ -1,10 +1,11 @@
-import type { AlertResult, RollbackPath } from "@scbe/contracts";
+import { ALERT_RESULTS, type AlertResult, type RollbackPath, WEBHOOK_REFUSALS } from "@scbe/contracts";
 import { counter, histogram, type Registry } from "@scbe/service-kit";
 
 /** What is counted of alerts, and of the direct path. */
 export interface RollbackMetrics {
-  alert(result: AlertResult): void;
-  refused(status: 400 | 503): void;
+  alerts(counts: Readonly<Partial<Record<AlertResult, number>>>): void;
+  /** A status of 400 or above. */
+  refused(status: number): void;
   /** @param ms from the event's arrival to the kill that was sent */
   event(ms: number): void;
   compared(path: RollbackPath, agreed: boolean): void;
@@ -16,8 +17,11 @@ export function rollbackMetrics(registry: Registry): RollbackMetrics {
   const events = histogram(registry, "scbe_rollback_event_ms");
   const paths = counter(registry, "scbe_rollback_paths_total");
   return {
-    alert: (result) => alerts.inc({ result }),
-    refused: (status) => refused.inc({ status: `${status}` }),
+    alerts: (counts) => {
+      for (const result of ALERT_RESULTS) alerts.inc({ result }, counts[result] ?? 0);
+    },
+    refused: (number) =>
+      refused.inc({ status: WEBHOOK_REFUSALS.find((status) => status === `${number}`) ?? "other" }),
     event: (ms) => events.observe({}, ms),
     compared: (path, agreed) => paths.inc({ path, agreed: agreed ? "yes" : "no" }),
   };

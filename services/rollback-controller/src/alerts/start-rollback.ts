@@ -10,6 +10,7 @@ import type { Audit, ControlPlane } from "../ports.ts";
 import { NonceReusePath } from "../security/nonce-reuse-path.ts";
 import { Acted } from "./acted.ts";
 import { AlertWebhook } from "./alert-webhook.ts";
+import { KnownFirings } from "./known-firings.ts";
 import { PathWatch } from "./path-watch.ts";
 import { rollbackMetrics } from "./rollback-metrics.ts";
 
@@ -18,6 +19,7 @@ export interface RollbackConfig {
   readonly SCBE_ENVIRONMENT: Environment;
   readonly SCBE_PROVIDERS: readonly string[];
   readonly SCBE_NONCE_REUSE_SCOPE: NonceReuseScope;
+  readonly SCBE_ALERT_REPEAT_SECONDS: number;
   readonly PAGERDUTY_INTEGRATION_KEY: string | undefined;
   readonly PAGERDUTY_URL: string;
   readonly SLACK_WEBHOOK_URL: string | undefined;
@@ -35,7 +37,11 @@ export interface RollbackPorts {
 /** Everything that takes SCBE out of the path by itself, and tells people of it. */
 export interface Rollback extends AsyncDisposable {
   readonly webhook: AlertWebhook;
+  readonly firings: KnownFirings;
 }
+
+/** A firing that is not repeated for this many of Alertmanager's intervals is forgotten. */
+const REPETITIONS_MISSED_MAX = 2;
 
 /** Starts it; from now on a nonce reuse kills. */
 export async function startRollback(config: RollbackConfig, ports: RollbackPorts): Promise<Rollback> {
@@ -54,11 +60,13 @@ export async function startRollback(config: RollbackConfig, ports: RollbackPorts
   const onAlone = notices.tellAlone.bind(notices);
   const paths = stack.use(new PathWatch({ acted, audit, clock, log, metrics, isLeading, onAlone }));
   const common = { plane, acted, audit, paths, clock, log, metrics };
-  const webhook = new AlertWebhook({ ...common, triggers, providers });
+  const forgetMs = REPETITIONS_MISSED_MAX * config.SCBE_ALERT_REPEAT_SECONDS * 1000;
+  const webhook = new AlertWebhook({ ...common, triggers, providers, forgetMs });
+  const firings = new KnownFirings({ acted, audit, clock, forgetMs });
   const stream = securityStream(bus, env, providers);
   stack.use(new NonceReusePath({ ...common, stream, bus, readiness, scope }));
   const held = stack.move();
-  return { webhook, [Symbol.asyncDispose]: () => held.disposeAsync() };
+  return { webhook, firings, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
 function whom(config: RollbackConfig, triggers: DestinationsOptions["triggers"]): DestinationsOptions {

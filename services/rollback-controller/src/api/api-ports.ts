@@ -1,4 +1,6 @@
-import type { Clock, Logger } from "@scbe/service-kit";
+import type { Readable } from "node:stream";
+import type { Clock, Logger, Readiness } from "@scbe/service-kit";
+import type { FiringsPort } from "../alerts/known-firings.ts";
 import type { CanaryPort } from "../canary/canary-port.ts";
 import type { Prometheus } from "../edge/prometheus.ts";
 import type { Audit, ControlPlane } from "../ports.ts";
@@ -11,11 +13,10 @@ export interface ApiPorts {
   readonly audit: Pick<Audit, "read">;
   readonly clock: Pick<Clock, "now" | "monotonic">;
   readonly log: Logger;
+  readonly readiness: Pick<Readiness, "set">;
   readonly tokens: Tokens;
   /** Those of the deployment: no other can be named. */
   readonly providers: readonly string[];
-  /** Whether this deployment lets traffic go unsealed. */
-  readonly fallbackPermitted: boolean;
   /** The kid of the data key in use; `undefined` while the keyring has not been heard. */
   readonly currentKeyId: () => string | undefined;
   /** Absent: there are no metrics to show. */
@@ -26,11 +27,15 @@ export interface ApiPorts {
   readonly trust?: TrustPort;
   /** Absent: alerts switch nothing off. */
   readonly webhook?: AlertReceiver;
+  /** Absent: nothing is remembered of alerts. */
+  readonly firings?: FiringsPort;
 }
 
-/** Takes what Alertmanager posts, as text. */
+/** Takes what Alertmanager posts. */
 export interface AlertReceiver {
-  receive(body: string): Promise<AlertAnswer>;
+  receive(body: Readable): Promise<AlertAnswer>;
+  /** Counts a post that was answered with that status, by any part of the server. */
+  refused(status: number): void;
 }
 
 export interface AlertAnswer {

@@ -1,16 +1,18 @@
 import type { z } from "zod";
 import type { ApiPorts } from "./api-ports.ts";
-import type { TokenName } from "./tokens.ts";
+import type { Role } from "./tokens.ts";
 
-/** Who may ask: anybody, or who has one of a few tokens. */
-export type Access = "open" | readonly TokenName[];
+/** Who may ask: anyone, or holders of a token with one of these roles. */
+export type Access = "open" | readonly Role[];
 
 /** One request, with all that was checked. */
 export interface Call<B, Q> {
   readonly body: B;
   readonly query: Q;
-  /** Whose token it came with; of an open route, nobody's. */
-  readonly by: TokenName | "";
+  /** The name of the token that it came with; "" of an open route. */
+  readonly by: string;
+  /** What that token may do; undefined of an open route. */
+  readonly role: Role | undefined;
 }
 
 /** Anything but 200 with JSON. */
@@ -32,9 +34,8 @@ export interface RouteSpec<B, Q> {
   readonly summary: string;
   readonly description?: string;
   readonly access: Access;
-  /** Of the JSON body; "text": it is handed on as it came. */
-  readonly body?: z.ZodType<B> | "text";
-  readonly bodyBytesMax?: number;
+  /** Of the JSON body; "stream": the handler reads it, with limits of its own. */
+  readonly body?: z.ZodType<B> | "stream";
   readonly query?: z.ZodType<Q>;
   /** Of the answer with status 200. */
   readonly answer: z.ZodType;
@@ -42,6 +43,8 @@ export interface RouteSpec<B, Q> {
   readonly mayBeLate?: true;
   /** Statuses beside 200 and those that follow from its access and its body. */
   readonly refuses?: readonly number[];
+  /** Runs with the status of each answer, from any part of the server. */
+  readonly onAnswered?: (status: number, ports: ApiPorts) => void;
   /** True: this request is not counted against its token's rate. */
   readonly isUncounted?: (body: B) => boolean;
   /** False: there is no such route here. */

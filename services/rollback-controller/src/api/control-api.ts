@@ -7,22 +7,44 @@ import { openApi } from "./open-api.ts";
 import { readBody, readQuery } from "./read-call.ts";
 import { Refusal } from "./refusal.ts";
 import { ROUTES } from "./routes.ts";
-import type { TokenName } from "./tokens.ts";
+import type { TokenJudgement } from "./tokens.ts";
 
 /** A whole document of flags is a few KiB. */
 const BODY_BYTES_MAX = 64 * 1024;
+const OPEN_API_PATH = "/openapi.json";
 
-/** Adds the control API to a server: its routes, its errors and its limits touch nothing else that the server has. */
-export function controlApi(server: FastifyInstance, ports: ApiPorts): void {
-  server.register(async (api) => {
-    const limited = await limits(api);
-    readEveryBodyAsText(api);
-    api.setErrorHandler((error, request, reply) => refuse(error, request, reply, ports));
-    for (const route of ROUTES) {
-      if (route.isThere?.(ports) ?? true) addRoute(api, route, limited, ports);
-    }
-    const document = openApi();
-    api.get("/openapi.json", { onRequest: (request) => limited.open(request) }, () => document);
+/**
+ * Adds the control API to a server: its routes, its errors and its rates.
+ * @param onToken runs when a request brings the valid token of that name, before its body is read
+ */
+export async function controlApi(
+  api: FastifyInstance,
+  ports: ApiPorts,
+  onToken: (request: FastifyRequest, name: string) => void = () => undefined,
+): Promise<void> {
+  const limited = await limits(api);
+  const judgements = new WeakMap<FastifyRequest, TokenJudgement>();
+  const judge = (request: FastifyRequest): TokenJudgement =>
+    judgements.get(request) ?? ports.tokens.judge(request.headers.authorization);
+  readEveryBodyAsText(api);
+  api.addHook("onRequest", async (request) => {
+    const judged = judge(request);
+    judgements.set(request, judged);
+    if (judged.ok) onToken(request, judged.holder.name);
+    else await limited.open(request);
+  });
+  api.setErrorHandler((error, request, reply) => refuse(error, request, reply, ports));
+  const routes = ROUTES.filter(({ isThere }) => isThere?.(ports) ?? true);
+  const around = { judge, limited, ports };
+  for (const route of routes) {
+    if (route.body !== "stream") addRoute(api, route, around);
+    else api.register(async (scope) => addRoute(leaveBodyUnread(scope), route, around));
+  }
+  const document = openApi();
+  api.get(OPEN_API_PATH, () => document);
+  api.setNotFoundHandler((request, reply) => {
+    const { status, body, headers } = notFound(request, routes);
+    return reply.code(status).headers(headers).send(body);
   });
 }
 
@@ -32,25 +54,56 @@ function readEveryBodyAsText(api: FastifyInstance): void {
   api.addContentTypeParser("*", { parseAs: "string" }, (_request, body, done) => done(null, body));
 }
 
+/** Its handlers get the body as a stream. */
+function leaveBodyUnread(scope: FastifyInstance): FastifyInstance {
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
+  return scope;
+}
+
+interface Around {
+  readonly judge: (request: FastifyRequest) => TokenJudgement;
+  readonly limited: Limits;
+  readonly ports: ApiPorts;
+}
+
 /** The token is looked at before anything of the body is read. */
-function addRoute(api: FastifyInstance, route: ApiRoute, limited: Limits, ports: ApiPorts): void {
-  const names = new WeakMap<FastifyRequest, TokenName>();
+function addRoute(api: FastifyInstance, route: ApiRoute, { judge, limited, ports }: Around): void {
+  const { access, onAnswered } = route;
   api.route({
     method: route.method,
     url: route.path,
-    bodyLimit: route.bodyBytesMax ?? BODY_BYTES_MAX,
+    bodyLimit: BODY_BYTES_MAX,
+    ...(onAnswered && { onResponse: async (_request, reply) => onAnswered(reply.statusCode, ports) }),
     onRequest: async (request) => {
-      if (route.access === "open") return limited.open(request);
-      names.set(request, await authorize(request, { access: route.access, limits: limited, ports }));
+      if (access !== "open")
+        await authorize(request, { judged: judge(request), access, limits: limited, ports });
     },
     handler: async (request, reply) => {
       const [body, query] = [readBody(route, request.body), readQuery(route, request.query)];
-      const name = names.get(request);
-      if (name !== undefined && !route.isUncounted(body)) await limited.token(request, name);
-      const answer = await route.handle({ body, query, by: name ?? "" }, ports);
+      const judged = judge(request);
+      const holder = judged.ok ? judged.holder : undefined;
+      if (holder !== undefined && !route.isUncounted(body)) await limited.token(request, holder.name);
+      const by = access === "open" ? "" : (holder?.name ?? "");
+      const answer = await route.handle({ body, query, by, role: holder?.role }, ports);
       return answer instanceof Answer ? reply.code(answer.status).send(answer.body) : answer;
     },
   });
+}
+
+/** 405 where the path is there for other methods. */
+function notFound({ url, method }: FastifyRequest, routes: readonly ApiRoute[]): Refusal {
+  const [path = ""] = url.split("?", 1);
+  const methods = routes.filter((route) => route.path === path).map((route) => route.method);
+  const all = path === OPEN_API_PATH ? ["GET"] : methods;
+  if (all.length === 0)
+    return new Refusal(404, {
+      code: "NOT_FOUND",
+      title: "there is no such path; /openapi.json has them all",
+    });
+  const allow = [...all, ...(all.includes("GET") ? ["HEAD"] : [])].join(", ");
+  const title = `${method} is not what this path takes, which is ${allow}`;
+  return new Refusal(405, { code: "METHOD_NOT_ALLOWED", title }, { allow });
 }
 
 /** That something is away stands in readiness and in the answer; a defect stands in the log alone. */
@@ -60,12 +113,8 @@ function refuse(
   reply: FastifyReply,
   { log }: ApiPorts,
 ): FastifyReply {
-  const { status, body, headers } = Refusal.of(error) ?? defect();
+  const { status, body, headers } = Refusal.of(error) ?? Refusal.defect();
   const level = body.code === "INTERNAL" ? "error" : "debug";
   log[level]({ err: error, route: request.routeOptions.url, status }, "a request was not done");
   return reply.code(status).headers(headers).send(body);
-}
-
-function defect(): Refusal {
-  return new Refusal(500, { code: "INTERNAL", title: "a defect of ours; the log has the cause" });
 }

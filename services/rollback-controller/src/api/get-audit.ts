@@ -37,7 +37,7 @@ export const getAudit = apiRoute({
   method: "GET",
   path: "/audit",
   summary: "Who changed what, and why; the newest first",
-  access: ["ADMIN_TOKEN"],
+  access: ["admin"],
   query: AuditQuery,
   answer: z
     .object({

@@ -7,7 +7,7 @@ export const getFeatureFlags = apiRoute({
   method: "GET",
   path: "/feature-flags",
   summary: "The flags and the kill switch that are in force",
-  access: ["ADMIN_TOKEN", "EMERGENCY_TOKEN"],
+  access: ["admin", "emergency"],
   answer: FlagsView,
   refuses: [503],
   handle: (_call, ports) => flagsView(inForce(ports), ports),

@@ -13,17 +13,17 @@ export function inForce({ plane }: Pick<ApiPorts, "plane">): ControlState {
 }
 
 /** A state as `/feature-flags` answers it. */
-export function flagsView(state: ControlState, { providers, fallbackPermitted, clock }: ApiPorts): FlagsView {
-  return showFlags(state, { providers, fallbackPermitted, now: clock.now() });
+export function flagsView(state: ControlState, { providers, plane, clock }: ApiPorts): FlagsView {
+  return showFlags(state, { providers, verifiers: plane.verifiers(), now: clock.now() });
 }
 
 /** What the two health pages tell beside the state. */
 export function healthFacts(ports: ApiPorts): HealthFacts {
-  const { plane, providers, fallbackPermitted, currentKeyId, clock } = ports;
+  const { plane, providers, currentKeyId, clock } = ports;
   return {
     verifiers: plane.verifiers(),
+    audience: plane.audience(),
     providers,
-    fallbackPermitted,
     currentKeyId: currentKeyId(),
     now: clock.now(),
   };

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { ApiRoute } from "./api-route.ts";
 import { ProblemBody } from "./refusal.ts";
 import { ROUTES } from "./routes.ts";
-import { TOKEN_NAMES } from "./tokens.ts";
+import { ROLES } from "./tokens.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -62,7 +62,7 @@ function operationOf(route: ApiRoute, schemas: Schemas): Json {
 }
 
 function requestBody(body: NonNullable<ApiRoute["body"]>, schemas: Schemas): Json {
-  const schema = body === "text" ? { type: "object" } : schemas.of(body);
+  const schema = body === "stream" ? { type: "object" } : schemas.of(body);
   return { required: true, content: { [MEDIA_TYPE]: { schema } } };
 }
 
@@ -80,7 +80,8 @@ function refusalResponses(schemas: Schemas): Json {
 function statusesOf({ access, body, query, refuses = [] }: ApiRoute): readonly number[] {
   const found = new Set([429, ...refuses]);
   if (access !== "open") for (const status of [401, 403]) found.add(status);
-  if (body !== undefined) for (const status of [400, 413]) found.add(status);
+  if (body !== undefined) found.add(400);
+  if (body !== undefined && body !== "stream") found.add(413);
   if (query !== undefined) found.add(400);
   return [...found].sort((one, other) => one - other);
 }
@@ -101,7 +102,7 @@ function operationId({ method, path }: ApiRoute): string {
 }
 
 function securitySchemes(): Json {
-  return Object.fromEntries(TOKEN_NAMES.map((name) => [name, { type: "http", scheme: "bearer" }]));
+  return Object.fromEntries(ROLES.map((name) => [name, { type: "http", scheme: "bearer" }]));
 }
 
 /**

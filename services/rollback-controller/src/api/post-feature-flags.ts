@@ -1,14 +1,15 @@
 import type { ControlState } from "@scbe/contracts";
+import { chooseFallback } from "../domain/fallback.ts";
 import { FlagsBody, type KillSwitchOrder, unknownProviders } from "../domain/flags-body.ts";
 import { mergeFlags } from "../domain/merge-flags.ts";
 import { FlagsView } from "../domain/show-flags.ts";
-import type { Actor, Change } from "../ports.ts";
+import type { Actor, Change, Changed } from "../ports.ts";
 import type { ApiPorts } from "./api-ports.ts";
 import { apiRoute } from "./api-route.ts";
 import { tooWeak } from "./authorize.ts";
 import { flagsView, inForce } from "./in-force.ts";
 import { Refusal } from "./refusal.ts";
-import { releaseSeen } from "./release-seen.ts";
+import { isReleased, releaseSeen } from "./release-seen.ts";
 
 /** `POST /feature-flags` */
 export const postFeatureFlags = apiRoute({
@@ -16,28 +17,31 @@ export const postFeatureFlags = apiRoute({
   path: "/feature-flags",
   summary: "Changes flags, engages or releases the kill switch",
   description:
-    "A merge: what the body does not name stays as it is. EMERGENCY_TOKEN may engage the kill switch and nothing else. " +
+    "A merge: what the body does not name stays as it is. An emergency token may engage the kill switch and nothing else. " +
     "A kill is sent first, and counted against no rate; all the rest of a body is one change, done whole or not at all.",
-  access: ["ADMIN_TOKEN", "EMERGENCY_TOKEN"],
+  access: ["admin", "emergency"],
   body: FlagsBody,
   answer: FlagsView,
   refuses: [403, 409, 503],
   isUncounted: ({ scbe_kill_switch: order }) => order?.enabled === true,
-  handle: async ({ body, by }, ports) => {
+  handle: async ({ body, by, role }, ports) => {
     const unknown = unknownProviders(body, ports.providers);
     if (unknown.length > 0) throw Refusal.ofFields(unknown);
-    if (by === "EMERGENCY_TOKEN" && !isOnlyKill(body)) throw tooWeak(by, ["ADMIN_TOKEN"]);
+    if (role === "emergency" && !isOnlyKill(body)) throw tooWeak({ name: by, role }, ["admin"]);
     const { scbe_kill_switch: order } = body;
     const killed = order?.enabled === true ? await kill(order, by, ports) : undefined;
-    const state = await changeRest(body, by, ports).catch((error: unknown) => {
+    const changed = await changeRest(body, by, ports).catch((error: unknown) => {
       throw killed === undefined ? error : halfDone(error);
     });
-    return flagsView(state ?? killed ?? inForce(ports), ports);
+    const view = flagsView(changed?.after ?? killed ?? inForce(ports), ports);
+    if (order?.enabled !== false || changed === undefined) return view;
+    return { ...view, kill_switch_released: isReleased(order, changed) };
   },
 });
 
-function isOnlyKill({ scbe_kill_switch: order, scbe_envelope_verification: flags }: FlagsBody): boolean {
-  return order?.enabled === true && flags === undefined;
+function isOnlyKill(body: FlagsBody): boolean {
+  const { scbe_kill_switch: order, scbe_envelope_verification: flags, scbe_fallback: fallback } = body;
+  return order?.enabled === true && flags === undefined && fallback === undefined;
 }
 
 async function kill(
@@ -49,20 +53,21 @@ async function kill(
   return (await plane.kill(order, { by, reason })).after;
 }
 
-/** The state after all that is no kill; `undefined`: there was nothing to change. */
-async function changeRest(body: FlagsBody, by: string, ports: ApiPorts): Promise<ControlState | undefined> {
-  const { scbe_envelope_verification: patch, scbe_kill_switch: order } = body;
+/** Changes all that is no kill; `undefined`: there was nothing to change. */
+async function changeRest(body: FlagsBody, by: string, ports: ApiPorts): Promise<Changed | undefined> {
+  const { scbe_envelope_verification: patch, scbe_kill_switch: order, scbe_fallback: fallback } = body;
   const release = order?.enabled === false ? releaseSeen(order, inForce(ports)) : undefined;
-  if (patch === undefined && release === undefined) return undefined;
+  if (patch === undefined && release === undefined && fallback === undefined) return undefined;
   const change: Change = (state) => {
     const released = release?.(state) ?? state;
-    return patch === undefined ? released : mergeFlags(released, patch);
+    const merged = patch === undefined ? released : mergeFlags(released, patch);
+    return fallback === undefined ? merged : chooseFallback(merged, fallback.causes);
   };
-  return (await ports.plane.change(change, actorOf(body, by))).after;
+  return ports.plane.change(change, actorOf(body, by));
 }
 
-function actorOf({ reason, scbe_kill_switch: order }: FlagsBody, by: string): Actor {
-  return { by, reason: reason || order?.reason || "no reason given" };
+function actorOf({ reason, scbe_kill_switch: order, scbe_fallback: fallback }: FlagsBody, by: string): Actor {
+  return { by, reason: fallback?.reason || reason || order?.reason || "no reason given" };
 }
 
 /** Whoever ordered a kill and more must know that the kill was sent. */

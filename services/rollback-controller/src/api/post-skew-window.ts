@@ -9,7 +9,7 @@ export const postSkewWindow = apiRoute({
   path: "/admin/scbe/skew-window",
   summary: "Lets openers take clocks that are further ahead, for a time",
   description: "It ends by itself. A later one takes the place of the one before.",
-  access: ["ADMIN_TOKEN"],
+  access: ["admin"],
   body: SkewWindowBody,
   answer: z.object({ skew_window: SkewWindowView, generation: z.int() }).meta({ id: "SkewWindowAnswer" }),
   refuses: [503],

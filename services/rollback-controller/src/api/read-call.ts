@@ -6,11 +6,11 @@ import { Refusal } from "./refusal.ts";
 /** The body as the route's schema has it; one that has none takes none. @throws Refusal 400 that names each field */
 export function readBody({ body: schema }: ApiRoute, text: unknown): unknown {
   if (schema === undefined) return undefined;
+  if (schema === "stream") return text;
   const body = typeof text === "string" ? text : "";
-  if (schema === "text") return body;
   if (body === "") throw Refusal.ofFields([{ field: "body", problem: "is empty; JSON is expected" }]);
   const json = readJson(body);
-  if (!json.ok) throw Refusal.ofFields([json]);
+  if (!json.ok) throw Refusal.ofFields([json.problem]);
   const read = schema.safeParse(json.value);
   if (!read.success) throw Refusal.ofFields(fieldProblems(read.error));
   return read.data;

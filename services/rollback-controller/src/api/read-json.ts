@@ -1,9 +1,11 @@
+import { cutText } from "@scbe/contracts";
 import { type JSONPath, visit } from "jsonc-parser";
+import type { FieldProblem } from "../domain/field-problems.ts";
 
 /** What a text says in JSON, or what is wrong with it and where. */
 export type JsonReading =
   | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly field: string; readonly problem: string };
+  | { readonly ok: false; readonly problem: FieldProblem };
 
 /** Deeper than any body of ours. */
 const DEPTH_MAX = 16;
@@ -14,31 +16,26 @@ const FIELD_LENGTH_MAX = 200;
  * they have switched. Each problem names its field, also where the text is no JSON, as with NaN for a number.
  */
 export function readJson(text: string): JsonReading {
-  const found = findProblem(text);
-  if (found !== undefined) return { ok: false, ...found };
+  const problem = findProblem(text);
+  if (problem !== undefined) return { ok: false, problem };
   try {
     return { ok: true, value: JSON.parse(text) };
   } catch {
-    return { ok: false, field: "body", problem: "is not JSON" };
+    return { ok: false, problem: { field: "body", problem: "is not JSON" } };
   }
-}
-
-interface Problem {
-  readonly field: string;
-  readonly problem: string;
 }
 
 /** Ends the visit of a text whose first problem was found. */
 class Found extends Error {
-  readonly problem: Problem;
+  readonly problem: FieldProblem;
 
-  constructor(problem: Problem) {
+  constructor(problem: FieldProblem) {
     super(problem.problem);
     this.problem = problem;
   }
 }
 
-function findProblem(text: string): Problem | undefined {
+function findProblem(text: string): FieldProblem | undefined {
   try {
     visitStrictly(text);
     return undefined;
@@ -93,5 +90,5 @@ function visitStrictly(text: string): void {
 }
 
 function fieldOf(path: JSONPath): string {
-  return path.length === 0 ? "body" : path.join(".").slice(0, FIELD_LENGTH_MAX);
+  return path.length === 0 ? "body" : cutText(path.join("."), FIELD_LENGTH_MAX);
 }

@@ -2,10 +2,12 @@ import { ERROR_CODES, type ErrorCode, isScbeError, SERVICE_ERROR_NUMBERS } from 
 import { z } from "zod";
 import type { FieldProblem } from "../domain/field-problems.ts";
 
-/** The body of every answer that is not 200. `code` is the one to branch on, `title` is for people. */
+/** The body of every answer that is not 2xx. `code` is the one to branch on, `title` is for people. */
 export const ProblemBody = z
   .object({
-    code: z.string().describe("One of SCBE's error codes, or UNAUTHORIZED"),
+    code: z
+      .string()
+      .describe("One of SCBE's error codes, or UNAUTHORIZED, NOT_FOUND, METHOD_NOT_ALLOWED, MISDIRECTED"),
     title: z.string(),
     fields: z
       .array(z.object({ field: z.string(), problem: z.string() }))
@@ -44,6 +46,11 @@ export class Refusal extends Error {
   /** 429, with the seconds until it may be tried again. */
   static ofRate(title: string, seconds: number): Refusal {
     return new Refusal(429, { code: "BUSY", title }, { "retry-after": String(seconds) });
+  }
+
+  /** 500: what it was stands in the log alone. */
+  static defect(): Refusal {
+    return new Refusal(500, { code: "INTERNAL", title: ERROR_CODES.INTERNAL });
   }
 
   /** What was thrown, as it may be told; `undefined`: nothing of it may, since it is a defect. */

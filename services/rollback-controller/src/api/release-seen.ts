@@ -1,7 +1,7 @@
 import { type ControlState, type Kill, ScbeError } from "@scbe/contracts";
 import type { KillSwitchOrder } from "../domain/flags-body.ts";
 import { releaseKill } from "../domain/release-kill.ts";
-import type { Change } from "../ports.ts";
+import type { Change, Changed } from "../ports.ts";
 import { Refusal } from "./refusal.ts";
 
 /**
@@ -21,6 +21,11 @@ export function releaseSeen({ provider, reason = "" }: KillSwitchOrder, seen: Co
       throw new ScbeError("CONFLICT", "the kill switch was engaged meanwhile; look, and release it then");
     return releaseKill(state, provider);
   };
+}
+
+/** True when a change took out the kill that was to be released: that of everything, or that of the provider. */
+export function isReleased({ provider }: KillSwitchOrder, { before, after }: Changed): boolean {
+  return killIn(before, provider) !== null && killIn(after, provider) === null;
 }
 
 /** The kill of everything, or that of a provider alone. */

@@ -1,3 +1,4 @@
+import { getAlerts, postAlertsClear } from "./alerts.ts";
 import type { ApiRoute } from "./api-route.ts";
 import { getAudit } from "./get-audit.ts";
 import { getCanary } from "./get-canary.ts";
@@ -32,6 +33,8 @@ export const ROUTES: readonly ApiRoute[] = [
   postCanaryResume,
   postCanaryAbort,
   postAlertmanager,
+  getAlerts,
+  postAlertsClear,
   getSecurityMetrics,
   getErrorRate,
 ];

@@ -27,7 +27,7 @@ const DEPENDENCY = "audit stream";
 
 /**
  * The audit: an append-only chain of entries in a stream, written by whichever controllers there are. An entry is stored only behind
- * the very one that it names, so that two controllers cannot fork the chain: who comes second chains on to the other's.
+ * the very one that it names, so that two controllers cannot fork the chain: the second one chains to the entry of the first.
  */
 export class AuditLog implements Audit, AsyncDisposable {
   readonly #options: AuditLogOptions;
@@ -40,6 +40,12 @@ export class AuditLog implements Audit, AsyncDisposable {
   constructor(options: AuditLogOptions) {
     this.#options = options;
     options.readiness.set(DEPENDENCY, { ok: true });
+    this.#sending = this.#begin();
+  }
+
+  /** The last entry that is known to be stored, by whichever controller; undefined before the stream was read. */
+  get end(): ChainEnd | undefined {
+    return this.#end;
   }
 
   get waiting(): number {
@@ -71,6 +77,20 @@ export class AuditLog implements Audit, AsyncDisposable {
     const count = this.#waiting.length + this.#dropped;
     for (const _ of this.#waiting) this.#options.metrics.audited("dropped");
     if (count > 0) this.#options.log.error({ count }, "audit records are lost");
+  }
+
+  /** Learns where the chain ends, and then stores what waits. */
+  async #begin(): Promise<void> {
+    const { stream, log } = this.#options;
+    try {
+      this.#end = await stream.end();
+    } catch (error) {
+      log.debug(
+        { code: isScbeError(error) ? error.code : "INTERNAL" },
+        "the audit stream cannot be read yet",
+      );
+    }
+    await this.#send();
   }
 
   async #send(): Promise<void> {
@@ -111,7 +131,7 @@ export class AuditLog implements Audit, AsyncDisposable {
       }
       const { seq, hash, action, by } = entry;
       this.#end = { seq, hash };
-      // The log is kept elsewhere: whoever rewrites the stream does not rewrite this.
+      // The log is kept elsewhere: a rewrite of the stream does not change it.
       log.info({ seq, hash, action, by }, "audited");
       metrics.audited("stored");
       readiness.set(DEPENDENCY, { ok: true });

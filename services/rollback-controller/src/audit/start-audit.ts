@@ -1,16 +1,17 @@
-import { type Host, watchGauge } from "@scbe/service-kit";
+import { type StoreHost, watchGauge } from "@scbe/service-kit";
+import type { ChainEnd } from "../domain/audit-chain.ts";
 import { auditStream } from "../edge/audit-stream.ts";
 import type { Audit } from "../ports.ts";
 import { AuditLog } from "./audit-log.ts";
 import { auditMetrics } from "./audit-metrics.ts";
 
-/** The audit over the bus, and what it shows. Disposing stores what is waiting, as far as the stream takes it in a few seconds. */
+/** The audit in its stream, and what it shows. Disposing stores what is waiting, as far as the stream takes it in a few seconds. */
 export function startAudit(
-  host: Pick<Host, "bus" | "clock" | "log" | "metrics" | "readiness">,
-): Audit & AsyncDisposable {
-  const { bus, clock, log, metrics, readiness } = host;
+  host: Pick<StoreHost, "store" | "clock" | "log" | "metrics" | "readiness">,
+): Audit & AsyncDisposable & { readonly end: ChainEnd | undefined } {
+  const { store, clock, log, metrics, readiness } = host;
   const audit = new AuditLog({
-    stream: auditStream(bus),
+    stream: auditStream(store),
     clock,
     log,
     metrics: auditMetrics(metrics),
@@ -18,6 +19,9 @@ export function startAudit(
   });
   const shown = watchGauge(metrics, "scbe_audit_waiting", () => [[{}, audit.waiting]]);
   return {
+    get end() {
+      return audit.end;
+    },
     append: (record) => audit.append(record),
     read: (options) => audit.read(options),
     [Symbol.asyncDispose]: async () => {

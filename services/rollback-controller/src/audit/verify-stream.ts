@@ -1,4 +1,4 @@
-import type { StreamBounds, StreamReader } from "@scbe/service-kit";
+import type { StreamBounds, StreamSource } from "@scbe/service-kit";
 import type { ChainEnd } from "../domain/audit-chain.ts";
 import { ChainCheck, type ChainProblem, type Held } from "../domain/check-chain.ts";
 
@@ -18,8 +18,6 @@ export interface Verification {
 
 /** Problems that are listed; the rest is counted. */
 const LISTED_MAX = 100;
-/** Messages that are asked for at once. */
-const AT_ONCE = 32;
 /** A stream that is less full than this has not dropped its oldest entries by itself. */
 const FULL = 0.9;
 
@@ -29,29 +27,32 @@ const FULL = 0.9;
  * @throws ScbeError what reading throws
  */
 export async function verifyStream(
-  stream: StreamReader,
+  stream: StreamSource,
   noted: readonly ChainEnd[] = [],
 ): Promise<Verification> {
   const bounds = await stream.bounds();
   const { last } = bounds;
   const first = Math.max(bounds.first, 1);
-  const wanted = new Map(noted.map(({ seq, hash }) => [seq, hash]));
+  const wanted = wantedHashes(noted);
   const check = new ChainCheck(first);
   const found = new Findings();
   found.add(...missingBefore(bounds));
-  for (let from = first; from <= last; from += AT_ONCE) {
-    const count = Math.min(AT_ONCE, last - from + 1);
-    const held = await Promise.all(Array.from({ length: count }, (_, n) => heldAt(stream, from + n)));
-    for (const it of held) {
-      found.add(...check.take(it));
-      const hash = wanted.get(it.seq);
-      if (hash !== undefined && check.end?.hash !== hash) found.add(rewritten(it.seq));
-      wanted.delete(it.seq);
-    }
+  for await (const it of entriesOf(stream, { first, last })) {
+    found.add(...check.take(it));
+    const hashes = wanted.get(it.seq) ?? [];
+    if (hashes.some((hash) => check.end?.hash !== hash)) found.add(rewritten(it.seq));
+    wanted.delete(it.seq);
   }
   for (const seq of wanted.keys()) found.add(notThere(seq));
   const { listed: problems, more } = found;
   return { ok: problems.length === 0, first, last, entries: check.entries, end: check.end, problems, more };
+}
+
+/** By number: one may be noted with more than one hash, of which at least one is then wrong. */
+function wantedHashes(noted: readonly ChainEnd[]): Map<number, readonly string[]> {
+  const wanted = new Map<number, readonly string[]>();
+  for (const { seq, hash } of noted) wanted.set(seq, [...(wanted.get(seq) ?? []), hash]);
+  return wanted;
 }
 
 class Findings {
@@ -66,8 +67,22 @@ class Findings {
   }
 }
 
-async function heldAt(stream: StreamReader, seq: number): Promise<Held> {
-  return { seq, bytes: (await stream.get(seq))?.data };
+/** Every number, with what is there. */
+async function* entriesOf(
+  stream: StreamSource,
+  { first, last }: { readonly first: number; readonly last: number },
+): AsyncGenerator<Held> {
+  let seq = first;
+  while (seq <= last) {
+    const batch = await stream.batch(seq, last);
+    for (const message of batch) {
+      for (; seq < message.seq; seq += 1) yield { seq, bytes: undefined };
+      yield { seq, bytes: message.data };
+      seq += 1;
+    }
+    if (batch.length > 0) continue;
+    for (; seq <= last; seq += 1) yield { seq, bytes: undefined };
+  }
 }
 
 /** The stream drops its oldest entries when it is full; where it is not, somebody else has. */

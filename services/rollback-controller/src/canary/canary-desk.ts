@@ -1,4 +1,4 @@
-import { REASON_MAX, ScbeError } from "@scbe/contracts";
+import { cutText, REASON_MAX, ScbeError } from "@scbe/contracts";
 import type { Clock } from "@scbe/service-kit";
 import type { Canary } from "../domain/canary/canary-record.ts";
 import { shareOf } from "../domain/canary/place-of.ts";
@@ -79,7 +79,7 @@ export class CanaryDesk implements CanaryPort {
     if (!this.#options.providers.includes(provider))
       throw new ScbeError("BAD_REQUEST", `provider: ${provider} is not served here`);
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-      const actor = { by, reason: reason.slice(0, REASON_MAX) };
+      const actor = { by, reason: cutText(reason, REASON_MAX) };
       const done = await this.#options.intents.inLine(() => this.#try(provider, actor, take));
       if (done) return this.status();
     }

@@ -1,3 +1,4 @@
+import { cutText } from "@scbe/contracts";
 import { type Evidence, type Measurement, SILENCES_MAX, TEXT_MAX } from "../domain/canary/canary-record.ts";
 import { CRITERIA, type Criterion, fillIn } from "../domain/canary/criteria.ts";
 import { silencedAlerts } from "../domain/canary/silenced-alerts.ts";
@@ -73,7 +74,7 @@ async function measureOne(
       samples_expr: samplesExpr ?? "",
       samples: numberIn(samples),
     },
-    ...(error !== undefined && { error: error.slice(0, TEXT_MAX) }),
+    ...(error !== undefined && { error: cutText(error, TEXT_MAX) }),
   };
 }
 

@@ -1,4 +1,4 @@
-import { isUserNkey } from "@scbe/envelope/grant";
+import { isUserNkey } from "@scbe/contracts";
 import { identityFromSeed, integer, text } from "@scbe/service-kit";
 
 /** What a controller signs with, and how it leads. */
@@ -15,7 +15,13 @@ export const controlVariables = {
     min: 200,
     max: 60_000,
     unit: "ms",
-    doc: "As verifiers have it: one that has not asked for that long is shown as stale.",
+    doc: "As verifiers have it: one that has not asked for that long is shown as stale, and no user may ask more often than its verifiers need to with this lease time.",
+  }),
+  SCBE_CONTROL_VERIFIERS_PER_USER: integer({
+    default: 64,
+    min: 1,
+    max: 4096,
+    doc: "How many verifiers of one user are counted: all replicas that share it. Where a user has more, no kill is confirmed for it.",
   }),
   SCBE_CONTROL_LEADER_MS: integer({
     default: 6000,

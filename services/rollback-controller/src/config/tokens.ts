@@ -1,4 +1,4 @@
-import { text } from "@scbe/service-kit";
+import { path, text } from "@scbe/service-kit";
 
 const TOKEN_PATTERN = /^[\x21-\x7e]{16,512}$/;
 const EXPECTED = "16 to 512 printable characters without spaces";
@@ -29,6 +29,10 @@ export const tokenVariables = {
     optional: true,
     secret: true,
     doc: "The bearer token that Alertmanager sends alerts with; good for its webhook alone.",
+  }),
+  SCBE_API_TOKENS_FILE: path({
+    optional: true,
+    doc: "Further tokens, each with a name that stands in the audit: JSON, a list of `{name, role, sha256}` with the role admin, emergency or alertmanager and the SHA-256 of the token in hexadecimal digits. It is read again when it changes.",
   }),
 };
 

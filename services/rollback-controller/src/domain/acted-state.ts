@@ -1,8 +1,10 @@
-import { KILL_CAUSES, KILL_MODES, Name, ROLLBACK_PATHS } from "@scbe/contracts";
+import { KILL_CAUSES, type KillMode, Name, ROLLBACK_PATHS } from "@scbe/contracts";
 import { z } from "zod";
+import { Firings } from "./firings.ts";
 
-/** Keys of alerts that are remembered; the oldest go first. */
-export const ACTED_KEYS_MAX = 1000;
+/** As the control API names them. */
+export const KILL_MODES = ["fallback", "disabled"] as const satisfies readonly KillMode[];
+
 const SCOPES_MAX = 65;
 
 const Time = z.int().min(0);
@@ -28,9 +30,9 @@ export type Noticed = z.infer<typeof Noticed>;
  * acts twice, or after a person has switched things back on. Times are ms since the Unix epoch.
  */
 export const ActedState = z.strictObject({
-  v: z.literal(1),
-  /** Keys of alerts, oldest first. */
-  alerts: z.array(z.string().max(256)).max(ACTED_KEYS_MAX),
+  v: z.literal(2),
+  /** Firings of triggers, each of which acts once. */
+  firings: Firings,
   /** The last message of the security stream that was handled, and when that stream was made. */
   security: z.strictObject({ created: z.string().max(64), seq: z.int().min(0) }).nullable(),
   /** By provider. */
@@ -50,21 +52,13 @@ export const ActedState = z.strictObject({
 export type ActedState = z.infer<typeof ActedState>;
 
 export const NOTHING_ACTED: ActedState = {
-  v: 1,
-  alerts: [],
+  v: 2,
+  firings: {},
   security: null,
   incidents: {},
   watchdog: null,
   noticed: {},
 };
-
-/** With further keys; the same object where all of them are there already. */
-export function addKeys(state: ActedState, keys: readonly string[]): ActedState {
-  const known = new Set(state.alerts);
-  const added = keys.filter((key) => !known.has(key));
-  if (added.length === 0) return state;
-  return { ...state, alerts: [...state.alerts, ...added].slice(-ACTED_KEYS_MAX) };
-}
 
 /** The state that bytes of the bucket hold, or `undefined` when they are none. */
 export function readActed(bytes: Uint8Array): ActedState | undefined {

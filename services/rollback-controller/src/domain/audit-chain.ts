@@ -11,6 +11,12 @@ export interface ChainEnd {
 /** The end of a chain without entries. */
 export const EMPTY_CHAIN: ChainEnd = { seq: 0, hash: "" };
 
+/** Of two ends the later one; undefined: no chain with an entry is known. */
+export function laterEnd(one: ChainEnd | undefined, other: ChainEnd | undefined): ChainEnd | undefined {
+  const later = (other?.seq ?? 0) > (one?.seq ?? 0) ? other : one;
+  return later === undefined || later.seq === 0 ? undefined : later;
+}
+
 const Hash = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 const Entry = z.strictObject({
   at: z.int().min(0),

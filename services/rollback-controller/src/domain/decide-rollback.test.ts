@@ -1,12 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { decideRollback, type RollbackRules } from "./decide-rollback.ts";
+import { firingKey } from "./firings.ts";
 import type { ToldAlert, ToldGroup } from "./read-webhook.ts";
 import { type NonceReuseScope, triggersFor } from "./triggers.ts";
 
-const rulesFor = (scope: NonceReuseScope, known: readonly string[] = []): RollbackRules => ({
+const rulesFor = (scope: NonceReuseScope, standing: readonly string[] = []): RollbackRules => ({
   triggers: triggersFor(scope),
   providers: ["openai", "xai"],
-  isKnown: (key) => known.includes(key),
+  isStanding: (key) => standing.includes(key),
 });
 const rules = rulesFor("all");
 
@@ -15,19 +16,18 @@ function told(name: string, provider?: string, more: Partial<ToldAlert> = {}): T
     name,
     provider,
     status: "firing",
-    key: `${name} ${provider}`,
+    labels: { alertname: name },
     description: "0.8% failed",
     ...more,
   };
 }
 
 function groupOf(alerts: readonly ToldAlert[], more: Partial<ToldGroup> = {}): ToldGroup {
-  return { alerts, hidden: 0, status: "firing", labels: {}, key: "group g", ...more };
+  return { alerts, unreadable: 0, hidden: 0, hiddenAs: [], status: "firing", ...more };
 }
 
 const ordersOf = (group: ToldGroup, by = rules) => decideRollback(group, by).orders.map(({ order }) => order);
-const resultsOf = (group: ToldGroup, by = rules) =>
-  decideRollback(group, by).results.map(({ result }) => result);
+const countsOf = (group: ToldGroup, by = rules) => decideRollback(group, by).counts;
 
 describe("the table of triggers", () => {
   test.each([
@@ -61,7 +61,7 @@ test("of several orders the gravest comes first, and none comes twice", () => {
     told("SCBEPhaseSkew", "openai"),
     told("SCBEGCMFailureRate", "openai"),
     told("SCBENonceReuse", "xai"),
-    told("SCBEGCMFailureRate", "openai", { key: "the other rule" }),
+    told("SCBEGCMFailureRate", "openai", { labels: { rule: "the other one" } }),
   ]);
   expect(ordersOf(group)).toEqual([
     { cause: "integrity" },
@@ -70,64 +70,100 @@ test("of several orders the gravest comes first, and none comes twice", () => {
   ]);
 });
 
-describe("each alert acts once", () => {
+describe("each firing acts once", () => {
   const alert = told("SCBEGCMFailureRate", "openai");
-  test("what is known orders nothing, and is no news", () => {
-    const decided = decideRollback(groupOf([alert]), rulesFor("all", [alert.key]));
-    expect(decided).toMatchObject({ orders: [], keys: [], results: [{ result: "known" }] });
+
+  test("what stands orders nothing, whatever else its alerts say, and is sighted again", () => {
+    const standing = rulesFor("all", [firingKey("SCBEGCMFailureRate", "openai")]);
+    const others = [alert, { ...alert, labels: { replica: "b" } }];
+    expect(decideRollback(groupOf(others), standing)).toMatchObject({ orders: [], counts: { known: 2 } });
+    expect(decideRollback(groupOf(others), standing).sightings).toEqual(
+      new Map([
+        [
+          firingKey("SCBEGCMFailureRate", "openai"),
+          { firing: [alert.labels, { replica: "b" }], resolved: [], hidden: undefined },
+        ],
+      ]),
+    );
   });
 
-  test("one that is resolved orders nothing, whether it comes after its firing or before", () => {
-    const resolved = told("SCBEGCMFailureRate", "openai", { status: "resolved", key: "resolved" });
-    expect(decideRollback(groupOf([resolved], { status: "resolved" }), rules)).toMatchObject({
-      orders: [],
-      keys: ["resolved"],
-      results: [{ result: "resolved" }],
-    });
-    expect(ordersOf(groupOf([alert]), rulesFor("all", ["resolved"]))).toHaveLength(1);
+  test("what stands of one provider, or of everything, is not what fires of another one", () => {
+    const standing = [firingKey("SCBEGCMFailureRate", "xai"), firingKey("SCBEGCMFailureRate", undefined)];
+    expect(ordersOf(groupOf([alert]), rulesFor("all", standing))).toHaveLength(1);
+    expect(ordersOf(groupOf([told("SCBEGCMFailureRate", "unheard-of")]), rulesFor("all", standing))).toEqual(
+      [],
+    );
   });
 
-  test("an alert that is no trigger is recorded once", () => {
-    const other = told("SCBETrustDegraded");
-    expect(decideRollback(groupOf([other, other]), rules).keys).toEqual([other.key]);
-    expect(resultsOf(groupOf([other]))).toEqual(["ignored"]);
+  test("one that is resolved orders nothing, and is sighted", () => {
+    const resolved = told("SCBEGCMFailureRate", "openai", { status: "resolved" });
+    const decided = decideRollback(groupOf([resolved], { status: "resolved" }), rules);
+    expect(decided).toMatchObject({ orders: [], counts: { resolved: 1 } });
+    expect([...decided.sightings.values()]).toMatchObject([{ firing: [], resolved: [resolved.labels] }]);
+  });
+
+  test("alerts that are no triggers are counted, and nothing of them is to be remembered", () => {
+    const others = Array.from({ length: 1000 }, (_, index) => told(`Other${index}`, "openai"));
+    const decided = decideRollback(groupOf(others), rules);
+    expect(decided).toMatchObject({ orders: [], counts: { ignored: 1000 }, sightings: new Map() });
   });
 
   test("the one that always fires is no news ever, and told from others", () => {
     const watchdog = told("Watchdog");
-    expect(decideRollback(groupOf([watchdog]), rules)).toMatchObject({ keys: [], watchdog: true });
+    expect(decideRollback(groupOf([watchdog]), rules)).toMatchObject({
+      sightings: new Map(),
+      watchdog: true,
+    });
     const ended = { ...watchdog, status: "resolved" as const };
     expect(decideRollback(groupOf([ended, alert]), rules).watchdog).toBe(false);
+  });
+
+  test("in a storm of one firing, no more labels are looked at than there may be", () => {
+    const storm = Array.from({ length: 5000 }, (_, n) =>
+      told("SCBEPhaseSkew", "xai", { labels: { n: `${n}` } }),
+    );
+    const [sighting] = decideRollback(groupOf(storm), rules).sightings.values();
+    expect(sighting).toMatchObject({ hidden: "firing" });
+    expect(sighting?.firing).toHaveLength(256);
   });
 });
 
 describe("alerts that were not told", () => {
-  test("are taken for the group's trigger, of the group's provider", () => {
-    const labels = { alertname: "SCBEGCMFailureRate", provider: "xai" };
-    expect(ordersOf(groupOf([], { hidden: 3, labels }))).toEqual([{ cause: "integrity", provider: "xai" }]);
+  const hidden = { hidden: 3, hiddenAs: [{ name: "SCBEGCMFailureRate", provider: "xai" }] };
+
+  test("are taken for what the group is about, and sighted", () => {
+    const decided = decideRollback(groupOf([], hidden), rules);
+    expect(decided.orders.map(({ order }) => order)).toEqual([{ cause: "integrity", provider: "xai" }]);
+    expect(decided.orders[0]?.actor.reason).toBe("3 alerts of the group were not told");
+    expect([...decided.sightings.values()]).toMatchObject([{ hidden: "firing" }]);
   });
 
-  test("are of everything where the group is of no provider", () => {
-    const alerts = [told("SCBEGCMFailureRate", "openai")];
-    expect(ordersOf(groupOf(alerts, { hidden: 1, labels: { alertname: "SCBEGCMFailureRate" } }))).toEqual([
-      { cause: "integrity" },
-      { cause: "integrity", provider: "openai" },
-    ]);
-  });
-
-  test("are each trigger that was told where the group is of no alert", () => {
-    const alerts = [told("SCBEPhaseSkew", "openai"), told("SCBETrustDegraded")];
-    expect(ordersOf(groupOf(alerts, { hidden: 1 }))).toEqual([
+  test("are of everything where they may be of any provider", () => {
+    const hiddenAs = [
+      { name: "SCBEPhaseSkew", provider: undefined },
+      { name: "Other", provider: "xai" },
+    ];
+    expect(ordersOf(groupOf([told("SCBEPhaseSkew", "openai")], { hidden: 1, hiddenAs }))).toEqual([
       { cause: "availability" },
       { cause: "availability", provider: "openai" },
     ]);
   });
 
-  test("act once for what was told, and not at all when the group is resolved", () => {
-    const group = groupOf([], { hidden: 1, labels: { alertname: "SCBENonceReuse" } });
-    const [key = ""] = decideRollback(group, rules).keys;
-    expect(ordersOf(group, rulesFor("all", [key]))).toEqual([]);
-    expect(ordersOf({ ...group, status: "resolved" })).toEqual([]);
+  test("act once, and not at all when the group is resolved", () => {
+    expect(ordersOf(groupOf([], hidden), rulesFor("all", [firingKey("SCBEGCMFailureRate", "xai")]))).toEqual(
+      [],
+    );
+    const resolved = decideRollback(groupOf([], { ...hidden, status: "resolved" }), rules);
+    expect(resolved.orders).toEqual([]);
+    expect([...resolved.sightings.values()]).toMatchObject([{ hidden: "resolved" }]);
+  });
+
+  test("are counted one by one where they cannot be read", () => {
+    expect(countsOf(groupOf([told("Other")], { ...hidden, unreadable: 2 }))).toEqual({
+      ignored: 1,
+      killed: 1,
+      unreadable: 2,
+    });
   });
 });
 
@@ -137,6 +173,6 @@ test("nonce reuse that fires is told on, known or not, by its provider", () => {
     told("SCBENonceReuse", "unheard-of"),
     told("SCBENonceReuse", "xai", { status: "resolved" }),
   ];
-  const keys = alerts.map(({ key }) => key);
-  expect(decideRollback(groupOf(alerts), rulesFor("all", keys)).reused).toEqual(["openai", "all"]);
+  const standing = ["openai", "xai", undefined].map((it) => firingKey("SCBENonceReuse", it));
+  expect(decideRollback(groupOf(alerts), rulesFor("all", standing)).reused).toEqual(["openai", "all"]);
 });

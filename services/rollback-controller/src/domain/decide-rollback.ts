@@ -1,5 +1,6 @@
 import type { AlertResult, KillCause } from "@scbe/contracts";
 import type { Actor, KillOrder } from "../ports.ts";
+import { firingKey, type Sighting, type Sightings } from "./firings.ts";
 import type { ToldAlert, ToldGroup } from "./read-webhook.ts";
 import { NONCE_REUSE_ALERT, type Trigger, WATCHDOG_ALERT } from "./triggers.ts";
 
@@ -7,8 +8,8 @@ export interface RollbackRules {
   readonly triggers: ReadonlyMap<string, Trigger>;
   /** Of the deployment: an alert that names another one, or none, is about everything. */
   readonly providers: readonly string[];
-  /** True when an alert of that key was acted on before. */
-  isKnown(key: string): boolean;
+  /** True when the firing of that key was acted on, and has not ended. */
+  isStanding(key: string): boolean;
 }
 
 export interface Order {
@@ -20,51 +21,76 @@ export interface Order {
 export interface Rollback {
   /** Kills, the gravest first, none twice. */
   readonly orders: readonly Order[];
-  /** What was done with each alert, the whole of a group with hidden ones counting as one. */
-  readonly results: readonly { readonly alert: ToldAlert; readonly result: AlertResult }[];
-  /** Keys that are known from now on. */
-  readonly keys: readonly string[];
+  /** How many alerts had each result. Hidden ones that are taken for a trigger count as one. */
+  readonly counts: Readonly<Partial<Record<AlertResult, number>>>;
+  /** What it says of the firings of triggers. */
+  readonly sightings: Sightings;
   /** Providers whose nonce reuse is firing, known or not; "all" where none is named. */
   readonly reused: readonly string[];
   /** Whether the alert that always fires is among them. */
   readonly watchdog: boolean;
 }
 
-/** Decides on a group of alerts. Firing ones that are triggers kill, once each; nothing ever switches anything back on. */
+/** Alerts of one firing whose labels are looked at; a post holds more of them than there are replicas only in a storm. */
+const SIGHTED_MAX = 256;
+
+/** Decides on a group of alerts. Firing ones that are triggers kill, once for each firing; nothing ever switches anything back on. */
 export function decideRollback(group: ToldGroup, rules: RollbackRules): Rollback {
-  const alerts = [...group.alerts, ...wholeGroup(group, rules)];
+  const alerts = [...group.alerts, ...hiddenAlerts(group, rules)];
   const results = alerts.map((alert) => ({ alert, result: resultOf(alert, rules) }));
-  const isNew = ({ alert, result }: (typeof results)[number]): boolean =>
-    result !== "watchdog" && !rules.isKnown(alert.key);
   const killing = results.filter(({ result }) => result === "killed").map(({ alert }) => alert);
   const reuses = alerts.filter(({ name, status }) => name === NONCE_REUSE_ALERT && status === "firing");
   return {
     orders: distinct(killing.flatMap((alert) => orderFor(alert, rules))),
-    results,
-    keys: [...new Set(results.filter(isNew).map(({ alert }) => alert.key))],
+    counts: countResults([
+      ...results.map(({ result }) => result),
+      ...Array.from({ length: group.unreadable }, () => "unreadable" as const),
+    ]),
+    sightings: sightingsOf(group, rules),
     reused: [...new Set(reuses.map(({ provider }) => knownProvider(provider, rules) ?? "all"))],
     watchdog: results.some(({ result }) => result === "watchdog"),
   };
 }
 
-function resultOf({ name, status, key }: ToldAlert, { triggers, isKnown }: RollbackRules): AlertResult {
+function resultOf(alert: Pick<ToldAlert, "name" | "provider" | "status">, rules: RollbackRules): AlertResult {
+  const { name, status } = alert;
   if (name === WATCHDOG_ALERT) return status === "firing" ? "watchdog" : "ignored";
-  if (isKnown(key)) return "known";
   if (status === "resolved") return "resolved";
-  return triggers.has(name) ? "killed" : "ignored";
+  if (!rules.triggers.has(name)) return "ignored";
+  return rules.isStanding(keyOf(alert, rules)) ? "known" : "killed";
 }
 
-/**
- * Alerts that cannot be seen are taken to be whatever the group is about: each trigger that it names, of the provider that it was
- * grouped by, else of everything.
- */
-function wholeGroup({ hidden, status, labels, alerts, key }: ToldGroup, rules: RollbackRules): ToldAlert[] {
-  if (hidden === 0 || status !== "firing") return [];
-  const names = labels.alertname === undefined ? alerts.map(({ name }) => name) : [labels.alertname];
-  const description = `${hidden} alerts of the group were not told`;
-  return [...new Set(names)]
-    .filter((name) => rules.triggers.has(name))
-    .map((name) => ({ name, provider: labels.provider, status, key: `${key} ${name}`, description }));
+/** Alerts that cannot be seen fire when their group does: they are taken to be whatever the group is about. */
+function hiddenAlerts(group: ToldGroup, { triggers }: RollbackRules): ToldAlert[] {
+  if (group.hidden === 0 || group.status !== "firing") return [];
+  const description = `${group.hidden} alerts of the group were not told`;
+  return group.hiddenAs
+    .filter(({ name }) => triggers.has(name))
+    .map((alert) => ({ ...alert, status: group.status, labels: {}, description }));
+}
+
+function sightingsOf(group: ToldGroup, rules: RollbackRules): Sightings {
+  const sightings = new Map<string, Sighting>();
+  const sightingOf = (alert: Pick<ToldAlert, "name" | "provider">): Sighting => {
+    const key = keyOf(alert, rules);
+    const sighting = sightings.get(key) ?? { firing: [], resolved: [], hidden: undefined };
+    sightings.set(key, sighting);
+    return sighting;
+  };
+  for (const alert of group.alerts.filter(({ name }) => rules.triggers.has(name))) {
+    const sighting = sightingOf(alert);
+    const told = sighting[alert.status];
+    if (told.length < SIGHTED_MAX) told.push(alert.labels);
+    else if (alert.status === "firing") sighting.hidden = "firing";
+  }
+  if (group.hidden === 0) return sightings;
+  for (const hidden of group.hiddenAs.filter(({ name }) => rules.triggers.has(name)))
+    sightingOf(hidden).hidden = group.status;
+  return sightings;
+}
+
+function keyOf({ name, provider }: Pick<ToldAlert, "name" | "provider">, rules: RollbackRules): string {
+  return firingKey(name, knownProvider(provider, rules));
 }
 
 function orderFor({ name, provider, description }: ToldAlert, rules: RollbackRules): Order[] {
@@ -89,4 +115,10 @@ function distinct(orders: readonly Order[]): Order[] {
   const sorted = orders.toSorted((a, b) => gravity(a) - gravity(b));
   const seen = new Map(sorted.toReversed().map((it) => [`${it.order.cause} ${it.order.provider}`, it]));
   return sorted.filter((it) => seen.get(`${it.order.cause} ${it.order.provider}`) === it);
+}
+
+function countResults(results: readonly AlertResult[]): Partial<Record<AlertResult, number>> {
+  const counts: Partial<Record<AlertResult, number>> = {};
+  for (const result of results) counts[result] = (counts[result] ?? 0) + 1;
+  return counts;
 }

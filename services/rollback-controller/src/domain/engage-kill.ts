@@ -7,7 +7,7 @@ export interface Engaging {
   readonly kill: Kill;
 }
 
-/** An integrity kill refuses, an availability kill may send in the clear: the first is never softened by the second. */
+/** An integrity kill always refuses, an availability kill may send unsealed: the first is never softened by the second. */
 const STRENGTH: Readonly<Record<KillCause, number>> = { availability: 1, integrity: 2 };
 
 /**

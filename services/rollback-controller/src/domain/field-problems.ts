@@ -1,3 +1,4 @@
+import { cutText } from "@scbe/contracts";
 import type { z } from "zod";
 
 /** What is wrong with one field of a body or a query. */
@@ -25,5 +26,5 @@ export function fieldProblems(error: z.ZodError): readonly FieldProblem[] {
 }
 
 function fieldOf(path: readonly PropertyKey[]): string {
-  return path.length === 0 ? "body" : path.map(String).join(".").slice(0, FIELD_LENGTH_MAX);
+  return path.length === 0 ? "body" : cutText(path.map(String).join("."), FIELD_LENGTH_MAX);
 }

@@ -1,7 +1,7 @@
 import type { ControlState, Environment } from "@scbe/contracts";
 
 /**
- * What holds where nothing was ever stored: every provider sealed and verified, nothing killed. Its generation is the lowest there
+ * What holds where nothing was ever stored: every provider sealed and verified, nothing killed, nothing ever unsealed. Its generation is the lowest there
  * is, since nobody has decided it: a verifier that remembers another document keeps that one.
  */
 export function firstState(env: Environment, providers: readonly string[]): ControlState {
@@ -14,6 +14,7 @@ export function firstState(env: Environment, providers: readonly string[]): Cont
     after: 0,
     kill_switch: { all: null, providers: {} },
     scbe_envelope_verification: { enabled: true, providers: Object.fromEntries(flags) },
+    fallback: { causes: [] },
     skew_window: null,
   };
 }

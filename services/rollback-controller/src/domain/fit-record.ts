@@ -1,3 +1,4 @@
+import { cutText } from "@scbe/contracts";
 import type { AuditRecord } from "../ports.ts";
 import { chainEntry, EMPTY_CHAIN } from "./audit-chain.ts";
 
@@ -11,15 +12,16 @@ const TEXT_MAX = 2000;
  */
 export function fitRecord(record: AuditRecord): AuditRecord {
   const { at, action, by, reason } = record;
-  const core = { at, action: textOf(action), by: textOf(by), reason: textOf(reason) };
+  const core = {
+    at,
+    action: cutText(action, TEXT_MAX),
+    by: cutText(by, TEXT_MAX),
+    reason: cutText(reason, TEXT_MAX),
+  };
   const whole = plain({ ...record, ...core });
   if (whole === undefined) return { ...core, after: { omitted: "it is nothing that JSON can hold" } };
   const bytes = Buffer.byteLength(JSON.stringify(chainEntry(whole, EMPTY_CHAIN)));
   return bytes <= ENTRY_BYTES_MAX ? whole : { ...core, after: { omitted: `${bytes} bytes are too many` } };
-}
-
-function textOf(text: string): string {
-  return text.toWellFormed().slice(0, TEXT_MAX).toWellFormed();
 }
 
 /** As it reads when it comes back from the stream. */

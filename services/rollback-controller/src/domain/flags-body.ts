@@ -1,5 +1,6 @@
 import { CONTROL_PROVIDERS_MAX, KILL_CAUSES, Name } from "@scbe/contracts";
 import { z } from "zod";
+import { FallbackChoice } from "./fallback.ts";
 import type { FieldProblem } from "./field-problems.ts";
 import { Reason } from "./reason.ts";
 
@@ -36,7 +37,7 @@ const KillSwitchOrder = z
       .enum(KILL_CAUSES, { error: `expected one of ${KILL_CAUSES.join(", ")}` })
       .optional()
       .describe(
-        "integrity: traffic is refused; availability (the default): it falls back, where the deployment permits it",
+        "integrity: traffic is refused; availability (the default): likewise, unless scbe_fallback has chosen otherwise beforehand",
       ),
     provider: Name.optional().describe("This one alone; absent: everything"),
   })
@@ -58,6 +59,7 @@ export const FlagsBody = z
   .strictObject({
     scbe_envelope_verification: VerificationPatch.optional(),
     scbe_kill_switch: KillSwitchOrder.optional(),
+    scbe_fallback: FallbackChoice.optional().describe("Admin tokens alone"),
     reason: Reason.optional().describe("Why the flags are changed; stands in the audit"),
   })
   .meta({ id: "FeatureFlagsPatch" });

@@ -1,27 +1,20 @@
 import type { ControlState } from "@scbe/contracts";
 import { killOf } from "@scbe/envelope/control";
 import { z } from "zod";
-import type { VerifierReport } from "../ports.ts";
+import type { Audience, VerifierReport } from "../ports.ts";
+import { showUsers, UsersView } from "./confirmation.ts";
+import { Counts, countOf } from "./counts.ts";
+import { actualMode, FallbackView, showFallback } from "./fallback.ts";
 import { flagOf } from "./merge-flags.ts";
 import { KillSwitchView, SkewWindowView, showKillSwitch, showSkewWindow } from "./show-flags.ts";
 
-/** `enforced`: sealed and verified; `fallback`: unsealed where the deployment permits it, else refused; `disabled`: refused. */
+/** `enforced`: sealed and verified; `fallback`: unsealed where a verifier permits it, else refused; `disabled`: refused. */
 export const EnvelopeMode = z.enum(["enforced", "fallback", "disabled"]).meta({ id: "EnvelopeMode" });
 export type EnvelopeMode = z.infer<typeof EnvelopeMode>;
 
-const Counts = z
-  .object({
-    total: z.int(),
-    converged: z.int().describe("They hold what is in force, and said so within their lease"),
-    behind: z.int().describe("They asked, and hold something else"),
-    stale: z.int().describe("They did not ask within their lease"),
-  })
-  .meta({ id: "VerifierCounts" });
-export type Counts = z.infer<typeof Counts>;
-
 const Common = z.object({
   envelope_mode: EnvelopeMode,
-  fallback_permitted: z.boolean(),
+  fallback: FallbackView,
   providers: z.record(z.string(), z.object({ envelope_mode: EnvelopeMode, traffic_percentage: z.int() })),
 });
 
@@ -37,6 +30,7 @@ export const ScbeHealth = z
       .describe("The data key in use; null while the keyring has not been heard"),
     generation: z.int(),
     verifiers: Counts,
+    users: UsersView,
   })
   .meta({ id: "ScbeHealth" });
 export type ScbeHealth = z.infer<typeof ScbeHealth>;
@@ -54,8 +48,8 @@ export type OrchestratorHealth = z.infer<typeof OrchestratorHealth>;
 
 export interface HealthFacts {
   readonly verifiers: readonly VerifierReport[];
+  readonly audience: Audience;
   readonly providers: readonly string[];
-  readonly fallbackPermitted: boolean;
   readonly currentKeyId: string | undefined;
   /** ms since the Unix epoch */
   readonly now: number;
@@ -67,11 +61,12 @@ export function showScbeHealth(state: ControlState, facts: HealthFacts): ScbeHea
   return {
     envelope_verification_enabled: common.envelope_mode === "enforced",
     ...common,
-    kill_switch: showKillSwitch(state),
+    kill_switch: showKillSwitch(state, facts.verifiers),
     skew_window: showSkewWindow(state, facts.now),
     current_key_id: facts.currentKeyId ?? null,
     generation: state.generation,
     verifiers: countOf(facts.verifiers),
+    users: showUsers(facts.verifiers, facts.audience),
   };
 }
 
@@ -88,46 +83,41 @@ export function showOrchestratorHealth(state: ControlState, facts: HealthFacts):
   };
 }
 
-function showCommon(
-  state: ControlState,
-  { providers, fallbackPermitted }: HealthFacts,
-): z.infer<typeof Common> {
+function showCommon(state: ControlState, { providers, verifiers }: HealthFacts): z.infer<typeof Common> {
   return {
-    envelope_mode: modeOf(state, providers),
-    fallback_permitted: fallbackPermitted,
+    envelope_mode: modeOfAll(state, providers, verifiers),
+    fallback: showFallback(state, verifiers),
     providers: Object.fromEntries(
       providers.map((name) => {
         const { traffic_percentage } = flagOf(state.scbe_envelope_verification, name);
-        return [name, { envelope_mode: modeOfProvider(state, name), traffic_percentage }];
+        return [name, { envelope_mode: modeOfProvider(state, name, verifiers), traffic_percentage }];
       }),
     ),
   };
 }
 
 /** Enforced as long as anything is: a provider that is off by itself is told beside. */
-function modeOf(state: ControlState, providers: readonly string[]): EnvelopeMode {
+function modeOfAll(
+  state: ControlState,
+  providers: readonly string[],
+  verifiers: HealthFacts["verifiers"],
+): EnvelopeMode {
   const { all } = state.kill_switch;
-  if (all !== null) return all.mode;
-  const modes = new Set(providers.map((name) => modeOfProvider(state, name)));
+  if (all !== null) return actualMode(state, all.cause, verifiers);
+  const modes = new Set(providers.map((name) => modeOfProvider(state, name, verifiers)));
   if (modes.has("enforced")) return "enforced";
   return modes.has("fallback") ? "fallback" : "disabled";
 }
 
-function modeOfProvider(state: ControlState, provider: string): EnvelopeMode {
+function modeOfProvider(
+  state: ControlState,
+  provider: string,
+  verifiers: HealthFacts["verifiers"],
+): EnvelopeMode {
   const kill = killOf(state, provider);
-  if (kill !== undefined) return kill.mode;
+  if (kill !== undefined) return actualMode(state, kill.cause, verifiers);
   const { scbe_envelope_verification: verification } = state;
   const { enabled, traffic_percentage } = flagOf(verification, provider);
-  return verification.enabled && enabled && traffic_percentage > 0 ? "enforced" : "fallback";
-}
-
-function countOf(reports: readonly VerifierReport[]): Counts {
-  const count = (state: VerifierReport["state"]): number =>
-    reports.reduce((sum, report) => sum + (report.state === state ? 1 : 0), 0);
-  return {
-    total: reports.length,
-    converged: count("converged"),
-    behind: count("behind"),
-    stale: count("stale"),
-  };
+  const isEnforced = verification.enabled && enabled && traffic_percentage > 0;
+  return isEnforced ? "enforced" : actualMode(state, "flags", verifiers);
 }

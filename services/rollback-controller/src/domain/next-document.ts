@@ -1,20 +1,38 @@
-import { ControlState, type Kill, ScbeError } from "@scbe/contracts";
+import { ControlState, cutText, INTEGER_MAX, type Kill, ScbeError } from "@scbe/contracts";
+import type { ChainEnd } from "./audit-chain.ts";
 
-/** How far ahead a kill's generation is: longer than a write may take that has not heard of it. */
-export const KILL_AHEAD_MS = 5000;
+/**
+ * How far ahead a kill's generation is. A kill is sent before it is stored: so that no document takes its place that was made meanwhile by a
+ * controller which has not heard of it.
+ */
+export interface Ahead {
+  /** Of the time: longer than such a write may take. */
+  readonly ms: number;
+  /** Of all generations that are known: more than such writes may be. They count from there on while it is ahead of the time. */
+  readonly generations: number;
+}
+export const KILL_AHEAD: Ahead = { ms: 5000, generations: 500 };
+/** Where the document in force is not known: kills in a row go ahead of the time by less than that. */
+export const KILL_AHEAD_UNKNOWN: Ahead = { ...KILL_AHEAD, ms: 60_000 };
+const NOT_AHEAD: Ahead = { ms: 0, generations: 0 };
+
+/** A stored document; of generation 0, without a digest: nothing was stored. */
+export interface StoredBefore {
+  readonly generation: number;
+  readonly digest?: string | undefined;
+}
 
 export interface Issuing {
-  /** The highest generation that is known: stored, held, or acknowledged by a verifier. */
+  /** The highest generation that is known: stored or held. */
   readonly previous: number;
-  /** The generation of the newest stored document that goes into this one. */
-  readonly after: number;
+  /** The newest stored document that goes into this one. */
+  readonly after: StoredBefore;
   /** ms since the Unix epoch */
   readonly nowMs: number;
-  /**
-   * How far ahead of the time and of all that is known its generation is. A kill is sent before it is stored: so that whatever
-   * somebody writes meanwhile who has not heard of it does not take its place.
-   */
-  readonly aheadMs?: number;
+  /** Not at all unless told. */
+  readonly ahead?: Ahead;
+  /** The last entry of the audit that is known; unless told, the one that the document named before. */
+  readonly auditEnd?: ChainEnd | undefined;
 }
 
 /** Characters of a state in JSON; more would not fit into a `SignedControl` once it is written in RFC 8785 form. */
@@ -26,20 +44,37 @@ const SHORT_BY = 20;
 /**
  * A state that is ready to be signed: its generation is above all that is known, and at least the time in ms, so that it is
  * newer even to a verifier that remembers what the store has lost.
- * @throws ScbeError BAD_REQUEST when it is none that a verifier could read
+ * @throws ScbeError BAD_REQUEST when it is none that a verifier could read; INTERNAL when no generation is left that one could
  */
 export function nextDocument(
   content: ControlState,
-  { previous, after, nowMs, aheadMs = 0 }: Issuing,
+  { previous, after, nowMs, ahead = NOT_AHEAD, auditEnd = content.audit }: Issuing,
 ): ControlState {
   const issuedAt = Math.floor(nowMs);
-  const generation = Math.max(previous + 1, issuedAt) + aheadMs;
-  const parsed = ControlState.safeParse(fitted({ ...content, generation, issued_at: issuedAt, after }));
+  const generation = generationAfter(previous, issuedAt, ahead);
+  const { after_digest: _, ...kept } = content;
+  const issued = {
+    ...kept,
+    ...{ generation, issued_at: issuedAt, after: after.generation },
+    ...(after.digest !== undefined && { after_digest: after.digest }),
+    ...(auditEnd && { audit: auditEnd }),
+  };
+  const parsed = ControlState.safeParse(wellFormed(fitted(issued)));
   if (!parsed.success || !isFitting(parsed.data)) {
     const where = parsed.error?.issues[0]?.path.join(".") ?? "it is too long";
     throw new ScbeError("BAD_REQUEST", `this is no control document that a verifier could read: ${where}`);
   }
   return parsed.data;
+}
+
+/** Not beyond what every verifier takes: near to that a kill goes ahead by less. */
+function generationAfter(previous: number, issuedAt: number, ahead: Ahead): number {
+  if (previous >= INTEGER_MAX)
+    throw new ScbeError(
+      "INTERNAL",
+      `a control document of generation ${previous} is known; there is none above it`,
+    );
+  return Math.min(INTEGER_MAX, Math.max(previous + 1 + ahead.generations, issuedAt + ahead.ms));
 }
 
 /** A kill must fit whatever else the document says: the words of its reasons are what can be spared. */
@@ -50,8 +85,15 @@ function fitted(state: ControlState): ControlState {
   return { ...state, kill_switch: { all, providers: Object.fromEntries(short) } };
 }
 
+/** RFC 8785 has no form for half of a surrogate pair, which a text may end in that was cut or posted like that. */
+function wellFormed(state: ControlState): unknown {
+  return JSON.parse(JSON.stringify(state), (_, value: unknown) =>
+    typeof value === "string" ? value.toWellFormed() : value,
+  );
+}
+
 function shortened(kill: Kill): Kill {
-  return { ...kill, reason: kill.reason.slice(0, SHORT_REASON), by: kill.by.slice(0, SHORT_BY) };
+  return { ...kill, reason: cutText(kill.reason, SHORT_REASON), by: cutText(kill.by, SHORT_BY) };
 }
 
 function isFitting(state: ControlState): boolean {

@@ -8,19 +8,23 @@ import { slackMessage } from "./slack-message.ts";
 import { triggersFor } from "./triggers.ts";
 
 const kill: Kill = {
-  mode: "disabled",
   cause: "integrity",
   reason: "GCM authentication failures: 0.8%",
   by: "alert:SCBEGCMFailureRate:openai",
   since: Date.parse("2026-01-02T03:04:05.000Z"),
 };
 const later: Kill = { ...kill, since: kill.since + 1 };
-const softer: Kill = { ...kill, cause: "availability", mode: "fallback", by: "alert:SCBEPhaseSkew:openai" };
+const softer: Kill = { ...kill, cause: "availability", by: "alert:SCBEPhaseSkew:openai" };
 const keyOf = (scope: string, { by }: Kill): string => `${scope} ${by}`;
 type Switch = ControlState["kill_switch"];
+type Causes = ControlState["fallback"]["causes"];
 
 /** Everything that people are told as states come one after the other. */
-function tell(...states: readonly Switch[]): string[] {
+function tell(...switches: readonly Switch[]): string[] {
+  return tellOf(switches.map((kill_switch) => ({ kill_switch, fallback: { causes: [] } })));
+}
+
+function tellOf(states: Parameters<typeof noticesDue>[0][]): string[] {
   let noticed: ActedState["noticed"] = {};
   return states.flatMap((state) => {
     const due = noticesDue(state, noticed, keyOf);
@@ -67,10 +71,20 @@ describe("people are told", () => {
     expect(tell(...states)).toEqual(told);
   });
 
+  test("of an availability kill once more, when fallback is chosen for it while it stands", () => {
+    const standing = { all: null, providers: { openai: softer } };
+    const states = ([[], ["flags"], ["availability"]] as Causes[]).map((causes) => ({
+      kill_switch: standing,
+      fallback: { causes },
+    }));
+    expect(tellOf(states)).toEqual(["engaged openai", "engaged openai"]);
+  });
+
   test("of a release, and the incident goes on while another scope is killed for the same reason", () => {
     const shared = () => "one key";
-    const both = noticesDue({ all: kill, providers: { openai: kill } }, {}, shared);
-    const { notices } = noticesDue(OPENAI, both.noticed, shared);
+    const of = (kill_switch: Switch) => ({ kill_switch, fallback: { causes: [] } });
+    const both = noticesDue(of({ all: kill, providers: { openai: kill } }), {}, shared);
+    const { notices } = noticesDue(of(OPENAI), both.noticed, shared);
     expect(notices).toEqual([{ kind: "released", scope: EVERYTHING, keys: [] }]);
   });
 });
@@ -100,7 +114,7 @@ describe("PagerDuty is told", () => {
   const context = { routingKey: "the-integration-key", env: "prod", triggers: triggersFor("all") } as const;
 
   test("of a kill in the runbook's shape, with what was measured and its limit", () => {
-    const notice: Notice = { kind: "engaged", scope: "openai", kill, key: "k" };
+    const notice: Notice = { kind: "engaged", scope: "openai", kill, mode: "disabled", key: "k" };
     expect(pagerdutyEvents(notice, context)).toEqual([
       {
         routing_key: "the-integration-key",
@@ -129,7 +143,10 @@ describe("PagerDuty is told", () => {
 
   test("of a person's kill of everything, no longer than it takes", () => {
     const by = { ...kill, by: "EMERGENCY_TOKEN", reason: "x".repeat(2000) };
-    const [event] = pagerdutyEvents({ kind: "engaged", scope: EVERYTHING, kill: by, key: "k" }, context);
+    const [event] = pagerdutyEvents(
+      { kind: "engaged", scope: EVERYTHING, kill: by, mode: "disabled", key: "k" },
+      context,
+    );
     expect(event?.payload).toMatchObject({
       summary: expect.stringMatching(/^SCBE kill switch engaged for everything .{900,}$/),
       custom_details: { metric: "scbe.kill_switch", threshold: "none", scope: "everything" },
@@ -156,7 +173,10 @@ describe("PagerDuty is told", () => {
 describe("Slack is told", () => {
   test("of a kill, and a reason can neither mention anybody nor hide where a link goes", () => {
     const rude = { ...kill, reason: "<!channel> see <https://evil|the runbook> & co" };
-    const { text } = slackMessage({ kind: "engaged", scope: EVERYTHING, kill: rude, key: "k" }, "prod");
+    const { text } = slackMessage(
+      { kind: "engaged", scope: EVERYTHING, kill: rude, mode: "disabled", key: "k" },
+      "prod",
+    );
     expect(text).toBe(
       "[prod] :rotating_light: *Kill switch engaged* for *everything* (integrity, disabled)\n" +
         "by alert:SCBEGCMFailureRate:openai: &lt;!channel&gt; see &lt;https://evil|the runbook&gt; &amp; co",

@@ -1,4 +1,5 @@
-import type { ControlState, Kill, RollbackPath } from "@scbe/contracts";
+import type { ControlState, Kill, KillMode, RollbackPath } from "@scbe/contracts";
+import { modeOf } from "@scbe/envelope/control";
 import type { ActedState, Noticed } from "./acted-state.ts";
 
 /** The scope of a kill of everything; no provider has that name. */
@@ -6,7 +7,13 @@ export const EVERYTHING = "*";
 
 /** Something that people are told. */
 export type Notice =
-  | { readonly kind: "engaged"; readonly scope: string; readonly kill: Kill; readonly key: string }
+  | {
+      readonly kind: "engaged";
+      readonly scope: string;
+      readonly kill: Kill;
+      readonly mode: KillMode;
+      readonly key: string;
+    }
   | { readonly kind: "released"; readonly scope: string; readonly keys: readonly string[] }
   | { readonly kind: "alone"; readonly provider: string; readonly path: RollbackPath; readonly key: string };
 
@@ -22,14 +29,15 @@ const KEYS_MAX = 8;
 
 /**
  * Compares the kills in force with those that people were told of. A kill that has become another one, as from availability to
- * integrity, is told again; its incidents end when the scope is released.
+ * integrity, is told again, and so is one whose traffic goes unsealed from then on or no longer; its incidents end when the scope is released.
  * @param keyOf the deduplication key of a kill's incident
  */
 export function noticesDue(
-  { all, providers }: ControlState["kill_switch"],
+  state: Pick<ControlState, "kill_switch" | "fallback">,
   noticed: ActedState["noticed"],
   keyOf: (scope: string, kill: Kill) => string,
 ): Due {
+  const { all, providers } = state.kill_switch;
   const kills = new Map([
     ...(all === null ? [] : [[EVERYTHING, all] as const]),
     ...Object.entries(providers),
@@ -38,14 +46,15 @@ export function noticesDue(
   const next: Record<string, Noticed> = {};
   for (const [scope, kill] of kills) {
     const before = noticed[scope];
-    if (before !== undefined && isSame(before, kill)) {
+    const mode = modeOf(state, kill.cause);
+    if (before !== undefined && isSame(before, kill, mode)) {
       next[scope] = before;
       continue;
     }
     const key = keyOf(scope, kill);
     const keys = [...new Set([key, ...(before?.keys ?? [])])].slice(0, KEYS_MAX);
-    next[scope] = { since: kill.since, cause: kill.cause, mode: kill.mode, keys };
-    notices.push({ kind: "engaged", scope, kill, key });
+    next[scope] = { since: kill.since, cause: kill.cause, mode, keys };
+    notices.push({ kind: "engaged", scope, kill, mode, key });
   }
   for (const [scope, { keys }] of Object.entries(noticed)) {
     if (!kills.has(scope)) notices.push({ kind: "released", scope, keys: keysWithout(keys, next) });
@@ -53,8 +62,8 @@ export function noticesDue(
   return notices.length === 0 ? { notices, noticed } : { notices, noticed: next };
 }
 
-function isSame({ since, cause, mode }: Noticed, kill: Kill): boolean {
-  return since === kill.since && cause === kill.cause && mode === kill.mode;
+function isSame(noticed: Noticed, { since, cause }: Kill, mode: KillMode): boolean {
+  return since === noticed.since && cause === noticed.cause && mode === noticed.mode;
 }
 
 /** An incident goes on while another scope is killed for the same reason. */

@@ -1,4 +1,4 @@
-import type { Environment } from "@scbe/contracts";
+import { cutText, type Environment } from "@scbe/contracts";
 import { incidentOf } from "./incident-of.ts";
 import { type Notice, scopeName } from "./notice.ts";
 import type { Trigger } from "./triggers.ts";
@@ -37,12 +37,15 @@ export function pagerdutyEvents(notice: Notice, context: PagerdutyContext): Page
 
 type Payload = NonNullable<PagerdutyEvent["payload"]>;
 
-function ofKill({ scope, kill }: Notice & { kind: "engaged" }, { env, triggers }: PagerdutyContext): Payload {
-  const { cause, mode, reason, by, since } = kill;
+function ofKill(
+  { scope, kill, mode }: Notice & { kind: "engaged" },
+  { env, triggers }: PagerdutyContext,
+): Payload {
+  const { cause, reason, by, since } = kill;
   const trigger = triggers.get(incidentOf(by)?.alertname ?? "");
   return {
-    summary: `SCBE kill switch engaged for ${scopeName(scope)} (${cause}, ${mode}): ${reason}`.slice(
-      0,
+    summary: cutText(
+      `SCBE kill switch engaged for ${scopeName(scope)} (${cause}, ${mode}): ${reason}`,
       SUMMARY_MAX,
     ),
     severity: "critical",

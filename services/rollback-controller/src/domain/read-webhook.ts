@@ -1,88 +1,169 @@
-import { chainHash } from "@scbe/envelope/control";
+import { cutText } from "@scbe/contracts";
 import { z } from "zod";
 
-/** Bytes of one post, and alerts in it. */
-export const WEBHOOK_BYTES_MAX = 256 * 1024;
-export const WEBHOOK_ALERTS_MAX = 1000;
+/** Of one post; what comes after them is not read. */
+export const WEBHOOK_BYTES_MAX = 1024 * 1024;
 const DESCRIPTION_MAX = 300;
+const NAME_MAX = 256;
+
+export type AlertStatus = "firing" | "resolved";
 
 /** One alert, as far as a rollback is concerned. */
 export interface ToldAlert {
   readonly name: string;
   readonly provider: string | undefined;
-  readonly status: "firing" | "resolved";
-  /** The same alert, in this firing, by whichever Alertmanager and however often it is told. */
-  readonly key: string;
+  readonly status: AlertStatus;
+  /** All that could be read: they tell it from other alerts of the same name and provider. */
+  readonly labels: Readonly<Record<string, string>>;
   readonly description: string;
 }
 
-/** A post of Alertmanager's webhook, version 4: alerts of one group. */
+/** What alerts that cannot be seen are taken to be. */
+export type HiddenAlert = Pick<ToldAlert, "name" | "provider">;
+
+/** A post of Alertmanager's webhook, version 4: the alerts of one group. */
 export interface ToldGroup {
+  readonly status: AlertStatus;
   readonly alerts: readonly ToldAlert[];
-  /** Alerts of the group that firing ones may be among, and that cannot be seen: cut off for length, or not to be read. */
+  /** Alerts in it that have no name that can be read. */
+  readonly unreadable: number;
+  /** Alerts of the group that are not among {@link alerts}: left out by Alertmanager, cut off, or unreadable. */
   readonly hidden: number;
-  readonly status: "firing" | "resolved";
-  /** The labels that the group was made by. */
-  readonly labels: Readonly<Record<string, string>>;
-  /** The whole of what was told, for a group with hidden alerts. */
-  readonly key: string;
+  readonly hiddenAs: readonly HiddenAlert[];
+  /** What is wrong with the post as a whole; absent: nothing. */
+  readonly problem?: string;
 }
 
-export type WebhookReading =
-  | { readonly ok: true; readonly group: ToldGroup }
-  | { readonly ok: false; readonly problem: string };
+/** A JSON document, or as much of one as stands before its end or its first mistake. */
+export interface JsonStart {
+  /** `undefined` where not even a first value could be read. */
+  readonly value: unknown;
+  /** Objects and lists in it whose end was not reached; none of a whole document. */
+  readonly open: ReadonlySet<unknown>;
+  readonly isWhole: boolean;
+}
 
-const Labels = z.record(z.string().max(256), z.string().max(8192));
-const Status = z.enum(["firing", "resolved"]);
-
-/** Newer Alertmanagers add members, and still say "4": what is not known is left alone. */
+/** What is checked of a whole post. Newer Alertmanagers add members, and still say "4": what is not known is left alone. */
 const Post = z.object({
   version: z.literal("4"),
-  groupKey: z.string().max(65_536).default(""),
   truncatedAlerts: z.int().min(0).default(0),
-  status: Status,
-  groupLabels: Labels.default({}),
-  alerts: z.array(z.unknown()).max(WEBHOOK_ALERTS_MAX),
+  status: z.enum(["firing", "resolved"]),
+  alerts: z.array(z.unknown()),
 });
 
-const Alert = z.object({
-  status: Status,
-  labels: Labels.and(z.object({ alertname: z.string().min(1).max(256) })),
-  annotations: z.record(z.string(), z.unknown()).default({}),
-  startsAt: z.string().max(64),
-  fingerprint: z
-    .string()
-    .regex(/^[0-9A-Za-z_-]{1,64}$/)
-    .optional(),
-});
-
-/** What a post says. One alert in it that cannot be read hides none of the others. */
-export function readWebhook(body: unknown): WebhookReading {
-  const post = Post.safeParse(body);
-  if (!post.success) {
-    const [{ path = [], message = "" } = {}] = post.error.issues;
-    return { ok: false, problem: `no webhook of Alertmanager, version 4: ${path.join(".")} ${message}` };
-  }
-  const { alerts: told, groupLabels, groupKey, status, truncatedAlerts } = post.data;
-  const alerts = told.map(readAlert).filter((alert) => alert !== undefined);
-  const hidden = truncatedAlerts + told.length - alerts.length;
-  const key = `group ${chainHash("", [groupKey, hidden, status, alerts.map((alert) => alert.key)]).slice(0, 22)}`;
-  return { ok: true, group: { alerts, hidden, status, labels: groupLabels, key } };
+/**
+ * What a post says, as far as it can be read: a part that cannot be read hides nothing beside it. Alertmanager's own posts have the
+ * labels of the group behind the alerts; in a post that is cut off they may be missing.
+ */
+export function readWebhook(start: JsonStart): ToldGroup {
+  const post = objectIn(start.value);
+  const status = statusIn(post.status);
+  const list: readonly unknown[] = Array.isArray(post.alerts) ? post.alerts : [];
+  const seen = list.map((alert) => readAlert(alert, start));
+  const named = seen.filter((alert) => alert !== undefined);
+  const truncated = Post.shape.truncatedAlerts.safeParse(post.truncatedAlerts).data ?? 0;
+  const isCut = !start.isWhole && (list !== post.alerts || start.open.has(list));
+  const group = groupOf(post, { start, named, truncated });
+  const alerts = named.map(({ isOpen, status: own, ...alert }) => ({
+    ...alert,
+    status: own ?? status ?? "firing",
+    provider: alert.provider ?? group.ownProvider ?? (isOpen ? group.providerOf(alert.name) : undefined),
+  }));
+  const unreadable = list.length - named.length;
+  const problem = problemOf(start);
+  return {
+    status: status ?? "firing",
+    alerts,
+    unreadable,
+    hidden: truncated + unreadable + (isCut ? 1 : 0),
+    hiddenAs: group.names.map((name) => ({ name, provider: group.providerOf(name) })),
+    ...(problem !== undefined && { problem }),
+  };
 }
 
-function readAlert(told: unknown): ToldAlert | undefined {
-  const read = Alert.safeParse(told);
-  if (!read.success) return undefined;
-  const { status, labels, annotations, startsAt } = read.data;
-  const startedAt = Date.parse(startsAt);
-  if (Number.isNaN(startedAt)) return undefined;
-  const fingerprint = read.data.fingerprint ?? chainHash("", labels).slice(0, 22);
-  const description = typeof annotations.description === "string" ? annotations.description : "";
+function problemOf({ isWhole, value }: JsonStart): string | undefined {
+  if (!isWhole) return "it is cut off, or is not JSON";
+  const post = Post.safeParse(value);
+  if (post.success) return undefined;
+  const [{ path = [], message = "" } = {}] = post.error.issues;
+  return `no webhook of Alertmanager, version 4: ${path.join(".")} ${message}`;
+}
+
+interface SeenAlert extends Omit<ToldAlert, "status"> {
+  readonly status: AlertStatus | undefined;
+  /** Its end was not reached. */
+  readonly isOpen: boolean;
+}
+
+function readAlert(told: unknown, { open }: JsonStart): SeenAlert | undefined {
+  const alert = objectIn(told);
+  const labels = labelsIn(alert.labels);
+  const { alertname: name = "", provider } = labels;
+  if (name === "" || name.length > NAME_MAX) return undefined;
+  const { description } = objectIn(alert.annotations);
   return {
-    name: labels.alertname,
-    provider: labels.provider,
-    status,
-    key: `${fingerprint} ${startedAt} ${status}`,
-    description: description.slice(0, DESCRIPTION_MAX).toWellFormed(),
+    name,
+    provider,
+    status: statusIn(alert.status),
+    labels,
+    description: typeof description === "string" ? cutText(description, DESCRIPTION_MAX) : "",
+    isOpen: open.has(told),
   };
+}
+
+interface Group {
+  /** What its hidden alerts may be called. */
+  readonly names: readonly string[];
+  /** The provider by which it was grouped. */
+  readonly ownProvider: string | undefined;
+  /** The provider of a hidden alert of that name; `undefined`: it may be any. */
+  providerOf(name: string): string | undefined;
+}
+
+interface Seen {
+  readonly start: JsonStart;
+  readonly named: readonly SeenAlert[];
+  readonly truncated: number;
+}
+
+function groupOf(post: Record<string, unknown>, { start, named, truncated }: Seen): Group {
+  const [own, common] = [labelsIn(post.groupLabels), labelsIn(post.commonLabels)];
+  const name = own.alertname || common.alertname;
+  // Alertmanager makes the common labels of the alerts that it has not left out.
+  const provider = own.provider || (truncated === 0 ? common.provider : undefined);
+  const isReached = typeof post.groupLabels === "object" && !start.open.has(post.groupLabels);
+  const shared = isReached ? new Map<string, undefined>() : sharedProviders(named);
+  return {
+    names: name ? [name] : [...new Set(named.map((alert) => alert.name))],
+    ownProvider: own.provider,
+    providerOf: (of) => provider || shared.get(of),
+  };
+}
+
+/** By name, the provider that all alerts of that name have, one that is cut off aside; absent: they differ. */
+function sharedProviders(alerts: readonly SeenAlert[]): ReadonlyMap<string, string | undefined> {
+  const shared = new Map<string, string | undefined>();
+  for (const { name, provider, isOpen } of alerts) {
+    if (isOpen && provider === undefined) continue;
+    shared.set(name, shared.has(name) && shared.get(name) !== provider ? undefined : provider);
+  }
+  return shared;
+}
+
+function objectIn(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : {};
+}
+
+function statusIn(value: unknown): AlertStatus | undefined {
+  return value === "firing" || value === "resolved" ? value : undefined;
+}
+
+/** Those that are text; labels of Alertmanager are nothing else. */
+function labelsIn(value: unknown): Record<string, string> {
+  const texts = Object.entries(objectIn(value)).filter(
+    (label): label is [string, string] => typeof label[1] === "string",
+  );
+  return Object.fromEntries(texts.map(([name, text]) => [name.toWellFormed(), text.toWellFormed()]));
 }

@@ -1,6 +1,7 @@
 import type { ControlState } from "@scbe/contracts";
 import { type ControlDocument, supersedes } from "@scbe/envelope/control";
 import { addKills, type Engaging, engageKill } from "./engage-kill.ts";
+import type { StoredBefore } from "./next-document.ts";
 
 /** What a controller knows, at one time. */
 export interface Standing {
@@ -17,8 +18,8 @@ export interface Standing {
 /** What a further document is made from. */
 export interface Basis {
   readonly state: ControlState;
-  /** The newest stored generation that went into it; the field `after` of what is made from it. */
-  readonly after: number;
+  /** The newest stored document that went into it; `after` and `after_digest` of what is made from it. */
+  readonly after: StoredBefore;
   /** The highest generation in it. */
   readonly previous: number;
 }
@@ -49,12 +50,11 @@ export function basisOf({ stored, held, pending, first }: Standing): Basis {
   const previous = Math.max(stored?.state.generation ?? 0, held?.state.generation ?? 0);
   const withKills = (state: ControlState): ControlState => pending.reduce(engageKill, state);
   if (stored === undefined || (held !== undefined && isOnTopOf(held, stored))) {
-    const after = stored?.state.generation ?? (held === undefined ? 0 : afterOf(held));
-    return { state: withKills(held?.state ?? first), after, previous };
+    return { state: withKills(held?.state ?? first), after: storedBefore(stored, held), previous };
   }
   const isHeldNewer = held !== undefined && supersedes(held, stored);
   const state = isHeldNewer ? addKills(stored.state, held.state) : stored.state;
-  return { state: withKills(state), after: stored.state.generation, previous };
+  return { state: withKills(state), after: storedBefore(stored), previous };
 }
 
 /**
@@ -63,6 +63,14 @@ export function basisOf({ stored, held, pending, first }: Standing): Basis {
  */
 function isOnTopOf(held: ControlDocument, stored: ControlDocument): boolean {
   return supersedes(held, stored) && afterOf(held) >= stored.state.generation;
+}
+
+/** The stored document; where nothing is stored, the one that went into what is held. */
+function storedBefore(stored: ControlDocument | undefined, held?: ControlDocument): StoredBefore {
+  if (stored !== undefined) return { generation: stored.state.generation, digest: stored.digest };
+  return held === undefined
+    ? { generation: 0 }
+    : { generation: afterOf(held), digest: held.state.after_digest };
 }
 
 function afterOf({ state }: ControlDocument): number {

@@ -1,5 +1,8 @@
-import { type ControlState, KILL_CAUSES, KILL_MODES, type Kill } from "@scbe/contracts";
+import { type ControlState, KILL_CAUSES, type Kill } from "@scbe/contracts";
 import { z } from "zod";
+import type { VerifierReport } from "../ports.ts";
+import { KILL_MODES } from "./acted-state.ts";
+import { actualMode, FallbackView, showFallback } from "./fallback.ts";
 import { flagWarnings } from "./flag-warnings.ts";
 import { flagOf } from "./merge-flags.ts";
 
@@ -7,7 +10,7 @@ const KillView = z
   .object({
     enabled: z.boolean(),
     reason: z.string(),
-    mode: z.enum(KILL_MODES).optional(),
+    mode: z.enum(KILL_MODES).optional().describe("What becomes of the traffic"),
     cause: z.enum(KILL_CAUSES).optional(),
     since: z.iso.datetime().optional(),
   })
@@ -34,18 +37,24 @@ export const FlagsView = z
       providers: z.record(z.string(), z.object({ enabled: z.boolean(), traffic_percentage: z.int() })),
     }),
     scbe_kill_switch: KillSwitchView,
+    scbe_fallback: FallbackView,
     skew_window: SkewWindowView,
     generation: z.int(),
     issued_at: z.iso.datetime(),
     warnings: z.array(z.string()).describe("What a person should know of this state"),
+    kill_switch_released: z
+      .boolean()
+      .optional()
+      .describe(
+        "Of a release that was ordered: false when that kill did not stand, so that nothing was released",
+      ),
   })
   .meta({ id: "FeatureFlags" });
 export type FlagsView = z.infer<typeof FlagsView>;
 
 export interface FlagsSetting {
   readonly providers: readonly string[];
-  /** Whether this deployment lets traffic go unsealed. */
-  readonly fallbackPermitted: boolean;
+  readonly verifiers: readonly VerifierReport[];
   /** ms since the Unix epoch */
   readonly now: number;
 }
@@ -59,7 +68,8 @@ export function showFlags(state: ControlState, setting: FlagsSetting): FlagsView
       enabled: verification.enabled,
       providers: Object.fromEntries(names.map((name) => [name, flagOf(verification, name)])),
     },
-    scbe_kill_switch: showKillSwitch(state),
+    scbe_kill_switch: showKillSwitch(state, setting.verifiers),
+    scbe_fallback: showFallback(state, setting.verifiers),
     skew_window: showSkewWindow(state, setting.now),
     generation,
     issued_at: timeOf(issued_at),
@@ -68,9 +78,12 @@ export function showFlags(state: ControlState, setting: FlagsSetting): FlagsView
 }
 
 /** Who engaged it stands in the audit, and not here: this is shown to whoever asks. */
-export function showKillSwitch({ kill_switch: { all, providers } }: ControlState): KillSwitchView {
-  const killed = Object.entries(providers).map(([name, kill]) => [name, showKill(kill)] as const);
-  return { ...showKill(all), ...(killed.length > 0 && { providers: Object.fromEntries(killed) }) };
+export function showKillSwitch(state: ControlState, verifiers: readonly VerifierReport[]): KillSwitchView {
+  const { all, providers } = state.kill_switch;
+  const show = (kill: Kill): KillView => showKill(kill, actualMode(state, kill.cause, verifiers));
+  const killed = Object.entries(providers).map(([name, kill]) => [name, show(kill)] as const);
+  const everything = all === null ? { enabled: false, reason: "" } : show(all);
+  return { ...everything, ...(killed.length > 0 && { providers: Object.fromEntries(killed) }) };
 }
 
 /** A window that is over is none, whatever the document still says. */
@@ -79,9 +92,7 @@ export function showSkewWindow({ skew_window: window }: ControlState, now: numbe
   return { seconds: window.seconds, until: timeOf(window.until), reason: window.reason };
 }
 
-function showKill(kill: Kill | null): KillView {
-  if (kill === null) return { enabled: false, reason: "" };
-  const { reason, mode, cause, since } = kill;
+function showKill({ reason, cause, since }: Kill, mode: KillView["mode"]): KillView {
   return { enabled: true, reason, mode, cause, since: timeOf(since) };
 }
 

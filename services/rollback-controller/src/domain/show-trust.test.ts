@@ -1,16 +1,24 @@
-import { type ProviderTrust, type TrustDocument, UNKNOWN_PROVIDER } from "@scbe/contracts";
+import { type ProviderTrust, type TellerTrust, type TrustDocument, UNKNOWN_PROVIDER } from "@scbe/contracts";
 import { expect, test } from "vitest";
 import { showTrustRow, showTrustScores } from "./show-trust.ts";
 
 const SINCE = Date.parse("2027-01-15T08:00:00.000Z");
 const MINUTE = 60_000;
 const at = (minutes: number): string => new Date(SINCE + minutes * MINUTE).toISOString();
-const EXCLUDED: ProviderTrust = {
-  ...UNKNOWN_PROVIDER,
-  ...{ w: 3.25, samples: 9, exclusions: 1 },
+const ROW: TellerTrust = {
+  ...{ w: 3.25, samples: 9, exclusions: 1, latch: null, at: SINCE },
   exclusion: { since: SINCE, until: SINCE + MINUTE },
 };
-const LATCH = { cause: "nonce_reuse", since: SINCE, event: "e1" } as const;
+/** By the only teller. */
+const EXCLUDED: ProviderTrust = {
+  ...UNKNOWN_PROVIDER,
+  quorum: { needs: 1, of: 1 },
+  tellers: { orchestrator: ROW },
+};
+const LATCH: NonNullable<ProviderTrust["latch"]> = {
+  ...{ cause: "nonce_reuse", since: SINCE, event: "e1", n: 1 },
+  tellers: [],
+};
 const TAKEN_OUT = { score: 0, reason: "odd answers", by: "ADMIN_TOKEN", at: SINCE };
 /** Not by whom: everybody may look. */
 const SHOWN = { score: 0, reason: "odd answers", at: new Date(SINCE).toISOString() };
@@ -28,10 +36,10 @@ test.each([
   ["it is excluded", EXCLUDED, 0.5, { ...OUT, since: at(0), until: at(1) }],
   ["it comes back, at the first step", EXCLUDED, 1, { ...BACK, share: 5 }],
   ["it comes back, at the last one", EXCLUDED, 3.9, { ...BACK, share: 50 }],
-  ["it is back", EXCLUDED, 4, { ...UP, trust_score: 0.5, exclusions: 1, samples: 9 }],
+  ["it is back", EXCLUDED, 4, { ...UP, trust_score: 0.5, samples: 9 }],
   [
     "a person has taken it out",
-    { ...EXCLUDED, exclusion: { since: SINCE, until: null }, calibration: TAKEN_OUT },
+    { ...EXCLUDED, calibration: TAKEN_OUT },
     9,
     { ...OUT, cause: "calibration", since: at(0), until: null, calibration: SHOWN },
   ],
@@ -41,7 +49,7 @@ test.each([
     0.5,
     {
       ...{ trust_score: 0, share: 0, ledger: "integrity", cause: "nonce_reuse", since: at(0), until: null },
-      latch: { ...LATCH, since: at(0) },
+      latch: { cause: "nonce_reuse", event: "e1", tellers: [], since: at(0) },
     },
   ],
 ])("a row says what keeps a provider down and until when: %s", (_is, trust, minutes, row) => {
@@ -58,4 +66,31 @@ test("all providers of the deployment are shown, and no other; the mean is their
   expect(shown).toMatchObject({ at: at(0), scbe_trust_score_avg: 0.5, heard: true, note: null });
   expect(shown.stream).toEqual({ created: at(0), seq: 4 });
   expect(shown.providers.map(({ provider }) => provider)).toEqual(["xai", "openai"]);
+});
+
+test("a row says who told what, and how many more tellers it takes until that holds for all", () => {
+  const latch = { since: SINCE, event: "e7", n: 1 };
+  const of = (tellers: ProviderTrust["tellers"], count: number): ProviderTrust => ({
+    ...{ ...UNKNOWN_PROVIDER, tellers },
+    quorum: { needs: count === 1 ? 1 : 2, of: count },
+  });
+  const shown = (trust: ProviderTrust) => showTrustRow(documentOf(trust), "openai", SINCE + 1);
+  const one = shown(of({ web: ROW, batch: { ...ROW, exclusion: null, w: 0, latch } }, 3));
+  expect(one).toMatchObject({
+    ...{ trust_score: 1, share: 100, ledger: null, samples: 18, latch: null },
+    ...{ quorum: { needs: 2, of: 3 }, missing: { exclusion: 1, latch: 1 } },
+  });
+  expect(one.tellers).toEqual([
+    {
+      ...{ teller: "batch", trust_score: 1, share: 100, samples: 9, exclusions: 1, excluded_until: null },
+      ...{ latch: { since: at(0), event: "e7" }, last_report: at(0) },
+    },
+    {
+      ...{ teller: "web", trust_score: 0, share: 0, samples: 9, exclusions: 1, excluded_until: at(1) },
+      ...{ latch: null, last_report: at(0) },
+    },
+  ]);
+  const both = shown(of({ web: ROW, batch: ROW }, 3));
+  expect(both).toMatchObject({ share: 0, ledger: "quality", missing: { exclusion: 0, latch: 2 } });
+  expect(shown(of({}, 1))).toMatchObject({ missing: { exclusion: 1, latch: 1 }, tellers: [] });
 });

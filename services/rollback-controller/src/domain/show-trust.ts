@@ -1,9 +1,15 @@
 import {
-  isExcluded,
+  exclusionForAll,
+  INTEGRITY_CAUSES,
+  isExcludedBy,
+  isTakenOut,
   PROBATION_SHARES,
   type ProviderTrust,
-  TRUST_SIGNALS,
+  samplesOf,
+  type TellerTrust,
   type TrustDocument,
+  tellerScore,
+  tellerShare,
   trustIn,
   trustScore,
   trustShare,
@@ -12,31 +18,57 @@ import { z } from "zod";
 
 const At = z.iso.datetime();
 
+/** What one teller's reports say of a provider. */
+const TellerRow = z
+  .object({
+    teller: z.string().describe("A user of the bus; its replicas are one"),
+    trust_score: z.number().describe("By its own reports of quality alone"),
+    share: z.number().describe("Percent of its own requests that its reports leave the provider"),
+    samples: z.int().describe("Outcomes that went into its score"),
+    exclusions: z.int().describe("By its reports, since a person last calibrated the provider"),
+    excluded_until: At.nullable().describe("While its reports exclude the provider"),
+    latch: z
+      .object({ since: At, event: z.string() })
+      .nullable()
+      .describe("It saw the provider's integrity fail; POST /admin/scbe/trust clears this event"),
+    last_report: At,
+  })
+  .meta({ id: "TellerTrust" });
+
 /** How one provider stands. */
 export const TrustRow = z
   .object({
     provider: z.string(),
-    trust_score: z.number().describe("0 (not to be used) to 1 (nothing speaks against it)"),
-    share: z.number().describe("Percent of its requests that go to it while there are others"),
-    ledger: z.enum(["quality", "integrity"]).nullable().describe("What keeps it down; null: nothing does"),
+    trust_score: z.number().describe("0 (not to be used) to 1 (nothing speaks against it), for all"),
+    share: z.number().describe("Percent of its requests that go to it while there are others, for all"),
+    ledger: z
+      .enum(["quality", "integrity"])
+      .nullable()
+      .describe("What keeps it down for all; null: nothing does"),
     cause: z
-      .enum([...TRUST_SIGNALS, "outcomes", "calibration", "probation"])
+      .enum([...INTEGRITY_CAUSES, "outcomes", "calibration", "probation"])
       .nullable()
       .describe(
         "Of that: the signal of a latch; its outcomes; a person's word; the way back after an exclusion",
       ),
     since: At.nullable(),
     until: At.nullable().describe("When it ends by itself; null: when a person speaks"),
-    samples: z.int().describe("Outcomes that went into its score"),
-    exclusions: z.int().describe("Since a person last vouched for it"),
+    samples: z.int().describe("Outcomes that all tellers reported"),
+    quorum: z
+      .object({ needs: z.int(), of: z.int() })
+      .describe("How many of its tellers must agree before what they say holds for all"),
+    missing: z
+      .object({ exclusion: z.int(), latch: z.int() })
+      .describe("How many more tellers must exclude or latch it before that holds for all; 0: it holds"),
     latch: z
-      .object({ cause: z.enum(TRUST_SIGNALS), since: At, event: z.string() })
+      .object({ cause: z.enum(INTEGRITY_CAUSES), since: At, event: z.string(), tellers: z.array(z.string()) })
       .nullable()
-      .describe("Stands until POST /admin/scbe/trust clears this event"),
+      .describe("For all: stands until POST /admin/scbe/trust clears this event"),
     calibration: z
       .object({ score: z.number(), reason: z.string(), at: At })
       .nullable()
-      .describe("The last word of a person; who that was, the audit tells"),
+      .describe("The last word of a person, for all tellers; who that was, the audit tells"),
+    tellers: z.array(TellerRow).describe("Who told what; a teller that reported nothing is not listed"),
   })
   .meta({ id: "ProviderTrust" });
 export type TrustRow = z.infer<typeof TrustRow>;
@@ -86,42 +118,89 @@ export function showTrustScores(
   };
 }
 
-/** How one stands at `now`, ms since the Unix epoch. */
+/** How one stands at `now`, ms since the Unix epoch, for all and by each teller. */
 export function showTrustRow(document: TrustDocument | undefined, provider: string, now: number): TrustRow {
   const trust = trustIn(document ?? NOTHING_KNOWN, provider);
-  const { samples, exclusions, latch, calibration } = trust;
+  const { quorum, latch, calibration } = trust;
+  const tellers = Object.entries(trust.tellers)
+    .map(([teller, row]) => showTeller(teller, row, now))
+    .toSorted((one, other) => (one.teller < other.teller ? -1 : 1));
   return {
     provider,
     trust_score: trustScore(trust, now),
     share: trustShare(trust, now),
     ...keptDown(trust, now),
-    samples,
-    exclusions,
-    latch: latch && { ...latch, since: timeOf(latch.since) },
+    samples: samplesOf(trust),
+    quorum,
+    missing: missingIn(trust, now),
+    latch: latch && {
+      cause: latch.cause,
+      since: timeOf(latch.since),
+      event: latch.event,
+      tellers: latch.tellers,
+    },
     calibration: calibration && {
       score: calibration.score,
       reason: calibration.reason,
       at: timeOf(calibration.at),
     },
+    tellers,
   };
 }
 
 const NOTHING_KNOWN = { providers: {} };
 
+function showTeller(teller: string, row: TellerTrust, now: number): TrustRow["tellers"][number] {
+  const { samples, exclusions, exclusion, latch, at } = row;
+  return {
+    teller,
+    trust_score: tellerScore(row, now),
+    share: tellerShare(row, now),
+    samples,
+    exclusions,
+    excluded_until: exclusion !== null && isExcludedBy(row, now) ? timeOf(exclusion.until) : null,
+    latch: latch && { since: timeOf(latch.since), event: latch.event },
+    last_report: timeOf(at),
+  };
+}
+
+function missingIn({ tellers, quorum, latch }: ProviderTrust, now: number): TrustRow["missing"] {
+  const rows = Object.values(tellers);
+  const excluding = rows.filter((row) => isExcludedBy(row, now)).length;
+  const latching = rows.filter((row) => row.latch !== null).length;
+  return {
+    exclusion: Math.max(0, quorum.needs - excluding),
+    latch: latch === null ? Math.max(0, quorum.needs - latching) : 0,
+  };
+}
+
 type KeptDown = Pick<TrustRow, "ledger" | "cause" | "since" | "until">;
 
 function keptDown(trust: ProviderTrust, now: number): KeptDown {
-  const { latch, exclusion } = trust;
+  const { latch, calibration } = trust;
   if (latch !== null)
     return { ledger: "integrity", cause: latch.cause, since: timeOf(latch.since), until: null };
-  if (exclusion === null || trustShare(trust, now) === 100)
-    return { ledger: null, cause: null, since: null, until: null };
-  const { since, until } = exclusion;
-  if (until === null) return { ledger: "quality", cause: "calibration", since: timeOf(since), until };
-  if (isExcluded(trust, now))
+  if (calibration !== null && isTakenOut(trust))
+    return { ledger: "quality", cause: "calibration", since: timeOf(calibration.at), until: null };
+  const excluded = exclusionForAll(trust, now);
+  if (excluded !== undefined) {
+    const { since, until } = excluded;
     return { ledger: "quality", cause: "outcomes", since: timeOf(since), until: timeOf(until) };
-  const backAt = until + PROBATION_SHARES.length * (until - since);
-  return { ledger: "quality", cause: "probation", since: timeOf(until), until: timeOf(backAt) };
+  }
+  if (trustShare(trust, now) === 100) return { ledger: null, cause: null, since: null, until: null };
+  const [since, until] = wayBack(trust);
+  return { ledger: "quality", cause: "probation", since: timeOf(since), until: timeOf(until) };
+}
+
+/** From when its exclusion has not had a quorum any more until none is left for its way back. */
+function wayBack({ tellers, quorum }: ProviderTrust): readonly [since: number, until: number] {
+  const exclusions = Object.values(tellers).flatMap(({ exclusion }) => exclusion ?? []);
+  const latest = (times: readonly number[]): number =>
+    times.toSorted((one, other) => other - one)[quorum.needs - 1] ?? 0;
+  return [
+    latest(exclusions.map(({ until }) => until)),
+    latest(exclusions.map(({ since, until }) => until + PROBATION_SHARES.length * (until - since))),
+  ];
 }
 
 function timeOf(ms: number): string {

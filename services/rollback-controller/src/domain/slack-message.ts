@@ -1,17 +1,18 @@
-import type { Environment } from "@scbe/contracts";
+import { cutText, type Environment } from "@scbe/contracts";
 import { type Notice, scopeName } from "./notice.ts";
 
 const TEXT_MAX = 3000;
 
 /** What Slack is told, in the form that an incoming webhook takes. */
 export function slackMessage(notice: Notice, env: Environment): { readonly text: string } {
-  return { text: `[${env}] ${textOf(notice)}`.slice(0, TEXT_MAX) };
+  return { text: cutText(`[${env}] ${textOf(notice)}`, TEXT_MAX) };
 }
 
 function textOf(notice: Notice): string {
   switch (notice.kind) {
     case "engaged": {
-      const { cause, mode, by, reason } = notice.kill;
+      const { mode, kill } = notice;
+      const { cause, by, reason } = kill;
       const what = `:rotating_light: *Kill switch engaged* for *${scopeName(notice.scope)}* (${cause}, ${mode})`;
       return `${what}\nby ${escaped(by)}: ${escaped(reason)}`;
     }

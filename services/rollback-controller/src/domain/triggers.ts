@@ -17,7 +17,7 @@ export const NONCE_REUSE_ALERT = "SCBENonceReuse";
 export const WATCHDOG_ALERT = "Watchdog";
 
 /**
- * The runbook's four rollback triggers. Every other alert is recorded, and does nothing.
+ * The runbook's four rollback triggers. Every other alert is counted, and does nothing.
  *
  * What somebody gains who makes them fire:
  * - `SCBEGCMFailureRate` counts tags that do not verify, and whoever may publish requests to a provider can send some. At low traffic

@@ -1,5 +1,10 @@
-import type { CalibrationEvent, ClearingEvent } from "@scbe/contracts";
+import { CalibrationEvent, ClearingEvent } from "@scbe/contracts";
+import { z } from "zod";
 import type { TrustBody } from "./trust-body.ts";
+
+/** What a person says of a provider, as one event of the trust stream. */
+export const TrustWord = z.discriminatedUnion("kind", [CalibrationEvent, ClearingEvent]);
+export type TrustWord = z.infer<typeof TrustWord>;
 
 export interface Speaking {
   readonly by: string;
@@ -12,7 +17,7 @@ export interface Speaking {
 export function trustWords(
   { provider, trust_score, clears, reason }: TrustBody,
   { by, at, newId }: Speaking,
-): readonly (CalibrationEvent | ClearingEvent)[] {
+): readonly TrustWord[] {
   const common = { v: 1, provider, at, reason, by } as const;
   return [
     ...(clears === undefined ? [] : [{ ...common, kind: "clearing", id: newId(), clears } as const]),

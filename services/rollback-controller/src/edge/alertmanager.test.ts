@@ -1,6 +1,6 @@
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { freePort } from "@scbe/testkit";
+import { closedPort } from "@scbe/testkit";
 import { expect, test } from "vitest";
 import { alertmanager } from "./alertmanager.ts";
 
@@ -70,6 +70,7 @@ test("an Alertmanager that begins its answer and stalls, and one that is away, a
   await using server = await answerer((response) => response.write("["));
   const stalls = await alertmanager(`http://127.0.0.1:${server.port}`).activeSilences({ timeoutMs: 200 });
   expect(stalls).toEqual({ ok: false, reason: "no answer in 200 ms" });
-  const away = await alertmanager(`http://127.0.0.1:${await freePort()}`).activeSilences({ timeoutMs: 5000 });
+  using closed = await closedPort();
+  const away = await alertmanager(`http://127.0.0.1:${closed.port}`).activeSilences({ timeoutMs: 5000 });
   expect(away).toEqual({ ok: false, reason: expect.stringContaining("ECONNREFUSED") });
 });

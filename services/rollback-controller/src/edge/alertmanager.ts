@@ -1,3 +1,4 @@
+import { cutText } from "@scbe/contracts";
 import { z } from "zod";
 import { boundedText } from "./bounded-text.ts";
 
@@ -50,9 +51,10 @@ export function alertmanager(url: string): Alertmanager {
 
 /** Alertmanager keeps those that are over for some days. */
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
+const REASON_LENGTH_MAX = 200;
 
 function failed(reason: string): SilencesResult {
-  return { ok: false, reason: reason.slice(0, 200) };
+  return { ok: false, reason: cutText(reason, REASON_LENGTH_MAX) };
 }
 
 function whyOf(error: unknown): string {

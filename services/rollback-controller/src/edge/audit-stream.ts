@@ -1,5 +1,5 @@
 import { isScbeError, STREAMS, SUBJECTS } from "@scbe/contracts";
-import type { Bus, StreamReader } from "@scbe/service-kit";
+import type { StoreBus, StreamReader } from "@scbe/service-kit";
 import { type ChainEnd, EMPTY_CHAIN, endAfter, readEntry } from "../domain/audit-chain.ts";
 import type { AuditEntry } from "../ports.ts";
 
@@ -19,14 +19,14 @@ const AT_ONCE = 16;
 /** Numbers that are looked at beyond the limit, where entries are missing. */
 const MISSING_MAX = 256;
 
-export function auditStream(bus: Bus): AuditStream {
-  const stream = bus.stream(STREAMS.audit);
+export function auditStream(store: Pick<StoreBus, "stream" | "publishAcknowledged">): AuditStream {
+  const stream = store.stream(STREAMS.audit);
   return {
     end: () => endOf(stream),
     store: async (entry) => {
       const options = { id: entry.hash, timeoutMs: PUBLISH_TIMEOUT_MS, expectedLastSequence: entry.seq - 1 };
       try {
-        await bus.publishAcknowledged(SUBJECTS.audit, Buffer.from(JSON.stringify(entry)), options);
+        await store.publishAcknowledged(SUBJECTS.audit, Buffer.from(JSON.stringify(entry)), options);
         return "stored";
       } catch (error) {
         if (!isScbeError(error, "CONFLICT")) throw error;

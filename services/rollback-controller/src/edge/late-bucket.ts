@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ScbeError } from "@scbe/contracts";
-import type { Bucket, Bus } from "@scbe/service-kit";
+import type { Bucket, StoreBus } from "@scbe/service-kit";
 
 /** A bucket that need not be there yet. */
 export interface LateBucket extends Bucket, AsyncDisposable {}
@@ -13,13 +13,13 @@ const BOUND_WITHIN_MS = 1500;
  * kill. Until it is bound, every call throws ScbeError NOT_READY, and a watch begins once it is.
  */
 export async function lateBucket(
-  bus: Pick<Bus, "bucket">,
+  store: Pick<StoreBus, "bucket">,
   name: string,
   signal: AbortSignal,
 ): Promise<LateBucket> {
   const stopping = new AbortController();
   let bound: Bucket | undefined;
-  const binding = bus
+  const binding = store
     .bucket(name, { signal: AbortSignal.any([signal, stopping.signal]) })
     .then((bucket) => {
       bound = bucket;
@@ -33,6 +33,7 @@ export async function lateBucket(
   };
   return {
     get: async (key) => now().get(key),
+    history: async (key) => now().history(key),
     create: async (key, value) => now().create(key, value),
     update: async (key, value, revision) => now().update(key, value, revision),
     watch: (key, listener, options) => lateWatch(binding, () => bound?.watch(key, listener, options)),

@@ -1,3 +1,4 @@
+import { cutText } from "@scbe/contracts";
 import { z } from "zod";
 import { boundedText } from "./bounded-text.ts";
 
@@ -96,7 +97,7 @@ function sampleOf(labels: Record<string, string>, [, text]: z.infer<typeof Value
 }
 
 function failed(reason: string): QueryResult {
-  return { ok: false, reason: reason.slice(0, REASON_LENGTH_MAX) };
+  return { ok: false, reason: cutText(reason, REASON_LENGTH_MAX) };
 }
 
 /** `fetch` says "fetch failed", and why in its cause. */

@@ -1,5 +1,18 @@
-import { type Environment, NonceReuseEvent, providerOf, STREAMS, subjectFor } from "@scbe/contracts";
-import type { Bus, BusMessage, StoredMessage, StreamBounds } from "@scbe/service-kit";
+import {
+  type Environment,
+  NONCE_REUSE_BYTES_MAX,
+  NonceReuseEvent,
+  namesIn,
+  readMessage,
+  subjectOf,
+} from "@scbe/contracts";
+import {
+  type Bus,
+  type BusMessage,
+  ownerStream,
+  type StoredMessage,
+  type StreamBounds,
+} from "@scbe/service-kit";
 
 /** An event of the security stream, and where and when it was stored. */
 export interface StoredReuse {
@@ -10,29 +23,30 @@ export interface StoredReuse {
   readonly event: NonceReuseEvent | undefined;
 }
 
-/** Nonce reuses, as the guards report them: as they come, and as they are stored. */
+/** Nonce reuses, as the guards report them: as they come, and as they are stored in the guards' account. */
 export interface SecurityStream {
   bounds(): Promise<StreamBounds>;
-  /** The first of that number or a later one. */
-  next(seq: number): Promise<StoredReuse | undefined>;
+  /** The next ones from number `from` up to `last`, in order and some at a time; empty: there are none. */
+  batch(from: number, last: number): Promise<readonly StoredReuse[]>;
   /** Runs with every event that arrives; it may be lost, and then is stored all the same. */
   listen(listener: (event: NonceReuseEvent) => void): AsyncDisposable;
 }
 
-/** @param providers of the deployment; nobody may report for another */
+/** @param providers of the deployment; a guard reports for no other */
 export function securityStream(bus: Bus, env: Environment, providers: readonly string[]): SecurityStream {
-  const stream = bus.stream(STREAMS.security);
+  const stream = ownerStream(bus, subjectOf("securityRead", { user: bus.user }));
   const read = (message: Pick<StoredMessage | BusMessage, "subject" | "data">) => readReuse(message, env);
   return {
     bounds: () => stream.bounds(),
-    next: async (seq) => {
-      const message = await stream.next(seq);
-      return message && { seq: message.seq, at: message.at, event: read(message) };
-    },
+    batch: async (from, last) =>
+      (await stream.batch(from, last)).map((message) => ({
+        ...{ seq: message.seq, at: message.at },
+        event: read(message),
+      })),
     listen: (listener) => {
       const stack = new AsyncDisposableStack();
       for (const provider of providers) {
-        const subscription = bus.subscribe(subjectFor("nonceReuse", provider), (message) => {
+        const subscription = bus.subscribe(subjectOf("nonceReuse", { provider }), (message) => {
           const event = read(message);
           if (event !== undefined) listener(event);
         });
@@ -48,10 +62,8 @@ function readReuse(
   { subject, data }: Pick<StoredMessage, "subject" | "data">,
   env: Environment,
 ): NonceReuseEvent | undefined {
-  try {
-    const event = NonceReuseEvent.parse(JSON.parse(Buffer.from(data).toString("utf8")));
-    return event.env === env && event.provider === providerOf("nonceReuse", subject) ? event : undefined;
-  } catch {
-    return undefined;
-  }
+  const event = readMessage(data, NonceReuseEvent, NONCE_REUSE_BYTES_MAX);
+  return event?.env === env && event.provider === namesIn("nonceReuse", subject)?.provider
+    ? event
+    : undefined;
 }

@@ -43,7 +43,7 @@ export class Notices implements Disposable {
     const state = plane.current?.state;
     if (this.#storing || state === undefined || !acted.known || !isLeading()) return;
     const due = (noticed: ActedState["noticed"]) =>
-      noticesDue(state.kill_switch, noticed, (scope, kill) => this.#keyOf(scope, kill));
+      noticesDue(state, noticed, (scope, kill) => this.#keyOf(scope, kill));
     if (due(acted.current.noticed).notices.length === 0) return;
     this.#storing = true;
     this.#tellOnce(due);

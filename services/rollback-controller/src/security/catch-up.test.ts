@@ -35,11 +35,11 @@ function world() {
       const { created, last } = it;
       return { created, first: 1, last, messages: last, bytes: 0, bytesMax: -1 };
     },
-    next: async (from) => {
-      for (let seq = from; seq <= it.last; seq += 1)
-        if (!it.gaps.has(seq)) return { seq, at: Date.now(), event: undefined };
-      return undefined;
-    },
+    batch: async (from, last) =>
+      Array.from({ length: Math.max(0, Math.min(last, it.last) - from + 1) }, (_, n) => from + n)
+        .filter((seq) => !it.gaps.has(seq))
+        .slice(0, 16)
+        .map((seq) => ({ seq, at: Date.now(), event: undefined })),
     listen: () => new AsyncDisposableStack(),
   };
   return Object.assign(it, { stream });

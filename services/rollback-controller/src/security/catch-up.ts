@@ -97,15 +97,25 @@ export class CatchUp implements AsyncDisposable {
       if (batch.length > 0) this.#store(this.#mark, recorded, batch, since);
       batch = [];
     };
-    while (seq < end.seq && !this.#stopped) {
-      const stored = await this.#options.stream.next(seq + 1);
-      if (stored === undefined) break;
+    for await (const stored of this.#from(seq + 1, end.seq)) {
       if (stored.at >= since && !(await this.#options.act(stored))) break;
       seq = stored.seq;
       batch.push(stored);
       if (batch.length >= BATCH) store();
     }
     store();
+  }
+
+  async *#from(first: number, last: number): AsyncGenerator<StoredReuse> {
+    for (let from = first; from <= last; ) {
+      const found = await this.#options.stream.batch(from, last);
+      for (const stored of found) {
+        if (this.#stopped) return;
+        yield stored;
+        from = stored.seq + 1;
+      }
+      if (found.length === 0) return;
+    }
   }
 
   /** Whichever controller moves the mark has the events audited. */

@@ -1,31 +1,24 @@
 import { randomUUID } from "node:crypto";
-import {
-  type CalibrationEvent,
-  type ClearingEvent,
-  isScbeError,
-  ScbeError,
-  SUBJECTS,
-  type TrustDocument,
-  trustIn,
-} from "@scbe/contracts";
-import type { Bus, Clock, TrustFollower } from "@scbe/service-kit";
+import { type ErrorCode, isScbeError, ScbeError, type TrustDocument, trustIn } from "@scbe/contracts";
+import type { Clock, TrustFollower } from "@scbe/service-kit";
 import { showTrustRow } from "../domain/show-trust.ts";
 import type { TrustBody } from "../domain/trust-body.ts";
-import { trustWords } from "../domain/trust-words.ts";
+import { type TrustWord, trustWords } from "../domain/trust-words.ts";
 import type { Audit } from "../ports.ts";
 import { hasApplied } from "./has-applied.ts";
 import type { TrustPort } from "./trust-port.ts";
+import type { WordOutbox } from "./word-outbox.ts";
 
 export interface TrustDeskOptions {
-  readonly bus: Pick<Bus, "publishAcknowledged">;
+  readonly outbox: Pick<WordOutbox, "keep" | "acknowledged">;
   readonly follower: Pick<TrustFollower, "document" | "isHeard" | "note" | "onChange">;
   readonly audit: Pick<Audit, "append">;
   readonly clock: Pick<Clock, "now">;
 }
 
-/** For each event, until the stream has it. */
-const PUBLISH_TIMEOUT_MS = 2000;
-/** Until the scorer has applied it, and this controller has heard so. */
+/** Latches that an answer names. */
+const SAID_MAX = 8;
+/** From when a word is kept until the scorer has applied it, and this controller has heard so. */
 const APPLIED_WITHIN_MS = 3000;
 
 /** Where persons speak of trust. What they say is an event like any other: the stream alone says what the state is. */
@@ -53,51 +46,48 @@ export class TrustDesk implements TrustPort {
     const before = this.document;
     if (word.clears !== undefined) assertStands(before, word.provider, word.clears);
     const events = trustWords(word, { by, at: clock.now(), newId: randomUUID });
-    const seq = await this.#publish(events).catch((error: unknown) => {
-      this.#audit(word, { by, before, isApplied: false });
-      throw error;
-    });
-    const isApplied = await this.#applied(before, seq);
-    this.#audit(word, { by, before, isApplied });
-    return { isApplied };
-  }
-
-  /** @returns the number of the last one in the stream */
-  async #publish(events: readonly (CalibrationEvent | ClearingEvent)[]): Promise<number> {
-    let last = 0;
-    for (const event of events) last = await this.#publishOne(event);
-    return last;
-  }
-
-  async #publishOne(event: CalibrationEvent | ClearingEvent): Promise<number> {
-    const options = { id: event.id, timeoutMs: PUBLISH_TIMEOUT_MS };
     try {
-      const bytes = Buffer.from(JSON.stringify(event));
-      return (await this.#options.bus.publishAcknowledged(SUBJECTS.trustWord, bytes, options)).seq;
-    } catch (cause) {
-      if (!isScbeError(cause)) throw cause;
-      const says = `the trust stream has not acknowledged the ${event.kind} (${cause.code}); see whether it came about, then say it again`;
-      throw new ScbeError("NOT_READY", says, { cause });
+      const isApplied = await this.#tell(events, before);
+      this.#audit(word, { by, before, came: isApplied ? "applied" : "kept" });
+      return { isApplied };
+    } catch (error) {
+      this.#audit(word, { by, before, came: isScbeError(error) ? error.code : "INTERNAL" });
+      throw error;
     }
   }
 
-  async #applied(before: TrustDocument | undefined, seq: number): Promise<boolean> {
+  /**
+   * @returns true when they are in force; false: they are kept, and will be
+   * @throws ScbeError what keeping them throws; CONFLICT when the scorer refuses one
+   */
+  async #tell(words: readonly TrustWord[], before: TrustDocument | undefined): Promise<boolean> {
+    const { outbox } = this.#options;
+    await outbox.keep(words);
+    const timeUp = new AbortController();
+    const timer = setTimeout(() => timeUp.abort(), APPLIED_WITHIN_MS);
+    try {
+      const seq = await outbox.acknowledged(words, timeUp.signal);
+      return seq !== undefined && (await this.#applied(before, seq, timeUp.signal));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #applied(before: TrustDocument | undefined, seq: number, until: AbortSignal): Promise<boolean> {
     const { follower } = this.#options;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const look = (): void => {
       if (hasApplied(seq, { held: follower.document, before })) resolve(true);
     };
     using _following = follower.onChange(look);
-    const timer = setTimeout(resolve, APPLIED_WITHIN_MS, false);
+    const onTimeUp = (): void => resolve(false);
+    until.addEventListener("abort", onTimeUp, { once: true });
     look();
-    try {
-      return await promise;
-    } finally {
-      clearTimeout(timer);
-    }
+    if (until.aborted) onTimeUp();
+    return await promise;
   }
 
-  #audit({ provider, reason, trust_score, clears }: TrustBody, { by, before, isApplied }: Spoken): void {
+  #audit({ provider, reason, trust_score, clears }: TrustBody, { by, before, came }: Spoken): void {
     const { audit, clock } = this.#options;
     const at = clock.now();
     const said = {
@@ -107,7 +97,10 @@ export class TrustDesk implements TrustPort {
     audit.append({
       ...{ at, action: "trust", by, reason },
       before: showTrustRow(before, provider, at),
-      after: isApplied ? showTrustRow(this.document, provider, at) : { provider, ...said, applied: false },
+      after:
+        came === "applied"
+          ? showTrustRow(this.document, provider, at)
+          : { provider, ...said, applied: false, ...(came === "kept" ? { kept: true } : { failed: came }) },
     });
   }
 }
@@ -115,16 +108,27 @@ export class TrustDesk implements TrustPort {
 interface Spoken {
   readonly by: string;
   readonly before: TrustDocument | undefined;
-  readonly isApplied: boolean;
+  /** `applied` in time; `kept`, and not known to be applied; or the code with which it failed. */
+  readonly came: "applied" | "kept" | ErrorCode;
 }
 
 /** @throws ScbeError CONFLICT, NOT_READY */
 function assertStands(document: TrustDocument | undefined, provider: string, clears: string): void {
   if (document === undefined)
     throw new ScbeError("NOT_READY", "no trust scorer has been heard of, so it is not known what stands");
-  const { latch } = trustIn(document, provider);
-  if (latch === null) throw new ScbeError("CONFLICT", `no latch of ${provider} stands`);
-  if (latch.event === clears) return;
-  const { cause, event } = latch;
-  throw new ScbeError("CONFLICT", `another latch of ${provider} stands: event ${event}, cause ${cause}`);
+  const { latch, reuse, tellers } = trustIn(document, provider);
+  const own = Object.entries(tellers).flatMap(([teller, row]) =>
+    row.latch === null ? [] : [{ event: row.latch.event, says: `event ${row.latch.event} of ${teller}` }],
+  );
+  const all = [
+    ...(latch === null
+      ? []
+      : [{ event: latch.event, says: `event ${latch.event}, cause ${latch.cause}, for all` }]),
+    ...(reuse === null ? [] : [{ event: reuse.event, says: `event ${reuse.event} of a replay guard` }]),
+    ...own,
+  ];
+  if (all.length === 0) throw new ScbeError("CONFLICT", `no latch of ${provider} stands`);
+  if (all.some(({ event }) => event === clears)) return;
+  const says = all.slice(0, SAID_MAX).map((it) => it.says);
+  throw new ScbeError("CONFLICT", `other latches of ${provider} stand: ${says.join("; ")}`);
 }

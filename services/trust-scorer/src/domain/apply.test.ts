@@ -1,42 +1,60 @@
 import {
   type OutcomeResult,
+  RECENT_IDS_MAX,
   STORES,
   type TrustEvent,
   trustIn,
   trustScore,
   trustShare,
 } from "@scbe/contracts";
+import { TRUST_DOCUMENT_BYTES_MAX } from "@scbe/service-kit";
 import { describe, expect, test } from "vitest";
-import { CREATED, eventOf, OPENAI, type Plot, replay, START, times, told } from "../../test/trust-story.ts";
+import {
+  CREATED,
+  eventOf,
+  idOf,
+  OPENAI,
+  type Plot,
+  replay,
+  rowOf,
+  START,
+  times,
+  told,
+} from "../../test/trust-story.ts";
 import { apply, type StoredEvent } from "./apply.ts";
 import { W_AFTER_EXCLUSION } from "./count-outcome.ts";
+import { ROWS_MAX } from "./tellers.ts";
 import {
   emptyTrust,
   encodeTrust,
   onStream,
-  RECENT_IDS_MAX,
   readTrust,
   TRUST_DEFAULTS,
+  type TrustState,
 } from "./trust-state.ts";
 import { WEIGHTS } from "./weights.ts";
 
 const of = (story: readonly StoredEvent[]) => trustIn(replay(story), OPENAI);
+const row = (story: readonly StoredEvent[]) => rowOf(replay(story));
 const failures = (count: number, ms = 0) => times(count, [ms, "timeout"] as const);
 const calibrated = (ms: number, score: number): readonly [number, Plot] => [
   ms,
   { kind: "calibration", score },
 ];
 
+const rowsIn = (state: TrustState): number =>
+  Object.values(state.providers).reduce((sum, { tellers }) => sum + Object.keys(tellers).length, 0);
+
 describe("quality", () => {
   test("five failures exclude, four do not, nor four more after a clean past has worn the first off", () => {
-    expect(of(told(...failures(4)))).toMatchObject({ exclusion: null, samples: 4 });
-    expect(of(told(...failures(5))).exclusion).toEqual({ since: START, until: START + 30_000 });
+    expect(row(told(...failures(4)))).toMatchObject({ exclusion: null, samples: 4 });
+    expect(row(told(...failures(5))).exclusion).toEqual({ since: START, until: START + 30_000 });
     const worn = times(1700, [0, "ok"] as const);
-    expect(of(told(...failures(4), ...worn, ...failures(4))).exclusion).toBeNull();
+    expect(row(told(...failures(4), ...worn, ...failures(4))).exclusion).toBeNull();
   });
 
   test("a long clean past is no credit", () => {
-    expect(of(told(...times(3000, [0, "ok"] as const), ...failures(5))).exclusions).toBe(1);
+    expect(row(told(...times(3000, [0, "ok"] as const), ...failures(5))).exclusions).toBe(1);
   });
 
   test("who comes back is excluded again by three failures, for twice as long, and so on up to five minutes", () => {
@@ -44,12 +62,12 @@ describe("quality", () => {
     const plots: (readonly [number, OutcomeResult])[] = failures(5);
     const lasted: number[] = [];
     for (let n = 1; n <= 12; n += 1) {
-      const { exclusions, exclusion } = of(told(...plots));
+      const { exclusions, exclusion } = row(told(...plots));
       expect(exclusions).toBe(n);
       lasted.push(((exclusion?.until ?? 0) - (exclusion?.since ?? 0)) / 1000);
       ms = (exclusion?.until ?? 0) - START;
       plots.push(...failures(2, ms));
-      expect(of(told(...plots)).exclusions).toBe(n);
+      expect(row(told(...plots)).exclusions).toBe(n);
       plots.push(...failures(1, ms));
     }
     expect(lasted).toEqual([30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 300, 300]);
@@ -58,8 +76,8 @@ describe("quality", () => {
   test("what was sent before the way back was open counts nothing when it comes", () => {
     const late: Plot = { kind: "outcome", result: "timeout", latency_ms: 60_000 };
     const story = [...failures(5), ...times(20, [60_000, late] as const)];
-    expect(of(told(...story))).toMatchObject({ exclusions: 1, samples: 5, w: W_AFTER_EXCLUSION });
-    expect(of(told(...story, ...failures(3, 90_000))).exclusions).toBe(2);
+    expect(row(told(...story))).toMatchObject({ exclusions: 1, samples: 5, w: W_AFTER_EXCLUSION });
+    expect(row(told(...story, ...failures(3, 90_000))).exclusions).toBe(2);
   });
 
   test.each(["no_responders", "busy", "refused"] as const)("%s says nothing of a provider", (result) => {
@@ -78,8 +96,7 @@ describe("a person's word", () => {
     const trust = of(told(...failures(5), calibrated(1000, 0.95)));
     expect([trustScore(trust, START + 1000), trustShare(trust, START + 1000)]).toEqual([0.95, 100]);
     expect(trust).toMatchObject({
-      exclusions: 0,
-      exclusion: null,
+      tellers: { orchestrator: { exclusions: 0, exclusion: null } },
       calibration: { score: 0.95, reason: "looked at it", by: "ana", at: START + 1000 },
     });
   });
@@ -93,7 +110,9 @@ describe("a person's word", () => {
 
   test("on quality leaves a latch as it is", () => {
     const latched = of(told([0, { kind: "integrity", cause: "nonce_reuse" }], calibrated(1, 1)));
-    expect(latched.latch).toEqual({ cause: "nonce_reuse", since: START, event: expect.any(String) });
+    expect(latched.latch).toEqual({
+      ...{ cause: "nonce_reuse", since: START, event: expect.any(String), n: 1, tellers: [] },
+    });
     expect(trustScore(latched, START + 2)).toBe(0);
   });
 
@@ -116,7 +135,8 @@ describe("the stream", () => {
     const moved = onStream(before, "2027-02-01T00:00:00Z");
     const event = eventOf({ kind: "outcome", result: "timeout" }, 99);
     const after = apply(moved, { seq: 1, at: START + 1, event }, TRUST_DEFAULTS);
-    expect(trustIn(after, OPENAI)).toMatchObject({ exclusions: 1, latch: { cause: "nonce_reuse" } });
+    expect(rowOf(after).exclusions).toBe(1);
+    expect(trustIn(after, OPENAI).latch).toMatchObject({ cause: "nonce_reuse" });
   });
 
   test("names at most 64 providers; events of others pass by", () => {
@@ -130,28 +150,73 @@ describe("the stream", () => {
     expect(readTrust(Buffer.from(JSON.stringify(state)))).toEqual(state);
   });
 
-  test("makes no state that is too large for its place, whatever the names, ids and words of 64 providers are", () => {
+  test("makes no state and no document that is too large for its place, whatever names, ids and words 64 providers and their tellers have", () => {
     let state = emptyTrust(CREATED);
+    let id = 0;
     const put = (event: TrustEvent): void => {
-      state = apply(state, { seq: state.stream.seq + 1, at: START, event }, TRUST_DEFAULTS);
+      id += 1;
+      const long = event.kind === "integrity" && event.cause === "nonce_reuse" ? "i".repeat(40) : "";
+      const stored = { ...event, id: `${long}${idOf(id)}`.slice(0, 64) } as TrustEvent;
+      state = apply(state, { seq: state.stream.seq + 1, at: 9e15, event: stored }, TRUST_DEFAULTS);
     };
+    const name = (letter: string, n: number) => `${letter.repeat(61)}${100 + n}`;
+    const word = { reason: "\u0001".repeat(500), by: "\u0001".repeat(128) };
     for (let n = 0; n < 64; n += 1) {
-      const provider = `${"p".repeat(61)}${100 + n}`;
-      const word = { reason: "\u0001".repeat(500), by: "\u0001".repeat(128) };
-      for (let id = 0; id < RECENT_IDS_MAX; id += 1) {
-        const event = eventOf({ kind: "integrity", cause: "bound_response_fails" }, id, provider);
-        put({ ...event, id: `${"i".repeat(61)}${100 + id}` } as TrustEvent);
+      const provider = name("p", n);
+      for (let more = 0; more < RECENT_IDS_MAX; more += 1) {
+        put(eventOf({ kind: "integrity", cause: "nonce_reuse" }, 0, provider));
+        for (let teller = 0; teller < 5; teller += 1) {
+          const result = more % 2 === 0 ? "timeout" : "ok";
+          put(
+            eventOf(
+              { kind: "outcome", result, count: result === "ok" ? 9999 : 1 },
+              0,
+              provider,
+              name("t", teller),
+            ),
+          );
+        }
       }
-      put({ ...eventOf({ kind: "calibration", score: 0 }, n, provider), ...word } as TrustEvent);
+      for (let teller = 0; teller < 5; teller += 1)
+        put(eventOf({ kind: "integrity", cause: "bound_response_fails" }, 0, provider, name("t", teller)));
+      put({ ...eventOf({ kind: "calibration", score: 0 }, 0, provider), ...word } as TrustEvent);
     }
     expect(Object.keys(state.providers)).toHaveLength(64);
+    expect(rowsIn(state)).toBe(ROWS_MAX);
     expect(encodeTrust(state).length).toBeLessThan(STORES.trust.maxValueBytes);
+    expect(encodeTrust({ ...state, recent: {} }).length).toBeLessThan(TRUST_DOCUMENT_BYTES_MAX);
+    expect(readTrust(encodeTrust(state))).toEqual(state);
+  });
+
+  test("forgets rows without evidence first where there are too many, then the one that was silent for longest, and never a latch for all", () => {
+    const providers = Array.from({ length: 4 }, (_, n) => `p${n}`);
+    let state = emptyTrust(CREATED);
+    const put = (plot: Plot, provider: string, teller: string): void => {
+      const seq = state.stream.seq + 1;
+      const event = eventOf(plot, seq, provider, teller);
+      state = apply(state, { seq, at: START + seq, event }, TRUST_DEFAULTS);
+    };
+    const timeout: Plot = { kind: "outcome", result: "timeout" };
+    put({ kind: "integrity", cause: "bound_response_fails" }, "p0", "a");
+    put({ kind: "integrity", cause: "bound_response_fails" }, "p0", "b");
+    expect(trustIn(state, "p0").latch).toMatchObject({ tellers: ["a", "b"] });
+    put(timeout, "p1", "failed");
+    for (let n = 0; n < ROWS_MAX; n += 1)
+      put({ kind: "outcome", result: "ok" }, providers[n % 4] ?? "", `clean-${n}`);
+    expect(rowsIn(state)).toBe(ROWS_MAX);
+    expect(rowOf(state, "p1", "failed").w).toBe(1.609);
+    expect(rowOf(state, "p0", "clean-0").samples).toBe(0);
+    for (let n = 0; n < ROWS_MAX; n += 1) put(timeout, providers[n % 4] ?? "", `bad-${n}`);
+    expect(rowsIn(state)).toBe(ROWS_MAX);
+    expect(rowOf(state, "p1", "failed").samples).toBe(0);
+    expect(Object.keys(state.recent)).toHaveLength(ROWS_MAX);
+    expect(trustIn(state, "p0").latch).toMatchObject({ tellers: ["a", "b"] });
   });
 
   test("of 50,000 events loses none, and the state stays small", () => {
     const plots = Array.from({ length: 50_000 }, (_, n) => [n, n % 400 === 0 ? "timeout" : "ok"] as const);
     const state = replay(told(...plots));
-    expect(trustIn(state, OPENAI).samples).toBe(50_000);
+    expect(rowOf(state).samples).toBe(50_000);
     expect(JSON.stringify(state).length).toBeLessThan(8000);
   });
 

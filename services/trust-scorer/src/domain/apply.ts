@@ -1,8 +1,18 @@
-import { CONTROL_PROVIDERS_MAX, type ProviderTrust, type TrustEvent, trustIn } from "@scbe/contracts";
+import {
+  CONTROL_PROVIDERS_MAX,
+  type ProviderTrust,
+  RECENT_IDS_MAX,
+  startingEvidence,
+  type TellerTrust,
+  type TrustEvent,
+  tellerIn,
+  trustIn,
+} from "@scbe/contracts";
 import { calibrate } from "./calibrate.ts";
 import { countOutcome } from "./count-outcome.ts";
-import { clearLatch, latch } from "./latch.ts";
-import { RECENT_IDS_MAX, type TrustConfig, type TrustState } from "./trust-state.ts";
+import { clearLatch, latchByReuse, latchByTeller } from "./latch.ts";
+import { withRoom } from "./tellers.ts";
+import { rememberedAs, rememberedId, type TrustConfig, type TrustState } from "./trust-state.ts";
 import { WEIGHTS } from "./weights.ts";
 
 /** An event as the stream has it. */
@@ -16,19 +26,27 @@ export interface StoredEvent {
 
 /**
  * The state after one event of the stream: the same for the same arguments, whoever applies it and whenever. A number that is not above the last
- * one changes nothing; an event that was there already, only the place in the stream.
+ * one changes nothing; an event that was there already, only the place in the stream. What a teller tells changes its own row alone, and what all hold once enough
+ * rows agree.
  */
 export function apply(state: TrustState, stored: StoredEvent, config: TrustConfig): TrustState {
   if (stored.seq <= state.stream.seq) return state;
   const placed = { ...state, stream: { ...state.stream, seq: stored.seq } };
-  const { provider, id } = stored.event;
-  const recent = Object.hasOwn(state.recent, provider) ? (state.recent[provider] ?? []) : [];
+  const { event } = stored;
+  const { provider } = event;
+  const teller = "teller" in event ? event.teller : undefined;
+  const key = rememberedAs(provider, teller);
+  const recent = Object.hasOwn(state.recent, key) ? (state.recent[key] ?? []) : [];
+  const id = rememberedId(event.id);
   if (recent.includes(id) || !hasRoom(state, provider)) return placed;
-  return {
+  const before = trustIn(state, provider);
+  const applied = {
     ...placed,
-    providers: { ...state.providers, [provider]: change(trustIn(state, provider), stored, config) },
-    recent: { ...state.recent, [provider]: [...recent, id].slice(-RECENT_IDS_MAX) },
+    providers: { ...state.providers, [provider]: change(before, stored, config) },
+    recent: { ...state.recent, [key]: [...recent, id].slice(-RECENT_IDS_MAX) },
   };
+  const isNewRow = teller !== undefined && tellerIn(before, teller) === undefined;
+  return isNewRow ? withRoom(applied, { provider, teller }) : applied;
 }
 
 function hasRoom({ providers }: TrustState, provider: string): boolean {
@@ -37,9 +55,16 @@ function hasRoom({ providers }: TrustState, provider: string): boolean {
 
 function change(trust: ProviderTrust, { event, at }: StoredEvent, config: TrustConfig): ProviderTrust {
   switch (event.kind) {
-    case "outcome":
-    case "integrity":
-      return weigh(trust, { event, at }, config);
+    case "outcome": {
+      const { teller } = event;
+      const row = countOutcome(rowOf(trust, teller, at), outcomeOf(trust, event, at), config);
+      return { ...trust, tellers: { ...trust.tellers, [teller]: row } };
+    }
+    case "integrity": {
+      if (event.cause === "nonce_reuse") return latchByReuse(trust, event, at);
+      const { teller } = event;
+      return latchByTeller(trust, { teller, row: rowOf(trust, teller, at), event, at });
+    }
     case "calibration":
       return calibrate(trust, event, at);
     case "clearing":
@@ -47,16 +72,16 @@ function change(trust: ProviderTrust, { event, at }: StoredEvent, config: TrustC
   }
 }
 
-function weigh(
-  trust: ProviderTrust,
-  { event, at }: { readonly event: TrustEvent & { kind: "outcome" | "integrity" }; readonly at: number },
-  config: TrustConfig,
-): ProviderTrust {
-  const cause = event.kind === "outcome" ? event.result : event.cause;
-  const { latency_ms: latencyMs, count } = event.kind === "outcome" ? event : NO_OUTCOME;
-  const weight = WEIGHTS[cause];
-  if ("integrity" in weight) return latch(trust, { cause, event: event.id, at });
-  return countOutcome(trust, { weight: weight.quality, count, at, latencyMs }, config);
+/** The teller's row, with its last report at `at`. */
+function rowOf(trust: ProviderTrust, teller: string, at: number): TellerTrust {
+  const known = tellerIn(trust, teller);
+  if (known !== undefined) return { ...known, at };
+  return { w: startingEvidence(trust), samples: 0, exclusions: 0, exclusion: null, latch: null, at };
 }
 
-const NO_OUTCOME = { latency_ms: 0, count: 1 };
+function outcomeOf(trust: ProviderTrust, event: TrustEvent & { kind: "outcome" }, at: number) {
+  const { result, count, latency_ms: latencyMs } = event;
+  // While a person has taken the provider out, nothing counts until the next word.
+  const weight = trust.calibration?.score === 0 ? 0 : WEIGHTS[result];
+  return { weight, count, at, latencyMs };
+}

@@ -1,17 +1,19 @@
-import { type CalibrationEvent, type ProviderTrust, TRUST_LIMIT } from "@scbe/contracts";
-import { roundEvidence } from "./count-outcome.ts";
+import { type CalibrationEvent, type ProviderTrust, startingEvidence } from "@scbe/contracts";
 
 /**
- * With the quality that a person gives it. 0 takes it out until a person says otherwise; anything above brings it back at once, in full, and forgives
- * former exclusions. A latch stays as it is.
+ * With the quality that a person gives it, for all tellers. 0 takes it out until a person says otherwise; anything above brings it back at once, in full, and
+ * forgives former exclusions. Latches stay as they are.
  */
 export function calibrate(
   trust: ProviderTrust,
   { score, reason, by }: CalibrationEvent,
   at: number,
 ): ProviderTrust {
-  const w = roundEvidence((1 - score) * TRUST_LIMIT);
-  const calibrated = { ...trust, w, calibration: { score, reason, by, at } };
-  if (w >= TRUST_LIMIT) return { ...calibrated, exclusion: { since: at, until: null } };
-  return { ...calibrated, exclusions: 0, exclusion: null };
+  const calibrated = { ...trust, calibration: { score, reason, by, at } };
+  if (score === 0) return calibrated;
+  const w = startingEvidence(calibrated);
+  const rows = Object.entries(trust.tellers).map(
+    ([teller, row]) => [teller, { ...row, w, exclusions: 0, exclusion: null }] as const,
+  );
+  return { ...calibrated, tellers: Object.fromEntries(rows) };
 }

@@ -1,4 +1,4 @@
-import { providerOf, SUBJECTS, TrustEvent } from "@scbe/contracts";
+import { namesIn, readMessage, TRUST_WORD_BYTES_MAX, TrustEvent } from "@scbe/contracts";
 
 /** Characters of an event's id. What its senders draw is far shorter; the ids that are remembered have to fit into one value of the bucket. */
 const ID_MAX = 64;
@@ -11,13 +11,13 @@ export interface TrustMessage {
 
 /**
  * The event that a message is, or `undefined` when it may not stand there. The bus lets only some publish on a subject, so the subject says who
- * spoke: clients of what became of requests to the provider that it names, the scorer itself of nonces, the controller of persons' words.
+ * spoke: the teller that it names of what became of requests to the provider that it names, the scorer itself of nonces, the controller of persons' words.
  */
 export function readEvent(
   { subject, data }: TrustMessage,
   providers: ReadonlySet<string>,
 ): TrustEvent | undefined {
-  const event = parse(data);
+  const event = readMessage(data, TrustEvent, TRUST_WORD_BYTES_MAX);
   if (event === undefined || !providers.has(event.provider) || event.id.length > ID_MAX) return undefined;
   return mayStand(event, subject) ? event : undefined;
 }
@@ -25,19 +25,17 @@ export function readEvent(
 function mayStand(event: TrustEvent, subject: string): boolean {
   switch (event.kind) {
     case "outcome":
-      return providerOf("outcome", subject) === event.provider;
+      return isTold(event, subject);
     case "integrity":
-      return providerOf(event.cause === "nonce_reuse" ? "trustReuse" : "outcome", subject) === event.provider;
+      if (event.cause === "nonce_reuse") return namesIn("trustReuse", subject)?.provider === event.provider;
+      return isTold(event, subject);
     case "calibration":
     case "clearing":
-      return subject === SUBJECTS.trustWord;
+      return namesIn("trustWord", subject) !== undefined;
   }
 }
 
-function parse(data: Uint8Array): TrustEvent | undefined {
-  try {
-    return TrustEvent.parse(JSON.parse(Buffer.from(data).toString("utf8")));
-  } catch {
-    return undefined;
-  }
+function isTold(event: { readonly teller: string; readonly provider: string }, subject: string): boolean {
+  const names = namesIn("outcome", subject);
+  return names?.user === event.teller && names.provider === event.provider;
 }

@@ -1,8 +1,8 @@
-import { CONTROL_PROVIDERS_MAX, Name, NonceReuseEvent, TrustDocument } from "@scbe/contracts";
+import { RECENT_IDS_MAX, TrustDocument } from "@scbe/contracts";
 import { z } from "zod";
 
-/** Ids of each provider's newest events that are remembered. The stream drops a second message of the same id for minutes, before this. */
-export const RECENT_IDS_MAX = 96;
+/** Characters of an id by which it is known again. */
+const ID_CHARS = 12;
 
 /** How long a provider stays out. */
 export interface TrustConfig {
@@ -17,12 +17,20 @@ export const TRUST_DEFAULTS: TrustConfig = { exclusionMs: 30_000, exclusionMsMax
 /** Everything that the scorer knows: what its readers get, and the ids by which it knows an event again. */
 export const TrustState = z.strictObject({
   ...TrustDocument.shape,
-  /** By provider, oldest first. */
-  recent: z
-    .record(Name, z.array(NonceReuseEvent.shape.id).max(RECENT_IDS_MAX))
-    .refine((it) => Object.keys(it).length <= CONTROL_PROVIDERS_MAX, "names too many providers"),
+  /** Ends of ids by {@link rememberedAs}, oldest first. */
+  recent: z.record(z.string().max(129), z.array(z.string().max(ID_CHARS)).max(RECENT_IDS_MAX)),
 });
 export type TrustState = z.infer<typeof TrustState>;
+
+/** Where ids are remembered: each teller's for itself, so that none can push out or anticipate another's. No name has a slash. */
+export function rememberedAs(provider: string, teller: string | undefined): string {
+  return teller === undefined ? provider : `${teller}/${provider}`;
+}
+
+/** By what an id is known again: its end, which its sender has drawn at random. Ids may be long, and the state must fit into one value of the bucket. */
+export function rememberedId(id: string): string {
+  return id.slice(-ID_CHARS);
+}
 
 /** The state before the first message of a stream that was made at `created`. */
 export function emptyTrust(created: string): TrustState {
@@ -32,6 +40,11 @@ export function emptyTrust(created: string): TrustState {
 /** The state for the stream that was made at `created`. In another one than before everything is new, and what is known stands. */
 export function onStream(state: TrustState, created: string): TrustState {
   return state.stream.created === created ? state : { ...state, stream: { created, seq: 0 } };
+}
+
+/** With everything up to that number applied. */
+export function upTo(state: TrustState, seq: number): TrustState {
+  return seq === state.stream.seq ? state : { ...state, stream: { ...state.stream, seq } };
 }
 
 /** What readers get. */

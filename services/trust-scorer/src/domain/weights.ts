@@ -1,19 +1,15 @@
-import type { TrustSignal } from "@scbe/contracts";
-
-/** What one signal does: it adds evidence to the ledger of quality, or latches the ledger of integrity. */
-export type Weight = { readonly quality: number } | { readonly integrity: "latch" };
+import type { OutcomeResult } from "@scbe/contracts";
 
 /**
  * How much likelier an outcome is at a provider that fails 0.5 % of its requests than at one that fails 0.1 %: ln(p1 / p0) for a failure,
  * ln((1 - p1) / (1 - p0)) for a success. The canary weighs by the same two.
  */
-const FAILURE: Weight = { quality: 1.609 };
-const SUCCESS: Weight = { quality: -0.00401 };
-const NOTHING: Weight = { quality: 0 };
-const LATCH: Weight = { integrity: "latch" };
+const FAILURE = 1.609;
+const SUCCESS = -0.00401;
+const NOTHING = 0;
 
-/** What everything weighs. */
-export const WEIGHTS: Readonly<Record<TrustSignal, Weight>> = {
+/** How much evidence against its quality each outcome is. */
+export const WEIGHTS: Readonly<Record<OutcomeResult, number>> = {
   ok: SUCCESS,
   provider_error: FAILURE,
   timeout: FAILURE,
@@ -29,6 +25,4 @@ export const WEIGHTS: Readonly<Record<TrustSignal, Weight>> = {
   schema: FAILURE,
   size: FAILURE,
   latency: FAILURE,
-  bound_response_fails: LATCH,
-  nonce_reuse: LATCH,
 };

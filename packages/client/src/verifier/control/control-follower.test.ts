@@ -1,4 +1,4 @@
-import type { LeaseAnswer } from "@scbe/contracts";
+import { type LeaseAnswer, writeMessage } from "@scbe/contracts";
 import { encodeControl, sign, signControl } from "@scbe/envelope/control";
 import { type Clock, Registry, systemClock } from "@scbe/service-kit";
 import {
@@ -26,7 +26,9 @@ afterAll(() => nats?.[Symbol.asyncDispose]());
 
 const LEASE_MS = 400;
 
-type Options = Partial<Pick<ControlFollowerOptions, "stalePolicy" | "stateDir" | "clock" | "leaseMs">> & {
+type Options = Partial<
+  Pick<ControlFollowerOptions, "stalePolicy" | "stateDir" | "clock" | "leaseMs" | "fallbackAllowed">
+> & {
   readonly on?: SecuredNats;
   /** The port that it connects to. */
   readonly port?: number;
@@ -48,6 +50,7 @@ async function follow(controller: TestController, options: Options = {}) {
       publicKey: controller.publicKey,
       leaseMs: LEASE_MS,
       stalePolicy: "hold",
+      fallbackAllowed: false,
       ...more,
     }),
   );
@@ -102,9 +105,21 @@ describe("at its start a process is not ready", () => {
     await using bare = await startSecuredNats({ provisioned: false });
     await using it = await both({ on: bare });
     expect(it.permits()).toBe(true);
-    expect(it.controller.asked[0]).toMatchObject({ held: null, name: "gateway-openai" });
+    expect(it.controller.asked[0]).toMatchObject({ held: null });
   });
 });
+
+test.each([true, false])(
+  "each question for a lease says whether this process may send unsealed: %s",
+  async (allowed) => {
+    await using it = await both({ fallbackAllowed: allowed });
+    await it.controller.kill();
+    await eventually(() => it.controller.asked.length > 1);
+    expect(it.controller.asked.map(({ fallback }) => fallback)).toEqual(
+      it.controller.asked.map(() => allowed),
+    );
+  },
+);
 
 describe("a document is obeyed", () => {
   test("that is broadcast, and every change of it", async () => {
@@ -143,6 +158,22 @@ describe("a document is obeyed", () => {
     await it.controller.store(encodeControl(it.controller.sign(killing(KILL))));
     await eventually(() => !it.permits());
   });
+});
+
+test("a controller that names an older document gets the newer one with the next question, and is asked without it after one that it did not take", async () => {
+  await using it = await both();
+  const older = it.controller.document;
+  const newer = await it.controller.kill();
+  await eventually(() => it.generation() === newer.state.generation);
+  it.controller.document = older;
+  it.controller.tamper = (answer, { state }) => (state === undefined ? writeMessage(answer) : undefined);
+  const before = it.controller.asked.length;
+  const handedBack = () => it.controller.asked.slice(before).map(({ state }) => state?.signature);
+  // Asked once more with the same nonce where no answer comes: the second question is the first one.
+  const changes = () => handedBack().filter((signature, n, all) => signature !== all[n - 1]);
+  await eventually(() => changes().length >= 4, { timeoutMs: 15_000 });
+  expect(new Set(handedBack())).toEqual(new Set([undefined, newer.signed.signature]));
+  expect(it.permits()).toBe(false);
 });
 
 describe("a controller that falls silent", () => {
@@ -223,7 +254,8 @@ describe("what was recorded and is played back changes nothing", () => {
     await play();
     expect([it.permits(), it.generation()]).toEqual([false, recorded[3]?.state.generation]);
     expect(await it.documents("applied")).toBe(4);
-    expect(await it.documents("old")).toBe(7);
+    // Answers for leases may have brought more of them.
+    expect(await it.documents("old")).toBeGreaterThanOrEqual(7);
   });
 
   test("of leases: an answer to another question is none, and the lease ends", async () => {
@@ -239,7 +271,7 @@ describe("what was recorded and is played back changes nothing", () => {
     let before: Uint8Array | undefined;
     it.controller.tamper = (answer) => {
       const delayed = before;
-      before = Buffer.from(JSON.stringify(answer));
+      before = writeMessage(answer);
       return delayed;
     };
     await eventually(() => !it.permits());
@@ -264,15 +296,14 @@ test("documents that are none of the controller's, or not of its kind, are ignor
   for (const bytes of [
     encodeControl(signControl(killed, createIdentity())),
     encodeControl(signControl({ ...killed, env: "prod" }, it.controller.identity)),
-    Buffer.from(JSON.stringify({ v: 1, ...sign("lease", "dev", killed, it.controller.identity) })),
-    Buffer.from(JSON.stringify({ v: 1, ...sign("chaos", "dev", killed, it.controller.identity) })),
+    writeMessage({ v: 1, ...sign("lease", "dev", killed, it.controller.identity) }),
     Buffer.alloc(200_000, 0x20),
     new Uint8Array(0),
   ]) {
     await it.controller.broadcast(bytes);
   }
   await it.host.bus.flush();
-  expect(await it.documents("refused")).toBe(6);
+  expect(await it.documents("refused")).toBe(5);
   await it.controller.broadcast(
     encodeControl(signControl({ ...killed, generation: 1 }, it.controller.identity)),
   );
@@ -284,8 +315,7 @@ test("documents that are none of the controller's, or not of its kind, are ignor
 describe("an answer for a lease counts only", () => {
   const lying = async (lie: (answer: LeaseAnswer, it: TestController, nonce: string) => object) => {
     const it = await both({ stalePolicy: "refuse" });
-    it.controller.tamper = (answer, { nonce }) =>
-      Buffer.from(JSON.stringify(lie(answer, it.controller, nonce)));
+    it.controller.tamper = (answer, { nonce }) => writeMessage(lie(answer, it.controller, nonce));
     return it;
   };
 

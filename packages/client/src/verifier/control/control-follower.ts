@@ -1,7 +1,15 @@
-import { BUCKETS, type Environment, KV_KEYS, SUBJECTS } from "@scbe/contracts";
+import { type Environment, type HeldGeneration, SUBJECTS, subjectOf } from "@scbe/contracts";
 import type { Phase } from "@scbe/envelope";
 import type { ControlDocument } from "@scbe/envelope/control";
-import { type Bus, type Clock, type Logger, LookUp, type Readiness, type Registry } from "@scbe/service-kit";
+import {
+  type Bus,
+  type Clock,
+  type Logger,
+  LogLimiter,
+  LookUp,
+  type Readiness,
+  type Registry,
+} from "@scbe/service-kit";
 import type { Control } from "./control.ts";
 import { ControlRules } from "./control-rules.ts";
 import type { ControlRoute } from "./control-view.ts";
@@ -9,9 +17,9 @@ import { GenerationFile } from "./generation-file.ts";
 import { HeldControl } from "./held-control.ts";
 import { LeaseAsker } from "./lease-asker.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
-import { LeaseTime } from "./lease-time.ts";
 import { type ShownControl, showControl } from "./show-control.ts";
 import type { StalePolicy } from "./stale-policy.ts";
+import { WatchedLease } from "./watched-lease.ts";
 
 export interface ControlFollowerOptions {
   readonly bus: Bus;
@@ -20,8 +28,6 @@ export interface ControlFollowerOptions {
   /** Shows the state as the dependency `control`. */
   readonly readiness: Readiness;
   readonly metrics: Registry;
-  /** The process's user on the bus: the controller knows it by that. */
-  readonly name: string;
   readonly env: Environment;
   /** Whose metrics are shown. */
   readonly providers: readonly string[];
@@ -30,14 +36,17 @@ export interface ControlFollowerOptions {
   /** How long a lease lasts, from the moment of asking. */
   readonly leaseMs: number;
   readonly stalePolicy: StalePolicy;
+  /** This process sends or serves unsealed what the document sends to fallback; the controller is told. */
+  readonly fallbackAllowed: boolean;
   /** Where the highest generation is kept beyond the process's end; nowhere unless told. */
   readonly stateDir?: string;
 }
 
 /**
- * Obeys the control plane. A document arrives by broadcast, with the answer to a question for a lease, or is read where it is stored:
- * at start, after each reconnect, and whenever a lease was not granted. All ways end in one check of signature, environment and
- * generation. A broadcast is obeyed in the turn in which it arrives.
+ * Obeys the control plane. A document arrives by broadcast, with the answer to a question for a lease, or from a controller that is asked for it:
+ * at start, after each reconnect, and whenever a lease was not granted. All ways end in one check of generation, signature and
+ * environment. A broadcast is obeyed in the turn in which it arrives; only so many of them are verified, answers always, so that a kill
+ * comes with the next lease at the latest, whatever is broadcast.
  */
 export class ControlFollower implements Control {
   readonly #options: ControlFollowerOptions;
@@ -45,10 +54,11 @@ export class ControlFollower implements Control {
   readonly #listeners = new Set<() => void>();
   readonly #file: GenerationFile | undefined;
   readonly #held: HeldControl;
-  readonly #lease: LeaseTime;
+  readonly #lease: WatchedLease;
   readonly #rules: ControlRules;
   readonly #shown: ShownControl;
-  readonly #stored: LookUp;
+  readonly #unused = new LogLimiter();
+  readonly #owner: LookUp;
   readonly #asker: LeaseAsker;
   readonly #keeper: LeaseKeeper;
 
@@ -60,17 +70,22 @@ export class ControlFollower implements Control {
       stateDir === undefined ? undefined : this.#stack.use(new GenerationFile({ dir: stateDir, env, log }));
     const generationMin = this.#file?.atStart ?? 0;
     this.#held = new HeldControl({ ...options, generationMin, onApplied: (it) => this.#applied(it) });
-    this.#lease = this.#stack.use(new LeaseTime({ clock, leaseMs, onChange: () => this.#leaseChanged() }));
+    this.#lease = this.#stack.use(new WatchedLease({ clock, leaseMs, onChange: () => this.#leaseChanged() }));
     this.#rules = new ControlRules(this.#facts(stalePolicy));
     this.#shown = this.#stack.use(showControl(options.metrics, options.providers, this));
-    const offer = (bytes: Uint8Array): void => this.#offer(bytes);
+    const offer = (bytes: Uint8Array): void => this.#offer(bytes, true);
     this.#asker = new LeaseAsker({ ...options, lease: this.#lease, held: () => this.document, offer });
-    const where = { bucket: BUCKETS.control, key: KV_KEYS.control };
-    this.#stored = this.#stack.use(new LookUp({ bus, log, ...where, begin: () => offer }));
+    this.#owner = this.#stack.use(
+      new LookUp({
+        ...{ bus, log, take: offer },
+        subject: subjectOf("controlGet", { user: bus.user }),
+        question: (): HeldGeneration => ({ v: 1, generation: this.document?.state.generation ?? null }),
+      }),
+    );
     this.#keeper = this.#stack.use(new LeaseKeeper({ leaseMs, ask: (signal) => this.#ask(signal) }));
     readiness.declare("control");
     this.#show();
-    this.#stack.use(bus.subscribe(SUBJECTS.controlState, ({ data }) => this.#offer(data)));
+    this.#stack.use(bus.subscribe(SUBJECTS.controlState, ({ data }) => this.#offer(data, false)));
     this.#stack.use(bus.onReconnect(() => this.#askAndRead()));
     this.#askAndRead();
   }
@@ -121,14 +136,20 @@ export class ControlFollower implements Control {
 
   #askAndRead(): void {
     this.#keeper.askNow();
-    void this.#stored.read();
+    void this.#owner.read();
   }
 
-  #offer(bytes: Uint8Array): void {
-    const result = this.#held.offer(bytes);
+  #offer(bytes: Uint8Array, isAsked: boolean): void {
+    const result = this.#held.offer(bytes, isAsked);
     this.#shown.offered(result);
-    if (result === "refused")
-      this.#options.log.warn("a control document was not used: none of the controller's");
+    if (result !== "refused" && result !== "dropped") return;
+    const { log, clock } = this.#options;
+    this.#unused.note(clock.monotonic(), (count) =>
+      log.warn(
+        { result, count },
+        "a control document was not used: none of the controller's, or one too many",
+      ),
+    );
   }
 
   /** Nothing of this may come before the document is held: openings in flight look at it in their own turns. */
@@ -148,7 +169,7 @@ export class ControlFollower implements Control {
     const result = await this.#asker.ask(signal);
     if (result === undefined) return undefined;
     this.#shown.asked(result);
-    if (result !== "granted") void this.#stored.read();
+    if (result !== "granted") void this.#owner.read();
     return result;
   }
 

@@ -1,9 +1,11 @@
+import type { ControlState } from "@scbe/contracts";
 import { describe, expect, test } from "vitest";
 import { documentOf, KILL, killing, REQUEST_ID } from "../../../test/control-fixtures.ts";
 import { type ControlFacts, ControlRules } from "./control-rules.ts";
 
 const FRESH = { wasGranted: true, isStale: false, policy: "hold" } as const;
-const FALLBACK = { ...KILL, mode: "fallback", cause: "availability" } as const;
+const SOFT = { ...KILL, cause: "availability" } as const;
+const CHOSEN: Partial<ControlState> = { fallback: { causes: ["availability", "flags"] } };
 const SWITCHED_OFF = { scbe_envelope_verification: { enabled: false, providers: {} } };
 
 function rules(facts: Partial<ControlFacts>): ControlRules {
@@ -20,7 +22,7 @@ test("while nothing is off, everything is permitted", () => {
 });
 
 describe("a kill", () => {
-  test.each([KILL, FALLBACK])("of everything ends requests and responses, whatever its mode", (kill) => {
+  test.each([KILL, SOFT])("of everything ends requests and responses, whatever its cause", (kill) => {
     expect(permitted(rules({ document: documentOf(killing(kill)) }))).toEqual([false, false]);
   });
 
@@ -30,18 +32,27 @@ describe("a kill", () => {
     expect(permitted(it, "xai")).toEqual([true, true]);
   });
 
-  test("says by its mode where a request goes", () => {
-    const route = (kill: typeof KILL) =>
-      rules({ document: documentOf(killing(kill)) }).route("openai", REQUEST_ID);
-    expect(route(FALLBACK)).toEqual({ way: "fallback", why: "kill_switch" });
-    expect(route(KILL)).toEqual({ way: "refused", why: "kill_switch" });
+  test("says by its cause and the choice of fallback where a request goes", () => {
+    const route = (kill: typeof KILL, change: Parameters<typeof documentOf>[0]) =>
+      rules({ document: documentOf({ ...killing(kill), ...change }) }).route("openai", REQUEST_ID);
+    const [refused, unsealed] = (["refused", "fallback"] as const).map((way) => ({
+      way,
+      why: "kill_switch",
+    }));
+    expect([route(SOFT, {}), route(SOFT, CHOSEN)]).toEqual([refused, unsealed]);
+    expect([route(KILL, {}), route(KILL, CHOSEN)]).toEqual([refused, refused]);
   });
 });
 
 test("a flag ends requests, and lets those that were sealed before have their answers", () => {
-  const it = rules({ document: documentOf(SWITCHED_OFF) });
-  expect(permitted(it)).toEqual([false, true]);
-  expect(it.route("openai", REQUEST_ID)).toEqual({ way: "fallback", why: "flag" });
+  for (const [choice, way] of [
+    [{}, "refused"],
+    [CHOSEN, "fallback"],
+  ] as const) {
+    const it = rules({ document: documentOf({ ...SWITCHED_OFF, ...choice }) });
+    expect(permitted(it)).toEqual([false, true]);
+    expect(it.route("openai", REQUEST_ID)).toEqual({ way, why: "flag" });
+  }
 });
 
 test.each(["hold", "refuse"] as const)(

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { collectLogs, createTempDir, type TempDir } from "@scbe/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -63,6 +63,19 @@ test("a file of another environment is refused", async () => {
 test("a folder that is a file is refused, by the variable's name", () => {
   writeFileSync(path, "");
   expect(() => file("dev", path)).toThrow(/SCBE_STATE_DIR/);
+});
+
+test("a folder, or a file in it, that other users may write to is refused, and the refusal says what to do", async () => {
+  const refused = expect.objectContaining({
+    code: "BAD_REQUEST",
+    message: expect.stringMatching(/^SCBE_STATE_DIR: .*can be changed by other users.*chmod go-w/),
+  });
+  await keep(9);
+  chmodSync(path, 0o666);
+  expect(() => file()).toThrow(refused);
+  chmodSync(path, 0o600);
+  chmodSync(dir.path, 0o777);
+  expect(() => file()).toThrow(refused);
 });
 
 test("a generation that cannot be written is logged once, and the next one is tried", async () => {

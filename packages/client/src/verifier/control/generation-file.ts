@@ -1,13 +1,13 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { ENVIRONMENTS, type Environment, ScbeError } from "@scbe/contracts";
-import type { Logger } from "@scbe/service-kit";
+import { ENVIRONMENTS, type Environment, Generation, ScbeError } from "@scbe/contracts";
+import { type Logger, ownFolder, whyNotOwn } from "@scbe/service-kit";
 import { z } from "zod";
 
 const FILE = "control-generation.json";
 
-const Content = z.strictObject({ v: z.literal(1), env: z.enum(ENVIRONMENTS), generation: z.int().min(1) });
+const Content = z.strictObject({ v: z.literal(1), env: z.enum(ENVIRONMENTS), generation: Generation });
 
 export interface GenerationFileOptions {
   /** The folder; it is made where there is none. */
@@ -96,10 +96,13 @@ export class GenerationFile implements AsyncDisposable {
   #readAtStart(): number {
     const { dir } = this.#options;
     try {
-      mkdirSync(dir, { recursive: true, mode: 0o700 });
+      ownFolder(dir);
     } catch (cause) {
-      throw new ScbeError("BAD_REQUEST", `SCBE_STATE_DIR: ${dir} is no folder that can be made`, { cause });
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new ScbeError("BAD_REQUEST", `SCBE_STATE_DIR: ${why}`, { cause });
     }
+    const why = whyNotOwn(this.#path);
+    if (why !== undefined) throw new ScbeError("BAD_REQUEST", `SCBE_STATE_DIR: ${why}`);
     const text = readIfThere(this.#path);
     return text === undefined ? 0 : this.#parse(text);
   }

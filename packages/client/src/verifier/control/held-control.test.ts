@@ -1,4 +1,6 @@
+import { writeMessage } from "@scbe/contracts";
 import { sign } from "@scbe/envelope/control";
+import { systemClock } from "@scbe/service-kit";
 import { expect, test } from "vitest";
 import { bytesOf, controller, documentOf, KILL, killing, stranger } from "../../../test/control-fixtures.ts";
 import { HeldControl } from "./held-control.ts";
@@ -6,6 +8,7 @@ import { HeldControl } from "./held-control.ts";
 function holding(generationMin = 0) {
   const applied: number[] = [];
   const held = new HeldControl({
+    clock: systemClock,
     env: "dev",
     publicKey: controller.publicKey,
     generationMin,
@@ -17,19 +20,20 @@ function holding(generationMin = 0) {
 test("a document is held as soon as it was offered, and whoever is told finds it held", () => {
   const seen: (number | undefined)[] = [];
   const held: HeldControl = new HeldControl({
+    clock: systemClock,
     env: "dev",
     publicKey: controller.publicKey,
     generationMin: 0,
     onApplied: () => seen.push(held.document?.state.generation),
   });
-  expect(held.offer(bytesOf())).toBe("applied");
+  expect(held.offer(bytesOf(), false)).toBe("applied");
   expect(seen).toEqual([7]);
 });
 
 test("only a higher generation takes its place, and what was held never comes back", () => {
   const { held, applied } = holding();
   const [seventh, eighth] = [bytesOf(killing(KILL)), bytesOf({ generation: 8 })];
-  expect([seventh, seventh, eighth, seventh, eighth].map((bytes) => held.offer(bytes))).toEqual([
+  expect([seventh, seventh, eighth, seventh, eighth].map((bytes) => held.offer(bytes, false))).toEqual([
     "applied",
     "old",
     "applied",
@@ -44,16 +48,16 @@ test("of two of one generation the one that kills is held, in whatever order the
   const both = [bytesOf(), bytesOf(killing(KILL))];
   for (const order of [both, both.toReversed()]) {
     const { held } = holding();
-    for (const bytes of order) held.offer(bytes);
+    for (const bytes of order) held.offer(bytes, false);
     expect(held.document?.state.kill_switch.all).toEqual(KILL);
   }
 });
 
 test("nothing below the highest generation of the time before the start is held", () => {
   const { held } = holding(8);
-  expect(held.offer(bytesOf())).toBe("old");
+  expect(held.offer(bytesOf(), false)).toBe("old");
   expect(held.document).toBeUndefined();
-  expect(held.offer(bytesOf({ generation: 8 }))).toBe("applied");
+  expect(held.offer(bytesOf({ generation: 8 }), false)).toBe("applied");
 });
 
 test.each([
@@ -63,14 +67,14 @@ test.each([
     "that is signed as a lease",
     () => {
       const signed = sign("lease", "dev", documentOf({ generation: 9 }).state, controller);
-      return Buffer.from(JSON.stringify({ v: 1, ...signed }));
+      return writeMessage({ v: 1, ...signed });
     },
   ],
   ["that is none", () => Buffer.from("{}")],
 ])("a document %s is refused, and changes nothing", (_, bytes) => {
   const { held, applied } = holding();
-  held.offer(bytesOf());
-  expect(held.offer(bytes())).toBe("refused");
+  held.offer(bytesOf(), false);
+  expect(held.offer(bytes(), false)).toBe("refused");
   expect(held.document).toEqual(documentOf());
   expect(applied).toEqual([7]);
 });

@@ -1,7 +1,15 @@
-import type { ControlDocumentResult, Environment } from "@scbe/contracts";
-import { type ControlDocument, readControl, supersedes } from "@scbe/envelope/control";
+import type { Environment, SignedMessageResult } from "@scbe/contracts";
+import {
+  type ClaimedControl,
+  type ControlDocument,
+  claimedControl,
+  supersedes,
+  verifiedControl,
+} from "@scbe/envelope/control";
+import { type Clock, SignedBroadcasts } from "@scbe/service-kit";
 
 export interface HeldControlOptions {
+  readonly clock: Pick<Clock, "monotonic">;
   readonly env: Environment;
   /** The controller's public nkey. */
   readonly publicKey: string;
@@ -17,24 +25,33 @@ export interface HeldControlOptions {
  */
 export class HeldControl {
   readonly #options: HeldControlOptions;
+  readonly #broadcasts: SignedBroadcasts<ClaimedControl, ControlDocument>;
   #document: ControlDocument | undefined;
 
   constructor(options: HeldControlOptions) {
     this.#options = options;
+    const { clock, generationMin } = options;
+    this.#broadcasts = new SignedBroadcasts({
+      clock,
+      parse: claimedControl,
+      isNews: (claim) => claim.state.generation >= generationMin && supersedes(claim, this.#document),
+      verify: ({ signed }) => verifiedControl(signed, options),
+    });
   }
 
   get document(): ControlDocument | undefined {
     return this.#document;
   }
 
-  /** Takes what arrived, JSON of a signed document, if it is news. */
-  offer(bytes: Uint8Array): ControlDocumentResult {
-    const { generationMin, onApplied } = this.#options;
-    const next = readControl(bytes, this.#options);
-    if (next === undefined) return "refused";
-    if (next.state.generation < generationMin || !supersedes(next, this.#document)) return "old";
-    this.#document = next;
-    onApplied(next);
+  /**
+   * Takes what arrived, JSON of a signed document, if it is news.
+   * @param isAsked it came with the answer to a question of this process
+   */
+  offer(bytes: Uint8Array, isAsked: boolean): SignedMessageResult {
+    const reading = this.#broadcasts.read(bytes, { isAsked });
+    if (reading.result !== "applied") return reading.result;
+    this.#document = reading.value;
+    this.#options.onApplied(reading.value);
     return "applied";
   }
 }

@@ -3,24 +3,25 @@ import {
   type ControlLeaseResult,
   type Environment,
   isScbeError,
-  type Lease,
   type LeaseQuestion,
-  SUBJECTS,
+  subjectOf,
+  writeMessage,
 } from "@scbe/contracts";
-import { type ControlDocument, readLease } from "@scbe/envelope/control";
+import type { ControlDocument } from "@scbe/envelope/control";
 import type { Bus, Clock } from "@scbe/service-kit";
 import type { LeaseTime } from "./lease-time.ts";
+import { type LeaseTaking, takeLease } from "./take-lease.ts";
 
 export interface LeaseAskerOptions {
   readonly bus: Bus;
   readonly clock: Clock;
-  /** The process's user on the bus. */
-  readonly name: string;
   readonly env: Environment;
   /** The controller's public nkey. */
   readonly publicKey: string;
   readonly leaseMs: number;
   readonly lease: LeaseTime;
+  /** This process sends or serves unsealed what the document sends to fallback. */
+  readonly fallbackAllowed: boolean;
   held(): ControlDocument | undefined;
   /** Takes the document that an answer brings, as JSON. */
   offer(bytes: Uint8Array): void;
@@ -37,7 +38,7 @@ const ASK_AGAIN_AFTER_MS = 250;
 export class LeaseAsker {
   readonly #options: LeaseAskerOptions;
   readonly #verifier = crypto.randomUUID();
-  /** The controller named a document that ours is newer than: it gets ours. */
+  /** The controller named a document that ours is newer than: it gets ours with the next question, and with that one alone. */
   #isAhead = false;
 
   constructor(options: LeaseAskerOptions) {
@@ -49,9 +50,14 @@ export class LeaseAsker {
     const { clock } = this.#options;
     const nonce = randomBytes(NONCE_BYTES).toString("base64url");
     const askedAt = clock.monotonic();
-    const data = await this.#request(this.#question(nonce), signal);
+    const question = this.#question(nonce);
+    // The controller takes few documents from each user: replicas that all hold the same one ask without it meanwhile.
+    this.#isAhead = false;
+    const data = await this.#request(question, signal);
     if (data === undefined) return signal.aborted ? undefined : "unanswered";
-    return this.#take(data, nonce, askedAt);
+    const taking = takeLease(data, { nonce, askedAt }, this.#options);
+    this.#isAhead = taking === "other";
+    return RESULTS[taking];
   }
 
   /** Says that it asks no more, so that nobody waits for its acknowledgement; whether that arrives is nobody's concern. */
@@ -63,39 +69,32 @@ export class LeaseAsker {
   }
 
   #question(nonce: string): LeaseQuestion {
-    const { name, held } = this.#options;
+    const { fallbackAllowed: fallback, held } = this.#options;
     const document = held();
     const what = document && { generation: document.state.generation, digest: document.digest };
     const proof = this.#isAhead && document !== undefined ? { state: document.signed } : {};
-    return { v: 1, nonce, verifier: this.#verifier, name, held: what ?? null, ...proof };
+    return { v: 1, nonce, verifier: this.#verifier, held: what ?? null, fallback, ...proof };
   }
 
   async #request(question: LeaseQuestion, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
     const { bus, leaseMs } = this.#options;
-    const data = Buffer.from(JSON.stringify(question));
+    const data = writeMessage(question);
     const limits = { timeoutMs: leaseMs / 2, againAfterMs: ASK_AGAIN_AFTER_MS };
     const options = { ...limits, traced: false, ...(signal && { signal }) };
     try {
-      return (await bus.request(SUBJECTS.controlLease, data, options)).data;
+      return (await bus.request(subjectOf("controlLease", { user: bus.user }), data, options)).data;
     } catch (error) {
       if (isScbeError(error)) return undefined;
       throw error;
     }
   }
-
-  #take(data: Uint8Array, nonce: string, askedAt: number): ControlLeaseResult {
-    const read = readLease(data, nonce, this.#options);
-    if (read === undefined) return "refused";
-    const { held, offer, lease } = this.#options;
-    const { state } = read.answer;
-    if (state !== undefined) offer(Buffer.from(JSON.stringify(state)));
-    this.#isAhead = !names(read.lease, held());
-    if (this.#isAhead) return "refused";
-    return lease.grant(askedAt) ? "granted" : "unanswered";
-  }
 }
 
-/** Only a lease for the very document that is held counts. */
-function names({ generation, digest }: Lease, held: ControlDocument | undefined): boolean {
-  return held !== undefined && held.state.generation === generation && held.digest === digest;
-}
+const RESULTS = {
+  granted: "granted",
+  malformed: "refused",
+  signature: "refused",
+  nonce: "refused",
+  other: "refused",
+  late: "unanswered",
+} as const satisfies Record<LeaseTaking, ControlLeaseResult>;

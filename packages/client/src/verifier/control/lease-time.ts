@@ -1,23 +1,24 @@
 import type { Clock } from "@scbe/service-kit";
 
 export interface LeaseTimeOptions {
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "monotonic">;
   /** How long a lease lasts, from the moment at which it was asked for. */
   readonly leaseMs: number;
-  /** Runs when {@link LeaseTime.isStale} has become another. */
-  onChange(isStale: boolean): void;
 }
 
-/** Until when what is held was said to be in force, by this process's monotonic clock alone. Disposing ends the telling. */
-export class LeaseTime implements Disposable {
+/** Until when what is held was said to be in force, by this process's monotonic clock alone. */
+export class LeaseTime {
   readonly #options: LeaseTimeOptions;
   /** Monotonic ms; undefined: there was no lease yet. */
   #until: number | undefined;
-  #wasStale = true;
-  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: LeaseTimeOptions) {
     this.#options = options;
+  }
+
+  /** When the lease ends, or has ended, in monotonic ms; undefined before the first one. */
+  get until(): number | undefined {
+    return this.#until;
   }
 
   /** True once a lease has stood. */
@@ -36,24 +37,6 @@ export class LeaseTime implements Disposable {
     const until = askedAt + leaseMs;
     if (clock.monotonic() >= until) return false;
     this.#until = Math.max(until, this.#until ?? until);
-    this.#look();
     return true;
-  }
-
-  [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
-  }
-
-  #look(): void {
-    clearTimeout(this.#timer);
-    const { clock, onChange } = this.#options;
-    const isStale = this.isStale;
-    if (this.#until !== undefined && !isStale) {
-      const leftMs = Math.ceil(this.#until - clock.monotonic());
-      this.#timer = setTimeout(() => this.#look(), leftMs).unref();
-    }
-    if (isStale === this.#wasStale) return;
-    this.#wasStale = isStale;
-    onChange(isStale);
   }
 }

@@ -8,7 +8,7 @@ import { noControl } from "./no-control.ts";
  * The control plane of a verifier, as its configuration says.
  * @throws ScbeError BAD_REQUEST for a folder of state that cannot be used
  */
-export function openControl(host: VerifierHost, config: VerifierConfig): Control {
+export function openControl(host: VerifierHost, config: VerifierConfig, fallbackAllowed: boolean): Control {
   const publicKey = config.SCBE_CONTROL_PUBLIC_KEY;
   const providers = config.SCBE_PROVIDERS;
   if (publicKey === NO_CONTROL_KEY) return noControl({ ...host, providers });
@@ -20,6 +20,7 @@ export function openControl(host: VerifierHost, config: VerifierConfig): Control
     publicKey,
     leaseMs: config.SCBE_CONTROL_LEASE_MS,
     stalePolicy: config.SCBE_CONTROL_STALE_POLICY,
+    fallbackAllowed,
     ...(stateDir !== undefined && { stateDir }),
   });
 }

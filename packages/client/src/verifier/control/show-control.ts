@@ -1,11 +1,11 @@
-import type { ControlDocumentResult, ControlLeaseResult } from "@scbe/contracts";
+import type { ControlLeaseResult, SignedMessageResult } from "@scbe/contracts";
 import { killOf } from "@scbe/envelope/control";
 import { counter, type Registry, watchGauge } from "@scbe/service-kit";
 import type { ControlView } from "./control-view.ts";
 
 /** Counts what arrives; disposing ends the gauges. */
 export interface ShownControl extends Disposable {
-  offered(result: ControlDocumentResult): void;
+  offered(result: SignedMessageResult): void;
   asked(result: ControlLeaseResult): void;
 }
 

@@ -1,4 +1,4 @@
-import { type ControlState, REASON_MAX } from "@scbe/contracts";
+import { type ControlState, cutText, REASON_MAX } from "@scbe/contracts";
 import type { Canary, Decision, Evidence, StepFacts } from "./canary-record.ts";
 import { decide } from "./decide.ts";
 import { placeOf, shareOf } from "./place-of.ts";
@@ -77,5 +77,5 @@ function planLower(canary: Canary, { step, why }: Decision, { state, now }: Omit
 }
 
 function clip(text: string): string {
-  return text.slice(0, REASON_MAX);
+  return cutText(text, REASON_MAX);
 }

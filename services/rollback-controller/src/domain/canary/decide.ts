@@ -1,4 +1,4 @@
-import type { CanaryVerdict } from "@scbe/contracts";
+import { type CanaryVerdict, cutText } from "@scbe/contracts";
 import { type Decision, type Evidence, type Outcome, type StepFacts, TEXT_MAX } from "./canary-record.ts";
 import { CRITERION_NAMES } from "./criteria.ts";
 import { type Judgement, judgeMeasurement } from "./judge-measurement.ts";
@@ -48,7 +48,7 @@ function decision(
 ): Decision {
   const outcomes: Record<string, Outcome> = {};
   for (const { name, outcome } of judged) outcomes[name] = outcome;
-  return { verdict, why: why.map(({ says }) => says.slice(0, TEXT_MAX)), at: now, step, outcomes, evidence };
+  return { verdict, why: why.map(({ says }) => cutText(says, TEXT_MAX)), at: now, step, outcomes, evidence };
 }
 
 /** A criterion that was not measured is one without data: that one is missing must not make the others enough. */

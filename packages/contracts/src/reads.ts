@@ -1,0 +1,61 @@
+import { z } from "zod";
+import { Generation, INTEGER_MAX, Time } from "./integers.ts";
+import { StreamPlace } from "./trust.ts";
+
+/** Bytes of a question to one of the reading endpoints. */
+export const READ_QUESTION_BYTES_MAX = 512;
+
+const Count = z.int().min(0).max(INTEGER_MAX);
+
+/**
+ * Question to `scbe.v1.control.get.<user>` and `scbe.v1.keyring.ring.get.<user>`: the generation that is held, `null` for none. The answer is the
+ * signed document, or nothing at all when it is of that very generation.
+ */
+export const HeldGeneration = z.strictObject({ v: z.literal(1), generation: Generation.nullable() });
+export type HeldGeneration = z.infer<typeof HeldGeneration>;
+
+/**
+ * Question to `scbe.v1.trust.get.<user>` and `scbe.v1.trust.last.<user>`: the place of the document that is held, `null` for none. The answer is the
+ * trust document, or nothing at all when it is of that very place.
+ */
+export const HeldPlace = z.strictObject({ v: z.literal(1), stream: StreamPlace.nullable() });
+export type HeldPlace = z.infer<typeof HeldPlace>;
+
+/**
+ * Question to `scbe.v1.security.read.<user>` and `scbe.v1.audit.read.<user>`, the streams that others read through their owner: its bounds, or
+ * the next messages from one number up to another.
+ */
+export const StreamQuestion = z.discriminatedUnion("ask", [
+  z.strictObject({ v: z.literal(1), ask: z.literal("bounds") }),
+  z.strictObject({ v: z.literal(1), ask: z.literal("batch"), from: Count, last: Count }),
+]);
+export type StreamQuestion = z.infer<typeof StreamQuestion>;
+
+/** The answer for `bounds`. */
+export const StreamBoundsAnswer = z.strictObject({
+  v: z.literal(1),
+  /** When the stream was made. */
+  created: z.string().max(64),
+  first: Count,
+  last: Count,
+  messages: Count,
+  bytes: Count,
+  bytesMax: z.int().min(-1).max(INTEGER_MAX),
+});
+
+/** The answer for `batch`: in order, as many as fit; none: there are none. */
+export const StreamBatchAnswer = z.strictObject({
+  v: z.literal(1),
+  messages: z
+    .array(
+      z.strictObject({
+        seq: Count,
+        subject: z.string().max(256),
+        /** ms since the Unix epoch, by the server's clock. */
+        at: Time,
+        /** base64 */
+        data: z.string(),
+      }),
+    )
+    .max(256),
+});

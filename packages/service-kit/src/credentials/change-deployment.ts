@@ -1,0 +1,106 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import {
+  type AccessUser,
+  nscAddUser,
+  nscChangeUser,
+  nscRemoveUser,
+  ScbeError,
+  type UnkeyedUser,
+  type UserList,
+} from "@scbe/contracts";
+import { type Credentials, deploymentFileIn, type IssuedAccount, pathsIn, readUsers } from "./credentials.ts";
+import {
+  type DeploymentFile,
+  readDeployment,
+  tableOf,
+  type UserChange,
+  withChangedUser,
+  withoutUser,
+  withUser,
+} from "./deployment-file.ts";
+import { holdFolder } from "./files.ts";
+import { nscOptions, writeDeployment } from "./issue-credentials.ts";
+
+/** What is done to one user of a deployment. */
+export type DeploymentChange =
+  | { readonly kind: "add"; readonly user: UnkeyedUser }
+  | { readonly kind: "change"; readonly name: string; readonly change: UserChange }
+  | { readonly kind: "remove"; readonly name: string };
+
+/** What was done, and what is left to do for the servers to know of it. */
+export interface ChangedDeployment {
+  readonly credentials: Credentials;
+  /** The user as it is now; one that was removed as it was. */
+  readonly user: AccessUser;
+  readonly server: ServerDuty;
+}
+
+export type ServerDuty =
+  /** nats-server is to read its configuration again. */
+  | { readonly accounts: "nkeys" }
+  /** These accounts are to be pushed; none: nothing is left to do. */
+  | { readonly accounts: "jwt"; readonly push: readonly IssuedAccount[] }
+  /** These commands are to be run. */
+  | { readonly accounts: "nsc"; readonly commands: readonly string[] };
+
+/**
+ * Adds, changes or removes one user in a folder of credentials. No other user's seed or credentials change.
+ * @throws ScbeError BAD_REQUEST for a folder without a deployment, or a change that does not fit it; as {@link issueCredentials} does
+ */
+export function changeDeployment(dir: string, change: DeploymentChange): ChangedDeployment {
+  const folder = resolve(dir);
+  openDeployment(folder);
+  using _ = holdFolder(folder);
+  const { file } = openDeployment(folder);
+  const name = change.kind === "add" ? change.user.name : change.name;
+  const changed = applied(file, change);
+  const before = readUsers(pathsIn(folder, file).usersFile).find((user) => user.name === name);
+  const credentials = writeDeployment(folder, changed, tableOf(changed));
+  const user =
+    credentials.users.find((candidate) => candidate.name === name) ?? (before as AccessUser | undefined);
+  if (user === undefined)
+    throw new ScbeError("BAD_REQUEST", `${folder} does not know ${name}; make it again`);
+  return { credentials, user, server: dutyOf(change.kind, user, changed, folder, credentials) };
+}
+
+/** A deployment as its folder has it. */
+export interface OpenedDeployment {
+  readonly file: DeploymentFile;
+  readonly users: UserList;
+}
+
+/** What a folder was made with; `undefined` for one that holds no deployment. @throws ScbeError BAD_REQUEST */
+export function deploymentIn(dir: string): DeploymentFile | undefined {
+  return readDeployment(deploymentFileIn(resolve(dir)));
+}
+
+/** @throws ScbeError BAD_REQUEST for a folder that has none */
+export function openDeployment(dir: string): OpenedDeployment {
+  const folder = resolve(dir);
+  const file = readDeployment(deploymentFileIn(folder));
+  if (file === undefined || !existsSync(pathsIn(folder, file).usersFile))
+    throw new ScbeError("BAD_REQUEST", `${folder} holds no deployment`);
+  return { file, users: readUsers(pathsIn(folder, file).usersFile) };
+}
+
+function applied(file: DeploymentFile, change: DeploymentChange): DeploymentFile {
+  if (change.kind === "add") return withUser(file, change.user);
+  return change.kind === "change"
+    ? withChangedUser(file, change.name, change.change)
+    : withoutUser(file, change.name);
+}
+
+function dutyOf(
+  kind: DeploymentChange["kind"],
+  user: AccessUser,
+  file: DeploymentFile,
+  folder: string,
+  { jwts }: Credentials,
+): ServerDuty {
+  const { accounts } = file;
+  if (accounts === "nkeys") return { accounts };
+  if (accounts === "jwt") return { accounts, push: jwts.filter(({ isNew }) => isNew) };
+  const render = { add: nscAddUser, change: nscChangeUser, remove: nscRemoveUser }[kind];
+  return { accounts, commands: render(user, nscOptions(folder, file, tableOf(file))) };
+}

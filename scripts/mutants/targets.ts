@@ -1,0 +1,34 @@
+import { globSync } from "node:fs";
+
+/** The code that decides what of the bus is accepted, and what is written for others to accept: patterns from the root. */
+const READERS = [
+  "packages/envelope/src/**/*.ts",
+  "packages/contracts/src/{answers,base32,control,epoch,exact-base64url,headers,integers,keyring,message,names,nkey,parameters,refusals,replay,subjects}.ts",
+  "packages/client/src/verifier/held-keys.ts",
+  "packages/client/src/verifier/control/{control-rules,held-control,lease-time,skew-seconds,take-lease}.ts",
+  "services/keyring/src/domain/{choose-key,judge-question,may-ask,openable}.ts",
+];
+
+/** Draws chance ahead of its use; and the hash of the audit, which has no rule here. */
+const NOT_MUTATED = ["packages/envelope/src/random-pool.ts", "packages/envelope/src/control/chain-hash.ts"];
+
+/**
+ * The files that are mutated, from the root.
+ * @throws Error for a pattern, or a name in braces, that no file has
+ */
+export function targetsIn(root: string, patterns: readonly string[] = READERS): string[] {
+  const files = patterns.flatMap(namesOf).flatMap((pattern) => {
+    const found = globSync(pattern, { cwd: root }).map((path) => path.replaceAll("\\", "/"));
+    if (found.length === 0) throw new Error(`${pattern}: there is no such file`);
+    return found;
+  });
+  return [...new Set(files)]
+    .filter((path) => !path.endsWith(".test.ts") && !NOT_MUTATED.includes(path))
+    .sort();
+}
+
+/** `a/{b,c}.ts` as `a/b.ts` and `a/c.ts`, so that each must be there. */
+function namesOf(pattern: string): string[] {
+  const [, before = "", names, after = ""] = /^(.*)\{(.*)\}(.*)$/.exec(pattern) ?? [];
+  return names === undefined ? [pattern] : names.split(",").map((name) => before + name + after);
+}

@@ -1,0 +1,59 @@
+import {
+  type Bucket,
+  type Leading,
+  mendedRecord,
+  type Readiness,
+  type StoreHost,
+  TrustFollower,
+  watchGauge,
+} from "@scbe/service-kit";
+import { kvWordsStore } from "../edge/kv-words-store.ts";
+import type { Audit } from "../ports.ts";
+import { auditTrust } from "./audit-trust.ts";
+import { TrustDesk } from "./trust-desk.ts";
+import { WordOutbox } from "./word-outbox.ts";
+import { WordRecord } from "./word-record.ts";
+
+export interface TrustPorts {
+  readonly host: Pick<StoreHost, "bus" | "store" | "clock" | "log" | "metrics" | "readiness">;
+  readonly audit: Audit;
+  /** The control bucket. */
+  readonly bucket: Bucket;
+  readonly leadership: Pick<Leading, "leading" | "onChange">;
+}
+
+/** What a controller has to do with trust, at work. */
+export interface Trust extends AsyncDisposable {
+  readonly follower: TrustFollower;
+  readonly desk: TrustDesk;
+}
+
+/** Hears how far providers are trusted, audits what comes into force, and takes persons' words for the trust scorer. */
+export function startTrust({ host, audit, bucket, leadership }: TrustPorts): Trust {
+  const { bus, clock, log, metrics, readiness } = host;
+  const stack = new AsyncDisposableStack();
+  const follower = stack.use(
+    new TrustFollower({ ...host, readiness: asNotes(readiness), asksControllers: false }),
+  );
+  stack.use(auditTrust({ follower, audit, leadership, clock, log }));
+  const store = stack.use(kvWordsStore(host.store, bucket));
+  const onMended = mendedRecord({ metrics, readiness, log, record: "trust_words" });
+  const record = new WordRecord({ store, onMended });
+  const outbox = stack.use(new WordOutbox({ record, store, bus, leadership, audit, clock, log, readiness }));
+  stack.use(watchGauge(metrics, "scbe_trust_words_waiting", () => [[{}, outbox.waiting]]));
+  return {
+    follower,
+    desk: new TrustDesk({ outbox, follower, audit, clock }),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+/** A controller switches off, and on again, whether or not trust is known. */
+function asNotes(readiness: Readiness): Pick<Readiness, "set"> {
+  return {
+    set: (name, state) => {
+      const note = state.ok ? state.note : state.reason;
+      readiness.set(name, { ok: true, ...(note !== undefined && { note }) });
+    },
+  };
+}

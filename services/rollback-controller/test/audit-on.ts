@@ -1,0 +1,32 @@
+import { createReadiness, Registry, type StoreBus, systemClock } from "@scbe/service-kit";
+import { collectLogs } from "@scbe/testkit";
+import { AuditLog } from "../src/audit/audit-log.ts";
+import { auditMetrics } from "../src/audit/audit-metrics.ts";
+import { auditStream } from "../src/edge/audit-stream.ts";
+import type { AuditRecord } from "../src/ports.ts";
+
+export const recordOf = (n: number, by = "admin"): AuditRecord => ({
+  at: n,
+  action: "flags",
+  by,
+  reason: `change ${n}`,
+});
+
+/** An audit on a bus, and what it shows of itself. */
+export function auditOn(store: StoreBus) {
+  const registry = new Registry();
+  const logs = collectLogs();
+  const readiness = createReadiness();
+  const audit = new AuditLog({
+    stream: auditStream(store),
+    clock: systemClock,
+    log: logs.log,
+    metrics: auditMetrics(registry),
+    readiness,
+  });
+  const count = async (result: string): Promise<number> => {
+    const rows = (await registry.getSingleMetric("scbe_audit_entries_total")?.get())?.values ?? [];
+    return rows.find(({ labels }) => labels.result === result)?.value ?? 0;
+  };
+  return { audit, logs, readiness, count };
+}

@@ -1,0 +1,29 @@
+import { randomBytes } from "node:crypto";
+import { type LeaseQuestion, subjectOf, writeMessage } from "@scbe/contracts";
+import { connectBus, createLogger, type Transport } from "@scbe/service-kit";
+
+/*
+ * One user that asks for leases as fast as it can, in a process of its own.
+ *
+ *   node lease-flood.ts <transport as JSON> <user> <questions> <what each says, as JSON; an id of its own unless told> [bytes behind each]
+ *
+ * It prints `asking` before the first question, and `asked` when the server has all of them.
+ */
+const [, , transport = "", user = "", count = "", what = "{}", padding = "0"] = process.argv;
+const log = createLogger({ name: user, level: "silent" });
+await using bus = await connectBus({ ...(JSON.parse(transport) as Transport), name: user, log });
+const said = JSON.parse(what) as Partial<LeaseQuestion>;
+const spaces = Buffer.alloc(Number(padding), 0x20);
+const subject = subjectOf("controlLease", { user });
+const EVERY = 200;
+
+process.stdout.write("asking\n");
+for (let n = 0; n < Number(count); n += 1) {
+  const nonce = randomBytes(16).toString("base64url");
+  const question = { v: 1, nonce, verifier: crypto.randomUUID(), held: null, fallback: false, ...said };
+  const data = Buffer.concat([writeMessage(question), spaces]);
+  using _ = bus.exchange(subject, data, { onAnswer: () => undefined, onFailure: () => undefined });
+  if (n % EVERY === 0) await bus.flush();
+}
+await bus.flush();
+process.stdout.write("asked\n");

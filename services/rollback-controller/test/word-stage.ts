@@ -1,0 +1,100 @@
+import { randomUUID } from "node:crypto";
+import { BUCKETS, KV_KEYS, QUEUES, servedAs, writeMessage } from "@scbe/contracts";
+import { connectBus, createLogger, mendedRecord } from "@scbe/service-kit";
+import { createStoreHost, eventually, type SecuredNats } from "@scbe/testkit";
+import { type TrustWord, trustWords } from "../src/domain/trust-words.ts";
+import { readWords, type WaitingWords } from "../src/domain/waiting-words.ts";
+import { kvWordsStore } from "../src/edge/kv-words-store.ts";
+import { lateBucket } from "../src/edge/late-bucket.ts";
+import { WordOutbox } from "../src/trust/word-outbox.ts";
+import { WordRecord } from "../src/trust/word-record.ts";
+import { LONG } from "./core-controller.ts";
+import { manualLeading } from "./manual-leading.ts";
+import { memoryAudit } from "./memory-plane.ts";
+
+/** A calibration that tells its number by its score. */
+export function wordOf(score: number, provider = "openai"): TrustWord {
+  const body = { provider, trust_score: score, reason: `a test says ${score}` };
+  const [word] = trustWords(body, { by: "ana", at: Date.now(), newId: randomUUID });
+  if (word === undefined) throw new Error("this body has no word");
+  return word;
+}
+
+/** So many of them, with different scores. */
+export function wordsOf(count: number): TrustWord[] {
+  return Array.from({ length: count }, (_, n) => wordOf(n / count));
+}
+
+/** The outbox of one controller, on a real bus and a real bucket with a controller's rights, which leads when it is told to. */
+export async function startOutbox(nats: SecuredNats) {
+  await using stack = new AsyncDisposableStack();
+  const host = stack.use(await createStoreHost(nats, "rollback-controller"));
+  const bucket = stack.use(await lateBucket(host.store, BUCKETS.control, host.signal));
+  const audit = memoryAudit();
+  const leadership = manualLeading();
+  const store = stack.use(kvWordsStore(host.store, bucket));
+  const record = new WordRecord({ store, onMended: mendedRecord({ ...host, record: "trust_words" }) });
+  const outbox = stack.use(new WordOutbox({ ...host, record, store, leadership, audit }));
+  const held = stack.move();
+  const stored = async (): Promise<WaitingWords | undefined> => {
+    const entry = await bucket.get(KV_KEYS.trustWords);
+    return entry === undefined ? [] : readWords(entry.value);
+  };
+  return {
+    ...{ host, bucket, audit, outbox, stored },
+    lead: (leading: boolean) => leadership.set(leading),
+    /** Puts a value into the bucket past the controllers. */
+    put: async (value: Uint8Array): Promise<void> => {
+      const entry = await bucket.get(KV_KEYS.trustWords);
+      if (entry === undefined) await bucket.create(KV_KEYS.trustWords, value);
+      else await bucket.update(KV_KEYS.trustWords, value, entry.revision);
+    },
+    /** Resolves when the bucket holds no words. */
+    emptied: () => eventually(async () => (await stored())?.length === 0, LONG),
+    note: (dependency = "words about trust") =>
+      host.readiness.report().find(({ name }) => name === dependency)?.note,
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+export type OutboxStage = Awaited<ReturnType<typeof startOutbox>>;
+
+/** What a trust scorer does with a word. */
+export type Judge = (word: TrustWord) => void | Promise<void>;
+
+/** A trust scorer that takes words as its test says: one that `judge` throws for is answered so, all others are numbered. */
+export async function startFakeScorer(nats: SecuredNats, judge: Judge = () => undefined) {
+  const log = createLogger({ name: "test", level: "silent" });
+  const name = "trust-scorer";
+  const bus = await connectBus({ ...nats.transport(name), name, log });
+  const heard: TrustWord[] = [];
+  const numbers = new Map<string, number>();
+  const service = bus.service({
+    ...{ name, version: "0.0.0", description: "a test's", queue: QUEUES.trustScorer },
+    endpoints: [
+      {
+        name: "word",
+        ...servedAs("trustWord"),
+        handler: async ({ data }) => {
+          const word = JSON.parse(Buffer.from(data).toString("utf8")) as TrustWord;
+          heard.push(word);
+          await judge(word);
+          const seq = numbers.get(word.id) ?? numbers.size + 1;
+          numbers.set(word.id, seq);
+          return { data: writeMessage({ v: 1, seq }) };
+        },
+      },
+    ],
+  });
+  await service.join();
+  return {
+    /** All that it was sent, repetitions too. */
+    heard,
+    /** The ids of those that it has numbered, in that order. */
+    taken: () => [...numbers.keys()],
+    [Symbol.asyncDispose]: async () => {
+      await service[Symbol.asyncDispose]();
+      await bus[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,150 @@
+import { randomUUID } from "node:crypto";
+import { KV_KEYS, trustIn } from "@scbe/contracts";
+import { eventually } from "@scbe/testkit";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { dropEvents, entryOf, JUNK, put, putOnlyJunk } from "./broken-store.ts";
+import { LONG, replayOf, type Stage, send, startScorer, startStage } from "./scorer-stage.ts";
+import { eventOf, OPENAI, rowOf } from "./trust-story.ts";
+
+/** A stored state that cannot be read is made again from the newest one before it and the stream, where the stream has all of the rest. */
+type TestScorer = Awaited<ReturnType<typeof startScorer>>;
+const XAI = "xai";
+const { trustState } = KV_KEYS;
+let stage: Stage;
+beforeEach(async () => {
+  stage = await startStage();
+});
+afterEach(() => stage?.[Symbol.asyncDispose]());
+
+const timeout = (n: number, provider: string = OPENAI) =>
+  eventOf({ kind: "outcome", result: "timeout" }, n, provider);
+/** Enough to exclude the provider. */
+const failures = (from: number) => [0, 1, 2, 3, 4].map((n) => timeout(from + n));
+const latching = (n: number) => eventOf({ kind: "integrity", cause: "bound_response_fails" }, n, XAI);
+const noteOf = (scorer: TestScorer) =>
+  scorer.host.readiness.report().find(({ name }) => name === "stored trust")?.note;
+const isMended = (scorer: TestScorer) =>
+  eventually(async () => (await scorer.metric("scbe_records_mended_total", { record: "trust" })) === 1, LONG);
+
+/** The stored state after the first of two parts of a story: a report of the guard, then a latch by a teller and an exclusion. */
+async function tellStory(): Promise<{ readonly first: Buffer }> {
+  await using scorer = await startScorer(stage.nats);
+  expect(await scorer.metric("scbe_records_mended_total", { record: "trust" })).toBe(0);
+  const id = randomUUID();
+  await stage.guard.report(OPENAI, { id, seen_at: -1 });
+  await eventually(async () => trustIn(await stage.settled(), OPENAI).latch?.event === id, LONG);
+  const first = (await entryOf(stage, trustState)).value;
+  await send(stage, [latching(1), ...failures(2)]);
+  await stage.settled();
+  return { first };
+}
+
+async function expectAsReplayed(scorer: TestScorer, samples: number): Promise<void> {
+  await isMended(scorer);
+  const state = await eventually(async () => {
+    const now = await stage.settled();
+    return rowOf(now).samples === samples ? now : undefined;
+  }, LONG);
+  expect(state).toEqual(await replayOf(stage));
+  expect(trustIn(state, OPENAI).latch).toMatchObject({ cause: "nonce_reuse" });
+  expect(trustIn(state, XAI).latch).toMatchObject({ cause: "bound_response_fails" });
+  expect(rowOf(state)).toMatchObject({ exclusions: 1 });
+  expect(noteOf(scorer)).toContain("of the trust stream");
+  expect(scorer.host.readiness.ready).toBe(true);
+}
+
+/** Resolves when a leader that cannot read its state has looked at it often: it renews its lease at every third look. */
+async function expectUnmended(scorer: TestScorer, why: string): Promise<void> {
+  expect(await scorer.troubled(why)).toContain("INTERNAL: what is stored is no state of trust");
+  const before = await entryOf(stage, trustState);
+  for (let n = 0; n < 3; n += 1) {
+    const { revision } = await entryOf(stage, KV_KEYS.leader);
+    await eventually(async () => (await entryOf(stage, KV_KEYS.leader)).revision > revision, LONG);
+  }
+  expect(await entryOf(stage, trustState)).toEqual(before);
+  expect(scorer.host.readiness.ready).toBe(false);
+  expect(await scorer.metric("scbe_records_mended_total", { record: "trust" })).toBe(0);
+}
+
+describe("while no scorer runs, a state that cannot be read", () => {
+  test("is mended from the one before it: what came later is read again, what comes meanwhile too, and no reader is shown less", async () => {
+    const { first } = await tellStory();
+    await put(stage, trustState, first);
+    await put(stage, trustState, JUNK);
+    await send(stage, [timeout(100)]);
+    const heard = stage.heard.length;
+    await using scorer = await startScorer(stage.nats);
+    await expectAsReplayed(scorer, 5);
+    const shown = await eventually(() => stage.heard.slice(heard).at(0), LONG);
+    expect(shown.stream.seq).toBe((await stage.events.bounds()).last);
+    await send(stage, [timeout(101)]);
+    expect(await stage.settled()).toEqual(await replayOf(stage));
+    expect(await scorer.metric("scbe_records_mended_total", { record: "trust" })).toBe(1);
+  });
+
+  test("is mended although the stream has dropped what went into the one before it", async () => {
+    await tellStory();
+    const before = await stage.settled();
+    await dropEvents(stage, "time");
+    await put(stage, trustState, JUNK);
+    await using scorer = await startScorer(stage.nats);
+    await isMended(scorer);
+    expect(await stage.settled()).toEqual(before);
+  });
+
+  test("is not mended when the stream has dropped all that came after the one before it", async () => {
+    const { first } = await tellStory();
+    await dropEvents(stage, "time");
+    await put(stage, trustState, first);
+    await put(stage, trustState, JUNK);
+    await using scorer = await startScorer(stage.nats, { awaitReady: false });
+    await expectUnmended(scorer, "has dropped messages");
+  });
+
+  test("is not mended when the stream has a gap after the one before it, although its first message is older", async () => {
+    const { first } = await tellStory();
+    await dropEvents(stage, "number");
+    expect((await stage.events.bounds()).first).toBe(1);
+    await put(stage, trustState, first);
+    await put(stage, trustState, JUNK);
+    await using scorer = await startScorer(stage.nats, { awaitReady: false });
+    await expectUnmended(scorer, "has dropped messages");
+  });
+
+  test("and has no readable one before it is made from the whole stream", async () => {
+    await tellStory();
+    await putOnlyJunk(stage, trustState);
+    await using scorer = await startScorer(stage.nats);
+    await expectAsReplayed(scorer, 5);
+  });
+
+  test("and has no readable one before it is not mended when the stream has dropped anything", async () => {
+    await tellStory();
+    await dropEvents(stage, "number");
+    await putOnlyJunk(stage, trustState);
+    await using scorer = await startScorer(stage.nats, { awaitReady: false });
+    await expectUnmended(scorer, "has dropped messages");
+  });
+
+  test("is not made from the whole stream when no document says what it was", async () => {
+    await tellStory();
+    await putOnlyJunk(stage, trustState);
+    await put(stage, KV_KEYS.trust, JUNK);
+    await using scorer = await startScorer(stage.nats, { awaitReady: false });
+    await expectUnmended(scorer, "no document says what it was");
+  });
+});
+
+test.each([
+  ["the newest", (key: string) => put(stage, key, JUNK)],
+  ["every", (key: string) => putOnlyJunk(stage, key)],
+])(
+  "while a scorer leads, %s value that cannot be read is mended at its next write",
+  async (_which, spoil) => {
+    await tellStory();
+    await using scorer = await startScorer(stage.nats);
+    await spoil(trustState);
+    await send(stage, [timeout(100)]);
+    await expectAsReplayed(scorer, 5);
+  },
+);

@@ -1,0 +1,127 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { subjectOf, type ToldEvent, writeMessage } from "@scbe/contracts";
+import { type Bus, connectBus, createLogger } from "@scbe/service-kit";
+import { eventually } from "@scbe/testkit";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import {
+  appliedIn,
+  LONG,
+  launchScorer,
+  PROVIDERS,
+  type Stage,
+  startScorer,
+  startStage,
+  wordSubject,
+} from "./scorer-stage.ts";
+import { eventOf } from "./trust-story.ts";
+
+const OPENAI: string = "openai";
+/** One teller floods the scorers: the others, and persons, are heard as ever. */
+const log = createLogger({ name: "test", level: "silent" });
+const FLOOD_MS = 6000;
+/** What the scorer stores of one user in that time at most, with a second of delay. */
+const EVENTS_MAX = 4096 + 1000 * (FLOOD_MS / 1000 + 1);
+/** The controller waits so long for a person's word to be in force. */
+const WORD_MS = 3000;
+
+let stage: Stage;
+let flooding: Bus;
+beforeEach(async () => {
+  stage = await startStage({ users: [{ name: "flooding", role: "orchestrator", providers: PROVIDERS }] });
+  flooding = await connectBus({ ...stage.nats.transport("flooding"), name: "flooding", log });
+});
+afterEach(async () => {
+  await flooding?.[Symbol.asyncDispose]();
+  await stage?.[Symbol.asyncDispose]();
+});
+
+const success = (provider: string): ToldEvent => ({
+  ...{ v: 1, kind: "outcome", result: "ok", count: 1, latency_ms: 1 },
+  ...{ id: randomUUID(), at: Date.now(), provider },
+});
+const telling = (count: number, provider = OPENAI) =>
+  writeMessage({ v: 1, events: Array.from({ length: count }, () => success(provider)) });
+const tell = (bus: Bus, data: Uint8Array, provider = OPENAI) =>
+  bus.request(subjectOf("trustTell", { user: bus.user, provider }), data, { timeoutMs: 10_000 });
+
+/** Keeps 16 tellings of 256 events of each provider open, until it is disposed of. */
+function keepTelling(): AsyncDisposable {
+  let isOver = false;
+  const bus = flooding;
+  const go = async (provider: string): Promise<void> => {
+    while (!isOver) await tell(bus, telling(256, provider), provider).catch(() => delay(50));
+  };
+  const going = PROVIDERS.flatMap((provider) => Array.from({ length: 16 }, () => go(provider)));
+  return {
+    [Symbol.asyncDispose]: async () => {
+      isOver = true;
+      await Promise.all(going);
+    },
+  };
+}
+
+async function inForceWithinMs(store: () => Promise<number>): Promise<number> {
+  const began = performance.now();
+  const seq = await store();
+  await eventually(() => (stage.heard.at(-1)?.stream.seq ?? 0) >= seq, LONG);
+  return performance.now() - began;
+}
+const seqIn = ({ data }: { readonly data: Uint8Array }): number =>
+  JSON.parse(Buffer.from(data).toString("utf8")).seq;
+
+test("while one teller keeps 32 tellings of 256 events open, words of persons and what others tell are in force in time, and its own events are stored at its rate", async () => {
+  await using scorer = await launchScorer(stage.nats);
+  await scorer.ready();
+  await using flood = keepTelling();
+  const until = performance.now() + FLOOD_MS;
+  const [words, tellings]: [number[], number[]] = [[], []];
+  for (let n = 0; performance.now() < until; n += 1) {
+    const word = writeMessage(eventOf({ kind: "calibration", score: 0.9 }, n));
+    words.push(
+      await inForceWithinMs(async () =>
+        seqIn(await stage.controller.request(wordSubject, word, { timeoutMs: 10_000 })),
+      ),
+    );
+    tellings.push(await inForceWithinMs(async () => seqIn(await tell(stage.orchestrator, telling(1)))));
+    await delay(100);
+  }
+  const { last } = await stage.events.bounds();
+  await flood[Symbol.asyncDispose]();
+  expect(last).toBeLessThan(EVENTS_MAX + words.length + tellings.length);
+  expect(Math.max(...words, ...tellings)).toBeLessThan(WORD_MS);
+}, 120_000);
+
+test("of a teller that exceeds its rate nothing is lost that it tells again after BUSY, and each event counts once", async () => {
+  await using scorer = await startScorer(stage.nats);
+  let busy = 0;
+  const TELLINGS = 22;
+  for (let sent = 0; sent < TELLINGS; sent += 1) {
+    const data = telling(256);
+    const isStored = (): Promise<boolean> =>
+      tell(flooding, data).then(
+        () => true,
+        (error) => {
+          expect(error).toMatchObject({ code: "BUSY" });
+          busy += 1;
+          return false;
+        },
+      );
+    await eventually(isStored, { ...LONG, everyMs: 100 });
+  }
+  expect(busy).toBeGreaterThan(0);
+  expect((await stage.events.bounds()).last).toBe(TELLINGS * 256);
+  await eventually(async () => (await appliedIn(stage)) === TELLINGS * 256, LONG);
+  expect(await scorer.metric("scbe_trust_events_total", { result: "applied" })).toBe(TELLINGS * 256);
+  expect(await scorer.metric("scbe_endpoint_busy_total", { endpoint: "tell" })).toBe(busy);
+}, 60_000);
+
+test("tellings that cannot be read have a rate by their bytes", async () => {
+  await using _scorer = await startScorer(stage.nats);
+  const unreadable = Buffer.alloc(256 * 1024, "x");
+  const codes: string[] = [];
+  for (let n = 0; n < 64; n += 1)
+    codes.push(await tell(flooding, unreadable).then(String, ({ code }) => code));
+  expect(codes.slice(0, 16)).toEqual(Array.from({ length: 16 }, () => "BAD_REQUEST"));
+  expect(codes).toContain("BUSY");
+}, 60_000);

@@ -1,0 +1,59 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseEnv } from "node:util";
+import { clientConfig } from "@scbe/client";
+import { ACCESS_WITH_FALLBACK } from "@scbe/contracts";
+import { config as envelope } from "@scbe/envelope-service/config";
+import { config as keyring } from "@scbe/keyring/config";
+import { config as replayGuard } from "@scbe/replay-guard/config";
+import { config as rollbackController } from "@scbe/rollback-controller/config";
+import { type ConfigSpec, issueCredentials, RENDERINGS, readConfig } from "@scbe/service-kit";
+import { createTempDir } from "@scbe/testkit";
+import { config as trustScorer } from "@scbe/trust-scorer/config";
+import { describe, expect, test } from "vitest";
+
+/** What a person has to add: what no folder of credentials can know. */
+const OF_A_PERSON: Readonly<Record<string, Record<string, string>>> = {
+  keyring: { SCBE_KMS_KEY_ID: "alias/scbe" },
+  "replay-guard": { REDIS_URL: "redis://127.0.0.1" },
+  "rollback-controller": { ADMIN_TOKEN: "a".repeat(32), EMERGENCY_TOKEN: "b".repeat(32) },
+};
+
+const SPECS: Readonly<Record<string, { readonly variables: Readonly<Record<string, unknown>> }>> = {
+  ...{ keyring, envelope, "replay-guard": replayGuard, "rollback-controller": rollbackController },
+  ...{ "trust-scorer": trustScorer, orchestrator: clientConfig, "gateway-openai": clientConfig },
+  narrow: clientConfig,
+};
+
+describe.each(RENDERINGS)("the files of variables of accounts as %s", (accounts) => {
+  test("are enough for each process in prod, but for what no folder can know, and name no variable that it does not read", () => {
+    using dir = createTempDir();
+    issueCredentials(dir.path, {
+      ...{ accounts, env: "prod", providers: ["openai", "xai"], table: ACCESS_WITH_FALLBACK },
+      users: [{ name: "narrow", role: "orchestrator", providers: ["xai"], intents: ["chat"] }],
+    });
+    for (const [user, spec] of Object.entries(SPECS)) {
+      const text = readFileSync(join(dir.path, `${user}.env`), "utf8");
+      expect([user, text]).toEqual([user, expect.not.stringMatching(/S[UAO][A-Z2-7]{56}/)]);
+      const found = parseEnv(text) as Record<string, string>;
+      const unread = Object.keys(found).filter((name) => !isRead(name, spec.variables));
+      expect([user, unread]).toEqual([user, []]);
+      const variables = { ...found, ...(accounts === "nsc" && existing(found)), ...OF_A_PERSON[user] };
+      const reading = readConfig(spec as ConfigSpec, variables);
+      expect([user, reading.ok ? [] : reading.problems]).toEqual([user, []]);
+    }
+    const narrow = parseEnv(readFileSync(join(dir.path, "narrow.env"), "utf8"));
+    expect(narrow).toMatchObject({ SCBE_PROVIDERS: "xai", SCBE_INTENTS: "chat", SCBE_FALLBACK: "allow" });
+  });
+});
+
+/** A secret may come from a file. */
+function isRead(name: string, variables: Readonly<Record<string, unknown>>): boolean {
+  return name in variables || (name.endsWith("_FILE") && name.slice(0, -"_FILE".length) in variables);
+}
+
+/** The credentials that nsc's commands are still to write, as files that are there. */
+function existing(found: Readonly<Record<string, string>>): Record<string, string> {
+  const names = ["NATS_CREDS", "NATS_STORE_CREDS"].filter((name) => name in found);
+  return Object.fromEntries(names.map((name) => [name, (found[name] ?? "").replace(/creds$/, "nk")]));
+}
