@@ -294,9 +294,7 @@ describe("a controller", () => {
     await controller.outbox.keep([word]);
     const acknowledged = controller.outbox.acknowledged([word], AbortSignal.timeout(1000));
     await eventually(() => scorer.heard.length > 0, LONG);
-    const startedAt = performance.now();
     await controller.outbox[Symbol.asyncDispose]();
-    expect(performance.now() - startedAt).toBeLessThan(500);
     expect(await acknowledged).toBeUndefined();
     expect(await controller.stored()).toEqual([word]);
     await controller[Symbol.asyncDispose]();
