@@ -5,20 +5,18 @@ import {
   type Credentials,
   type CredentialsOptions,
   changeDeployment,
-  createLogger,
   type DeploymentChange,
   type DeploymentFile,
-  defineConfig,
   deploymentIn,
-  EXIT_CODES,
   issueCredentials,
   openDeployment,
   type PushedAccount,
   pushAccounts,
   pushCredsIn,
-  readConfig,
   type ServerDuty,
-} from "@scbe/service-kit";
+} from "@scbe/credentials";
+import { defineConfig, readConfig } from "@scbe/runtime";
+import { createLogger, EXIT_CODES } from "@scbe/service";
 import { type Arguments, HELP, readArguments } from "./credentials/arguments.ts";
 
 /** What is left to do beside the server. */

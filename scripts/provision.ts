@@ -1,16 +1,10 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { type ProvisionedStream, provision, transportOf } from "@scbe/bus";
 import { isScbeError, STORE_ACCOUNTS, type StoreAccount } from "@scbe/contracts";
-import {
-  createLogger,
-  describeConfig,
-  EXIT_CODES,
-  type ProvisionedStream,
-  provision,
-  readConfig,
-  transportOf,
-} from "@scbe/service-kit";
+import { describeConfig, readConfig } from "@scbe/runtime";
+import { createLogger, EXIT_CODES } from "@scbe/service";
 import { provisionConfig } from "./provision/config.ts";
 
 const HELP = `Creates SCBE's NATS buckets and streams, or updates the ones there are. It can run any number of times.

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Client, startTracing } from "@scbe/client";
+import type { Client } from "@scbe/client";
+import { startTracing } from "@scbe/service";
 import {
   closedPort,
   createTempDir,

@@ -1,7 +1,7 @@
 import { createHmac, hkdfSync } from "node:crypto";
+import type { BusHeaders, BusMessage } from "@scbe/bus";
 import { HEADERS, isScbeError, OPENING_TOKEN_INTENT, STATUS, subjectOf } from "@scbe/contracts";
 import { NOISE_BYTES } from "@scbe/envelope";
-import type { BusHeaders, BusMessage } from "@scbe/service-kit";
 import { connectProbe } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Asker, connectAsker, type Question } from "./kit/asker.ts";

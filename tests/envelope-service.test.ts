@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
+import type { BusHeaders, BusMessage } from "@scbe/bus";
 import { ENVELOPE_MEDIA_TYPE, HEADERS, STATUS, SUBJECTS, subjectOf } from "@scbe/contracts";
 import { NOISE_BYTES } from "@scbe/envelope";
 import { config } from "@scbe/envelope-service/config";
 import { start } from "@scbe/envelope-service/service";
-import { type BusHeaders, type BusMessage, readConfig } from "@scbe/service-kit";
+import { readConfig } from "@scbe/runtime";
 import { connectProbe, createTestHost, eventually, startNats, startProcess } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Asker, connectAsker, type Question } from "./kit/asker.ts";

@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { BATCH_MAX, connectStore } from "@scbe/bus";
 import type { Answer, Client } from "@scbe/client";
 import { BUCKETS, jcs, KV_KEYS, QUEUES, SUBJECTS, subjectOf } from "@scbe/contracts";
-import { BATCH_MAX, connectStore, Registry } from "@scbe/service-kit";
 import { collectLogs, eventually } from "@scbe/testkit";
+import { Registry } from "prom-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Flood, type FloodMessage, startFlood } from "./kit/flood.ts";
 import { holdHalfSent } from "./kit/half-sent.ts";

@@ -1,6 +1,6 @@
 import { jcs, SUBJECTS, writeMessage } from "@scbe/contracts";
 import { encodeControl, sign, signControl, verifiedControl } from "@scbe/envelope/control";
-import { systemClock } from "@scbe/service-kit";
+import { systemClock } from "@scbe/runtime";
 import { createIdentity, eventually } from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ControlApi } from "./kit/control-api.ts";

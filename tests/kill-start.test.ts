@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { connectBus } from "@scbe/bus";
 import { BUCKETS, patternOf, QUEUES, SUBJECTS } from "@scbe/contracts";
-import { connectBus, Registry } from "@scbe/service-kit";
 import { collectLogs, connectRawStore, createTempDir, eventually } from "@scbe/testkit";
+import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ControlApi } from "./kit/control-api.ts";
 import { type ShownControl, shownIn, watchedVerifier } from "./kit/kill-watched.ts";

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { withTrace } from "@scbe/bus";
 import type { Client } from "@scbe/client";
 import { decodeRequests } from "@scbe/examples/decode-requests";
 import { PROVIDER_NAMES } from "@scbe/examples/providers";
 import { sendRequests } from "@scbe/examples/send-requests";
-import { Registry, withTrace } from "@scbe/service-kit";
 import { collectLogs, eventually, type RunningProcess, requireTool } from "@scbe/testkit";
-import { Gauge } from "prom-client";
+import { Gauge, Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Evidence, evidence, foundIn, needlesOfEnvelopes, spansOfAll } from "./kit/evidence.ts";
 import { startExample } from "./kit/example-program.ts";

@@ -7,8 +7,10 @@ import {
   PHASES_OF,
   type ProcessKind,
 } from "@scbe/contracts";
-import { type Clock, createRegistry, Registry, systemClock } from "@scbe/service-kit";
+import { type Clock, systemClock } from "@scbe/runtime";
+import { createRegistry } from "@scbe/service";
 import { eventually } from "@scbe/testkit";
+import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { rawCaller } from "./kit/raw-caller.ts";
 import { parseScrape, type ScrapedSample, samplesOf, scrape, sumOf } from "./kit/scrape.ts";

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import type { Client, Gateway, Handler, ScbeError, ServeOptions } from "@scbe/client";
-import { Registry } from "@scbe/service-kit";
 import { eventually, type RunningProcess, startProcess } from "@scbe/testkit";
+import { Registry } from "prom-client";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ControlApi } from "./kit/control-api.ts";
 import { type Spine, startSpine } from "./kit/spine.ts";

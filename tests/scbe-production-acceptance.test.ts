@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
+import type { BusMessage } from "@scbe/bus";
 import { HEADERS, jcs, STATUS, subjectOf } from "@scbe/contracts";
 import { NOISE_BYTES, type RequestHeader } from "@scbe/envelope";
-import type { BusMessage } from "@scbe/service-kit";
 import { connectProbe, eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { phaseSkew } from "./acceptance/phase-skew.ts";

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Client, Handler, ServeOptions } from "@scbe/client";
 import { ScbeError, subjectOf } from "@scbe/contracts";
-import { type Clock, systemClock } from "@scbe/service-kit";
+import { type Clock, systemClock } from "@scbe/runtime";
 import { connectProbe, eventually, startProcess } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RawCaller, rawCaller } from "./kit/raw-caller.ts";

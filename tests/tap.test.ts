@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { SUBJECTS, subjectOf } from "@scbe/contracts";
 import { decodeRequests } from "@scbe/examples/decode-requests";
 import { PROVIDER_NAMES } from "@scbe/examples/providers";
-import { candidatePort } from "@scbe/service-kit";
+import { candidatePort } from "@scbe/local-stack";
 import { createTempDir, eventually, findServer, type SecuredNats, type TempDir } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Finder, type Needle, needlesOfBody, needlesOfSecret } from "./kit/find-bytes.ts";

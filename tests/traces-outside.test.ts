@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { headersOf, withTrace } from "@scbe/bus";
 import type { Client } from "@scbe/client";
 import { ADMIT_ITEM_BYTES, encodeAdmitBatch, HEADERS, subjectOf } from "@scbe/contracts";
 import { decodeRequests } from "@scbe/examples/decode-requests";
-import { headersOf, withTrace } from "@scbe/service-kit";
 import { type JaegerTrace, requireTool } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Asker, connectAsker } from "./kit/asker.ts";

@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
+import { headersOf, withTrace } from "@scbe/bus";
 import type { Client, Handler, RequestOptions, ServeOptions } from "@scbe/client";
 import { subjectOf } from "@scbe/contracts";
 import { decodeRequests } from "@scbe/examples/decode-requests";
 import { PROVIDER_NAMES } from "@scbe/examples/providers";
 import { sendRequests } from "@scbe/examples/send-requests";
-import { type Clock, headersOf, systemClock, withTrace } from "@scbe/service-kit";
+import { type Clock, systemClock } from "@scbe/runtime";
 import { eventually, type JaegerTrace, type RunningProcess, requireTool } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startExample } from "./kit/example-program.ts";

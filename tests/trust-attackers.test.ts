@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { Bus } from "@scbe/bus";
 import type { Answer, Client } from "@scbe/client";
 import {
   BUCKETS,
@@ -13,8 +14,8 @@ import {
   subjectOf,
 } from "@scbe/contracts";
 import { splitEnvelope } from "@scbe/envelope";
-import { type Bus, Registry } from "@scbe/service-kit";
 import { connectProbe, createTestHost, eventually } from "@scbe/testkit";
+import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { measure, render, type Timings } from "./kit/measure.ts";
 import { withBadTag } from "./kit/raw-gateway.ts";

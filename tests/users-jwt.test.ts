@@ -1,15 +1,15 @@
 import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { loadIdentity } from "@scbe/bus";
 import type { Client, Handler } from "@scbe/client";
 import {
   accountsToPush,
   changeDeployment,
-  createLogger,
   issueCredentials,
-  loadIdentity,
   pushAccounts,
   pushCredsIn,
-} from "@scbe/service-kit";
+} from "@scbe/credentials";
+import { createLogger } from "@scbe/service";
 import { connectProbe, createTempDir, eventually, natsVersions, startNats } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type IssuedDeployment, startIssued } from "./kit/issued-deployment.ts";

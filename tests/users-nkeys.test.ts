@@ -1,5 +1,5 @@
 import type { Client, Handler } from "@scbe/client";
-import { changeDeployment } from "@scbe/service-kit";
+import { changeDeployment } from "@scbe/credentials";
 import { connectProbe, eventually, natsVersions } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type IssuedDeployment, startIssued } from "./kit/issued-deployment.ts";

@@ -1,14 +1,6 @@
 import { isScbeError } from "@scbe/contracts";
-import {
-  aborted,
-  type ConfigOf,
-  type ConfigSpec,
-  EXIT_CODES,
-  exitCodeOf,
-  readConfig,
-  stopSignal,
-  type Variables,
-} from "@scbe/service-kit";
+import { type ConfigOf, type ConfigSpec, readConfig, type Variables } from "@scbe/runtime";
+import { aborted, EXIT_CODES, exitCodeOf, stopSignal } from "@scbe/service";
 
 export interface Program<V extends Variables> {
   /** As people call it; stands before what goes wrong. */

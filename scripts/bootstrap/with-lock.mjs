@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { takeLock } from "../../packages/service-kit/src/local/lock-file.mjs";
+import { takeLock } from "../../packages/runtime/src/lock-file.mjs";
 import { say } from "./say.mjs";
 
 const LOOK_EVERY_MS = 200;

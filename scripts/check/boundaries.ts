@@ -21,8 +21,8 @@ interface Rule {
 const ONLY_FROM: readonly { readonly module: RegExp; readonly from: RegExp; readonly says: string }[] = [
   {
     module: /^(nats|@nats-io\/.*)$/,
-    from: /^(packages\/(service-kit|testkit)\/|tests\/(bus-walk|plain-nats|bench)\/)/,
-    says: "only service-kit, the testkit, the walk over the bus and the plain callers of tests/ import the NATS client",
+    from: /^(packages\/(bus|credentials|testkit)\/|tests\/(bus-walk|plain-nats|bench)\/)/,
+    says: "only bus, credentials, the testkit, the walk over the bus and the plain callers of tests/ import the NATS client",
   },
   {
     module: /^@(aws-sdk|smithy)(\/|$)/,
@@ -36,8 +36,8 @@ const ONLY_FROM: readonly { readonly module: RegExp; readonly from: RegExp; read
   },
   {
     module: /^prom-client$/,
-    from: /^(packages\/service-kit\/src\/metrics|tests)\//,
-    says: "metrics are those of the table in contracts, made by service-kit's counter, gauge, histogram",
+    from: /^(packages\/(service\/src\/(registry|ops-server)\.ts$|testkit\/)|tests\/|.*\.test\.ts$|.*\/test\/)/,
+    says: "metrics are those of the table in contracts, made by runtime's counter, gauge, histogram",
   },
   {
     module: /^packages\/testkit$/,
@@ -46,8 +46,21 @@ const ONLY_FROM: readonly { readonly module: RegExp; readonly from: RegExp; read
   },
 ];
 
+/** Each package, after those that it may import. */
+const LAYERS = [
+  "packages/contracts",
+  "packages/envelope",
+  "packages/runtime",
+  "packages/bus",
+  "packages/verifier",
+  "packages/client",
+  "packages/service",
+  "packages/credentials",
+  "packages/local-stack",
+];
+
 /** The bootstrap needs it before the packages are there by their names. */
-const BEFORE_PACKAGES = "packages/service-kit/src/local/lock-file.mjs";
+const BEFORE_PACKAGES = "packages/runtime/src/lock-file.mjs";
 
 const RULES: readonly Rule[] = [
   {
@@ -57,6 +70,11 @@ const RULES: readonly Rule[] = [
   {
     says: "packages import neither services nor programs",
     broken: ({ from, to }) => isIn("packages", from) && /^(services|examples|scripts|tests)(\/|$)/.test(to),
+  },
+  {
+    says: "a package imports only packages below it, and not the testkit",
+    broken: ({ from, to }) =>
+      isPackageSource(from) && isIn("packages", to) && !below(from).includes(unitOf(to)),
   },
   {
     says: "a relative import stays inside its package",
@@ -97,17 +115,22 @@ function edgeOf(from: string, specifier: string): Edge {
 
 /** Where the packages of this workspace live. */
 const HOMES: Readonly<Record<string, string>> = {
+  "@scbe/bus": "packages/bus",
   "@scbe/client": "packages/client",
   "@scbe/contracts": "packages/contracts",
+  "@scbe/credentials": "packages/credentials",
   "@scbe/envelope": "packages/envelope",
   "@scbe/envelope-service": "services/envelope",
   "@scbe/examples": "examples",
   "@scbe/keyring": "services/keyring",
   "@scbe/replay-guard": "services/replay-guard",
   "@scbe/rollback-controller": "services/rollback-controller",
-  "@scbe/service-kit": "packages/service-kit",
+  "@scbe/local-stack": "packages/local-stack",
+  "@scbe/runtime": "packages/runtime",
+  "@scbe/service": "packages/service",
   "@scbe/testkit": "packages/testkit",
   "@scbe/trust-scorer": "services/trust-scorer",
+  "@scbe/verifier": "packages/verifier",
 };
 
 function packageOf(specifier: string): string {
@@ -122,6 +145,16 @@ function isIn(folder: string, path: string): boolean {
 function unitOf(path: string): string {
   const depth = /^(packages|services)\//.test(path) ? 2 : 1;
   return path.split("/", depth).join("/");
+}
+
+/** Of a package of the product, without its tests. */
+function isPackageSource(path: string): boolean {
+  return LAYERS.includes(unitOf(path)) && !path.endsWith(".test.ts") && !path.includes("/test/");
+}
+
+/** Its own package, and those that it may import. */
+function below(path: string): string[] {
+  return LAYERS.slice(0, LAYERS.indexOf(unitOf(path)) + 1);
 }
 
 function isProduct(path: string): boolean {

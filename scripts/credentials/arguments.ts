@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { EXIT_CODES } from "@scbe/service-kit";
+import { EXIT_CODES } from "@scbe/service";
 
 export const COMMANDS = ["make", "add", "change", "remove", "list", "push"] as const;
 export type Command = (typeof COMMANDS)[number];

@@ -5,7 +5,7 @@ import { config as standIn } from "@scbe/examples/stand-in-config";
 import { config as keyring } from "@scbe/keyring/config";
 import { config as replayGuard } from "@scbe/replay-guard/config";
 import { config as rollbackController } from "@scbe/rollback-controller/config";
-import { configMarkdown } from "@scbe/service-kit";
+import { configMarkdown } from "@scbe/runtime";
 import { config as trustScorer } from "@scbe/trust-scorer/config";
 import { provisionConfig } from "../provision/config.ts";
 import { startConfig } from "../start/config.ts";

@@ -2,8 +2,10 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { provision } from "@scbe/bus";
 import { STORE_ACCOUNTS } from "@scbe/contracts";
-import { createLogger, issueCredentials, provision } from "@scbe/service-kit";
+import { issueCredentials } from "@scbe/credentials";
+import { createLogger } from "@scbe/service";
 import {
   type Certificates,
   connectProbe,

@@ -1,4 +1,4 @@
-import { defineConfig, readConfig } from "@scbe/service-kit";
+import { defineConfig, readConfig } from "@scbe/runtime";
 import { createTempDir } from "@scbe/testkit";
 import { describe, expect, it } from "vitest";
 import { PROCESSES } from "./configuration-page.ts";

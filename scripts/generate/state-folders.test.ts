@@ -32,6 +32,6 @@ describe("state of a process is taken only from its own user", () => {
       .filter(({ path }) => !path.startsWith("packages/testkit/") && !path.endsWith(".test.ts"))
       .filter(({ text }) => /\bmkdir(Sync)?\(|\bmkdtemp/.test(text))
       .map(({ path }) => path);
-    expect(makers).toEqual(["packages/service-kit/src/local/own-folder.ts"]);
+    expect(makers).toEqual(["packages/runtime/src/own-folder.ts"]);
   });
 });

@@ -4,8 +4,8 @@ import { globSync } from "node:fs";
 const READERS = [
   "packages/envelope/src/**/*.ts",
   "packages/contracts/src/{answers,base32,control,epoch,exact-base64url,headers,integers,keyring,message,names,nkey,parameters,refusals,replay,subjects}.ts",
-  "packages/client/src/verifier/held-keys.ts",
-  "packages/client/src/verifier/control/{control-rules,held-control,lease-time,skew-seconds,take-lease}.ts",
+  "packages/verifier/src/held-keys.ts",
+  "packages/verifier/src/control/{control-rules,held-control,lease-time,skew-seconds,take-lease}.ts",
   "services/keyring/src/domain/{choose-key,judge-question,may-ask,openable}.ts",
 ];
 

@@ -1,10 +1,5 @@
-import {
-  type ConfigValues,
-  defineConfig,
-  environmentVariables,
-  integer,
-  transportVariables,
-} from "@scbe/service-kit";
+import { environmentVariables, transportVariables } from "@scbe/bus";
+import { type ConfigValues, defineConfig, integer } from "@scbe/runtime";
 
 /** Every variable of `scripts/provision.ts`. */
 export const provisionConfig = defineConfig({

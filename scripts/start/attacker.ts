@@ -1,21 +1,18 @@
+import { type Bus, connectHostBus, loadIdentity, type Transport } from "@scbe/bus";
 import { clientConfig } from "@scbe/client";
-import { openVerifier, type VerifierConfig } from "@scbe/client/verifier";
 import { HEADERS, STATUS, subjectOf } from "@scbe/contracts";
 import type { Sealer } from "@scbe/envelope";
 import type { ExampleRequest } from "@scbe/examples/decode-requests";
 import {
-  type Bus,
   type Clock,
-  connectHostBus,
   createReadiness,
   type Logger,
-  loadIdentity,
   type Readiness,
-  Registry,
   readConfig,
   systemClock,
-  type Transport,
-} from "@scbe/service-kit";
+  UnservedRegistry,
+} from "@scbe/runtime";
+import { openVerifier, type VerifierConfig } from "@scbe/verifier";
 
 /** What came back for an envelope, and when. */
 export interface RawAnswer {
@@ -58,7 +55,7 @@ export async function connectAttacker(options: AttackerOptions): Promise<Attacke
       clock,
       log,
       readiness: ready,
-      metrics: new Registry(),
+      metrics: new UnservedRegistry(),
     };
     const verifier = stack.use(openVerifier(host, config, { as: "orchestrator" }));
     await untilReady(ready, signal);

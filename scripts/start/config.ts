@@ -1,4 +1,4 @@
-import { type ConfigValues, choice, defineConfig, integer, path, stateFolder } from "@scbe/service-kit";
+import { type ConfigValues, choice, defineConfig, integer, path, stateFolder } from "@scbe/runtime";
 
 /** Every variable of `npm start` itself. What it starts is configured by it; `SCBE_*` variables of limits and times pass through. */
 export const startConfig = defineConfig({

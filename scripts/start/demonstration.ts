@@ -2,7 +2,7 @@ import type { Client } from "@scbe/client";
 import { isScbeError } from "@scbe/contracts";
 import type { ExampleRequest } from "@scbe/examples/decode-requests";
 import { type SentRequest, sendRequests } from "@scbe/examples/send-requests";
-import type { Logger } from "@scbe/service-kit";
+import type { Logger } from "@scbe/runtime";
 import { connectAttacker } from "./attacker.ts";
 import { type AttackReport, attack } from "./attacks.ts";
 import type { PlainPrograms } from "./plain-requests.ts";

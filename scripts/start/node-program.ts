@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { readListening } from "@scbe/service-kit";
+import { readListening } from "@scbe/service";
 import { z } from "zod";
 import type { LocalFolder } from "./local-folder.ts";
 import { Port } from "./port.ts";

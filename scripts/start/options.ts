@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { describeConfig } from "@scbe/service-kit";
+import { describeConfig } from "@scbe/runtime";
 import { startConfig } from "./config.ts";
 
 export interface StartOptions {

@@ -1,15 +1,8 @@
 import { createWriteStream } from "node:fs";
+import { countExportFailures } from "@scbe/bus";
 import { type Client, connect } from "@scbe/client";
-import {
-  countExportFailures,
-  createLogger,
-  createReadiness,
-  createRegistry,
-  type Logger,
-  type Readiness,
-  startOpsServer,
-  startTracing,
-} from "@scbe/service-kit";
+import { createReadiness, type Logger, type Readiness } from "@scbe/runtime";
+import { createLogger, createRegistry, startOpsServer, startTracing } from "@scbe/service";
 import type { Stack } from "./stack.ts";
 
 /** What this process itself is on the bus: an orchestrator with an ops port and traces, as any other one would be. */

@@ -1,17 +1,16 @@
-import { cutText, HEADERS, PROBLEM_MEDIA_TYPE, STATUS, subjectOf } from "@scbe/contracts";
-import type { ExampleRequest } from "@scbe/examples/decode-requests";
 import {
   type Bus,
   type BusMessage,
   connectHostBus,
-  createReadiness,
   injectTrace,
-  type Logger,
   requestSpan,
   type Transport,
   whileIn,
   withTrace,
-} from "@scbe/service-kit";
+} from "@scbe/bus";
+import { cutText, HEADERS, PROBLEM_MEDIA_TYPE, STATUS, subjectOf } from "@scbe/contracts";
+import type { ExampleRequest } from "@scbe/examples/decode-requests";
+import { createReadiness, type Logger } from "@scbe/runtime";
 
 export interface PlainOptions {
   /** How a user of the bus reaches it. */

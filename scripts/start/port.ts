@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import { candidatePort } from "@scbe/service-kit";
+import { candidatePort } from "@scbe/local-stack";
 
 /**
  * The TCP port of a server on loopback: a given one or any other. The server binds it; what it has got is known once the server

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { listensOn, portFromFile } from "@scbe/service-kit";
+import { listensOn, portFromFile } from "@scbe/local-stack";
 import type { LocalFolder } from "./local-folder.ts";
 import { accepts, Port } from "./port.ts";
 import type { Program } from "./supervised.ts";

@@ -1,13 +1,9 @@
 import { join } from "node:path";
+import { provision, type Transport } from "@scbe/bus";
 import { STORE_ACCOUNTS } from "@scbe/contracts";
+import { type Credentials, issueCredentials } from "@scbe/credentials";
 import { PROVIDER_NAMES } from "@scbe/examples/providers";
-import {
-  type Credentials,
-  createLogger,
-  issueCredentials,
-  provision,
-  type Transport,
-} from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
 import type { StartConfig } from "./config.ts";
 import type { ControlAccess } from "./control-api.ts";
 import { baseEnvironment, tracingEnvironment } from "./environment.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { EXIT_CODES } from "@scbe/service-kit";
+import { EXIT_CODES } from "@scbe/service";
 import { countFailures, restartPauseMs } from "./backoff.ts";
 import { type Child, type Command, type Exit, startChild } from "./child.ts";
 import { lastWords } from "./last-words.ts";

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { config } from "@scbe/rollback-controller/config";
-import { defineConfig, readConfig } from "@scbe/service-kit";
+import { defineConfig, readConfig } from "@scbe/runtime";
 import { createTempDir } from "@scbe/testkit";
 import { afterAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "@scbe/service-kit";
+import { type Clock, systemClock } from "@scbe/runtime";
 import { alertCauses, type CauseName, type CauseTimes } from "./alert-causes.ts";
 import { knownKeys } from "./known-keys.ts";
 import { rawCaller } from "./raw-caller.ts";

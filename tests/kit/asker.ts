@@ -1,5 +1,5 @@
+import type { Bus, BusHeaders, BusMessage } from "@scbe/bus";
 import { type SubjectKind, subjectOf } from "@scbe/contracts";
-import type { Bus, BusHeaders, BusMessage } from "@scbe/service-kit";
 import { createTestHost } from "@scbe/testkit";
 import type { Spine } from "./spine.ts";
 

@@ -1,6 +1,7 @@
+import type { BusHeaders } from "@scbe/bus";
+import { connectBus } from "@scbe/bus";
 import { HEADERS, readServiceError } from "@scbe/contracts";
-import type { BusHeaders } from "@scbe/service-kit";
-import { connectBus, createLogger } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
 import type { Spine } from "./spine.ts";
 
 export interface RawQuestion {

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import type { Transport } from "@scbe/service-kit";
+import type { Transport } from "@scbe/bus";
 import { startProcess } from "@scbe/testkit";
 
 export interface FloodMessage {

@@ -1,4 +1,5 @@
-import { connect, startTracing } from "@scbe/client";
+import { connect } from "@scbe/client";
+import { startTracing } from "@scbe/service";
 
 /** A gateway that echoes, as a process that can be frozen and killed; says `serving` when it is in its queue group. */
 const provider = process.env.GATEWAY_PROVIDER ?? "openai";

@@ -2,16 +2,11 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
+import { provision, type Transport } from "@scbe/bus";
 import { type Client, type ConnectOptions, connect } from "@scbe/client";
 import { STORE_ACCOUNTS } from "@scbe/contracts";
-import {
-  type Credentials,
-  createLogger,
-  issueCredentials,
-  provision,
-  type Rendering,
-  type Transport,
-} from "@scbe/service-kit";
+import { type Credentials, issueCredentials, type Rendering } from "@scbe/credentials";
+import { createLogger } from "@scbe/service";
 import {
   type Certificates,
   createCertificates,

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Client, connect } from "@scbe/client";
 import { isScbeError } from "@scbe/contracts";
-import { createLogger, Registry } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
+import { Registry } from "prom-client";
 import type { FleetPlan, MemberPlan, MemberReport } from "./kill-fleet.ts";
 
 /** Clients of a fleet, in a process of their own: gateways that echo, and orchestrators that ask them without end. */

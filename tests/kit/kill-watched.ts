@@ -1,6 +1,7 @@
 import type { Client, ConnectOptions } from "@scbe/client";
 import type { ControlLeaseResult, MetricName, SignedMessageResult } from "@scbe/contracts";
-import { createLogger, Registry } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
+import { Registry } from "prom-client";
 import type { Spine } from "./spine.ts";
 
 /** What a verifier of this process shows of the control plane in its metrics. */
@@ -20,6 +21,7 @@ export interface WatchedVerifier extends ShownControl, AsyncDisposable {
 }
 
 export interface WatchedOptions extends Partial<ConnectOptions> {
+  readonly metrics?: Registry;
   /** Where it connects, in place of the server itself. */
   readonly through?: string;
 }

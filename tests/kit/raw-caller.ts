@@ -1,8 +1,9 @@
+import type { Bus, BusHeaders, BusMessage } from "@scbe/bus";
 import { clientConfig } from "@scbe/client";
-import { openVerifier, type Verifier } from "@scbe/client/verifier";
 import { HEADERS, STATUS, subjectOf } from "@scbe/contracts";
-import { type Bus, type BusHeaders, type BusMessage, type Clock, readConfig } from "@scbe/service-kit";
+import { type Clock, readConfig } from "@scbe/runtime";
 import { createTestHost, eventually } from "@scbe/testkit";
+import { openVerifier, type Verifier } from "@scbe/verifier";
 import type { Spine } from "./spine.ts";
 
 /** What came back, and when. */

@@ -1,10 +1,10 @@
 import { hash } from "node:crypto";
 import { clientConfig } from "@scbe/client";
-import { openVerifier } from "@scbe/client/verifier";
 import { HEADERS, patternOf, QUEUES, STATUS } from "@scbe/contracts";
 import type { RequestHeader } from "@scbe/envelope";
-import { readConfig } from "@scbe/service-kit";
+import { readConfig } from "@scbe/runtime";
 import { createTestHost, eventually } from "@scbe/testkit";
+import { openVerifier } from "@scbe/verifier";
 import { headerOf } from "./forge.ts";
 import type { Spine } from "./spine.ts";
 

@@ -1,5 +1,6 @@
 import { connect } from "@scbe/client";
-import { Registry, startOpsServer } from "@scbe/service-kit";
+import { startOpsServer } from "@scbe/service";
+import { Registry } from "prom-client";
 
 /** A gateway that gives short answers to whatever it is asked, as a process whose CPU can be taken away. Tells its ops port. */
 const provider = process.env.GATEWAY_PROVIDER ?? "openai";

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Transport } from "@scbe/bus";
 import { type Client, type ConnectOptions, connect } from "@scbe/client";
 import { ACCESS_WITH_FALLBACK, type UnkeyedUser } from "@scbe/contracts";
-import type { Transport } from "@scbe/service-kit";
 import {
   createTempDir,
   type RedisServer,

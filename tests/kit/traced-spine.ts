@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { startTracing } from "@scbe/client";
+import { startTracing } from "@scbe/service";
 import { type JaegerServer, type RunningProcess, startJaeger, startProcess } from "@scbe/testkit";
 import type { Tap } from "../plain-nats/tap.ts";
 import { startExampleGateway, startExampleStandIn } from "./example-program.ts";

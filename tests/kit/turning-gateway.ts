@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Handler } from "@scbe/client";
-import { createLogger } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
 import { type RawArrival, type RawGateway, rawGateway, withBadTag } from "./raw-gateway.ts";
 import type { Spine } from "./spine.ts";
 

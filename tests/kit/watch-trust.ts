@@ -7,8 +7,8 @@ import {
   trustIn,
   trustShare,
 } from "@scbe/contracts";
-import { TrustFollower } from "@scbe/service-kit";
 import { createTestHost, eventually } from "@scbe/testkit";
+import { TrustFollower } from "@scbe/verifier";
 import type { Spine } from "./spine.ts";
 
 /** What readers of trust hold. */

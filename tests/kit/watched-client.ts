@@ -1,5 +1,6 @@
 import type { Client, ConnectOptions } from "@scbe/client";
-import { Registry, startOpsServer } from "@scbe/service-kit";
+import { startOpsServer } from "@scbe/service";
+import { Registry } from "prom-client";
 import type { Spine } from "./spine.ts";
 
 /** A client of this process with an ops port of its own, as if it were alone in its process. */

@@ -1,5 +1,5 @@
-import { connect, startTracing } from "@scbe/client";
-import { createLogger } from "@scbe/service-kit";
+import { connect } from "@scbe/client";
+import { createLogger, startTracing } from "@scbe/service";
 
 /**
  * A traced gateway as a process that can be frozen, for a provider that is none: it serves `chat` alone, echoes, and fails where it

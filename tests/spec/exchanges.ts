@@ -25,7 +25,7 @@ import {
 import { deriveCommitment, deriveSessionKeys, Noise } from "@scbe/envelope/primitives";
 import { ReplayTable } from "@scbe/replay-guard/domain/replay-table";
 import { sortBatch } from "@scbe/replay-guard/domain/sort-batch";
-import { readConfig } from "@scbe/service-kit";
+import { readConfig } from "@scbe/runtime";
 import { heldKey, type VectorKey } from "./opener-in.ts";
 import { hex, readVectors, unhex } from "./read-vectors.ts";
 import type { SpecCase } from "./spec-case.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { HeldKeys } from "@scbe/client/verifier";
 import { GrantMeta, RingState } from "@scbe/contracts";
 import { importSubkeys } from "@scbe/envelope";
+import { HeldKeys } from "@scbe/verifier";
 import { readVectors } from "./read-vectors.ts";
 import type { SpecCase } from "./spec-case.ts";
 

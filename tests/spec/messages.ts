@@ -21,7 +21,7 @@ import {
   TELLING_BYTES_MAX,
   TrustTelling,
 } from "@scbe/contracts";
-import { readTrustDocument } from "@scbe/service-kit";
+import { readTrustDocument } from "@scbe/verifier";
 import { readVectors } from "./read-vectors.ts";
 import type { SpecCase } from "./spec-case.ts";
 

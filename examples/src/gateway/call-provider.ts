@@ -1,5 +1,5 @@
+import { type SpanFacts, SpanKind, withSpan } from "@scbe/bus";
 import { ScbeError } from "@scbe/contracts";
-import { type SpanFacts, SpanKind, withSpan } from "@scbe/service-kit";
 import type { Chat, Reply } from "../chat.ts";
 import { providerError } from "./provider-error.ts";
 import { readLimited } from "./read-limited.ts";

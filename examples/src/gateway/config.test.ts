@@ -1,4 +1,4 @@
-import { readConfig } from "@scbe/service-kit";
+import { readConfig } from "@scbe/runtime";
 import { describe, expect, test } from "vitest";
 import { PROVIDER_APIS, PROVIDER_NAMES } from "../providers.ts";
 import { config } from "./config.ts";

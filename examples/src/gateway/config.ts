@@ -1,14 +1,6 @@
+import { opsVariables } from "@scbe/bus";
 import { clientConfig } from "@scbe/client";
-import {
-  type ConfigValues,
-  choice,
-  defineConfig,
-  integer,
-  opsVariables,
-  text,
-  url,
-  type Variable,
-} from "@scbe/service-kit";
+import { type ConfigValues, choice, defineConfig, integer, text, url, type Variable } from "@scbe/runtime";
 import { PROVIDER_APIS, PROVIDER_NAMES, type ProviderName, urlVariable } from "../providers.ts";
 
 /** Every variable of the example gateway. */

@@ -1,14 +1,7 @@
+import { countExportFailures } from "@scbe/bus";
 import { type Client, connect } from "@scbe/client";
-import {
-  countExportFailures,
-  createLogger,
-  createReadiness,
-  createRegistry,
-  type Readiness,
-  startOpsServer,
-  startTracing,
-  tellListening,
-} from "@scbe/service-kit";
+import { createReadiness, type Readiness } from "@scbe/runtime";
+import { createLogger, createRegistry, startOpsServer, startTracing, tellListening } from "@scbe/service";
 import { answerChat } from "./answer-chat.ts";
 import type { GatewayConfig } from "./config.ts";
 import { targetOf } from "./target.ts";

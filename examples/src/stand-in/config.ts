@@ -1,4 +1,4 @@
-import { defineConfig, integer } from "@scbe/service-kit";
+import { defineConfig, integer } from "@scbe/runtime";
 
 /** Every variable of the stand-in. */
 export const config = defineConfig({

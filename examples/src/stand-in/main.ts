@@ -1,5 +1,5 @@
 import { ScbeError } from "@scbe/contracts";
-import { createLogger, tellListening } from "@scbe/service-kit";
+import { createLogger, tellListening } from "@scbe/service";
 import { runProgram } from "../run-program.ts";
 import { config } from "./config.ts";
 import { startStandIn } from "./start-stand-in.ts";

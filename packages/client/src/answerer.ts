@@ -1,6 +1,7 @@
 import { isUint8Array } from "node:util/types";
+import { type Bus, type EndpointAnswer, withSpan } from "@scbe/bus";
 import { encodeProblem, isScbeError, PROBLEM_MEDIA_TYPE, ScbeError } from "@scbe/contracts";
-import { type Bus, type EndpointAnswer, type Logger, withSpan } from "@scbe/service-kit";
+import type { Logger } from "@scbe/runtime";
 import type { Call } from "./call.ts";
 import type { CallHeader, Handler, HandlerAnswer, OpenedCall } from "./gateway-options.ts";
 import type { Question } from "./question.ts";

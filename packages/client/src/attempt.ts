@@ -1,3 +1,4 @@
+import { type Bus, recordedSpan } from "@scbe/bus";
 import {
   decodeProblem,
   isScbeError,
@@ -5,7 +6,8 @@ import {
   PROBLEM_MEDIA_TYPE,
   ScbeError,
 } from "@scbe/contracts";
-import { type Bus, backoffMs, type Clock, recordedSpan, type Slots, type TrustView } from "@scbe/service-kit";
+import { backoffMs, type Clock, type Slots } from "@scbe/runtime";
+import type { EpochFollower, TrustView } from "@scbe/verifier";
 import type { Cargo, CargoAnswer } from "./cargo.ts";
 import { isUsable, judge } from "./expectations.ts";
 import { type Flight, fly, type Landing } from "./flight.ts";
@@ -16,7 +18,6 @@ import type { RequestOptions } from "./request-options.ts";
 import { SealedCargo, type SealedCargoPorts } from "./sealed-cargo.ts";
 import type { ShownRequests } from "./show-requests.ts";
 import { UnsealedCargo, type UnsealedCargoPorts } from "./unsealed-cargo.ts";
-import type { EpochFollower } from "./verifier/index.ts";
 import { type Way, wayOf } from "./way-of.ts";
 
 export interface AttemptPorts extends SealedCargoPorts, UnsealedCargoPorts {

@@ -1,5 +1,6 @@
 import { ScbeError } from "@scbe/contracts";
-import type { Readiness } from "@scbe/service-kit";
+import type { Readiness } from "@scbe/runtime";
+import type { Verifier, VerifierHost } from "@scbe/verifier";
 import { checkServeOptions } from "./check-serve-options.ts";
 import type { ClientConfig } from "./config.ts";
 import type { Client, ClientRole } from "./connect.ts";
@@ -8,7 +9,6 @@ import type { Gateway, ServeOptions } from "./gateway-options.ts";
 import type { Answer, CandidatesOptions, RequestOptions } from "./request-options.ts";
 import { Requester } from "./requester.ts";
 import { type ShownCalls, showCalls } from "./show-calls.ts";
-import type { Verifier, VerifierHost } from "./verifier/index.ts";
 
 export interface ClientHost extends VerifierHost {
   readonly name: string;

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { type ProviderTrust, type ScbeError, trustLabel } from "@scbe/contracts";
 import { isInside } from "@scbe/envelope/control";
+import { excluded, latched, onProbation, out, ownLatch, toldBy } from "@scbe/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { says } from "../test/scripts.ts";
-import { excluded, latched, onProbation, out, ownLatch, toldBy } from "../test/trust-documents.ts";
 import { ASKED, failureOf, saying, TrustStage } from "../test/trust-stage.ts";
 import type { CandidatesOptions } from "./index.ts";
 

@@ -1,5 +1,5 @@
+import { type EndpointRequest, sendingTime } from "@scbe/bus";
 import { HEADERS, STATUS } from "@scbe/contracts";
-import { type EndpointRequest, sendingTime } from "@scbe/service-kit";
 
 /** Sent by a gateway that has not answered after this long. */
 const ACCEPT_AFTER_MS = 250;

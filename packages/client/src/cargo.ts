@@ -1,5 +1,5 @@
+import type { BusHeaders, BusMessage } from "@scbe/bus";
 import type { ResponseHeader } from "@scbe/envelope";
-import type { BusHeaders, BusMessage } from "@scbe/service-kit";
 
 /** What travels to a gateway in one try of a request. */
 export interface Cargo {

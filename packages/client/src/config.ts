@@ -1,16 +1,7 @@
+import { environmentVariables, type Transport, transportVariables, windowVariables } from "@scbe/bus";
 import { ScbeError } from "@scbe/contracts";
-import {
-  type ConfigValues,
-  choice,
-  defineConfig,
-  environmentVariables,
-  integer,
-  readConfig,
-  type Transport,
-  transportVariables,
-  windowVariables,
-} from "@scbe/service-kit";
-import { verifierVariables } from "./verifier/index.ts";
+import { type ConfigValues, choice, defineConfig, integer, readConfig } from "@scbe/runtime";
+import { verifierVariables } from "@scbe/verifier";
 
 /** Every variable that a process with a client reads. */
 export const clientConfig = defineConfig({

@@ -1,7 +1,7 @@
-import { startTracing, withTrace } from "@scbe/service-kit";
-import { receiveSpans } from "@scbe/testkit";
+import { withTrace } from "@scbe/bus";
+import { startTracing } from "@scbe/service";
+import { receiveSpans, startDeployment } from "@scbe/testkit";
 import { expect, test, vi } from "vitest";
-import { startDeployment } from "../test/deployment.ts";
 
 test("a grant has a trace of its own, also of a client that was connected in the course of something traced", async () => {
   await using collector = await receiveSpans();

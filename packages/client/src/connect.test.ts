@@ -1,7 +1,13 @@
-import { Registry } from "@scbe/service-kit";
-import { closedPort, eventually, type NatsServer, startNats } from "@scbe/testkit";
+import {
+  closedPort,
+  type Deployment,
+  eventually,
+  type NatsServer,
+  startDeployment,
+  startNats,
+} from "@scbe/testkit";
+import { Registry } from "prom-client";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type Deployment, startDeployment } from "../test/deployment.ts";
 import { RawCaller } from "../test/raw-caller.ts";
 import { ScriptedGateway } from "../test/scripted-gateway.ts";
 import { type Client, type ConnectOptions, connect } from "./index.ts";

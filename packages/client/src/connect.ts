@@ -1,24 +1,21 @@
+import { connectHostBus, loadIdentity, outsideTraces, showProcess, transportOf } from "@scbe/bus";
 import { isName } from "@scbe/contracts";
 import {
   type Clock,
-  connectHostBus,
-  createLogger,
   createReadiness,
   type Logger,
-  loadIdentity,
-  outsideTraces,
+  type MetricsRegistry,
   type Readiness,
-  Registry,
-  showProcess,
+  stderrLogger,
   systemClock,
-  transportOf,
-} from "@scbe/service-kit";
+  UnservedRegistry,
+} from "@scbe/runtime";
+import { type ControlView, openVerifier } from "@scbe/verifier";
 import { BusClient } from "./bus-client.ts";
 import { type ClientConfig, type ClientSettings, readClientConfig } from "./config.ts";
 import type { Gateway, ServeOptions } from "./gateway-options.ts";
 import type { Answer, CandidatesOptions, RequestOptions } from "./request-options.ts";
 import { type Enough, untilReady } from "./until-ready.ts";
-import { type ControlView, openVerifier } from "./verifier/index.ts";
 import { VERSION } from "./version.ts";
 import { isAllFallback } from "./way-of.ts";
 
@@ -37,7 +34,7 @@ export interface ConnectOptions extends ClientSettings {
    * Where the client's metrics are shown, in Prometheus's own text format; a registry of its own unless told. Clients of one
    * process may share one.
    */
-  readonly metrics?: Registry;
+  readonly metrics?: MetricsRegistry;
   /** The machine's clocks unless told. */
   readonly clock?: Clock;
   /** Milliseconds until connected, and everything is here that sealing and opening need; default 30,000. */
@@ -129,12 +126,12 @@ export function connect(options: ConnectOptions): Promise<Client> {
 async function connectClient(options: ConnectOptions): Promise<Client> {
   const { name, role = "orchestrator", clock = systemClock, timeoutMs = 30_000, signal } = options;
   const config = readClientConfig(options, wrongIn(name, timeoutMs));
-  const log = options.log ?? createLogger({ name, level: "warn", destination: process.stderr });
+  const log = options.log ?? stderrLogger({ name });
   const deadline = performance.now() + timeoutMs;
   await using stack = new AsyncDisposableStack();
   const readiness = createReadiness(clock);
   const transport = transportOf(config);
-  const metrics = options.metrics ?? new Registry();
+  const metrics = options.metrics ?? new UnservedRegistry();
   const shown = stack.use(showProcess({ metrics, name, version: VERSION, readiness, clock }));
   const dealings = { name, log, readiness, metrics, timeoutMs, ...(signal && { signal }) };
   const bus = stack.use(await connectHostBus({ ...transport, role, ...dealings }));

@@ -1,8 +1,7 @@
 import { STATUS } from "@scbe/contracts";
-import { startTracing } from "@scbe/service-kit";
-import { eventually, type ReceivedSpan, receiveSpans } from "@scbe/testkit";
+import { startTracing } from "@scbe/service";
+import { eventually, type ReceivedSpan, receiveSpans, startDeployment } from "@scbe/testkit";
 import { expect, test, vi } from "vitest";
-import { startDeployment } from "../test/deployment.ts";
 import { ScriptedGateway } from "../test/scripted-gateway.ts";
 
 test("each candidate's attempt is a span beside the others, in the one trace of its request", async () => {

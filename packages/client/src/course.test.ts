@@ -1,8 +1,7 @@
 import { encodeProblem, PROBLEM_MEDIA_TYPE, ScbeError, STATUS, serviceErrorHeaders } from "@scbe/contracts";
-import { Registry } from "@scbe/service-kit";
-import { eventually } from "@scbe/testkit";
+import { type Deployment, eventually, startDeployment } from "@scbe/testkit";
+import { Registry } from "prom-client";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type Deployment, startDeployment } from "../test/deployment.ts";
 import { type Arrived, ScriptedGateway } from "../test/scripted-gateway.ts";
 import type { Candidate, Client, ErrorCode } from "./index.ts";
 

@@ -1,5 +1,5 @@
+import { ATTRIBUTES, withSpan } from "@scbe/bus";
 import { type ErrorCode, isScbeError, ScbeError } from "@scbe/contracts";
-import { ATTRIBUTES, withSpan } from "@scbe/service-kit";
 import { Attempt, type AttemptPorts } from "./attempt.ts";
 import { isTrusted } from "./by-trust.ts";
 import type { CargoAnswer } from "./cargo.ts";

@@ -1,8 +1,7 @@
 import { HEADERS, patternOf } from "@scbe/contracts";
-import { startTracing } from "@scbe/service-kit";
-import { eventually } from "@scbe/testkit";
+import { startTracing } from "@scbe/service";
+import { eventually, startDeployment } from "@scbe/testkit";
 import { expect, test, vi } from "vitest";
-import { startDeployment } from "../test/deployment.ts";
 import { ScriptedGateway } from "../test/scripted-gateway.ts";
 
 /** More than the header of the time that is left, and less than that and a traceparent. */

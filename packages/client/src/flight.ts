@@ -1,4 +1,3 @@
-import { HEADERS, isScbeError, readAnswer, readServiceError, ScbeError, subjectOf } from "@scbe/contracts";
 import {
   ATTRIBUTES,
   type Bus,
@@ -8,10 +7,11 @@ import {
   headersOf,
   inSpan,
   requestSpan,
-  type Slots,
   type Span,
   setFailure,
-} from "@scbe/service-kit";
+} from "@scbe/bus";
+import { HEADERS, isScbeError, readAnswer, readServiceError, ScbeError, subjectOf } from "@scbe/contracts";
+import type { Slots } from "@scbe/runtime";
 import type { Cargo, CargoAnswer } from "./cargo.ts";
 import type { Patience } from "./patience.ts";
 

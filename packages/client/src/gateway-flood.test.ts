@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { eventually } from "@scbe/testkit";
+import { eventually, startDeployment } from "@scbe/testkit";
 import { expect, test } from "vitest";
-import { startDeployment } from "../test/deployment.ts";
 import { type Asked, RawCaller } from "../test/raw-caller.ts";
 
 const SECONDS = 3;

@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { PROBLEM_MEDIA_TYPE, type Problem, ScbeError } from "@scbe/contracts";
 import type { SealedRequest } from "@scbe/envelope";
-import { collectLogs, eventually } from "@scbe/testkit";
+import { collectLogs, type Deployment, eventually, startDeployment } from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type Deployment, startDeployment } from "../test/deployment.ts";
 import { type Asked, RawCaller, type Said } from "../test/raw-caller.ts";
 import type { Client, Gateway, Handler, HandlerAnswer, OpenedCall, ServeOptions } from "./index.ts";
 

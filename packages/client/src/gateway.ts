@@ -1,22 +1,20 @@
-import { HEADERS, isScbeError, QUEUES, readTimeoutMs, STATUS, servedAs, subjectOf } from "@scbe/contracts";
-import type { OpenedRequest, Opener, RefusedRequest, Sealer } from "@scbe/envelope";
 import {
   ATTRIBUTES,
   type Bus,
   type BusService,
-  type Clock,
   describeRequest,
   type EndpointAnswer,
   type EndpointRequest,
   followReadiness,
-  type Logger,
-  type Readiness,
   recordedSpan,
   type ServiceDefinition,
-  Slots,
   setFailure,
   withSpan,
-} from "@scbe/service-kit";
+} from "@scbe/bus";
+import { HEADERS, isScbeError, QUEUES, readTimeoutMs, STATUS, servedAs, subjectOf } from "@scbe/contracts";
+import type { OpenedRequest, Opener, RefusedRequest, Sealer } from "@scbe/envelope";
+import { type Clock, type Logger, type Readiness, Slots } from "@scbe/runtime";
+import type { ControlView } from "@scbe/verifier";
 import { Answerer } from "./answerer.ts";
 import { Call } from "./call.ts";
 import { Cancellations, cancelId } from "./cancellations.ts";
@@ -26,7 +24,6 @@ import { SealedQuestion } from "./sealed-question.ts";
 import { settles } from "./settles.ts";
 import type { ShownCalls } from "./show-calls.ts";
 import { UnsealedQuestion } from "./unsealed-question.ts";
-import type { ControlView } from "./verifier/index.ts";
 import { VERSION } from "./version.ts";
 import { mayBeAnswered, unsealedRefusal } from "./way-of.ts";
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import * as verifier from "../../verifier/src/index.ts";
 import * as api from "./index.ts";
-import * as verifier from "./verifier/index.ts";
 
 test("the client's exports are these, and nothing else", () => {
   expect(Object.keys(api).sort()).toEqual([

@@ -1,5 +1,5 @@
 import { ScbeError } from "@scbe/contracts";
-import type { Slots } from "@scbe/service-kit";
+import type { Slots } from "@scbe/runtime";
 
 export interface PatienceOptions {
   /** Until the deadline, from now. */

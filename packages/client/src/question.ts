@@ -1,4 +1,4 @@
-import type { EndpointAnswer } from "@scbe/service-kit";
+import type { EndpointAnswer } from "@scbe/bus";
 import type { CallHeader, HandlerAnswer } from "./gateway-options.ts";
 
 /** A request at a gateway, as its handler sees it, and how what the handler says goes back. */

@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { encodeProblem, PROBLEM_MEDIA_TYPE, ScbeError, STATUS, serviceErrorHeaders } from "@scbe/contracts";
-import { eventually } from "@scbe/testkit";
+import { type Deployment, eventually, startDeployment } from "@scbe/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type Deployment, startDeployment } from "../test/deployment.ts";
 import { type Arrived, ScriptedGateway } from "../test/scripted-gateway.ts";
 import type { Client, RequestOptions } from "./index.ts";
 

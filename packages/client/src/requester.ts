@@ -1,18 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { isUint8Array } from "node:util/types";
+import { ATTRIBUTES, beginSpan, describeRequest, failSpan, inSpan, type Span, traceIdOf } from "@scbe/bus";
 import { isScbeError, ScbeError } from "@scbe/contracts";
-import {
-  ATTRIBUTES,
-  beginSpan,
-  describeRequest,
-  failSpan,
-  inSpan,
-  type Logger,
-  type Registry,
-  Slots,
-  type Span,
-  traceIdOf,
-} from "@scbe/service-kit";
+import type { MetricsRegistry } from "@scbe/runtime";
+import { type Logger, Slots } from "@scbe/runtime";
+import type { OwnLatches } from "@scbe/verifier";
 import type { AttemptPorts } from "./attempt.ts";
 import { Course } from "./course.ts";
 import { checkExpectations } from "./expectations.ts";
@@ -22,11 +14,10 @@ import { Patience } from "./patience.ts";
 import { planOf } from "./plan-of.ts";
 import type { Answer, CandidatesOptions, RequestContent, RequestOptions } from "./request-options.ts";
 import { type ShownRequests, showRequests } from "./show-requests.ts";
-import type { OwnLatches } from "./verifier/index.ts";
 
 export interface RequesterPorts extends Omit<AttemptPorts, "flights" | "shown" | "outcomes"> {
   readonly log: Logger;
-  readonly metrics: Registry;
+  readonly metrics: MetricsRegistry;
   readonly timeoutMsMax: number;
   readonly latches: OwnLatches;
   /** `SCBE_TRUST_TIMEOUT_MIN_MS` */

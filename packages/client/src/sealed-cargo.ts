@@ -1,9 +1,9 @@
+import { ATTRIBUTES, type BusMessage, withSpan } from "@scbe/bus";
 import type { OpenedResponse, Opener, ResponseOpening, SealedRequest, Sealer } from "@scbe/envelope";
-import { ATTRIBUTES, type BusMessage, withSpan } from "@scbe/service-kit";
+import type { ControlView } from "@scbe/verifier";
 import type { Cargo, CargoAnswer } from "./cargo.ts";
 import type { Outcomes } from "./outcomes/outcomes.ts";
 import type { RequestOptions } from "./request-options.ts";
-import type { ControlView } from "./verifier/index.ts";
 import { ANSWERED_BY, mayBeAnswered } from "./way-of.ts";
 
 export interface SealedCargoPorts {

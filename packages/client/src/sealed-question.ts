@@ -1,6 +1,6 @@
+import { ATTRIBUTES, type EndpointAnswer, withSpan } from "@scbe/bus";
 import { HEADERS, STATUS } from "@scbe/contracts";
 import type { OpenedRequest, RequestHeader, Sealer } from "@scbe/envelope";
-import { ATTRIBUTES, type EndpointAnswer, withSpan } from "@scbe/service-kit";
 import type { HandlerAnswer } from "./gateway-options.ts";
 import type { Question } from "./question.ts";
 

@@ -1,5 +1,6 @@
 import type { UnsealedResult } from "@scbe/contracts";
-import { counter, gauge, histogram, type Registry, watchGauge } from "@scbe/service-kit";
+import type { MetricsRegistry } from "@scbe/runtime";
+import { counter, gauge, histogram, watchGauge } from "@scbe/runtime";
 
 /** What is shown of a gateway's calls. */
 export interface ShownCalls {
@@ -10,7 +11,7 @@ export interface ShownCalls {
   serve(provider: string, inFlight: () => number): Disposable;
 }
 
-export function showCalls(metrics: Registry, providers: readonly string[]): ShownCalls {
+export function showCalls(metrics: MetricsRegistry, providers: readonly string[]): ShownCalls {
   const handlerMs = histogram(metrics, "scbe_gateway_handler_ms", { provider: providers });
   const unsealed = counter(metrics, "scbe_gateway_unsealed_calls_total", { provider: providers });
   gauge(metrics, "scbe_gateway_calls_in_flight", { provider: providers });

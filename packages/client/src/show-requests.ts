@@ -1,5 +1,6 @@
 import { isScbeError, type LandingResult } from "@scbe/contracts";
-import { counter, histogram, type Registry, watchGauge } from "@scbe/service-kit";
+import type { MetricsRegistry } from "@scbe/runtime";
+import { counter, histogram, watchGauge } from "@scbe/runtime";
 import type { Cargo } from "./cargo.ts";
 
 /** What is shown of a client's requests; disposing ends the gauge. */
@@ -12,7 +13,7 @@ export interface ShownRequests extends Disposable {
 
 /** @param inFlight how many there are now */
 export function showRequests(
-  metrics: Registry,
+  metrics: MetricsRegistry,
   providers: readonly string[],
   inFlight: () => number,
 ): ShownRequests {

@@ -1,8 +1,7 @@
-import { startTracing } from "@scbe/service-kit";
-import { eventually, receiveSpans } from "@scbe/testkit";
+import { startTracing } from "@scbe/service";
+import { eventually, excluded, latched, receiveSpans } from "@scbe/testkit";
 import { expect, test, vi } from "vitest";
 import { says } from "../test/scripts.ts";
-import { excluded, latched } from "../test/trust-documents.ts";
 import { ASKED, TrustStage } from "../test/trust-stage.ts";
 
 test("a trace has the candidates in the order in which their turn came, and none whose turn did not come", async () => {

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { excluded, latched } from "@scbe/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Arrived } from "../test/scripted-gateway.ts";
 import { says } from "../test/scripts.ts";
-import { excluded, latched } from "../test/trust-documents.ts";
 import { ASKED, failureOf, type Providers, saying, TrustStage } from "../test/trust-stage.ts";
 
 /** What a document changes for a request that is under way when it arrives. */

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
+import type { BusHeaders, BusMessage } from "@scbe/bus";
 import { type Common, HEADERS, Parameters } from "@scbe/contracts";
-import type { BusHeaders, BusMessage } from "@scbe/service-kit";
+import type { ControlView } from "@scbe/verifier";
 import type { Cargo, CargoAnswer } from "./cargo.ts";
 import type { RequestOptions } from "./request-options.ts";
-import type { ControlView } from "./verifier/index.ts";
 import { ANSWERED_BY, mayBeAnswered } from "./way-of.ts";
 
 export interface UnsealedCargoPorts {

@@ -1,5 +1,5 @@
+import type { BusHeaders, EndpointAnswer, EndpointRequest } from "@scbe/bus";
 import { type Common, HEADERS, Parameters, ScbeError, STATUS } from "@scbe/contracts";
-import type { BusHeaders, EndpointAnswer, EndpointRequest } from "@scbe/service-kit";
 import type { CallHeader, HandlerAnswer } from "./gateway-options.ts";
 import type { Question } from "./question.ts";
 

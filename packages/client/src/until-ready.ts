@@ -1,5 +1,5 @@
 import { ScbeError } from "@scbe/contracts";
-import type { Readiness } from "@scbe/service-kit";
+import type { Readiness } from "@scbe/runtime";
 
 /** What makes a process usable without all of it. */
 export interface Enough {

@@ -1,6 +1,6 @@
 import type { ControlState, FallbackCause, Kill } from "@scbe/contracts";
+import { documentOf, KILL, killing } from "@scbe/testkit";
 import { expect, test } from "vitest";
-import { documentOf, KILL, killing } from "../test/control-fixtures.ts";
 import { isAllFallback } from "./way-of.ts";
 
 const SOFT: Kill = { ...KILL, cause: "availability" };

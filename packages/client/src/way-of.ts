@@ -1,6 +1,6 @@
 import { type ControlState, ScbeError, STATUS } from "@scbe/contracts";
 import { killOf, modeOf } from "@scbe/envelope/control";
-import type { ControlView } from "./verifier/index.ts";
+import type { ControlView } from "@scbe/verifier";
 
 /** How a request travels. */
 export type Way = "sealed" | "fallback";

@@ -1,14 +1,19 @@
 import { randomUUID } from "node:crypto";
 import { STATUS, SUBJECTS, writeMessage } from "@scbe/contracts";
-import { Registry } from "@scbe/service-kit";
-import { createTestHost, eventually } from "@scbe/testkit";
+import {
+  createTestHost,
+  type Deployment,
+  eventually,
+  excluded,
+  latched,
+  startDeployment,
+} from "@scbe/testkit";
+import { openVerifier, type Verifier } from "@scbe/verifier";
+import { Registry } from "prom-client";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { readClientConfig } from "../src/config.ts";
 import type { Client, Handler } from "../src/index.ts";
-import { openVerifier, type Verifier } from "../src/verifier/index.ts";
-import { type Deployment, startDeployment } from "./deployment.ts";
 import { RawCaller, type Said } from "./raw-caller.ts";
-import { excluded, latched } from "./trust-documents.ts";
 import { type Providers, VARIABLES } from "./trust-stage.ts";
 
 /** Whoever seals and opens for a provider in doubt refuses, whatever those who route believe. */

@@ -1,5 +1,5 @@
+import type { Bus } from "@scbe/bus";
 import { patternOf, type ToldEvent, TrustTelling, writeMessage } from "@scbe/contracts";
-import type { Bus } from "@scbe/service-kit";
 
 /** A trust scorer's ear: keeps what clients tell, each event once, and says that it is stored. */
 export class HeardOutcomes {

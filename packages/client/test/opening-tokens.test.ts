@@ -1,10 +1,9 @@
 import { OPENING_TOKEN_INTENT } from "@scbe/contracts";
 import type { OpeningTokens, TokenFacts } from "@scbe/envelope";
-import { createTestHost, eventually } from "@scbe/testkit";
+import { createTestHost, type Deployment, eventually, startDeployment } from "@scbe/testkit";
+import { openVerifier, type Verifier } from "@scbe/verifier";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { readClientConfig } from "../src/config.ts";
-import { openVerifier, type Verifier } from "../src/verifier/index.ts";
-import { type Deployment, startDeployment } from "./deployment.ts";
 
 let deployment: Deployment;
 

@@ -1,8 +1,8 @@
+import type { Bus } from "@scbe/bus";
 import { HEADERS, subjectOf } from "@scbe/contracts";
 import { Opener, type SealedRequest, Sealer, type Subkeys } from "@scbe/envelope";
-import { type Bus, systemClock } from "@scbe/service-kit";
-import type { FakeGuard } from "./fake-guard.ts";
-import type { FakeKeyring } from "./fake-keyring.ts";
+import { systemClock } from "@scbe/runtime";
+import type { FakeGuard, FakeKeyring } from "@scbe/testkit";
 
 /** One message that came back, and when. */
 export interface Said {

@@ -1,8 +1,9 @@
 import { hash } from "node:crypto";
+import type { Bus, BusHeaders } from "@scbe/bus";
 import { HEADERS, patternOf, STATUS, subjectOf } from "@scbe/contracts";
 import { type RequestFacts, type RequestHeader, Sealer, splitEnvelope } from "@scbe/envelope";
-import { type Bus, type BusHeaders, systemClock } from "@scbe/service-kit";
-import type { FakeKeyring } from "./fake-keyring.ts";
+import { systemClock } from "@scbe/runtime";
+import type { FakeKeyring } from "@scbe/testkit";
 
 /** An envelope that has arrived, and what may be said to its caller. */
 export interface Arrived {

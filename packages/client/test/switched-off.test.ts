@@ -1,8 +1,13 @@
 import { ScbeError, STATUS, serviceErrorHeaders } from "@scbe/contracts";
-import { eventually, startTestController, type TestController } from "@scbe/testkit";
+import {
+  type Deployment,
+  eventually,
+  startDeployment,
+  startTestController,
+  type TestController,
+} from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "../src/index.ts";
-import { type Deployment, startDeployment } from "./deployment.ts";
 import { RawCaller } from "./raw-caller.ts";
 import { ScriptedGateway } from "./scripted-gateway.ts";
 

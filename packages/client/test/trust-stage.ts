@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Bus } from "@scbe/bus";
 import {
   type ProviderTrust,
   type ScbeError,
@@ -7,10 +8,9 @@ import {
   type TrustDocument,
   writeMessage,
 } from "@scbe/contracts";
-import { type Bus, Registry } from "@scbe/service-kit";
-import { eventually } from "@scbe/testkit";
+import { type Deployment, eventually, startDeployment } from "@scbe/testkit";
+import { Registry } from "prom-client";
 import type { Client, ConnectOptions } from "../src/index.ts";
-import { type Deployment, startDeployment } from "./deployment.ts";
 import { HeardOutcomes } from "./heard-outcomes.ts";
 import { ScriptedGateway } from "./scripted-gateway.ts";
 import { says } from "./scripts.ts";

@@ -1,4 +1,5 @@
-import { createLogger, type Logger } from "@scbe/service-kit";
+import type { Logger } from "@scbe/runtime";
+import { createLogger } from "@scbe/service";
 
 /** One log line, parsed. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly level: string; readonly msg?: string };

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { Transport } from "@scbe/service-kit";
+import type { Transport } from "@scbe/bus";
 import { connect, credsAuthenticator, Events, type NatsConnection, nkeyAuthenticator } from "nats";
 
 /** Anything but the client that SCBE's processes use: it asks the server for whatever it is told to. */

@@ -1,17 +1,15 @@
-import { ACCESS, ROLES } from "@scbe/contracts";
 import {
-  type Clock,
   connectHostBus,
   connectHostStore,
-  createReadiness,
   type Host,
   loadIdentity,
-  Registry,
   type StoreHost,
   showProcess,
-  systemClock,
   type Transport,
-} from "@scbe/service-kit";
+} from "@scbe/bus";
+import { ACCESS, ROLES } from "@scbe/contracts";
+import { type Clock, createReadiness, systemClock } from "@scbe/runtime";
+import { Registry } from "prom-client";
 import { type CollectedLogs, collectLogs } from "./collect-logs.ts";
 import type { SecuredNats } from "./start-secured-nats.ts";
 
@@ -26,13 +24,16 @@ export interface TestHostOptions {
 }
 
 export interface TestHost extends Host, AsyncDisposable {
+  readonly metrics: Registry;
   readonly logs: CollectedLogs;
   /** What TERM does to a process: {@link Host.signal} aborts. */
   stop(): void;
 }
 
 /** A {@link StoreHost}, to run a service with state inside the test's own process. */
-export interface TestStoreHost extends TestHost, StoreHost {}
+export interface TestStoreHost extends TestHost, StoreHost {
+  readonly metrics: Registry;
+}
 
 /** The account of each service that keeps state, by the service's name. */
 const ACCOUNTS = new Map(

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { takeLock } from "@scbe/service-kit";
+import { takeLock } from "@scbe/runtime";
 import { isOk, startOnPorts } from "./start-on-ports.ts";
 import type { RunningProcess } from "./start-process.ts";
 

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { portFromFile } from "@scbe/service-kit";
+import { portFromFile } from "@scbe/local-stack";
 import { eventually } from "./eventually.ts";
 import { findServer } from "./find-server.ts";
 import { type RunningProcess, startProcess } from "./start-process.ts";

@@ -1,4 +1,4 @@
-import { candidatePort, listensOn } from "@scbe/service-kit";
+import { candidatePort, listensOn } from "@scbe/local-stack";
 import { eventually } from "./eventually.ts";
 import { type RunningProcess, startProcess } from "./start-process.ts";
 

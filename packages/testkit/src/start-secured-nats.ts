@@ -1,13 +1,7 @@
+import { provision, type StoreTransport, type Transport } from "@scbe/bus";
 import { STORE_ACCOUNTS, type StoreAccount, type StoreRole } from "@scbe/contracts";
-import {
-  type Credentials,
-  type CredentialsOptions,
-  createLogger,
-  issueCredentials,
-  provision,
-  type StoreTransport,
-  type Transport,
-} from "@scbe/service-kit";
+import { type Credentials, type CredentialsOptions, issueCredentials } from "@scbe/credentials";
+import { createLogger } from "@scbe/service";
 import { type NatsServer, startNats } from "./start-nats.ts";
 import { createTempDir } from "./temp-dir.ts";
 

@@ -1,3 +1,4 @@
+import { type Bus, connectBus, type Identity, type Transport } from "@scbe/bus";
 import {
   type ControlState,
   type Kill,
@@ -9,7 +10,7 @@ import {
   writeMessage,
 } from "@scbe/contracts";
 import { answerLease, type ControlDocument, encodeControl, signControl } from "@scbe/envelope/control";
-import { type Bus, connectBus, createLogger, type Identity, type Transport } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
 import { createUser } from "nkeys.js";
 
 export interface TestControllerOptions {

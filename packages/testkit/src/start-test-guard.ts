@@ -1,5 +1,6 @@
+import { connectBus, connectStore, streamEndpoint } from "@scbe/bus";
 import { type NonceReuseEvent, QUEUES, STREAMS, servedAs, subjectOf, writeMessage } from "@scbe/contracts";
-import { connectBus, connectStore, createLogger, streamEndpoint } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
 import type { SecuredNats } from "./start-secured-nats.ts";
 
 /** The other side of reports of nonce reuse: broadcasts and stores them as a replay guard does, and tells what is stored. */

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { listensOn } from "@scbe/service-kit";
+import { listensOn } from "@scbe/local-stack";
 import type { LocalFolder } from "../local-folder.ts";
 import type { Port } from "../port.ts";
 import type { Server } from "../servers.ts";

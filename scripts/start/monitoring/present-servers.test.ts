@@ -1,5 +1,6 @@
 import { createServer } from "node:net";
-import { candidatePort, readConfig } from "@scbe/service-kit";
+import { candidatePort } from "@scbe/local-stack";
+import { readConfig } from "@scbe/runtime";
 import { createTempDir, findServer, requireTool, type TempDir } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { startConfig } from "../config.ts";

@@ -1,13 +1,6 @@
-import { verifierVariables } from "@scbe/client/verifier";
-import {
-  type ConfigValues,
-  defineConfig,
-  environmentVariables,
-  integer,
-  opsVariables,
-  transportVariables,
-  windowVariables,
-} from "@scbe/service-kit";
+import { environmentVariables, opsVariables, transportVariables, windowVariables } from "@scbe/bus";
+import { type ConfigValues, defineConfig, integer } from "@scbe/runtime";
+import { verifierVariables } from "@scbe/verifier";
 
 /** Every variable of the envelope service. */
 export const config = defineConfig({

@@ -1,4 +1,18 @@
 import {
+  ATTRIBUTES,
+  type BusHeaders,
+  describeRequest,
+  type EndpointAnswer,
+  type EndpointDefinition,
+  type EndpointRequest,
+  injectTrace,
+  type RequestFacts,
+  recordedSpan,
+  type ServiceDefinition,
+  setFailure,
+  withSpan,
+} from "@scbe/bus";
+import {
   type Common,
   type Content,
   ENVELOPE_MEDIA_TYPE,
@@ -18,21 +32,7 @@ import type {
   Sealer,
   TokenVerdict,
 } from "@scbe/envelope";
-import {
-  ATTRIBUTES,
-  type BusHeaders,
-  describeRequest,
-  type EndpointAnswer,
-  type EndpointDefinition,
-  type EndpointRequest,
-  injectTrace,
-  type Rate,
-  type RequestFacts,
-  recordedSpan,
-  type ServiceDefinition,
-  setFailure,
-  withSpan,
-} from "@scbe/service-kit";
+import type { Rate } from "@scbe/runtime";
 
 export interface EndpointsOptions {
   readonly sealer: Sealer;

@@ -1,4 +1,4 @@
-import { runService } from "@scbe/service-kit";
+import { runService } from "@scbe/service";
 import { config } from "./config.ts";
 import { start } from "./service.ts";
 

@@ -1,6 +1,7 @@
-import { openVerifier } from "@scbe/client/verifier";
+import { followReadiness, type Host } from "@scbe/bus";
 import { ScbeError } from "@scbe/contracts";
-import { counter, followReadiness, type Host } from "@scbe/service-kit";
+import { counter } from "@scbe/runtime";
+import { openVerifier } from "@scbe/verifier";
 import type { EnvelopeConfig } from "./config.ts";
 import { envelopeEndpoints } from "./endpoints.ts";
 

@@ -1,16 +1,12 @@
 import {
-  type ConfigValues,
-  defineConfig,
   environmentVariables,
-  integer,
   opsVariables,
-  path,
   storeVariables,
-  text,
   transportVariables,
-  usersVariables,
   windowVariables,
-} from "@scbe/service-kit";
+} from "@scbe/bus";
+import { type ConfigValues, defineConfig, integer, path, text } from "@scbe/runtime";
+import { usersVariables } from "@scbe/service";
 
 /** The value of `SCBE_KMS_KEY_ID` that stands for the local KMS. */
 export const LOCAL_KMS = "local";

@@ -1,6 +1,6 @@
 import { createSecretKey, type KeyObject } from "node:crypto";
 import { isScbeError, ScbeError } from "@scbe/contracts";
-import type { Clock, Logger } from "@scbe/service-kit";
+import type { Clock, Logger } from "@scbe/runtime";
 import { isActive, type RingKey } from "./domain/ring.ts";
 import type { Kms } from "./ports.ts";
 

@@ -1,12 +1,12 @@
-import { HeldGeneration, isScbeError, QUEUES, servedAs, writeMessage } from "@scbe/contracts";
 import {
   documentEndpoint,
   type EndpointAnswer,
   type EndpointRequest,
-  type Logger,
   READ_RATE,
   type ServiceDefinition,
-} from "@scbe/service-kit";
+} from "@scbe/bus";
+import { HeldGeneration, isScbeError, QUEUES, servedAs, writeMessage } from "@scbe/contracts";
+import type { Logger } from "@scbe/runtime";
 import { GrantRefused, type Grants } from "./grants.ts";
 import type { KeyringMetrics } from "./metrics.ts";
 

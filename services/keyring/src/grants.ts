@@ -1,7 +1,7 @@
 import { type ErrorCode, type GrantAnswer, ScbeError } from "@scbe/contracts";
 import { deriveGrantMaterial } from "@scbe/envelope";
 import { answerGrant, type Identity } from "@scbe/envelope/grant";
-import { type Clock, type Rate, type TokenBucket, takeToken } from "@scbe/service-kit";
+import { type Clock, type Rate, type TokenBucket, takeToken } from "@scbe/runtime";
 import { judgeQuestion } from "./domain/judge-question.ts";
 import type { QuestionSubject, Served } from "./domain/may-ask.ts";
 import type { RingKeeper } from "./ring-keeper.ts";

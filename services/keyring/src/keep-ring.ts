@@ -1,4 +1,5 @@
-import { type Bus, Turns } from "@scbe/service-kit";
+import type { Bus } from "@scbe/bus";
+import { Turns } from "@scbe/runtime";
 import type { RingStore } from "./ports.ts";
 import type { RingBroadcast } from "./ring-broadcast.ts";
 import { Shown, type ShownOptions } from "./shown.ts";

@@ -1,4 +1,4 @@
-import { runStoreService } from "@scbe/service-kit";
+import { runStoreService } from "@scbe/service";
 import { config } from "./config.ts";
 import { start } from "./service.ts";
 

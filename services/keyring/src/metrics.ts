@@ -1,5 +1,6 @@
 import { type ErrorCode, KEY_STATES, type KmsCall, type KmsResult } from "@scbe/contracts";
-import { type Clock, counter, gauge, histogram, type Registry, watchGauge } from "@scbe/service-kit";
+import type { MetricsRegistry } from "@scbe/runtime";
+import { type Clock, counter, gauge, histogram, watchGauge } from "@scbe/runtime";
 import type { Ring } from "./domain/ring.ts";
 
 /** What the keyring counts. The keys of the ring are a label, as there are at most 64; no nkey is one. */
@@ -12,7 +13,7 @@ export interface KeyringMetrics {
   ring(ring: Ring | undefined): void;
 }
 
-export function keyringMetrics(registry: Registry, clock: Clock): KeyringMetrics {
+export function keyringMetrics(registry: MetricsRegistry, clock: Clock): KeyringMetrics {
   const grants = counter(registry, "scbe_keyring_grants_total");
   const kmsUp = gauge(registry, "scbe_keyring_kms_up");
   const calls = counter(registry, "scbe_keyring_kms_calls_total");

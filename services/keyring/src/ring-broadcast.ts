@@ -1,6 +1,7 @@
+import type { Bus } from "@scbe/bus";
 import { HEADERS, isScbeError, SUBJECTS, writeMessage } from "@scbe/contracts";
 import { type Identity, signRing } from "@scbe/envelope/grant";
-import type { Bus, Clock } from "@scbe/service-kit";
+import type { Clock } from "@scbe/runtime";
 import type { Ring } from "./domain/ring.ts";
 import { ringState } from "./domain/ring-state.ts";
 

@@ -1,6 +1,6 @@
 import { type KeyObject, randomBytes } from "node:crypto";
 import type { Environment } from "@scbe/contracts";
-import type { Clock, Logger } from "@scbe/service-kit";
+import type { Clock, Logger } from "@scbe/runtime";
 import { DataKeys } from "./data-keys.ts";
 import { addFirstKey } from "./domain/add-first-key.ts";
 import { newKid } from "./domain/new-kid.ts";

@@ -1,6 +1,7 @@
+import { followReadiness, mendedRecord, type StoreHost } from "@scbe/bus";
 import { BUCKETS, ScbeError, SUBJECTS } from "@scbe/contracts";
 import { claimedRing, verifyRing } from "@scbe/envelope/grant";
-import { followReadiness, mendedRecord, type StoreHost, UsersFile } from "@scbe/service-kit";
+import { UsersFile } from "@scbe/service";
 import type { KeyringConfig } from "./config.ts";
 import { decryptOnlyMsMax } from "./domain/openable.ts";
 import { chooseKms } from "./edge/choose-kms.ts";

@@ -1,4 +1,4 @@
-import type { Logger, Readiness } from "@scbe/service-kit";
+import type { Logger, Readiness } from "@scbe/runtime";
 import type { KeyringMetrics } from "./metrics.ts";
 import type { RingKeeper } from "./ring-keeper.ts";
 import { UnusableRecord } from "./unusable-record.ts";

@@ -1,5 +1,5 @@
 import { isScbeError, type KmsCall } from "@scbe/contracts";
-import type { Clock } from "@scbe/service-kit";
+import type { Clock } from "@scbe/runtime";
 import type { KeyringMetrics } from "./metrics.ts";
 import type { Kms } from "./ports.ts";
 

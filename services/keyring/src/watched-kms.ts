@@ -1,5 +1,5 @@
 import { isScbeError, ScbeError } from "@scbe/contracts";
-import { type BackoffLimits, backoffMs, type Clock } from "@scbe/service-kit";
+import { type BackoffLimits, backoffMs, type Clock } from "@scbe/runtime";
 import type { Kms } from "./ports.ts";
 
 /** How KMS was at the last call. */

@@ -1,6 +1,6 @@
+import type { Identity } from "@scbe/bus";
 import { GrantAnswer, type GrantMeta, type Role, subjectOf, writeMessage } from "@scbe/contracts";
 import { type AskedGrant, askGrant, readGrant } from "@scbe/envelope/grant";
-import type { Identity } from "@scbe/service-kit";
 import { createTestHost, type SecuredNats, type TestHost } from "@scbe/testkit";
 
 export interface Wanted {

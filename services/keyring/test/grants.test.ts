@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
+import type { BusMessage } from "@scbe/bus";
 import { OPENING_TOKEN_INTENT, SERVICE_ERROR_HEADERS, SUBJECTS } from "@scbe/contracts";
-import type { BusMessage } from "@scbe/service-kit";
 import { eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readKeyFile } from "../src/edge/key-file.ts";

@@ -1,9 +1,10 @@
 import { createSecretKey } from "node:crypto";
 import { writeFileSync } from "node:fs";
+import { connectStore, loadIdentity } from "@scbe/bus";
 import { type RingState, SUBJECTS } from "@scbe/contracts";
 import { deriveGrantMaterial } from "@scbe/envelope";
 import { readRing } from "@scbe/envelope/grant";
-import { connectStore, loadIdentity, readConfig } from "@scbe/service-kit";
+import { readConfig } from "@scbe/runtime";
 import { createTestHost, eventually, type SecuredNats, startNats, startSecuredNats } from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { config } from "../src/config.ts";

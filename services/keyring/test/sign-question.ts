@@ -1,5 +1,5 @@
+import type { Identity } from "@scbe/bus";
 import type { GrantQuestion } from "@scbe/contracts";
-import type { Identity } from "@scbe/service-kit";
 
 /** A question for `openai`, `chat` and the active kid whose X25519 key is what it is told, rightly signed. */
 export function signQuestion(asker: Identity, publicKey: Uint8Array): GrantQuestion {

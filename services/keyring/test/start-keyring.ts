@@ -1,7 +1,8 @@
 import { join } from "node:path";
+import type { Bus, Identity } from "@scbe/bus";
 import { BUCKETS, type Environment, KV_KEYS, STORES } from "@scbe/contracts";
 import { ringRecordBytes } from "@scbe/envelope/grant";
-import { type Bus, type Identity, readConfig } from "@scbe/service-kit";
+import { readConfig } from "@scbe/runtime";
 import {
   connectRawStore,
   createStoreHost,

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { type Bus, connectBus } from "@scbe/bus";
 import type { UnkeyedUser } from "@scbe/contracts";
-import { type Bus, connectBus } from "@scbe/service-kit";
 import { collectLogs, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 
 /** A secured server, and all that has gone over it. */

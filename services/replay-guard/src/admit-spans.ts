@@ -1,4 +1,3 @@
-import { type AdmitVerdict, decodeAdmitTraces, HEADERS } from "@scbe/contracts";
 import {
   ATTRIBUTES,
   type EndpointRequest,
@@ -7,7 +6,8 @@ import {
   processSpan,
   type Span,
   setFailure,
-} from "@scbe/service-kit";
+} from "@scbe/bus";
+import { type AdmitVerdict, decodeAdmitTraces, HEADERS } from "@scbe/contracts";
 
 /** The spans of a batch, each in its own request's trace. */
 export interface AdmitSpans {

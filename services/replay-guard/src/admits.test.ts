@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { AdmitItem, EpochRecord } from "@scbe/contracts";
-import { Registry, systemClock } from "@scbe/service-kit";
+import { systemClock } from "@scbe/runtime";
+import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import { Admits, type AdmitsOptions } from "./admits.ts";
 import { memoryStore } from "./edge/memory-store.ts";

@@ -1,17 +1,12 @@
-import type { Environment } from "@scbe/contracts";
 import {
-  type ConfigValues,
-  defineConfig,
   environmentVariables,
-  integer,
   opsVariables,
-  path,
   storeVariables,
-  text,
   transportVariables,
-  url,
   windowVariables,
-} from "@scbe/service-kit";
+} from "@scbe/bus";
+import type { Environment } from "@scbe/contracts";
+import { type ConfigValues, defineConfig, integer, path, text, url } from "@scbe/runtime";
 
 type Values = Readonly<Record<string, unknown>>;
 

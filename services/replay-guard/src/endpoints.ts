@@ -1,4 +1,3 @@
-import { decodeAdmitBatch, encodeVerdicts, QUEUES, ScbeError, servedAs, writeEpoch } from "@scbe/contracts";
 import {
   type EndpointAnswer,
   type EndpointRequest,
@@ -6,7 +5,8 @@ import {
   type ServiceDefinition,
   type StreamReader,
   streamEndpoint,
-} from "@scbe/service-kit";
+} from "@scbe/bus";
+import { decodeAdmitBatch, encodeVerdicts, QUEUES, ScbeError, servedAs, writeEpoch } from "@scbe/contracts";
 import { startAdmitSpans } from "./admit-spans.ts";
 import type { Admits } from "./admits.ts";
 import type { EpochKeeper } from "./epoch-keeper.ts";

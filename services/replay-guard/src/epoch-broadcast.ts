@@ -1,5 +1,6 @@
+import type { Bus } from "@scbe/bus";
 import { type EpochRecord, isScbeError, SUBJECTS, writeEpoch } from "@scbe/contracts";
-import type { Bus, Clock } from "@scbe/service-kit";
+import type { Clock } from "@scbe/runtime";
 
 /** Between two broadcasts of an unchanged record; the turns that verify it may come more often. */
 export const BROADCAST_MS = 500;

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type Environment, type EpochRecord, isScbeError } from "@scbe/contracts";
-import type { Clock, Logger } from "@scbe/service-kit";
+import type { Clock, Logger } from "@scbe/runtime";
 import { EpochMemory } from "./domain/epoch-memory.ts";
 import { type Answers, type Effect, type TurnOutcome, takeTurn } from "./domain/take-turn.ts";
 import type { Times } from "./domain/times.ts";

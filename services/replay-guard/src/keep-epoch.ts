@@ -1,5 +1,6 @@
+import type { Bus, StoreBus } from "@scbe/bus";
 import { type Environment, isScbeError, readEpoch, SUBJECTS } from "@scbe/contracts";
-import type { Bus, Clock, Logger, Readiness, StoreBus } from "@scbe/service-kit";
+import type { Clock, Logger, Readiness } from "@scbe/runtime";
 import { BROADCAST_MS, EpochBroadcast } from "./epoch-broadcast.ts";
 import { type EpochKeeper, isForeignRecord, type TurnReport } from "./epoch-keeper.ts";
 import type { ReplayMetrics } from "./metrics.ts";

@@ -5,7 +5,8 @@ import {
   type ReportResult,
   type StoreCall,
 } from "@scbe/contracts";
-import { counter, gauge, histogram, type Registry } from "@scbe/service-kit";
+import type { MetricsRegistry } from "@scbe/runtime";
+import { counter, gauge, histogram } from "@scbe/runtime";
 
 /** What the replay guard counts. Every label is of a closed set, and every series is there from the start. */
 export interface ReplayMetrics {
@@ -17,7 +18,7 @@ export interface ReplayMetrics {
   overQuota(provider: string, count: number): void;
 }
 
-export function replayMetrics(registry: Registry, providers: readonly string[]): ReplayMetrics {
+export function replayMetrics(registry: MetricsRegistry, providers: readonly string[]): ReplayMetrics {
   const reuses = counter(registry, "scbe_nonce_reuse_count", { provider: providers });
   const replays = counter(registry, "scbe_replay_rejects_count", { provider: providers });
   const admits = counter(registry, "scbe_replay_admits_total");

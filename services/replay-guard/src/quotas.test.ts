@@ -1,5 +1,5 @@
 import type { EpochRecord } from "@scbe/contracts";
-import { systemClock } from "@scbe/service-kit";
+import { systemClock } from "@scbe/runtime";
 import { collectLogs, eventually } from "@scbe/testkit";
 import { expect, test, vi } from "vitest";
 import { Quotas } from "./quotas.ts";

@@ -1,5 +1,5 @@
 import type { EpochRecord } from "@scbe/contracts";
-import { type Clock, type Logger, LogLimiter } from "@scbe/service-kit";
+import { type Clock, type Logger, LogLimiter } from "@scbe/runtime";
 import { eachMinute, minutesHeld, type Times } from "./domain/times.ts";
 import type { EpochKeeper } from "./epoch-keeper.ts";
 import type { ReplayMetrics } from "./metrics.ts";

@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
+import type { StoreBus } from "@scbe/bus";
 import { type AdmitItem, NonceReuseEvent, ScbeError } from "@scbe/contracts";
-import { Registry, type StoreBus, systemClock } from "@scbe/service-kit";
+import { systemClock } from "@scbe/runtime";
 import { collectLogs, eventually } from "@scbe/testkit";
+import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import { replayMetrics } from "./metrics.ts";
 import { describeReuse, ReuseReports } from "./reuse-reports.ts";

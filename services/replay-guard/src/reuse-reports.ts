@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Bus, StoreBus } from "@scbe/bus";
 import {
   type AdmitItem,
   type Environment,
@@ -8,7 +9,7 @@ import {
   subjectOf,
   writeMessage,
 } from "@scbe/contracts";
-import { type Bus, backoffMs, type Clock, type Logger, type StoreBus } from "@scbe/service-kit";
+import { backoffMs, type Clock, type Logger } from "@scbe/runtime";
 import type { ReplayMetrics } from "./metrics.ts";
 
 export interface ReuseReportsOptions {

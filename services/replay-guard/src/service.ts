@@ -1,5 +1,6 @@
+import { followReadiness, mendedRecord, type StoreHost } from "@scbe/bus";
 import { BUCKETS, STREAMS } from "@scbe/contracts";
-import { followReadiness, mendedRecord, type StoreHost, watchGauge } from "@scbe/service-kit";
+import { watchGauge } from "@scbe/runtime";
 import { Admits } from "./admits.ts";
 import type { ReplayGuardConfig } from "./config.ts";
 import { chooseStore, quotaOf } from "./edge/choose-store.ts";

@@ -1,10 +1,11 @@
-import { gauge, type Registry, watchGauge } from "@scbe/service-kit";
+import type { MetricsRegistry } from "@scbe/runtime";
+import { gauge, watchGauge } from "@scbe/runtime";
 import { eachMinute, minutesHeld, type Times } from "./domain/times.ts";
 import type { EpochKeeper } from "./epoch-keeper.ts";
 import type { Occupancy, ReplayStore } from "./ports.ts";
 
 export interface ShowOccupancyOptions {
-  readonly metrics: Registry;
+  readonly metrics: MetricsRegistry;
   readonly keeper: Pick<EpochKeeper, "inForce">;
   readonly store: Pick<ReplayStore, "measure">;
   readonly times: Times;

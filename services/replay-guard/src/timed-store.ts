@@ -1,5 +1,5 @@
 import type { StoreCall } from "@scbe/contracts";
-import type { Clock } from "@scbe/service-kit";
+import type { Clock } from "@scbe/runtime";
 import type { ReplayMetrics } from "./metrics.ts";
 import type { ReplayStore } from "./ports.ts";
 

@@ -1,4 +1,4 @@
-import { systemClock } from "@scbe/service-kit";
+import { systemClock } from "@scbe/runtime";
 import { expect, test } from "vitest";
 import { Turns } from "./turns.ts";
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Clock } from "@scbe/service-kit";
+import type { Clock } from "@scbe/runtime";
 
 export interface TurnsOptions {
   /** Handles its own failures. */

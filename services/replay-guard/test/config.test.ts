@@ -1,7 +1,7 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { readConfig } from "@scbe/service-kit";
+import { readConfig } from "@scbe/runtime";
 import { createTempDir, startProcess, startRedis, startSecuredNats } from "@scbe/testkit";
 import { expect, test } from "vitest";
 import { config } from "../src/config.ts";

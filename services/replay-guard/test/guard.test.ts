@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { connectStore } from "@scbe/bus";
 import {
   ADMIT_BATCH_MAX,
   BUCKETS,
@@ -9,7 +10,7 @@ import {
   subjectOf,
   writeMessage,
 } from "@scbe/contracts";
-import { connectStore, createLogger } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
 import {
   connectProbe,
   eventually,

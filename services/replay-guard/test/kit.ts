@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import { type Bus, connectBus } from "@scbe/bus";
 import {
   type AdmitItem,
   type AdmitVerdict,
@@ -10,7 +11,8 @@ import {
   SUBJECTS,
   subjectOf,
 } from "@scbe/contracts";
-import { type Bus, type Clock, connectBus, createLogger, readConfig } from "@scbe/service-kit";
+import { type Clock, readConfig } from "@scbe/runtime";
+import { createLogger } from "@scbe/service";
 import {
   createStoreHost,
   eventually,

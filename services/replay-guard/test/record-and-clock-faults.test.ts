@@ -1,5 +1,6 @@
+import { connectStore } from "@scbe/bus";
 import { BUCKETS, EpochRecord, KV_KEYS, writeMessage } from "@scbe/contracts";
-import { type Clock, connectStore, systemClock } from "@scbe/service-kit";
+import { type Clock, systemClock } from "@scbe/runtime";
 import { collectLogs, eventually, type SecuredNats, startRedis, startSecuredNats } from "@scbe/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { again, startTraffic, tell } from "./kit.ts";

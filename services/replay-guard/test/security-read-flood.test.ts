@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { connectBus, connectStore, ownerStream } from "@scbe/bus";
 import { STREAMS, subjectOf, writeMessage } from "@scbe/contracts";
-import { connectBus, connectStore, createLogger, ownerStream } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
 import { startSecuredNats } from "@scbe/testkit";
 import { expect, test } from "vitest";
 import { startOne } from "./kit.ts";

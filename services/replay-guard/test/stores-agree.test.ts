@@ -1,5 +1,5 @@
 import type { AdmitItem } from "@scbe/contracts";
-import { systemClock } from "@scbe/service-kit";
+import { systemClock } from "@scbe/runtime";
 import { collectLogs, eventually, startRedis } from "@scbe/testkit";
 import { expect, test } from "vitest";
 import { chooseStore } from "../src/edge/choose-store.ts";

@@ -1,12 +1,6 @@
-import {
-  type ConfigValues,
-  defineConfig,
-  environmentVariables,
-  opsVariables,
-  storeVariables,
-  transportVariables,
-  usersVariables,
-} from "@scbe/service-kit";
+import { environmentVariables, opsVariables, storeVariables, transportVariables } from "@scbe/bus";
+import { type ConfigValues, defineConfig } from "@scbe/runtime";
+import { usersVariables } from "@scbe/service";
 import { apiVariables } from "./config/api.ts";
 import { canaryVariables } from "./config/canary.ts";
 import { controlVariables } from "./config/control.ts";

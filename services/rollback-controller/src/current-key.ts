@@ -1,11 +1,13 @@
+import { type Bus, SignedBroadcasts } from "@scbe/bus";
 import { type Environment, type RingState, SUBJECTS } from "@scbe/contracts";
 import { type ClaimedRing, claimedRing, verifyRing } from "@scbe/envelope/grant";
-import { type Bus, type Clock, counter, type Registry, SignedBroadcasts } from "@scbe/service-kit";
+import type { MetricsRegistry } from "@scbe/runtime";
+import { type Clock, counter } from "@scbe/runtime";
 
 export interface CurrentKeyOptions {
   readonly bus: Pick<Bus, "subscribe">;
   readonly clock: Pick<Clock, "monotonic">;
-  readonly metrics: Registry;
+  readonly metrics: MetricsRegistry;
   readonly env: Environment;
   /** Absent: nobody's broadcast is believed, and no key is known. */
   readonly keyringPublicKey: string | undefined;

@@ -1,4 +1,4 @@
-import { type TokenBucket, takeToken } from "@scbe/service-kit";
+import { type TokenBucket, takeToken } from "@scbe/runtime";
 import { expect, test } from "vitest";
 import { leaseRate } from "./endpoints.ts";
 

@@ -1,3 +1,4 @@
+import type { EndpointAnswer, EndpointRequest, Identity, Leading, ServiceDefinition } from "@scbe/bus";
 import {
   type Environment,
   LeaseQuestion,
@@ -8,16 +9,7 @@ import {
   writeMessage,
 } from "@scbe/contracts";
 import { answerLease, claimOf, supersedes, verifiedControl } from "@scbe/envelope/control";
-import type {
-  Clock,
-  EndpointAnswer,
-  EndpointRequest,
-  Identity,
-  Leading,
-  Logger,
-  Rate,
-  ServiceDefinition,
-} from "@scbe/service-kit";
+import type { Clock, Logger, Rate } from "@scbe/runtime";
 import type { HandBacks } from "./hand-backs.ts";
 import type { ControllerMetrics } from "./metrics.ts";
 import type { SignedControlPlane } from "./signed-control-plane.ts";

@@ -1,4 +1,4 @@
-import { type TokenBucket, takeToken } from "@scbe/service-kit";
+import { type TokenBucket, takeToken } from "@scbe/runtime";
 
 /** Documents that each user may hand back: each costs a long parse and the check of a signature. */
 const HAND_BACKS = { burst: 8, perSecond: 2 };

@@ -1,3 +1,4 @@
+import { type Bus, SignedBroadcasts, type StoreBus } from "@scbe/bus";
 import { SUBJECTS } from "@scbe/contracts";
 import {
   type ClaimedControl,
@@ -6,18 +7,8 @@ import {
   supersedes,
   verifiedControl,
 } from "@scbe/envelope/control";
-import {
-  type Bus,
-  backoffMs,
-  type Clock,
-  counter,
-  type Logger,
-  LogLimiter,
-  type Registry,
-  SignedBroadcasts,
-  type StoreBus,
-  Turns,
-} from "@scbe/service-kit";
+import type { MetricsRegistry } from "@scbe/runtime";
+import { backoffMs, type Clock, counter, type Logger, LogLimiter, Turns } from "@scbe/runtime";
 import type { ControlStore } from "./ports.ts";
 import type { ShowControl } from "./show-control.ts";
 import type { SignedControlPlane } from "./signed-control-plane.ts";
@@ -31,7 +22,7 @@ export interface KeepControlOptions {
   /** To the account of the store. */
   readonly link: Pick<StoreBus, "onReconnect">;
   readonly log: Logger;
-  readonly metrics: Registry;
+  readonly metrics: MetricsRegistry;
   readonly shown: ShowControl;
   /** What a document must bear. */
   readonly expected: Parameters<typeof verifiedControl>[1];

@@ -6,7 +6,8 @@ import {
   type VerifierState,
 } from "@scbe/contracts";
 import { type ControlDocument, killOf } from "@scbe/envelope/control";
-import { counter, gauge, type Registry, watchGauge } from "@scbe/service-kit";
+import type { MetricsRegistry } from "@scbe/runtime";
+import { counter, gauge, watchGauge } from "@scbe/runtime";
 import { sealedShare } from "./domain/sealed-share.ts";
 
 /** What a controller shows of the control document. */
@@ -25,7 +26,10 @@ export interface ControllerSights {
   users(): Readonly<Record<UserState, number>>;
 }
 
-export function controllerMetrics(registry: Registry, providers: readonly string[]): ControllerMetrics {
+export function controllerMetrics(
+  registry: MetricsRegistry,
+  providers: readonly string[],
+): ControllerMetrics {
   const generation = gauge(registry, "scbe_control_generation");
   const engaged = gauge(registry, "scbe_kill_switch_engaged", { provider: providers });
   const share = gauge(registry, "scbe_sealed_share_ratio", { provider: providers });
@@ -47,7 +51,7 @@ export function controllerMetrics(registry: Registry, providers: readonly string
 }
 
 /** Shows what is looked at with each scrape, until it is disposed of. */
-export function showSights(registry: Registry, sights: ControllerSights): Disposable {
+export function showSights(registry: MetricsRegistry, sights: ControllerSights): Disposable {
   const stack = new DisposableStack();
   stack.use(watchGauge(registry, "scbe_control_leading", () => [[{}, sights.leading() ? 1 : 0]]));
   stack.use(watchGauge(registry, "scbe_control_unstored_kills", () => [[{}, sights.unstoredKills()]]));

@@ -1,5 +1,18 @@
 import { setTimeout as delay } from "node:timers/promises";
 import {
+  type Bus,
+  connectBus,
+  connectStore,
+  documentEndpoint,
+  environmentVariables,
+  identityFromSeed,
+  type StoreBus,
+  storeTransportOf,
+  storeVariables,
+  transportOf,
+  transportVariables,
+} from "@scbe/bus";
+import {
   BUCKETS,
   type ControlState,
   HeldGeneration,
@@ -10,24 +23,8 @@ import {
   servedAs,
 } from "@scbe/contracts";
 import { type ControlDocument, encodeControl, signControl } from "@scbe/envelope/control";
-import {
-  type Bus,
-  type ConfigValues,
-  connectBus,
-  connectStore,
-  createLogger,
-  defineConfig,
-  documentEndpoint,
-  EXIT_CODES,
-  environmentVariables,
-  identityFromSeed,
-  readConfig,
-  type StoreBus,
-  storeTransportOf,
-  storeVariables,
-  transportOf,
-  transportVariables,
-} from "@scbe/service-kit";
+import { type ConfigValues, defineConfig, readConfig } from "@scbe/runtime";
+import { createLogger, EXIT_CODES } from "@scbe/service";
 import { controlVariables } from "./config/control.ts";
 import { engageKill } from "./domain/engage-kill.ts";
 import { firstState } from "./domain/first-state.ts";

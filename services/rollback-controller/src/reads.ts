@@ -1,4 +1,11 @@
 import {
+  documentEndpoint,
+  READ_RATE,
+  type ServiceDefinition,
+  type StreamReader,
+  streamEndpoint,
+} from "@scbe/bus";
+import {
   HeldGeneration,
   HeldPlace,
   QUEUES,
@@ -7,13 +14,6 @@ import {
   writeMessage,
 } from "@scbe/contracts";
 import { encodeControl } from "@scbe/envelope/control";
-import {
-  documentEndpoint,
-  READ_RATE,
-  type ServiceDefinition,
-  type StreamReader,
-  streamEndpoint,
-} from "@scbe/service-kit";
 import type { ControlPlane } from "./ports.ts";
 
 export interface ReadsOptions {

@@ -1,5 +1,6 @@
+import type { Host, Identity, Leading } from "@scbe/bus";
 import { type Environment, type ListedUser, servedAs } from "@scbe/contracts";
-import type { Host, Identity, Leading, UsersFile } from "@scbe/service-kit";
+import type { UsersFile } from "@scbe/service";
 import type { VerifiersStore } from "./edge/kv-verifiers-store.ts";
 import { controllerEndpoints, leaseRate } from "./endpoints.ts";
 import type { HandBacks } from "./hand-backs.ts";

@@ -1,5 +1,6 @@
+import type { StoreHost } from "@scbe/bus";
 import { BUCKETS, STREAMS } from "@scbe/contracts";
-import { type StoreHost, tellListening, UsersFile } from "@scbe/service-kit";
+import { tellListening, UsersFile } from "@scbe/service";
 import { startRollback } from "./alerts/start-rollback.ts";
 import { type ApiServerOptions, startApiServer } from "./api/api-server.ts";
 import { showTokens } from "./api/show-tokens.ts";

@@ -1,5 +1,6 @@
+import type { Leadership } from "@scbe/bus";
 import { isScbeError } from "@scbe/contracts";
-import type { Leadership, Logger, Readiness } from "@scbe/service-kit";
+import type { Logger, Readiness } from "@scbe/runtime";
 import type { ControllerMetrics } from "./metrics.ts";
 import type { SignedControlPlane } from "./signed-control-plane.ts";
 

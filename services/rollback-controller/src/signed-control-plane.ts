@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Identity } from "@scbe/bus";
 import {
   ACTOR_MAX,
   type ControlAction,
@@ -10,7 +11,7 @@ import {
   ScbeError,
 } from "@scbe/contracts";
 import { type ControlDocument, signControl } from "@scbe/envelope/control";
-import { backoffMs, type Clock, type Identity, type Logger } from "@scbe/service-kit";
+import { backoffMs, type Clock, type Logger } from "@scbe/runtime";
 import { actionOf } from "./action-of.ts";
 import { applied, failureOf } from "./domain/apply-change.ts";
 import { type ChainEnd, laterEnd } from "./domain/audit-chain.ts";

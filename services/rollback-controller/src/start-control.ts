@@ -1,6 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { SUBJECTS, USER_STATES, VERIFIER_STATES } from "@scbe/contracts";
-import { encodeControl } from "@scbe/envelope/control";
 import {
   type Bucket,
   identityFromSeed,
@@ -9,8 +7,10 @@ import {
   type Leading,
   mendedRecord,
   type StoreHost,
-  type UsersFile,
-} from "@scbe/service-kit";
+} from "@scbe/bus";
+import { SUBJECTS, USER_STATES, VERIFIER_STATES } from "@scbe/contracts";
+import { encodeControl } from "@scbe/envelope/control";
+import type { UsersFile } from "@scbe/service";
 import type { RollbackControllerConfig } from "./config.ts";
 import type { ChainEnd } from "./domain/audit-chain.ts";
 import { userStates } from "./domain/confirmation.ts";

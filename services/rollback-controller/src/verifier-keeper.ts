@@ -1,15 +1,15 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Leading } from "@scbe/bus";
 import { isScbeError } from "@scbe/contracts";
 import {
   type Clock,
-  type Leading,
   type Logger,
   LogLimiter,
   type Readiness,
   type TokenBucket,
   Turns,
   takeToken,
-} from "@scbe/service-kit";
+} from "@scbe/runtime";
 import {
   FORGOTTEN_AFTER_MS,
   fitVerifiers,

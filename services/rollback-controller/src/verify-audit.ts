@@ -1,21 +1,16 @@
 import { parseArgs } from "node:util";
-import { type HeldGeneration, isScbeError, ScbeError, subjectOf, writeMessage } from "@scbe/contracts";
-import { type ControlDocument, readControl } from "@scbe/envelope/control";
 import {
   type Bus,
-  type ConfigValues,
   connectBus,
-  createLogger,
-  defineConfig,
-  describeConfig,
-  EXIT_CODES,
   environmentVariables,
   ownerStream,
-  readConfig,
-  text,
   transportOf,
   transportVariables,
-} from "@scbe/service-kit";
+} from "@scbe/bus";
+import { type HeldGeneration, isScbeError, ScbeError, subjectOf, writeMessage } from "@scbe/contracts";
+import { type ControlDocument, readControl } from "@scbe/envelope/control";
+import { type ConfigValues, defineConfig, describeConfig, readConfig, text } from "@scbe/runtime";
+import { createLogger, EXIT_CODES } from "@scbe/service";
 import { type Verification, verifyStream } from "./audit/verify-stream.ts";
 import type { ChainEnd } from "./domain/audit-chain.ts";
 

@@ -1,7 +1,9 @@
+import { type Bus, connectBus, loadIdentity } from "@scbe/bus";
 import { type RingState, SUBJECTS, writeMessage } from "@scbe/contracts";
 import { signRing } from "@scbe/envelope/grant";
-import { type Bus, connectBus, loadIdentity, Registry, systemClock } from "@scbe/service-kit";
+import { systemClock } from "@scbe/runtime";
 import { collectLogs, eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
+import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CurrentKey } from "../src/current-key.ts";
 

@@ -1,7 +1,8 @@
 import { type ControlState, type FallbackCause, type Kill, ScbeError } from "@scbe/contracts";
 import type { ControlDocument } from "@scbe/envelope/control";
-import { createReadiness, Registry, systemClock } from "@scbe/service-kit";
+import { createReadiness, systemClock } from "@scbe/runtime";
 import { collectLogs } from "@scbe/testkit";
+import { Registry } from "prom-client";
 import type { ApiPorts } from "../src/api/api-ports.ts";
 import { type ApiServerOptions, startApiServer } from "../src/api/api-server.ts";
 import { TokenBook } from "../src/api/tokens.ts";

@@ -3,7 +3,7 @@ import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { defineConfig, readConfig } from "@scbe/service-kit";
+import { defineConfig, readConfig } from "@scbe/runtime";
 import { closedPort, createCertificates, createTempDir } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { tokenVariables } from "../src/config/tokens.ts";

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createReadiness } from "@scbe/service-kit";
+import { createReadiness } from "@scbe/runtime";
 import { collectLogs, createTempDir, eventually, type TempDir } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { followTokenFile } from "../src/api/token-file.ts";

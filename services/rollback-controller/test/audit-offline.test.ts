@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ControlState, Kill } from "@scbe/contracts";
-import { createLogger, systemClock } from "@scbe/service-kit";
+import { systemClock } from "@scbe/runtime";
+import { createLogger } from "@scbe/service";
 import { eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { auditOffline } from "../src/audit/audit-offline.ts";

@@ -1,5 +1,7 @@
-import { createReadiness, Registry, type StoreBus, systemClock } from "@scbe/service-kit";
+import type { StoreBus } from "@scbe/bus";
+import { createReadiness, systemClock } from "@scbe/runtime";
 import { collectLogs } from "@scbe/testkit";
+import { Registry } from "prom-client";
 import { AuditLog } from "../src/audit/audit-log.ts";
 import { auditMetrics } from "../src/audit/audit-metrics.ts";
 import { auditStream } from "../src/edge/audit-stream.ts";

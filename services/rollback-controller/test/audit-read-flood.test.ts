@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { connectBus, connectStore } from "@scbe/bus";
 import { subjectOf, writeMessage } from "@scbe/contracts";
-import { connectBus, connectStore } from "@scbe/service-kit";
 import { collectLogs, eventually, startSecuredNats } from "@scbe/testkit";
 import { expect, test } from "vitest";
 import { auditOn, recordOf } from "./audit-on.ts";

@@ -1,5 +1,5 @@
+import { connectStore, type StoreBus } from "@scbe/bus";
 import { STREAMS } from "@scbe/contracts";
-import { connectStore, type StoreBus } from "@scbe/service-kit";
 import { collectLogs, eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { beforeEach, describe, expect, test } from "vitest";
 import { WAITING_MAX } from "../src/audit/audit-log.ts";

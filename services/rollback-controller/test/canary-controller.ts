@@ -1,6 +1,8 @@
+import { connectStore, type StoreBus, type StoreTransport } from "@scbe/bus";
 import { BUCKETS } from "@scbe/contracts";
-import { type Clock, connectStore, Registry, type StoreBus, type StoreTransport } from "@scbe/service-kit";
+import type { Clock } from "@scbe/runtime";
 import { collectLogs } from "@scbe/testkit";
+import { Registry } from "prom-client";
 import { CanaryDesk } from "../src/canary/canary-desk.ts";
 import { CanaryIntents } from "../src/canary/canary-intents.ts";
 import { canaryMetrics } from "../src/canary/canary-metrics.ts";

@@ -1,4 +1,4 @@
-import type { StoreTransport } from "@scbe/service-kit";
+import type { StoreTransport } from "@scbe/bus";
 import { startController } from "./canary-controller.ts";
 
 /*

@@ -1,6 +1,7 @@
 import type { ControlDocument } from "@scbe/envelope/control";
-import { Registry, systemClock } from "@scbe/service-kit";
+import { systemClock } from "@scbe/runtime";
 import { collectLogs, eventually } from "@scbe/testkit";
+import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import { canaryMetrics } from "../src/canary/canary-metrics.ts";
 import type { CanaryStore } from "../src/canary/canary-store.ts";

@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
+import { type Bucket, identityFromSeed } from "@scbe/bus";
 import { BUCKETS, KV_KEYS } from "@scbe/contracts";
 import type { ControlDocument } from "@scbe/envelope/control";
-import { type Bucket, type Clock, identityFromSeed, systemClock, UsersFile } from "@scbe/service-kit";
+import { type Clock, systemClock } from "@scbe/runtime";
+import { UsersFile } from "@scbe/service";
 import { createStoreHost, eventually, type SecuredNats } from "@scbe/testkit";
 import { lateBucket } from "../src/edge/late-bucket.ts";
 import { startControl } from "../src/start-control.ts";

@@ -1,3 +1,4 @@
+import { connectBus, type Identity } from "@scbe/bus";
 import {
   BUCKETS,
   type ControlState,
@@ -8,7 +9,7 @@ import {
   writeMessage,
 } from "@scbe/contracts";
 import { type ControlDocument, encodeControl, sign, signControl } from "@scbe/envelope/control";
-import { connectBus, createLogger, type Identity } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
 import { createIdentity, eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { createUser } from "nkeys.js";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";

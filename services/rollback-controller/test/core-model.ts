@@ -1,5 +1,5 @@
+import type { Identity } from "@scbe/bus";
 import type { ControlDocument } from "@scbe/envelope/control";
-import type { Identity } from "@scbe/service-kit";
 import { collectLogs } from "@scbe/testkit";
 import type fc from "fast-check";
 import type { ControlStore, StoredControl } from "../src/ports.ts";

@@ -1,7 +1,8 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { provision } from "@scbe/bus";
 import { STORE_ACCOUNTS } from "@scbe/contracts";
-import { createLogger, provision } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
 import { createTempDir, startSecuredNats } from "@scbe/testkit";
 
 /** A secured server whose JetStream can be taken away under its clients, and whose store can be copied, put back and erased. */

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { connectBus } from "@scbe/bus";
 import { type LeaseQuestion, SUBJECTS, subjectOf, writeMessage } from "@scbe/contracts";
 import { type ControlDocument, readControl, readLease, supersedes } from "@scbe/envelope/control";
-import { connectBus } from "@scbe/service-kit";
 import { collectLogs, eventually, type SecuredNats } from "@scbe/testkit";
 import { LONG } from "./core-controller.ts";
 

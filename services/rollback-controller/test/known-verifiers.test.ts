@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { KV_KEYS, ScbeError } from "@scbe/contracts";
-import { type Clock, systemClock } from "@scbe/service-kit";
+import { type Clock, systemClock } from "@scbe/runtime";
 import { eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { showUsers, type UsersView } from "../src/domain/confirmation.ts";

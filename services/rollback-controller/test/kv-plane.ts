@@ -1,6 +1,6 @@
+import type { Bucket } from "@scbe/bus";
 import { type ControlState, isScbeError, KV_KEYS } from "@scbe/contracts";
 import type { ControlDocument } from "@scbe/envelope/control";
-import type { Bucket } from "@scbe/service-kit";
 import type { Actor, Change, Changed } from "../src/ports.ts";
 import { stateWith } from "./canary-evidence.ts";
 

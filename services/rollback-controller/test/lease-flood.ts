@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { connectBus, type Transport } from "@scbe/bus";
 import { type LeaseQuestion, subjectOf, writeMessage } from "@scbe/contracts";
-import { connectBus, createLogger, type Transport } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
 
 /*
  * One user that asks for leases as fast as it can, in a process of its own.

@@ -1,5 +1,5 @@
 import { ScbeError } from "@scbe/contracts";
-import { systemClock } from "@scbe/service-kit";
+import { systemClock } from "@scbe/runtime";
 import {
   eventually,
   type SecuredNats,

@@ -2,9 +2,9 @@ import { execFile } from "node:child_process";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { connectBus, connectStore, type Identity } from "@scbe/bus";
 import { type ControlState, type Environment, KV_KEYS, STREAMS, SUBJECTS, subjectOf } from "@scbe/contracts";
 import { type ControlDocument, encodeControl, signControl } from "@scbe/envelope/control";
-import { connectBus, connectStore, type Identity } from "@scbe/service-kit";
 import {
   collectLogs,
   connectProbe,

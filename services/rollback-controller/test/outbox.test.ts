@@ -1,6 +1,7 @@
 import type { Kill } from "@scbe/contracts";
-import { createReadiness, Registry, systemClock } from "@scbe/service-kit";
+import { createReadiness, systemClock } from "@scbe/runtime";
 import { collectLogs, eventually } from "@scbe/testkit";
+import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { EVERYTHING, type Notice } from "../src/domain/notice.ts";
 import { triggersFor } from "../src/domain/triggers.ts";

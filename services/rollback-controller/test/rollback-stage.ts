@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import { BUCKETS, KV_KEYS } from "@scbe/contracts";
-import { type Clock, systemClock } from "@scbe/service-kit";
+import { type Clock, systemClock } from "@scbe/runtime";
 import { createStoreHost, eventually, type SecuredNats, type TestStoreHost } from "@scbe/testkit";
 import { type RollbackConfig, startRollback } from "../src/alerts/start-rollback.ts";
 import { type ActedState, NOTHING_ACTED, readActed } from "../src/domain/acted-state.ts";

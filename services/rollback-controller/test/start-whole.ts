@@ -1,4 +1,4 @@
-import { readConfig } from "@scbe/service-kit";
+import { readConfig } from "@scbe/runtime";
 import { createStoreHost, type SecuredNats } from "@scbe/testkit";
 import { config } from "../src/config.ts";
 import { start } from "../src/service.ts";

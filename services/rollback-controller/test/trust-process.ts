@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
+import { connectBus } from "@scbe/bus";
 import { subjectOf, type ToldEvent, writeMessage } from "@scbe/contracts";
-import { connectBus, createLogger } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
 import { eventually, type SecuredNats, startProcess } from "@scbe/testkit";
 import { LONG, PROVIDERS } from "./core-controller.ts";
 

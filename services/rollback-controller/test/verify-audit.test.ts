@@ -1,6 +1,6 @@
+import { connectBus, connectStore, provision, type StoreBus, type Transport } from "@scbe/bus";
 import { type ControlState, STORE_ACCOUNTS, STREAMS, SUBJECTS } from "@scbe/contracts";
 import { type ControlDocument, signControl } from "@scbe/envelope/control";
-import { connectBus, connectStore, provision, type StoreBus, type Transport } from "@scbe/service-kit";
 import {
   collectLogs,
   connectProbe,

@@ -1,5 +1,5 @@
 import { ScbeError } from "@scbe/contracts";
-import { systemClock } from "@scbe/service-kit";
+import { systemClock } from "@scbe/runtime";
 import { eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { PROVIDERS, postOf, type Stage, startStage } from "./rollback-stage.ts";

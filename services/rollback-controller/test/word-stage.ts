@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { connectBus, mendedRecord } from "@scbe/bus";
 import { BUCKETS, KV_KEYS, QUEUES, servedAs, writeMessage } from "@scbe/contracts";
-import { connectBus, createLogger, mendedRecord } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
 import { createStoreHost, eventually, type SecuredNats } from "@scbe/testkit";
 import { type TrustWord, trustWords } from "../src/domain/trust-words.ts";
 import { readWords, type WaitingWords } from "../src/domain/waiting-words.ts";

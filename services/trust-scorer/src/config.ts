@@ -1,13 +1,6 @@
-import {
-  type ConfigValues,
-  defineConfig,
-  environmentVariables,
-  integer,
-  opsVariables,
-  storeVariables,
-  transportVariables,
-  usersVariables,
-} from "@scbe/service-kit";
+import { environmentVariables, opsVariables, storeVariables, transportVariables } from "@scbe/bus";
+import { type ConfigValues, defineConfig, integer } from "@scbe/runtime";
+import { usersVariables } from "@scbe/service";
 
 const { SCBE_ENVIRONMENT, SCBE_PROVIDERS } = environmentVariables;
 

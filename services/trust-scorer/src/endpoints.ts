@@ -1,4 +1,12 @@
 import {
+  documentEndpoint,
+  type EndpointAnswer,
+  type EndpointRequest,
+  READ_RATE,
+  type ServiceDefinition,
+  type StoreBus,
+} from "@scbe/bus";
+import {
   HeldPlace,
   isScbeError,
   QUEUES,
@@ -14,14 +22,6 @@ import {
   TrustTelling,
   writeMessage,
 } from "@scbe/contracts";
-import {
-  documentEndpoint,
-  type EndpointAnswer,
-  type EndpointRequest,
-  READ_RATE,
-  type ServiceDefinition,
-  type StoreBus,
-} from "@scbe/service-kit";
 import { readEvent } from "./domain/read-event.ts";
 import { isTeller, type Tellers } from "./domain/tellers.ts";
 import { TELL_RATE, TellRate } from "./tell-rate.ts";

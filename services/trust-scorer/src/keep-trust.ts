@@ -1,5 +1,6 @@
+import type { Leadership } from "@scbe/bus";
 import { isScbeError } from "@scbe/contracts";
-import { type Leadership, type Logger, type Readiness, Turns } from "@scbe/service-kit";
+import { type Logger, type Readiness, Turns } from "@scbe/runtime";
 import type { ReuseRelay } from "./reuse-relay.ts";
 import type { Scorer } from "./scorer.ts";
 

@@ -9,7 +9,8 @@ import {
   trustIn,
   trustScore,
 } from "@scbe/contracts";
-import { counter, type Registry, watchGauge } from "@scbe/service-kit";
+import type { MetricsRegistry } from "@scbe/runtime";
+import { counter, watchGauge } from "@scbe/runtime";
 
 export interface TrustSights {
   leading(): boolean;
@@ -20,13 +21,17 @@ export interface TrustSights {
 }
 
 /** Counts what was read of the trust stream. */
-export function countEvents(registry: Registry): (result: TrustEventResult) => void {
+export function countEvents(registry: MetricsRegistry): (result: TrustEventResult) => void {
   const events = counter(registry, "scbe_trust_events_total");
   return (result) => events.inc({ result });
 }
 
 /** Shows how the providers stand, until it is disposed of. */
-export function showTrust(registry: Registry, providers: readonly string[], sights: TrustSights): Disposable {
+export function showTrust(
+  registry: MetricsRegistry,
+  providers: readonly string[],
+  sights: TrustSights,
+): Disposable {
   const stack = new DisposableStack();
   const ofEach = (value: (trust: ProviderTrust, now: number) => number) => {
     const document = sights.inForce()?.document;

@@ -1,5 +1,5 @@
+import type { StreamReader } from "@scbe/bus";
 import type { StreamPlace, TrustDocument } from "@scbe/contracts";
-import type { StreamReader } from "@scbe/service-kit";
 import type { TrustState } from "./domain/trust-state.ts";
 
 /** Reads a stream on from some place. */

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Leading, StoreBus, StoredMessage } from "@scbe/bus";
 import {
   type Environment,
   type IntegrityEvent,
@@ -11,7 +12,6 @@ import {
   subjectOf,
   writeMessage,
 } from "@scbe/contracts";
-import type { Leading, StoreBus, StoredMessage } from "@scbe/service-kit";
 import type { RelayStore, StreamSource } from "./ports.ts";
 
 export interface ReuseRelayOptions {

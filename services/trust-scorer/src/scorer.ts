@@ -1,5 +1,6 @@
+import type { Leading } from "@scbe/bus";
 import type { TrustDocument, TrustEventResult } from "@scbe/contracts";
-import type { Clock, Leading, Logger } from "@scbe/service-kit";
+import type { Clock, Logger } from "@scbe/runtime";
 import { applyMessage, type Reading } from "./domain/apply-message.ts";
 import { type Tellers, withTellers } from "./domain/tellers.ts";
 import {

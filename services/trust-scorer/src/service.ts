@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { BUCKETS, STREAMS, SUBJECTS, subjectOf, writeMessage } from "@scbe/contracts";
 import {
   followReadiness,
   kvLeaderStore,
@@ -7,8 +6,9 @@ import {
   mendedRecord,
   ownerStream,
   type StoreHost,
-  UsersFile,
-} from "@scbe/service-kit";
+} from "@scbe/bus";
+import { BUCKETS, STREAMS, SUBJECTS, subjectOf, writeMessage } from "@scbe/contracts";
+import { UsersFile } from "@scbe/service";
 import type { TrustScorerConfig } from "./config.ts";
 import { tellersAmong } from "./domain/tellers.ts";
 import { kvRelayStore, kvTrustStore } from "./edge/kv-trust-store.ts";

@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { ScbeError, TELLING_BYTES_MAX, TOLD_MAX } from "@scbe/contracts";
-import { type Rate, UserRates } from "@scbe/service-kit";
+import { type Rate, UserRates } from "@scbe/runtime";
 
 /**
  * Events that each user may tell. A client at 2,000 requests a second of which 5 % fail tells 200 a second: successes in a row are one event. The

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
+import type { Leading } from "@scbe/bus";
 import { ScbeError, type TrustDocument } from "@scbe/contracts";
-import type { Clock, Leading } from "@scbe/service-kit";
+import type { Clock } from "@scbe/runtime";
 import { applyMessage, type Reading } from "./domain/apply-message.ts";
 import { type MendingPlan, planMending, UNMENDABLE, type Unmendable } from "./domain/mending.ts";
 import { type Tellers, withTellers } from "./domain/tellers.ts";

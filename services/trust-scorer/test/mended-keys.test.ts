@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { jcs, KV_KEYS, trustIn } from "@scbe/contracts";
-import { readTrustDocument } from "@scbe/service-kit";
 import { eventually } from "@scbe/testkit";
+import { readTrustDocument } from "@scbe/verifier";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { documentOf } from "../src/domain/trust-state.ts";
 import { entryOf, JUNK, put, putOnlyJunk } from "./broken-store.ts";

@@ -1,5 +1,6 @@
+import { BATCH_MAX, type StoredMessage } from "@scbe/bus";
 import { type TrustDocument, writeMessage } from "@scbe/contracts";
-import { BATCH_MAX, createLogger, type StoredMessage } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { StoredEvent } from "../src/domain/apply.ts";

@@ -1,7 +1,8 @@
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { provision } from "@scbe/bus";
 import { STORE_ACCOUNTS, STREAMS, type TrustEvent, trustIn } from "@scbe/contracts";
-import { createLogger, provision } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
 import { connectRawStore, createTempDir, eventually } from "@scbe/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { TrustState } from "../src/domain/trust-state.ts";

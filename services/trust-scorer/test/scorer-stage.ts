@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { type Bus, connectBus, connectStore } from "@scbe/bus";
 import {
   BUCKETS,
   KV_KEYS,
@@ -11,7 +12,7 @@ import {
   UserList,
   writeMessage,
 } from "@scbe/contracts";
-import { type Bus, connectBus, connectStore, createLogger } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
 import {
   connectRawStore,
   createStoreHost,

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import { type Bus, connectBus } from "@scbe/bus";
 import { subjectOf, type ToldEvent, writeMessage } from "@scbe/contracts";
-import { type Bus, connectBus, createLogger } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
 import { eventually } from "@scbe/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import {

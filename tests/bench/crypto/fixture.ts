@@ -1,6 +1,6 @@
 import { createSecretKey, randomBytes } from "node:crypto";
 import { deriveGrantMaterial, importSubkeys, Opener, Sealer } from "@scbe/envelope";
-import { systemClock } from "@scbe/service-kit";
+import { systemClock } from "@scbe/runtime";
 
 /** The body of every row. */
 export const BODY_1_KIB: Uint8Array = randomBytes(1024);

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { connect, startTracing } from "@scbe/client";
+import { connect } from "@scbe/client";
+import { startTracing } from "@scbe/service";
 import { takeLoadOrders } from "./load.ts";
 
 /** An orchestrator as in production: sealing and opening in its own process. */

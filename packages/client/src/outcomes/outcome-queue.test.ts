@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { ScbeError, type ToldEvent, TrustTelling } from "@scbe/contracts";
-import { createLogger } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
 import { eventually } from "@scbe/testkit";
 import { expect, test } from "vitest";
 import { OutcomeQueue } from "./outcome-queue.ts";

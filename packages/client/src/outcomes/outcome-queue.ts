@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Bus } from "@scbe/bus";
 import {
   type ErrorCode,
   isScbeError,
@@ -11,7 +12,7 @@ import {
   type TrustTelling,
   writeMessage,
 } from "@scbe/contracts";
-import { type Bus, backoffMs, type Logger } from "@scbe/service-kit";
+import { backoffMs, type Logger } from "@scbe/runtime";
 
 export interface OutcomeQueueOptions {
   readonly bus: Pick<Bus, "user" | "request" | "onConnection">;

@@ -1,8 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import { type Bus, connectBus } from "@scbe/bus";
 import { type OutcomeEvent, type OutcomeResult, ScbeError, serviceErrorHeaders } from "@scbe/contracts";
-import { type Bus, connectBus, createLogger, Registry, systemClock } from "@scbe/service-kit";
+import { systemClock } from "@scbe/runtime";
+import { createLogger } from "@scbe/service";
 import { collectLogs, eventually, type NatsServer, startNats } from "@scbe/testkit";
+import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { HeardOutcomes } from "../../test/heard-outcomes.ts";
 import { Outcomes, type Wait } from "./outcomes.ts";

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
+import type { Bus } from "@scbe/bus";
 import { OUTCOMES_MAX, type OutcomeResult } from "@scbe/contracts";
-import type { Bus, Clock, Logger, Registry } from "@scbe/service-kit";
-import type { OwnLatches } from "../verifier/index.ts";
+import type { Clock, Logger, MetricsRegistry } from "@scbe/runtime";
+import type { OwnLatches } from "@scbe/verifier";
 import { OutcomeQueue } from "./outcome-queue.ts";
 import { OwnFaults, type RequestKind } from "./own-faults.ts";
 import { showOutcomes } from "./show-outcomes.ts";
@@ -11,7 +12,7 @@ export interface OutcomesOptions {
   readonly bus: Pick<Bus, "user" | "request" | "onConnection">;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly metrics: Registry;
+  readonly metrics: MetricsRegistry;
   /** The providers that this process refuses by what it saw itself. */
   readonly latches: Pick<OwnLatches, "latch" | "settled">;
   /** A request that had so much time speaks against a provider that did not answer it, however long that provider usually takes. */

@@ -1,5 +1,6 @@
 import type { OutcomeReportResult } from "@scbe/contracts";
-import { counter, type Registry, watchGauge } from "@scbe/service-kit";
+import type { MetricsRegistry } from "@scbe/runtime";
+import { counter, watchGauge } from "@scbe/runtime";
 
 /** What is shown of the events on their way to the trust stream; disposing ends the gauge. */
 export interface ShownOutcomes extends Disposable {
@@ -7,7 +8,7 @@ export interface ShownOutcomes extends Disposable {
 }
 
 /** @param waiting how many there are now */
-export function showOutcomes(metrics: Registry, waiting: () => number): ShownOutcomes {
+export function showOutcomes(metrics: MetricsRegistry, waiting: () => number): ShownOutcomes {
   const reports = counter(metrics, "scbe_outcome_reports_total");
   const watching = watchGauge(metrics, "scbe_outcome_reports_waiting", () => [[{}, waiting()]]);
   return {

@@ -1,7 +1,12 @@
 import { type ErrorCode, ScbeError } from "@scbe/contracts";
-import { eventually, startTestController, type TestController } from "@scbe/testkit";
+import {
+  type Deployment,
+  eventually,
+  startDeployment,
+  startTestController,
+  type TestController,
+} from "@scbe/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Deployment, startDeployment } from "../../test/deployment.ts";
 import { HeardOutcomes } from "../../test/heard-outcomes.ts";
 import { failureOf, saying, VARIABLES } from "../../test/trust-stage.ts";
 import type { Client, Expectations, Handler } from "../index.ts";

@@ -1,5 +1,5 @@
+import { type Bucket, type Identity, newestReadable } from "@scbe/bus";
 import { type Environment, isScbeError, KV_KEYS } from "@scbe/contracts";
-import { type Bucket, type Identity, newestReadable } from "@scbe/service-kit";
 import type { Ring } from "../domain/ring.ts";
 import { type DecodedRecord, decodeRecord, encodeRecord } from "../domain/ring-record.ts";
 import type { RingStore } from "../ports.ts";

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Clock, Logger } from "@scbe/service-kit";
+import type { Clock, Logger } from "@scbe/runtime";
 import type { ReplayGuardConfig } from "../config.ts";
 import type { ReplayStore } from "../ports.ts";
 import { memoryStore } from "./memory-store.ts";

@@ -1,5 +1,5 @@
+import { connectStore, type StoreBus } from "@scbe/bus";
 import { BUCKETS, type EpochRecord } from "@scbe/contracts";
-import { connectStore, type StoreBus } from "@scbe/service-kit";
 import { collectLogs, eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { kvRecordStore } from "./kv-record-store.ts";

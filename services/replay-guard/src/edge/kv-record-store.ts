@@ -1,5 +1,5 @@
+import type { Bucket, StoreBus } from "@scbe/bus";
 import { type Environment, isScbeError, KV_KEYS, readEpoch, ScbeError, writeEpoch } from "@scbe/contracts";
-import type { Bucket, StoreBus } from "@scbe/service-kit";
 import type { RecordStore } from "../ports.ts";
 
 export interface KvRecordStore extends RecordStore, Disposable {}

@@ -1,4 +1,4 @@
-import type { Clock } from "@scbe/service-kit";
+import type { Clock } from "@scbe/runtime";
 import { ReplayTable } from "../domain/replay-table.ts";
 import type { ReplayStore } from "../ports.ts";
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { ScbeError } from "@scbe/contracts";
-import type { Logger } from "@scbe/service-kit";
+import type { Logger } from "@scbe/runtime";
 import { Redis, type RedisOptions } from "ioredis";
 import type { ReplayGuardConfig } from "../config.ts";
 

@@ -1,5 +1,5 @@
 import { decodeVerdicts } from "@scbe/contracts";
-import type { Clock, Logger } from "@scbe/service-kit";
+import type { Clock, Logger } from "@scbe/runtime";
 import type { Redis } from "ioredis";
 import { FIELD_BYTES, sessionMinute, VALUE_BYTES, writeItem } from "../domain/judge.ts";
 import type {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Bucket, BucketEntry } from "@scbe/bus";
 import { isScbeError, KV_KEYS, ScbeError } from "@scbe/contracts";
-import { type Bucket, type BucketEntry, backoffMs, type Logger, type Readiness } from "@scbe/service-kit";
+import { backoffMs, type Logger, type Readiness } from "@scbe/runtime";
 import { type ActedState, NOTHING_ACTED, readActed } from "../domain/acted-state.ts";
 
 export interface ActedOptions {

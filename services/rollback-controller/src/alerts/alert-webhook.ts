@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { isScbeError } from "@scbe/contracts";
-import type { Clock, Logger } from "@scbe/service-kit";
+import type { Clock, Logger } from "@scbe/runtime";
 import { decideRollback, type Rollback } from "../domain/decide-rollback.ts";
 import { applySightings, compareFirings, isStanding, splitKey } from "../domain/firings.ts";
 import { readWebhook, type ToldGroup, WEBHOOK_BYTES_MAX } from "../domain/read-webhook.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ScbeError } from "@scbe/contracts";
-import type { Clock } from "@scbe/service-kit";
+import type { Clock } from "@scbe/runtime";
 import { firingKey, isStanding, withoutFiring } from "../domain/firings.ts";
 import { type ClearOrder, type FiringRow, showFirings } from "../domain/show-firings.ts";
 import type { Audit } from "../ports.ts";

@@ -1,5 +1,5 @@
 import { isScbeError, type RollbackPath } from "@scbe/contracts";
-import type { Clock, Logger } from "@scbe/service-kit";
+import type { Clock, Logger } from "@scbe/runtime";
 import type { ActedState } from "../domain/acted-state.ts";
 import { type Incident, settle, speak } from "../domain/compare-paths.ts";
 import type { Audit } from "../ports.ts";

@@ -1,5 +1,6 @@
 import { ALERT_RESULTS, type AlertResult, type RollbackPath, WEBHOOK_REFUSALS } from "@scbe/contracts";
-import { counter, histogram, type Registry } from "@scbe/service-kit";
+import type { MetricsRegistry } from "@scbe/runtime";
+import { counter, histogram } from "@scbe/runtime";
 
 /** What is counted of alerts, and of the direct path. */
 export interface RollbackMetrics {
@@ -11,7 +12,7 @@ export interface RollbackMetrics {
   compared(path: RollbackPath, agreed: boolean): void;
 }
 
-export function rollbackMetrics(registry: Registry): RollbackMetrics {
+export function rollbackMetrics(registry: MetricsRegistry): RollbackMetrics {
   const alerts = counter(registry, "scbe_rollback_alerts_total");
   const refused = counter(registry, "scbe_rollback_webhooks_refused_total");
   const events = histogram(registry, "scbe_rollback_event_ms");

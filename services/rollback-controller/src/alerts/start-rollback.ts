@@ -1,5 +1,5 @@
+import type { Bucket, Host } from "@scbe/bus";
 import type { Environment } from "@scbe/contracts";
-import type { Bucket, Host } from "@scbe/service-kit";
 import { type NonceReuseScope, triggersFor } from "../domain/triggers.ts";
 import { securityStream } from "../edge/security-stream.ts";
 import { type DestinationsOptions, destinations } from "../notices/destinations.ts";

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { API_REFUSED_STATUSES, type ApiClosedWhy } from "@scbe/contracts";
-import { counter, type Logger, type Registry } from "@scbe/service-kit";
+import type { MetricsRegistry } from "@scbe/runtime";
+import { counter, type Logger } from "@scbe/runtime";
 
 /** Counts what the API refuses, by status, and the connections that it closes. */
 export interface ApiMetrics {
@@ -15,7 +16,7 @@ export interface ApiMetrics {
 
 const TELL_EVERY_MS = 10_000;
 
-export function apiMetrics(registry: Registry, log: Logger): ApiMetrics {
+export function apiMetrics(registry: MetricsRegistry, log: Logger): ApiMetrics {
   const refusals = counter(registry, "scbe_control_api_refused_total");
   const closings = counter(registry, "scbe_control_api_connections_closed_total");
   const answers = new WeakMap<Duplex, ServerResponse>();

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { Clock, Logger, Readiness } from "@scbe/service-kit";
+import type { Clock, Logger, Readiness } from "@scbe/runtime";
 import type { FiringsPort } from "../alerts/known-firings.ts";
 import type { CanaryPort } from "../canary/canary-port.ts";
 import type { Prometheus } from "../edge/prometheus.ts";

@@ -10,7 +10,8 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { ScbeError } from "@scbe/contracts";
-import { type Registry, watchGauge } from "@scbe/service-kit";
+import type { MetricsRegistry } from "@scbe/runtime";
+import { watchGauge } from "@scbe/runtime";
 import { fastify } from "fastify";
 import { type ApiMetrics, apiMetrics } from "./api-metrics.ts";
 import type { ApiPorts } from "./api-ports.ts";
@@ -29,7 +30,7 @@ export interface ApiServerOptions {
   /** Absent: plain HTTP. */
   readonly tls?: ServerTls;
   readonly ports: ApiPorts;
-  readonly metrics: Registry;
+  readonly metrics: MetricsRegistry;
   /** Other limits than the server's own. */
   readonly limits?: Partial<ServerLimits>;
 }

@@ -3,7 +3,7 @@ import type { Server as PlainServer } from "node:http";
 import { Server } from "node:https";
 import { createSecureContext } from "node:tls";
 import { ScbeError } from "@scbe/contracts";
-import { followFile, type Logger, type Readiness } from "@scbe/service-kit";
+import { followFile, type Logger, type Readiness } from "@scbe/runtime";
 
 /** PEM files. */
 export interface ServerTls {

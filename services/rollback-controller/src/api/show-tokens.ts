@@ -1,4 +1,4 @@
-import type { Logger, Readiness } from "@scbe/service-kit";
+import type { Logger, Readiness } from "@scbe/runtime";
 import type { TokenBook } from "./tokens.ts";
 
 /** What `/readyz` calls the tokens of the control API. */

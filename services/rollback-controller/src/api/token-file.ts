@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { ScbeError } from "@scbe/contracts";
-import { followFile, type Logger, type Readiness } from "@scbe/service-kit";
+import { followFile, type Logger, type Readiness } from "@scbe/runtime";
 import { showTokens, TOKENS_DEPENDENCY } from "./show-tokens.ts";
 import { readTokenEntries, type TokenBook } from "./tokens.ts";
 

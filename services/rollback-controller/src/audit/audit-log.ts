@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { isScbeError, ScbeError } from "@scbe/contracts";
-import { backoffMs, type Clock, type Logger, type Readiness } from "@scbe/service-kit";
+import { backoffMs, type Clock, type Logger, type Readiness } from "@scbe/runtime";
 import { type ChainEnd, chainEntry } from "../domain/audit-chain.ts";
 import { fitRecord } from "../domain/fit-record.ts";
 import type { AuditStream } from "../edge/audit-stream.ts";

@@ -1,12 +1,13 @@
 import type { AuditResult } from "@scbe/contracts";
-import { counter, type Registry } from "@scbe/service-kit";
+import type { MetricsRegistry } from "@scbe/runtime";
+import { counter } from "@scbe/runtime";
 
 /** What the audit counts. */
 export interface AuditMetrics {
   audited(result: AuditResult): void;
 }
 
-export function auditMetrics(registry: Registry): AuditMetrics {
+export function auditMetrics(registry: MetricsRegistry): AuditMetrics {
   const entries = counter(registry, "scbe_audit_entries_total");
   return { audited: (result) => entries.inc({ result }) };
 }

@@ -1,5 +1,6 @@
+import type { Leading } from "@scbe/bus";
 import type { ControlState, Kill } from "@scbe/contracts";
-import { type Clock, type Leading, type Logger, Turns } from "@scbe/service-kit";
+import { type Clock, type Logger, Turns } from "@scbe/runtime";
 import type { Audit, AuditEntry } from "../ports.ts";
 
 export interface AuditOfflineOptions {

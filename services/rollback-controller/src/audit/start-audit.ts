@@ -1,4 +1,5 @@
-import { type StoreHost, watchGauge } from "@scbe/service-kit";
+import type { StoreHost } from "@scbe/bus";
+import { watchGauge } from "@scbe/runtime";
 import type { ChainEnd } from "../domain/audit-chain.ts";
 import { auditStream } from "../edge/audit-stream.ts";
 import type { Audit } from "../ports.ts";

@@ -1,4 +1,4 @@
-import type { StreamBounds, StreamSource } from "@scbe/service-kit";
+import type { StreamBounds, StreamSource } from "@scbe/bus";
 import type { ChainEnd } from "../domain/audit-chain.ts";
 import { ChainCheck, type ChainProblem, type Held } from "../domain/check-chain.ts";
 

@@ -1,5 +1,5 @@
 import { cutText, REASON_MAX, ScbeError } from "@scbe/contracts";
-import type { Clock } from "@scbe/service-kit";
+import type { Clock } from "@scbe/runtime";
 import type { Canary } from "../domain/canary/canary-record.ts";
 import { shareOf } from "../domain/canary/place-of.ts";
 import { shareChange } from "../domain/canary/share-change.ts";

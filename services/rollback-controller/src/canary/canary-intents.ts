@@ -1,5 +1,5 @@
 import { isScbeError } from "@scbe/contracts";
-import type { Clock } from "@scbe/service-kit";
+import type { Clock } from "@scbe/runtime";
 import type { Canary, Intent } from "../domain/canary/canary-record.ts";
 import { CANARY_ACTOR, dropIntent, finishIntent } from "../domain/canary/settle-intent.ts";
 import { fenceOff, isCarriedOut, shareChange } from "../domain/canary/share-change.ts";

@@ -1,4 +1,4 @@
-import type { Clock, Logger } from "@scbe/service-kit";
+import type { Clock, Logger } from "@scbe/runtime";
 import { advance, stepFacts } from "../domain/canary/advance.ts";
 import type { Canary, Decision, Evidence } from "../domain/canary/canary-record.ts";
 import { placeOf } from "../domain/canary/place-of.ts";

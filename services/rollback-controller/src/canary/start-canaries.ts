@@ -1,4 +1,4 @@
-import { type Clock, type Logger, Turns } from "@scbe/service-kit";
+import { type Clock, type Logger, Turns } from "@scbe/runtime";
 import type { Audit, ControlPlane } from "../ports.ts";
 import { CanaryDesk } from "./canary-desk.ts";
 import { CanaryIntents } from "./canary-intents.ts";

@@ -1,4 +1,4 @@
-import { defineConfig, readConfig } from "@scbe/service-kit";
+import { defineConfig, readConfig } from "@scbe/runtime";
 import { createCertificates, createTempDir } from "@scbe/testkit";
 import { expect, test } from "vitest";
 import { apiVariables } from "./api.ts";

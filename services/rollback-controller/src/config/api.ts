@@ -1,5 +1,5 @@
 import { isUserNkey } from "@scbe/contracts";
-import { choice, integer, list, path, text, url } from "@scbe/service-kit";
+import { choice, integer, list, path, text, url } from "@scbe/runtime";
 
 const HOST_PATTERN = /^[A-Za-z0-9.:_-]{1,253}$/;
 const LOOPBACK = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1)$/;

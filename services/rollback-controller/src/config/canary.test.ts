@@ -1,4 +1,4 @@
-import { defineConfig, readConfig } from "@scbe/service-kit";
+import { defineConfig, readConfig } from "@scbe/runtime";
 import { expect, test } from "vitest";
 import { canaryVariables } from "./canary.ts";
 

@@ -1,4 +1,4 @@
-import { integer, list, url } from "@scbe/service-kit";
+import { integer, list, url } from "@scbe/runtime";
 import { STEPS_MAX, Steps } from "../domain/canary/steps.ts";
 import { HOLD_MINUTES_MAX } from "../domain/canary-orders.ts";
 

@@ -1,5 +1,6 @@
+import { identityFromSeed } from "@scbe/bus";
 import { isUserNkey } from "@scbe/contracts";
-import { identityFromSeed, integer, text } from "@scbe/service-kit";
+import { integer, text } from "@scbe/runtime";
 
 /** What a controller signs with, and how it leads. */
 export const controlVariables = {

@@ -1,4 +1,5 @@
-import { defineConfig, environmentVariables, readConfig } from "@scbe/service-kit";
+import { environmentVariables } from "@scbe/bus";
+import { defineConfig, readConfig } from "@scbe/runtime";
 import { expect, test } from "vitest";
 import { noticeVariables } from "./notices.ts";
 

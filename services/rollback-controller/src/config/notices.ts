@@ -1,4 +1,4 @@
-import { text, url } from "@scbe/service-kit";
+import { text, url } from "@scbe/runtime";
 
 const encrypted = (value: string, values: Readonly<Record<string, unknown>>): string | undefined =>
   values.SCBE_ENVIRONMENT === "prod" && !value.startsWith("https:")

@@ -1,4 +1,4 @@
-import { choice, integer } from "@scbe/service-kit";
+import { choice, integer } from "@scbe/runtime";
 
 /** What alerts and events lead to. */
 export const rollbackVariables = {

@@ -1,4 +1,4 @@
-import { defineConfig, readConfig } from "@scbe/service-kit";
+import { defineConfig, readConfig } from "@scbe/runtime";
 import { describe, expect, it } from "vitest";
 import { tokenVariables } from "./tokens.ts";
 

@@ -1,4 +1,4 @@
-import { path, text } from "@scbe/service-kit";
+import { path, text } from "@scbe/runtime";
 
 const TOKEN_PATTERN = /^[\x21-\x7e]{16,512}$/;
 const EXPECTED = "16 to 512 printable characters without spaces";

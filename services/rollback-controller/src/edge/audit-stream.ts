@@ -1,5 +1,5 @@
+import type { StoreBus, StreamReader } from "@scbe/bus";
 import { isScbeError, STREAMS, SUBJECTS } from "@scbe/contracts";
-import type { StoreBus, StreamReader } from "@scbe/service-kit";
 import { type ChainEnd, EMPTY_CHAIN, endAfter, readEntry } from "../domain/audit-chain.ts";
 import type { AuditEntry } from "../ports.ts";
 

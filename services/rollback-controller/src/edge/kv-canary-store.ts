@@ -1,5 +1,5 @@
+import type { Bucket } from "@scbe/bus";
 import { isScbeError, KV_KEYS, ScbeError } from "@scbe/contracts";
-import type { Bucket } from "@scbe/service-kit";
 import type { CanaryStore } from "../canary/canary-store.ts";
 import { Canaries, NO_CANARIES } from "../domain/canary/canary-record.ts";
 

@@ -1,6 +1,6 @@
+import { type Bucket, comparedKey, newestReadable, type StoreBus } from "@scbe/bus";
 import { type Environment, KV_KEYS, SignedControl } from "@scbe/contracts";
 import { type ControlDocument, encodeControl, readControl } from "@scbe/envelope/control";
-import { type Bucket, comparedKey, newestReadable, type StoreBus } from "@scbe/service-kit";
 import type { ControlStore } from "../ports.ts";
 import { UnusableRecord } from "../unusable-record.ts";
 

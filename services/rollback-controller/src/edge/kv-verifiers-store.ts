@@ -1,5 +1,5 @@
+import { type Bucket, comparedKey, newestReadable, type StoreBus } from "@scbe/bus";
 import { KV_KEYS } from "@scbe/contracts";
-import { type Bucket, comparedKey, newestReadable, type StoreBus } from "@scbe/service-kit";
 import {
   encodeVerifiers,
   type KnownVerifiers,

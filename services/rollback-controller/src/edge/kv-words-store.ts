@@ -1,5 +1,5 @@
+import { type Bucket, comparedKey, newestReadable, type StoreBus } from "@scbe/bus";
 import { KV_KEYS } from "@scbe/contracts";
-import { type Bucket, comparedKey, newestReadable, type StoreBus } from "@scbe/service-kit";
 import { encodeWords, readWords, type WaitingWords } from "../domain/waiting-words.ts";
 
 /** Where words about trust wait for a trust scorer. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Bucket, StoreBus } from "@scbe/bus";
 import { ScbeError } from "@scbe/contracts";
-import type { Bucket, StoreBus } from "@scbe/service-kit";
 
 /** A bucket that need not be there yet. */
 export interface LateBucket extends Bucket, AsyncDisposable {}

@@ -1,3 +1,4 @@
+import { type Bus, type BusMessage, ownerStream, type StoredMessage, type StreamBounds } from "@scbe/bus";
 import {
   type Environment,
   NONCE_REUSE_BYTES_MAX,
@@ -6,13 +7,6 @@ import {
   readMessage,
   subjectOf,
 } from "@scbe/contracts";
-import {
-  type Bus,
-  type BusMessage,
-  ownerStream,
-  type StoredMessage,
-  type StreamBounds,
-} from "@scbe/service-kit";
 
 /** An event of the security stream, and where and when it was stored. */
 export interface StoredReuse {

@@ -1,5 +1,6 @@
 import type { NoticeDestination, NoticeResult } from "@scbe/contracts";
-import { counter, gauge, type Registry } from "@scbe/service-kit";
+import type { MetricsRegistry } from "@scbe/runtime";
+import { counter, gauge } from "@scbe/runtime";
 
 /** What is counted of notices. */
 export interface NoticeMetrics {
@@ -7,7 +8,7 @@ export interface NoticeMetrics {
   waiting(to: NoticeDestination, count: number): void;
 }
 
-export function noticeMetrics(registry: Registry): NoticeMetrics {
+export function noticeMetrics(registry: MetricsRegistry): NoticeMetrics {
   const results = counter(registry, "scbe_notices_total");
   const waiting = gauge(registry, "scbe_notices_waiting");
   return {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Environment, isScbeError, type Kill, type RollbackPath } from "@scbe/contracts";
-import type { Logger } from "@scbe/service-kit";
+import type { Logger } from "@scbe/runtime";
 import type { Acted } from "../alerts/acted.ts";
 import type { ActedState } from "../domain/acted-state.ts";
 import { groupKeyOf, incidentOf } from "../domain/incident-of.ts";

@@ -1,6 +1,6 @@
+import type { Bus } from "@scbe/bus";
 import { type Environment, type HeldGeneration, isScbeError, subjectOf, writeMessage } from "@scbe/contracts";
 import { type ControlDocument, claimedControl, verifiedControl } from "@scbe/envelope/control";
-import type { Bus } from "@scbe/service-kit";
 import type { ControlStore } from "../ports.ts";
 import { UnusableRecord } from "../unusable-record.ts";
 

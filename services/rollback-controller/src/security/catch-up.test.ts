@@ -1,4 +1,4 @@
-import { createReadiness, systemClock } from "@scbe/service-kit";
+import { createReadiness, systemClock } from "@scbe/runtime";
 import { collectLogs, eventually } from "@scbe/testkit";
 import { expect, test } from "vitest";
 import type { ActedChange } from "../alerts/acted.ts";

@@ -1,5 +1,5 @@
 import { isScbeError } from "@scbe/contracts";
-import type { Clock, Logger, Readiness } from "@scbe/service-kit";
+import type { Clock, Logger, Readiness } from "@scbe/runtime";
 import type { Acted } from "../alerts/acted.ts";
 import type { ActedState } from "../domain/acted-state.ts";
 import type { SecurityStream, StoredReuse } from "../edge/security-stream.ts";

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Bus } from "@scbe/bus";
 import { isScbeError, type NonceReuseEvent } from "@scbe/contracts";
-import { type Bus, backoffMs, type Clock, type Logger, type Readiness } from "@scbe/service-kit";
+import { backoffMs, type Clock, type Logger, type Readiness } from "@scbe/runtime";
 import type { Acted } from "../alerts/acted.ts";
 import type { PathWatch } from "../alerts/path-watch.ts";
 import type { RollbackMetrics } from "../alerts/rollback-metrics.ts";

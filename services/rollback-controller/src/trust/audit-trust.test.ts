@@ -1,5 +1,5 @@
 import { type ProviderTrust, type TrustDocument, UNKNOWN_PROVIDER } from "@scbe/contracts";
-import { createLogger } from "@scbe/service-kit";
+import { createLogger } from "@scbe/service";
 import { eventually } from "@scbe/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { AuditEntry, AuditRecord } from "../ports.ts";

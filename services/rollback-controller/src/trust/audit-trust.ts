@@ -1,4 +1,6 @@
-import { type Clock, type Leading, type Logger, type TrustFollower, Turns } from "@scbe/service-kit";
+import type { Leading } from "@scbe/bus";
+import { type Clock, type Logger, Turns } from "@scbe/runtime";
+import type { TrustFollower } from "@scbe/verifier";
 import { showTrustRow } from "../domain/show-trust.ts";
 import { type TrustInForce, trustInForce } from "../domain/trust-in-force.ts";
 import type { Audit } from "../ports.ts";

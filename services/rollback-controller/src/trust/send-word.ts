@@ -1,3 +1,4 @@
+import type { Bus } from "@scbe/bus";
 import {
   type ErrorCode,
   isScbeError,
@@ -7,7 +8,6 @@ import {
   TrustWordAnswer,
   writeMessage,
 } from "@scbe/contracts";
-import type { Bus } from "@scbe/service-kit";
 import type { TrustWord } from "../domain/trust-words.ts";
 
 /** What became of a word that was sent to the trust scorers. */

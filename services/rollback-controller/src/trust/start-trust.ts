@@ -1,12 +1,6 @@
-import {
-  type Bucket,
-  type Leading,
-  mendedRecord,
-  type Readiness,
-  type StoreHost,
-  TrustFollower,
-  watchGauge,
-} from "@scbe/service-kit";
+import { type Bucket, type Leading, mendedRecord, type StoreHost } from "@scbe/bus";
+import { type Readiness, watchGauge } from "@scbe/runtime";
+import { TrustFollower } from "@scbe/verifier";
 import { kvWordsStore } from "../edge/kv-words-store.ts";
 import type { Audit } from "../ports.ts";
 import { auditTrust } from "./audit-trust.ts";

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type ErrorCode, isScbeError, ScbeError, type TrustDocument, trustIn } from "@scbe/contracts";
-import type { Clock, TrustFollower } from "@scbe/service-kit";
+import type { Clock } from "@scbe/runtime";
+import type { TrustFollower } from "@scbe/verifier";
 import { showTrustRow } from "../domain/show-trust.ts";
 import type { TrustBody } from "../domain/trust-body.ts";
 import { type TrustWord, trustWords } from "../domain/trust-words.ts";

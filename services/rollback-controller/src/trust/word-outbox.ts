@@ -1,13 +1,6 @@
+import type { Bus, Leading } from "@scbe/bus";
 import { ScbeError } from "@scbe/contracts";
-import {
-  type Bus,
-  type Clock,
-  type Leading,
-  type Logger,
-  LogLimiter,
-  type Readiness,
-  Turns,
-} from "@scbe/service-kit";
+import { type Clock, type Logger, LogLimiter, type Readiness, Turns } from "@scbe/runtime";
 import type { TrustWord } from "../domain/trust-words.ts";
 import type { WaitingWords } from "../domain/waiting-words.ts";
 import type { WordsStore } from "../edge/kv-words-store.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { isScbeError, ScbeError } from "@scbe/contracts";
-import { backoffMs } from "@scbe/service-kit";
+import { backoffMs } from "@scbe/runtime";
 import { type WaitingWords, withoutWord, withWords } from "../domain/waiting-words.ts";
 import type { StoredWords, WordsStore } from "../edge/kv-words-store.ts";
 

@@ -7,7 +7,7 @@ import {
   trustScore,
   trustShare,
 } from "@scbe/contracts";
-import { TRUST_DOCUMENT_BYTES_MAX } from "@scbe/service-kit";
+import { TRUST_DOCUMENT_BYTES_MAX } from "@scbe/verifier";
 import { describe, expect, test } from "vitest";
 import {
   CREATED,

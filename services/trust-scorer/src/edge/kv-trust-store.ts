@@ -1,12 +1,6 @@
+import { type Bucket, type ComparedKey, comparedKey, newestReadable, type StoreBus } from "@scbe/bus";
 import { KV_KEYS, ScbeError, StreamPlace, type TrustDocument, writeMessage } from "@scbe/contracts";
-import {
-  type Bucket,
-  type ComparedKey,
-  comparedKey,
-  newestReadable,
-  readTrustDocument,
-  type StoreBus,
-} from "@scbe/service-kit";
+import { readTrustDocument } from "@scbe/verifier";
 import { encodeTrust, readTrust } from "../domain/trust-state.ts";
 import type { RelayStore, TrustStore } from "../ports.ts";
 

@@ -1,0 +1,121 @@
+import type { Bus } from "@scbe/bus";
+import {
+  type Environment,
+  isScbeError,
+  KnownEpoch,
+  type ReadEpoch,
+  SUBJECTS,
+  subjectOf,
+} from "@scbe/contracts";
+import type { Epochs } from "@scbe/envelope";
+import type { Clock, Logger, Readiness } from "@scbe/runtime";
+
+export interface EpochFollowerOptions {
+  readonly bus: Bus;
+  readonly env: Environment;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Shows the state as the dependency `epoch`. */
+  readonly readiness: Readiness;
+}
+
+const ASK_TIMEOUT_MS = 1000;
+const ASK_AGAIN_AFTER_MS = 250;
+const SILENCE_MS = 2000;
+const LOOK_EVERY_MS = 500;
+
+/** The replay epoch that requests are sealed for ({@link KnownEpoch}). Asks at start, after a reconnect and when broadcasts stay away. */
+export class EpochFollower implements Epochs, AsyncDisposable {
+  readonly #options: EpochFollowerOptions;
+  readonly #stack = new AsyncDisposableStack();
+  readonly #known: KnownEpoch;
+  /** One object for as long as the epoch stays the same. */
+  #epoch: Uint8Array | undefined;
+  #text = "";
+  #generation = 0;
+  /** Monotonic ms at which a guard was last heard. */
+  #heardAt: number;
+  #asking: Promise<boolean> | undefined;
+  #askingNext: Promise<boolean> | undefined;
+
+  constructor(options: EpochFollowerOptions) {
+    this.#options = options;
+    const { bus, clock, readiness, env } = options;
+    this.#known = new KnownEpoch(env);
+    readiness.declare("epoch");
+    this.#heardAt = clock.monotonic();
+    this.#stack.use(bus.subscribe(SUBJECTS.epoch, ({ data }) => this.#hear(data)));
+    this.#stack.use(bus.onReconnect(() => void this.ask()));
+    const look = setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
+    this.#stack.defer(() => clearInterval(look));
+    void this.ask();
+  }
+
+  current(): Uint8Array | undefined {
+    return this.#epoch;
+  }
+
+  /**
+   * Asks for the epoch in force and takes the answer; `false` when none came. Whoever calls while a question is on its way
+   * shares the next one: the answer to this one may have been given before what the caller has just learnt.
+   */
+  ask(): Promise<boolean> {
+    if (this.#asking === undefined) {
+      this.#asking = this.#question().finally(() => {
+        this.#asking = undefined;
+      });
+      return this.#asking;
+    }
+    this.#askingNext ??= this.#asking.then(() => {
+      this.#askingNext = undefined;
+      return this.ask();
+    });
+    return this.#askingNext;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+
+  async #question(): Promise<boolean> {
+    const { bus, log } = this.#options;
+    try {
+      const { data } = await bus.request(subjectOf("epochGet", { user: bus.user }), new Uint8Array(0), {
+        timeoutMs: ASK_TIMEOUT_MS,
+        againAfterMs: ASK_AGAIN_AFTER_MS,
+        traced: false,
+      });
+      return this.#follow(this.#known.answered(data));
+    } catch (error) {
+      log.debug({ code: isScbeError(error) ? error.code : "INTERNAL" }, "nobody told the replay epoch");
+      return false;
+    }
+  }
+
+  #hear(data: Uint8Array): void {
+    this.#follow(this.#known.hear(data));
+  }
+
+  /** Takes over what is known after a message was read; false: it was none. */
+  #follow(read: ReadEpoch): boolean {
+    const { readiness, clock, log } = this.#options;
+    if (!read.ok) {
+      log.warn({ reason: read.reason }, "a replay epoch was not used: malformed, or of another environment");
+      return false;
+    }
+    this.#heardAt = clock.monotonic();
+    const { epoch, generation } = this.#known.record ?? read.record;
+    if (generation !== this.#generation) log.info({ generation }, "the replay epoch in force");
+    if (epoch !== this.#text) this.#epoch = Buffer.from(epoch, "base64url");
+    this.#text = epoch;
+    this.#generation = generation;
+    readiness.set("epoch", { ok: true });
+    return true;
+  }
+
+  #look(): void {
+    if (this.#asking === undefined && this.#options.clock.monotonic() - this.#heardAt > SILENCE_MS) {
+      void this.ask();
+    }
+  }
+}
