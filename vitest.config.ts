@@ -12,7 +12,7 @@ const ALONE = [
   "tests/memory.test.ts",
   "tests/runbook.test.ts",
   "tests/scbe-production-acceptance.test.ts",
-  "tests/spine.test.ts",
+  "tests/system.test.ts",
   "tests/start.test.ts",
   "tests/start-standing.test.ts",
   "tests/tap.test.ts",

@@ -14,7 +14,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startExample, startExampleGateway, startExampleStandIn } from "./kit/example-program.ts";
 import { type ServiceProcess, startServiceProcess } from "./kit/service-process.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
+import { type System, startSystem } from "./kit/system.ts";
 
 const PROVIDER = "openai";
 const RECORDER = new URL("kit/record-modules.ts", import.meta.url).href;
@@ -22,7 +22,7 @@ const EXAMPLES = readFileSync(new URL("../examples/requests.jsonl", import.meta.
   .split("\n")
   .filter((line) => line.includes(`"provider":"${PROVIDER}"`));
 
-let spine: Spine;
+let system: System;
 let standInUrl: string;
 let standIn: RunningProcess;
 let folder: TempDir;
@@ -38,14 +38,14 @@ beforeAll(async () => {
   tracing = await startTracing({ name: "orchestrator", version: "0.0.0" });
   vi.unstubAllEnvs();
   folder = createTempDir();
-  spine = await startSpine({ providers: [PROVIDER], envelope: false });
-  ({ running: standIn, url: standInUrl } = await startExampleStandIn(spine));
+  system = await startSystem({ providers: [PROVIDER], envelope: false });
+  ({ running: standIn, url: standInUrl } = await startExampleStandIn(system));
 });
 afterAll(async () => {
   await tracing?.[Symbol.asyncDispose]();
   await ownCollector?.[Symbol.asyncDispose]();
   await standIn?.kill();
-  await spine?.[Symbol.asyncDispose]();
+  await system?.[Symbol.asyncDispose]();
   folder?.[Symbol.dispose]();
 });
 
@@ -54,31 +54,31 @@ type Env = Readonly<Record<string, string>>;
 /** Every kind of process there is, up to the point at which it has done something. */
 const PROGRAMS: [string, (env: Env) => Promise<AsyncDisposable>][] = [
   ["keyring", (env) => startService("keyring", { ...env, ...keyringFiles() })],
-  ["replay-guard", (env) => startService("replay-guard", { ...env, REDIS_URL: spine.redis?.url ?? "" })],
+  ["replay-guard", (env) => startService("replay-guard", { ...env, REDIS_URL: system.redis?.url ?? "" })],
   ["envelope", (env) => startService("envelope", env)],
   ["gateway", (env) => startGateway(env)],
   ["orchestrator", (env) => orchestrate(env)],
 ];
 
 function keyringFiles(): Env {
-  const { usersFile } = spine.nats.credentials;
-  return { SCBE_USERS_FILE: usersFile, SCBE_KMS_KEY_FILE: spine.kmsKeyFile };
+  const { usersFile } = system.nats.credentials;
+  return { SCBE_USERS_FILE: usersFile, SCBE_KMS_KEY_FILE: system.kmsKeyFile };
 }
 
 async function startService(name: string, env: Env): Promise<ServiceProcess> {
-  const own = { ...spine.environment(name), ...env };
+  const own = { ...system.environment(name), ...env };
   const service = await startServiceProcess(name, `services/${name}/src/main.ts`, own);
   await service.ready();
   return service;
 }
 
 function startGateway(env: Env): Promise<RunningProcess> {
-  return startExampleGateway(spine, PROVIDER, { SCBE_STAND_IN_URL: standInUrl, SCBE_OPS_PORT: "0", ...env });
+  return startExampleGateway(system, PROVIDER, { SCBE_STAND_IN_URL: standInUrl, SCBE_OPS_PORT: "0", ...env });
 }
 
 /** Runs the example orchestrator to its end, which a provider without a gateway does not keep from having sent. */
 async function orchestrate(env: Env): Promise<RunningProcess> {
-  const program = startExample(spine, "orchestrator", {
+  const program = startExample(system, "orchestrator", {
     user: "orchestrator",
     env,
     args: ["--timeout-ms", "2000"],
@@ -147,9 +147,9 @@ describe.each<[string, () => Promise<Collector>]>([
   beforeAll(async () => {
     collector = await collect();
     env = { ...HASTE, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
-    guard = await startService("replay-guard", { ...env, REDIS_URL: spine.redis?.url ?? "" });
+    guard = await startService("replay-guard", { ...env, REDIS_URL: system.redis?.url ?? "" });
     gateway = await startGateway(env);
-    orchestrator = await spine.orchestrator();
+    orchestrator = await system.orchestrator();
   });
   afterAll(async () => {
     await orchestrator?.[Symbol.asyncDispose]();
@@ -188,7 +188,7 @@ describe.each<[string, () => Promise<Collector>]>([
 
   test("a program that sends its requests and ends is not kept", async () => {
     const args = ["--json", "--requests", requestsFile()];
-    const running = startExample(spine, "orchestrator", { user: "orchestrator", env, args });
+    const running = startExample(system, "orchestrator", { user: "orchestrator", env, args });
     expect([await running.exited, JSON.parse(running.stdout).ok]).toEqual([{ code: 0, signal: null }, true]);
   });
 
@@ -203,10 +203,10 @@ test("a collector that hangs for as long as it likes keeps no process from endin
   await using collector = await receiveSpans("hang");
   const patient = { OTEL_EXPORTER_OTLP_TIMEOUT: "600000", OTEL_BSP_EXPORT_TIMEOUT: "600000" };
   const env = { ...HASTE, ...patient, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
-  await using guard = await startService("replay-guard", { ...env, REDIS_URL: spine.redis?.url ?? "" });
+  await using guard = await startService("replay-guard", { ...env, REDIS_URL: system.redis?.url ?? "" });
   await using gateway = await startGateway(env);
   const args = ["--json", "--requests", requestsFile()];
-  await using program = startExample(spine, "orchestrator", { user: "orchestrator", env, args });
+  await using program = startExample(system, "orchestrator", { user: "orchestrator", env, args });
   expect(await program.exited).toEqual({ code: 0, signal: null });
   await eventually(() => collector.exports > 1);
   gateway.signal("SIGTERM");

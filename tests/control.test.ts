@@ -5,18 +5,18 @@ import type { Client } from "@scbe/client";
 import { connectRawStore, eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readMetric } from "./kit/read-metric.ts";
-import { type Spine, startSpine, TOKENS } from "./kit/spine.ts";
+import { type System, startSystem, TOKENS } from "./kit/system.ts";
 
 /** The whole of SCBE with its controller: keyring, guard, envelope service and controller as processes of their own. */
-let spine: Spine;
+let system: System;
 let orchestrator: Client;
 let gateway: Client;
 let released = 0;
 
 beforeAll(async () => {
-  spine = await startSpine({ providers: ["openai", "anthropic"], controller: true });
-  gateway = await spine.gateway("openai");
-  orchestrator = await spine.orchestrator();
+  system = await startSystem({ providers: ["openai", "anthropic"], controller: true });
+  gateway = await system.gateway("openai");
+  orchestrator = await system.orchestrator();
   await gateway.serve({
     provider: "openai",
     handler: ({ body }) => {
@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await orchestrator?.[Symbol.asyncDispose]();
   await gateway?.[Symbol.asyncDispose]();
-  await spine?.[Symbol.asyncDispose]();
+  await system?.[Symbol.asyncDispose]();
 });
 
 const REQUEST = {
@@ -39,7 +39,7 @@ const REQUEST = {
   timeoutMs: 5000,
 };
 
-const url = (path: string): string => `${spine.controller?.apiUrl}${path}`;
+const url = (path: string): string => `${system.controller?.apiUrl}${path}`;
 const get = async (path: string) => (await fetch(url(path))).json() as Promise<Record<string, unknown>>;
 
 /** As curl sends it: JSON under its default content type. */
@@ -94,7 +94,7 @@ test("one command switches everything off, and one switches it on again", async 
 test("what is under way when a kill arrives is answered by nobody", async () => {
   const { promise: started, resolve: onStarted } = Promise.withResolvers<void>();
   const { promise: may, resolve: answer } = Promise.withResolvers<void>();
-  await using slow = await spine.gateway("anthropic");
+  await using slow = await system.gateway("anthropic");
   await slow.serve({
     provider: "anthropic",
     handler: async ({ body }) => {
@@ -122,15 +122,15 @@ test("a verifier that ends says so, and nobody waits for it", async () => {
   };
   await converged();
   const before = await total();
-  const another = await spine.gateway("openai");
+  const another = await system.gateway("openai");
   await eventually(async () => (await total()) === before + 1);
   await another[Symbol.asyncDispose]();
   await eventually(async () => (await total()) === before, { timeoutMs: 1000 });
 });
 
 async function unstoredKills(): Promise<number> {
-  if (spine.controller === undefined) throw new Error("no controller");
-  const values = await readMetric(spine.controller, "scbe_control_unstored_kills");
+  if (system.controller === undefined) throw new Error("no controller");
+  const values = await readMetric(system.controller, "scbe_control_unstored_kills");
   return [...values.values()].reduce((sum, value) => sum + value, 0);
 }
 
@@ -140,7 +140,7 @@ test("a controller that is killed comes back with what it had signed", async () 
   const { generation } = await get("/health/scbe");
   // A kill is answered when it is sent; it comes back once it is stored, too.
   await eventually(async () => (await unstoredKills()) === 0);
-  await spine.controller?.restart();
+  await system.controller?.restart();
   expect(await get("/health/scbe")).toMatchObject({ envelope_verification_enabled: false, generation });
   await expect(orchestrator.request(REQUEST)).rejects.toMatchObject({ code: "SWITCHED_OFF" });
   await eventually(
@@ -154,13 +154,13 @@ test("a controller that is killed comes back with what it had signed", async () 
 });
 
 test("without any controller the operator's own key switches off, and a controller that comes back keeps to it", async () => {
-  await spine.controller?.kill();
+  await system.controller?.kill();
   const script = fileURLToPath(new URL("../scripts/scbe-kill-switch.sh", import.meta.url));
   const env = {
     PATH: `${process.execPath.slice(0, -"/node".length)}:${process.env.PATH}`,
-    ...spine.environment("operator"),
-    NATS_STORE_NKEY_SEED_FILE: spine.nats.storeTransport("control", "offline").nkeySeedFile,
-    SCBE_CONTROL_SEED_FILE: spine.nats.credentials.controlSeedFile,
+    ...system.environment("operator"),
+    NATS_STORE_NKEY_SEED_FILE: system.nats.storeTransport("control", "offline").nkeySeedFile,
+    SCBE_CONTROL_SEED_FILE: system.nats.credentials.controlSeedFile,
   };
   const run = async (variables: NodeJS.ProcessEnv, ...words: string[]) => {
     const args = [...words, "--offline", "--for", "0", "--json"];
@@ -171,21 +171,21 @@ test("without any controller the operator's own key switches off, and a controll
   await eventually(() =>
     expect(orchestrator.request(REQUEST)).rejects.toMatchObject({ code: "SWITCHED_OFF" }),
   );
-  await spine.controller?.restart();
+  await system.controller?.restart();
   expect(await get("/health/scbe")).toMatchObject({ envelope_verification_enabled: false });
   await expect(orchestrator.request(REQUEST)).rejects.toMatchObject({ code: "SWITCHED_OFF" });
   expect(await run(env, "deactivate", "over")).toMatchObject({ action: "deactivate", stored: true });
   await eventually(async () => (await orchestrator.request(REQUEST)).body.length > 0);
-  await spine.controller?.kill();
+  await system.controller?.kill();
   const { NATS_STORE_NKEY_SEED_FILE: _, ...storeless } = env;
   expect(await run(storeless, "activate", "no store")).toMatchObject({ action: "activate", stored: false });
   await eventually(() =>
     expect(orchestrator.request(REQUEST)).rejects.toMatchObject({ code: "SWITCHED_OFF" }),
   );
-  await using raw = await connectRawStore(spine.nats, "control");
+  await using raw = await connectRawStore(system.nats, "control");
   await raw.put("$KV.SCBE_CONTROL.state", "{");
   expect(await run(env, "activate", "over garbage")).toMatchObject({ action: "activate", stored: true });
   expect(await run(env, "deactivate", "over")).toMatchObject({ action: "deactivate", stored: true });
-  await spine.controller?.restart();
+  await system.controller?.restart();
   await eventually(async () => (await orchestrator.request(REQUEST)).body.length > 0, { timeoutMs: 20_000 });
 });

@@ -5,8 +5,8 @@ import { dashboardQueries } from "#monitoring/dashboard/dashboard-queries.ts";
 import { THRESHOLDS, type Thresholds } from "#monitoring/thresholds.ts";
 import { connectAsker } from "./kit/asker.ts";
 import { keepDoing } from "./kit/keep-doing.ts";
-import { startSpine } from "./kit/spine.ts";
 import { scrapeJobsOf, startWatch, type Watch } from "./kit/start-watch.ts";
+import { startSystem } from "./kit/system.ts";
 import { watchedGateway, watchedOrchestrator } from "./kit/watched-client.ts";
 
 const missing = (["prometheus", "alertmanager"] as const).filter((name) => !requireTool(name).ok);
@@ -26,16 +26,16 @@ describe.skipIf(missing.length > 0)("the dashboard of a running SCBE with traffi
 
   beforeAll(async () => {
     const use = async <T extends AsyncDisposable>(one: Promise<T>): Promise<T> => stack.use(await one);
-    const spine = await use(
-      startSpine({
+    const system = await use(
+      startSystem({
         ...{ providers: PROVIDERS, controller: true, scorer: true },
         variables: { SCBE_KMS_PROBE_SECONDS: "1" },
       }),
     );
-    const gateways = await Promise.all(PROVIDERS.map((provider) => use(watchedGateway(spine, provider))));
-    const orchestrator = await use(watchedOrchestrator(spine));
-    const asker = await use(connectAsker(spine, "orchestrator"));
-    const targets = scrapeJobsOf(spine, { gateways, orchestrators: [orchestrator] });
+    const gateways = await Promise.all(PROVIDERS.map((provider) => use(watchedGateway(system, provider))));
+    const orchestrator = await use(watchedOrchestrator(system));
+    const asker = await use(connectAsker(system, "orchestrator"));
+    const targets = scrapeJobsOf(system, { gateways, orchestrators: [orchestrator] });
     watch = await use(startWatch({ thresholds, targets }));
     const { client } = orchestrator;
     stack.use(

@@ -4,17 +4,17 @@ import { HEADERS, isScbeError, OPENING_TOKEN_INTENT, STATUS, subjectOf } from "@
 import { NOISE_BYTES } from "@scbe/envelope";
 import { connectProbe } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Asker, connectAsker, type Question } from "./kit/asker.ts";
+import { type Asker, connectAsker, type ServiceRequest } from "./kit/asker.ts";
 import { type KnownKeys, knownKeys } from "./kit/known-keys.ts";
 import { readMetric } from "./kit/read-metric.ts";
 import { startServiceProcess } from "./kit/service-process.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
+import { type System, startSystem } from "./kit/system.ts";
 
 const FLOOR_MS = 700;
 const USER_RATE = 200;
 const NARROW = { providers: ["openai"], intents: ["chat"] };
 
-let spine: Spine;
+let system: System;
 let orchestrator: Asker;
 let other: Asker;
 let gateway: Asker;
@@ -22,7 +22,7 @@ let narrowGateway: Asker;
 let keys: KnownKeys;
 
 beforeAll(async () => {
-  spine = await startSpine({
+  system = await startSystem({
     intents: ["chat", "tools"],
     redis: false,
     users: [
@@ -33,15 +33,15 @@ beforeAll(async () => {
     variables: { SCBE_ENVELOPE_USER_RATE: String(USER_RATE) },
   });
   const names = ["orchestrator", "other", "gateway-openai", "gateway-narrow"];
-  const askers = await Promise.all(names.map((name) => connectAsker(spine, name)));
+  const askers = await Promise.all(names.map((name) => connectAsker(system, name)));
   [orchestrator, other, gateway, narrowGateway] = askers as [Asker, Asker, Asker, Asker];
-  keys = await knownKeys(spine);
+  keys = await knownKeys(system);
 });
 afterAll(async () => {
   await Promise.all(
     [orchestrator, other, gateway, narrowGateway].map((asker) => asker?.[Symbol.asyncDispose]()),
   );
-  await spine?.[Symbol.asyncDispose]();
+  await system?.[Symbol.asyncDispose]();
 });
 
 const hello = Buffer.from("Grüß Gott, Welt");
@@ -88,14 +88,14 @@ async function expectNoise(ask: () => Promise<BusMessage>): Promise<Buffer> {
 }
 
 describe("the server", () => {
-  const verbs: readonly [string, readonly Question[]][] = [
+  const verbs: readonly [string, readonly ServiceRequest[]][] = [
     ["narrow", ["sealRequest", "openResponse"]],
     ["gateway-narrow", ["openRequest", "sealResponse"]],
   ];
   test.each(verbs)(
     "lets %s ask about its own intents under its own name, and nothing else",
     async (user, kinds) => {
-      await using probe = await connectProbe({ name: user, transport: spine.transport(user) });
+      await using probe = await connectProbe({ name: user, transport: system.transport(user) });
       const own = kinds.map((kind) => subjectOf(kind, { user, provider: "openai", intent: "chat" }));
       const foreign = kinds.flatMap((kind) => [
         subjectOf(kind, { user, provider: "openai", intent: "tools" }),
@@ -216,16 +216,16 @@ describe("a response is opened for the user that has had its request sealed, and
   });
 
   async function countOf(verdict: string): Promise<number> {
-    if (spine.envelope === undefined) throw new Error("no envelope service");
-    const counted = await readMetric(spine.envelope, "scbe_opening_tokens_total");
+    if (system.envelope === undefined) throw new Error("no envelope service");
+    const counted = await readMetric(system.envelope, "scbe_opening_tokens_total");
     return counted.get(`provider="openai",result="${verdict}"`) ?? Number.NaN;
   }
 
   test("by every replica, and after a restart", async () => {
-    const { envelope } = spine;
+    const { envelope } = system;
     if (envelope === undefined) throw new Error("no envelope service");
     const ofFirst = await answered();
-    const env = spine.environment("envelope");
+    const env = system.environment("envelope");
     await using second = await startServiceProcess("envelope", "services/envelope/src/main.ts", env);
     await second.ready();
     await envelope.stop();

@@ -8,21 +8,21 @@ import { start } from "@scbe/envelope-service/service";
 import { readConfig } from "@scbe/runtime";
 import { connectProbe, createTestHost, eventually, startNats, startProcess } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Asker, connectAsker, type Question } from "./kit/asker.ts";
+import { type Asker, connectAsker, type ServiceRequest } from "./kit/asker.ts";
 import { headerOf } from "./kit/forge.ts";
 import { readMetric } from "./kit/read-metric.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
+import { type System, startSystem } from "./kit/system.ts";
 
 const CONCURRENCY = 64;
 const FLOOR_MS = 700;
 const MAX_PAYLOAD = 8 * 1024 * 1024;
 
-let spine: Spine;
+let system: System;
 let orchestrator: Asker;
 let gateway: Asker;
 
 beforeAll(async () => {
-  spine = await startSpine({
+  system = await startSystem({
     providers: ["openai", "anthropic", "nobody"],
     users: [{ name: "wide", role: "orchestrator", providers: ["openai", "anthropic", "nobody"] }],
     variables: {
@@ -31,14 +31,14 @@ beforeAll(async () => {
     },
   });
   [orchestrator, gateway] = await Promise.all([
-    connectAsker(spine, "orchestrator"),
-    connectAsker(spine, "gateway-openai"),
+    connectAsker(system, "orchestrator"),
+    connectAsker(system, "gateway-openai"),
   ]);
 });
 afterAll(async () => {
   await orchestrator?.[Symbol.asyncDispose]();
   await gateway?.[Symbol.asyncDispose]();
-  await spine?.[Symbol.asyncDispose]();
+  await system?.[Symbol.asyncDispose]();
 });
 
 const hello = Buffer.from("Grüß Gott, Welt");
@@ -122,13 +122,24 @@ describe("a question that is not as it must be", () => {
     [HEADERS.inReplyTo, `${"A".repeat(42)}B`],
     [HEADERS.inReplyTo, "A".repeat(42)],
   ];
-  const cases: [Question, string, string | undefined][] = [
-    ...malformed.map((it): [Question, string, string] => ["sealRequest", ...it]),
-    ...[...malformed, ...malformedBinding].map((it): [Question, string, string] => ["sealResponse", ...it]),
-    ...malformedBinding.map((it): [Question, string, string] => ["openResponse", ...it]),
-    ...Object.keys(WHOM).map((name): [Question, string, undefined] => ["sealRequest", name, undefined]),
-    ...Object.keys(BINDING).map((name): [Question, string, undefined] => ["sealResponse", name, undefined]),
-    ...Object.keys(BINDING).map((name): [Question, string, undefined] => ["openResponse", name, undefined]),
+  const cases: [ServiceRequest, string, string | undefined][] = [
+    ...malformed.map((it): [ServiceRequest, string, string] => ["sealRequest", ...it]),
+    ...[...malformed, ...malformedBinding].map((it): [ServiceRequest, string, string] => [
+      "sealResponse",
+      ...it,
+    ]),
+    ...malformedBinding.map((it): [ServiceRequest, string, string] => ["openResponse", ...it]),
+    ...Object.keys(WHOM).map((name): [ServiceRequest, string, undefined] => ["sealRequest", name, undefined]),
+    ...Object.keys(BINDING).map((name): [ServiceRequest, string, undefined] => [
+      "sealResponse",
+      name,
+      undefined,
+    ]),
+    ...Object.keys(BINDING).map((name): [ServiceRequest, string, undefined] => [
+      "openResponse",
+      name,
+      undefined,
+    ]),
   ];
 
   test.each(cases)("%s with %s: %s is a BAD_REQUEST that names the header", async (question, name, value) => {
@@ -165,7 +176,7 @@ describe("a question that is not as it must be", () => {
   });
 
   test("a provider that is not served is a BAD_REQUEST that names those that are", async () => {
-    await using wide = await connectAsker(spine, "orchestrator", "nobody");
+    await using wide = await connectAsker(system, "orchestrator", "nobody");
     await expect(wide.ask("sealRequest", hello, WHOM)).rejects.toMatchObject({
       code: "BAD_REQUEST",
       message: expect.stringMatching(/nobody.*openai, anthropic/),
@@ -189,10 +200,10 @@ describe("a question that is not as it must be", () => {
   });
 
   test("a request whose reply subject is no inbox is dropped, and answered where it is one", async () => {
-    await using forger = await connectProbe({ name: "wide", transport: spine.transport("wide") });
+    await using forger = await connectProbe({ name: "wide", transport: system.transport("wide") });
     await using listener = await connectProbe({
       name: "gateway-openai",
-      transport: spine.transport("gateway-openai"),
+      transport: system.transport("gateway-openai"),
     });
     const heard = await listener.listen(subjectOf("cancel", { provider: "openai" }));
     const answers = await forger.listen("_INBOX.orchestrator.wide.mine");
@@ -209,7 +220,7 @@ describe("a question that is not as it must be", () => {
 
 describe("an envelope that must not be opened", () => {
   /** Asked twice, since the noise must be the same: no sooner than the floor, of one length, under one status. */
-  async function expectNoise(question: Question, asker: Asker, data: Uint8Array, headers?: BusHeaders) {
+  async function expectNoise(question: ServiceRequest, asker: Asker, data: Uint8Array, headers?: BusHeaders) {
     const started = performance.now();
     const [first, second] = await Promise.all([
       asker.ask(question, data, headers),
@@ -238,7 +249,7 @@ describe("an envelope that must not be opened", () => {
   });
 
   test("a request is not opened on another provider's subject", async () => {
-    await using other = await connectAsker(spine, "gateway-anthropic", "anthropic");
+    await using other = await connectAsker(system, "gateway-anthropic", "anthropic");
     const { data } = await orchestrator.ask("sealRequest", hello, WHOM);
     await expectNoise("openRequest", other, data);
     expect(statusOf(await gateway.ask("openRequest", data))).toBe(STATUS.opened);
@@ -288,13 +299,13 @@ describe("the service as a process", () => {
     Array.from({ length: count }, () => gateway.ask("openRequest", randomBytes(64)));
 
   async function countRefused(result: string): Promise<number> {
-    if (spine.envelope === undefined) throw new Error("no envelope service");
-    const counted = await readMetric(spine.envelope, "scbe_envelope_openings_total");
+    if (system.envelope === undefined) throw new Error("no envelope service");
+    const counted = await readMetric(system.envelope, "scbe_envelope_openings_total");
     return counted.get(`phase="request",provider="openai",result="${result}"`) ?? 0;
   }
 
   test("is shown to the operator with its version, description and four endpoints", async () => {
-    await using operator = await connectProbe({ name: "operator", transport: spine.transport("operator") });
+    await using operator = await connectProbe({ name: "operator", transport: system.transport("operator") });
     const info = JSON.parse(await operator.request("$SRV.INFO.envelope")) as Record<string, unknown>;
     expect(info).toMatchObject({
       name: "envelope",
@@ -336,14 +347,14 @@ describe("the service as a process", () => {
     const before = await countRefused("malformed");
     const questions = forgeries(50);
     await eventually(async () => (await countRefused("malformed")) === before + 50);
-    const ended = spine.envelope?.stop();
+    const ended = system.envelope?.stop();
     const answers = await Promise.all(questions);
     expect(answers.map(statusOf)).toEqual(questions.map(() => STATUS.refused));
     expect(await ended).toBe(0);
     await expect(orchestrator.ask("sealRequest", hello, WHOM)).rejects.toMatchObject({
       code: "NO_RESPONDERS",
     });
-    await spine.envelope?.restart();
+    await system.envelope?.restart();
     expect(statusOf(await orchestrator.ask("sealRequest", hello, WHOM))).toBe(STATUS.sealed);
   });
 
@@ -351,9 +362,9 @@ describe("the service as a process", () => {
     await using server = await startNats();
     await using host = await createTestHost({ transport: { servers: [server.url] }, name: "envelope" });
     const reading = readConfig(config, {
-      ...spine.variables,
+      ...system.variables,
       SCBE_ENVIRONMENT: "prod",
-      SCBE_CONTROL_PUBLIC_KEY: spine.keyringPublicKey,
+      SCBE_CONTROL_PUBLIC_KEY: system.keyringPublicKey,
       NATS_URL: server.url,
     });
     if (!reading.ok) throw new Error(reading.problems.join("\n"));

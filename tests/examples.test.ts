@@ -9,7 +9,7 @@ import { type SentRequest, sendRequests } from "@scbe/examples/send-requests";
 import { createTempDir, eventually, type RunningProcess } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startExample, startExampleGateway } from "./kit/example-program.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
+import { type System, startSystem } from "./kit/system.ts";
 
 const PROVIDERS = ["openai", "anthropic", "google"];
 const EXAMPLES = new URL("../examples/", import.meta.url);
@@ -17,11 +17,11 @@ const lines = readFileSync(new URL("requests.jsonl", EXAMPLES), "utf8").split("\
 const linesOf = (provider: string) =>
   lines.filter((line) => line.includes(`"provider":"${provider}"`)).join("\n");
 
-let spine: Spine;
+let system: System;
 beforeAll(async () => {
-  spine = await startSpine({ providers: PROVIDERS, envelope: false, controller: true });
+  system = await startSystem({ providers: PROVIDERS, envelope: false, controller: true });
 });
-afterAll(() => spine?.[Symbol.asyncDispose]());
+afterAll(() => system?.[Symbol.asyncDispose]());
 
 async function all(sent: AsyncIterable<SentRequest>): Promise<SentRequest[]> {
   const rows: SentRequest[] = [];
@@ -37,13 +37,13 @@ function codeOf(asked: Promise<unknown>): Promise<string | undefined> {
 }
 
 const startGateway = (provider: string, env: Readonly<Record<string, string>>): Promise<RunningProcess> =>
-  startExampleGateway(spine, provider, env);
+  startExampleGateway(system, provider, env);
 
 describe("orchestrator, gateways and stand-in, each a process of its own", () => {
   const stack = new AsyncDisposableStack();
   const standIn = { url: "" };
   beforeAll(async () => {
-    const running = stack.use(startExample(spine, "stand-in", { env: { SCBE_STAND_IN_PORT: "0" } }));
+    const running = stack.use(startExample(system, "stand-in", { env: { SCBE_STAND_IN_PORT: "0" } }));
     standIn.url = (await running.output(/"url":"([^"]+)"/))[1] ?? "";
     for (const provider of ["openai", "anthropic"]) {
       stack.use(await startGateway(provider, { SCBE_STAND_IN_URL: standIn.url }));
@@ -56,7 +56,7 @@ describe("orchestrator, gateways and stand-in, each a process of its own", () =>
     using dir = createTempDir();
     const file = join(dir.path, "requests.jsonl");
     writeFileSync(file, providers.map(linesOf).join("\n"));
-    const running = startExample(spine, "orchestrator", {
+    const running = startExample(system, "orchestrator", {
       user: "orchestrator",
       args: ["--requests", file, ...args],
     });
@@ -119,7 +119,7 @@ describe("a gateway whose provider is a server of one's own", () => {
       held.push(() => response.end(JSON.stringify(completion)));
       if (held.length === requests.length) taken.resolve();
     });
-    await using client = await spine.orchestrator();
+    await using client = await system.orchestrator();
     const rows = all(sendRequests(client, requests));
     await taken.promise;
     provider.gateway.signal("SIGTERM");
@@ -136,7 +136,7 @@ describe("a gateway whose provider is a server of one's own", () => {
       response.statusCode = statuses.shift() ?? 200;
       response.end(JSON.stringify({ error: request.headers.authorization }));
     });
-    await using client = await spine.orchestrator();
+    await using client = await system.orchestrator();
     const told: string[] = [];
     const onProblem = (_id: string, error: unknown): void => void told.push(String(error));
     const rows = await all(sendRequests(client, requests, { concurrency: 1, onProblem }));

@@ -5,10 +5,10 @@ import { eventually } from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ControlApi } from "./kit/control-api.ts";
 import { exchangeRaw } from "./kit/exchange-raw.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
+import { type System, startSystem } from "./kit/system.ts";
 
 /** What kill switch and flags take out of the path, where an administrator has chosen beforehand that it travels unsealed. */
-let spine: Spine;
+let system: System;
 let api: ControlApi;
 let orchestrator: Client;
 let gateway: Client;
@@ -17,10 +17,10 @@ const seen: { id: string; isSealed: boolean }[] = [];
 let handler: Handler;
 
 beforeAll(async () => {
-  spine = await startSpine({ providers: ["openai"], controller: true, fallback: true });
-  api = new ControlApi(spine);
-  gateway = await spine.gateway("openai");
-  orchestrator = await spine.orchestrator();
+  system = await startSystem({ providers: ["openai"], controller: true, fallback: true });
+  api = new ControlApi(system);
+  gateway = await system.gateway("openai");
+  orchestrator = await system.orchestrator();
   await api.chooseFallback("availability", "flags");
   await gateway.serve({
     provider: "openai",
@@ -35,7 +35,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await orchestrator?.[Symbol.asyncDispose]();
   await gateway?.[Symbol.asyncDispose]();
-  await spine?.[Symbol.asyncDispose]();
+  await system?.[Symbol.asyncDispose]();
 });
 beforeEach(() => {
   seen.length = 0;
@@ -89,16 +89,16 @@ describe("a kill for availability", () => {
 
   test("lets a client connect and a gateway serve that have neither keys nor an epoch", async () => {
     await api.kill("availability");
-    await spine.keyring.kill();
-    await Promise.all(spine.guards.map((guard) => guard.kill()));
+    await system.keyring.kill();
+    await Promise.all(system.guards.map((guard) => guard.kill()));
     try {
-      await using lonely = await spine.gateway("openai");
+      await using lonely = await system.gateway("openai");
       await using _served = await lonely.serve({ provider: "openai", handler: ({ body }) => ({ body }) });
-      await using late = await spine.orchestrator();
+      await using late = await system.orchestrator();
       expect(await late.request(REQUEST)).toMatchObject({ isSealed: false });
     } finally {
-      await spine.keyring.restart();
-      await Promise.all(spine.guards.map((guard) => guard.restart()));
+      await system.keyring.restart();
+      await Promise.all(system.guards.map((guard) => guard.restart()));
     }
     await api.release();
     await eventually(async () => (await orchestrator.request(REQUEST)).isSealed, { timeoutMs: 20_000 });
@@ -185,7 +185,7 @@ describe("a share of the traffic", () => {
 
 describe("nobody strips the seal", () => {
   const plain = (requestId: string) =>
-    exchangeRaw(spine, {
+    exchangeRaw(system, {
       subject: subjectOf("fallback", { user: "orchestrator", provider: "openai" }),
       data: Buffer.from("Hello"),
       headers: {

@@ -5,7 +5,7 @@ import { ControlApi } from "./kit/control-api.ts";
 import { type Frame, type NatsProxy, startNatsProxy } from "./kit/kill-nats-proxy.ts";
 import { watchedVerifier } from "./kit/kill-watched.ts";
 import { rawCaller } from "./kit/raw-caller.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
+import { type System, startSystem } from "./kit/system.ts";
 
 /** What a verifier does that a kill cannot reach. */
 const LEASE_MS = 1000;
@@ -21,12 +21,12 @@ const VARIABLES = {
 };
 
 const stack = new AsyncDisposableStack();
-let spine: Spine;
+let system: System;
 let api: ControlApi;
 
 beforeAll(async () => {
-  spine = stack.use(await startSpine({ providers: ["openai"], controller: true, variables: VARIABLES }));
-  api = new ControlApi(spine);
+  system = stack.use(await startSystem({ providers: ["openai"], controller: true, variables: VARIABLES }));
+  api = new ControlApi(system);
 });
 afterAll(() => stack.disposeAsync());
 afterEach(() => api.release());
@@ -45,14 +45,16 @@ describe("somebody on the wire withholds the kill and lets traffic pass: a gatew
   async function setUp(policy: "refuse" | "hold") {
     await using own = new AsyncDisposableStack();
     const [wire, callersWire] = [
-      own.use(await startNatsProxy(spine.nats.server.port)),
-      own.use(await startNatsProxy(spine.nats.server.port)),
+      own.use(await startNatsProxy(system.nats.server.port)),
+      own.use(await startNatsProxy(system.nats.server.port)),
     ];
     const variables = { SCBE_CONTROL_STALE_POLICY: policy };
-    const gateway = own.use(await watchedVerifier(spine, "gateway-openai", { through: wire.url, variables }));
+    const gateway = own.use(
+      await watchedVerifier(system, "gateway-openai", { through: wire.url, variables }),
+    );
     const through = {
-      ...spine,
-      transport: (name: string) => ({ ...spine.transport(name), servers: [callersWire.url] }),
+      ...system,
+      transport: (name: string) => ({ ...system.transport(name), servers: [callersWire.url] }),
     };
     const caller = own.use(await rawCaller(through));
     const released: string[] = [];
@@ -131,8 +133,8 @@ describe("a link that is half open during a kill: a verifier", () => {
     ["that is cut off for longer than a lease", false],
     ["that has given the link up", true],
   ])("%s obeys within 10 s of the link's return", async (_, notices) => {
-    await using link = await startLinkProxy(spine.nats.server.port);
-    await using victim = await watchedVerifier(spine, "orchestrator", { through: link.url });
+    await using link = await startLinkProxy(system.nats.server.port);
+    await using victim = await watchedVerifier(system, "orchestrator", { through: link.url });
     const generation = await victim.generation();
     link.stall();
     await api.kill("integrity");
@@ -149,8 +151,8 @@ describe("a link that is half open during a kill: a verifier", () => {
 });
 
 test("nats-server is killed and comes back during a kill: state and generation stand at every verifier", async () => {
-  await using victim = await watchedVerifier(spine, "orchestrator");
-  await using gateway = await watchedVerifier(spine, "gateway-openai");
+  await using victim = await watchedVerifier(system, "orchestrator");
+  await using gateway = await watchedVerifier(system, "gateway-openai");
   await gateway.client.serve({ provider: "openai", handler: ({ body }) => ({ body }) });
   await victim.client.request({ ...REQUEST, timeoutMs: 5000 });
   await api.kill("integrity");
@@ -159,14 +161,14 @@ test("nats-server is killed and comes back during a kill: state and generation s
   const stands = async () =>
     (await Promise.all(both.map((it) => it.generation()))).every((it) => it === generation) &&
     (await Promise.all(both.map((it) => it.isKilled()))).every(Boolean);
-  await spine.nats.server.kill();
+  await system.nats.server.kill();
   expect(await stands()).toBe(true);
   await expect(victim.client.request({ ...REQUEST, timeoutMs: 2000 })).rejects.toMatchObject({
     code: "SWITCHED_OFF",
   });
   await eventually(() => victim.isStale(), PATIENT);
   expect(await stands()).toBe(true);
-  await spine.nats.server.restart();
+  await system.nats.server.restart();
   await eventually(async () => !(await victim.isStale()) && !(await gateway.isStale()), PATIENT);
   expect(await stands()).toBe(true);
   await api.release();

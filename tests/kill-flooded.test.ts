@@ -11,8 +11,8 @@ import { type Flood, type FloodMessage, startFlood } from "./kit/flood.ts";
 import { holdHalfSent } from "./kit/half-sent.ts";
 import { keepDoing } from "./kit/keep-doing.ts";
 import { measure, render } from "./kit/measure.ts";
-import { type Spine, startSpine, TOKENS } from "./kit/spine.ts";
 import { steadyTraffic } from "./kit/steady-traffic.ts";
+import { type System, startSystem, TOKENS } from "./kit/system.ts";
 
 /** Users with credentials, and clients without any, exceed their rates at once. */
 const SCRIPT = fileURLToPath(new URL("../scripts/scbe-kill-switch.sh", import.meta.url));
@@ -35,7 +35,7 @@ const REQUEST = {
 };
 
 const stack = new AsyncDisposableStack();
-let spine: Spine;
+let system: System;
 let orchestrator: Client;
 /** Of the orchestrator and of the gateway. */
 const registries = [new Registry(), new Registry()] as const;
@@ -43,15 +43,15 @@ const registries = [new Registry(), new Registry()] as const;
 beforeAll(async () => {
   const providers = ["openai", "anthropic", "xai"];
   const users = [{ name: "attacker", role: "orchestrator" as const, providers: ["openai"] }];
-  spine = stack.use(await startSpine({ providers, users, controller: true, scorer: true }));
-  orchestrator = stack.use(await spine.orchestrator({ metrics: registries[0] }));
-  const gateway = stack.use(await spine.gateway("openai", { metrics: registries[1] }));
+  system = stack.use(await startSystem({ providers, users, controller: true, scorer: true }));
+  orchestrator = stack.use(await system.orchestrator({ metrics: registries[0] }));
+  const gateway = stack.use(await system.gateway("openai", { metrics: registries[1] }));
   await gateway.serve({ provider: "openai", handler: ({ body }) => ({ body }) });
   await eventually(async () => (await ask()).isSealed);
 }, 180_000);
 afterAll(() => stack.disposeAsync());
 
-const url = (): string => spine.controller?.apiUrl ?? "";
+const url = (): string => system.controller?.apiUrl ?? "";
 const ask = (): Promise<Answer> => orchestrator.request(REQUEST);
 
 async function script(...words: string[]) {
@@ -91,7 +91,7 @@ async function floodLookUps(): Promise<Flood> {
       ...(reply !== undefined && { reply }),
     })),
   );
-  const transport = spine.transport(name);
+  const transport = system.transport(name);
   return startFlood({ name, role: "gateway", transport, perSecond: LOOK_UPS_A_SECOND, messages });
 }
 
@@ -108,13 +108,13 @@ async function floodLeases(): Promise<Flood> {
       fallback: false,
     }),
   }));
-  const transport = spine.transport(name);
+  const transport = system.transport(name);
   return startFlood({ name, role: "gateway", transport, perSecond: LEASES_A_SECOND, messages });
 }
 
 /** The operator, who may read reports of nonce reuse and the audit: as many batches as it likes. Of reports there is a full one. */
 async function floodBatches(): Promise<Flood> {
-  await using store = await connectStore({ ...spine.nats.storeTransport("replay"), log: collectLogs().log });
+  await using store = await connectStore({ ...system.nats.storeTransport("replay"), log: collectLogs().log });
   const stored = subjectOf("nonceReuse", { provider: "xai" });
   // No report of anything, so that none is acted on.
   for (let n = 0; n < BATCH_MAX; n += 1)
@@ -124,7 +124,7 @@ async function floodBatches(): Promise<Flood> {
     subject: subjectOf(kind, { user: name }),
     data: jcs({ v: 1, ask: "batch", from: 1, last: BATCH_MAX }),
   }));
-  const transport = spine.transport(name);
+  const transport = system.transport(name);
   return startFlood({ name, role: "operator", transport, perSecond: BATCHES_A_SECOND, messages });
 }
 
@@ -133,7 +133,7 @@ async function floodForgeries(): Promise<Flood> {
   const name = "attacker";
   const subject = subjectOf("request", { user: name, provider: "openai" });
   const messages = [{ subject, data: "x" }];
-  const transport = spine.transport(name);
+  const transport = system.transport(name);
   return startFlood({ name, role: "orchestrator", transport, perSecond: FORGERIES_A_SECOND, messages });
 }
 

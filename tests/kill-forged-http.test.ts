@@ -1,22 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ControlApi } from "./kit/control-api.ts";
 import { type WatchedVerifier, watchedVerifier } from "./kit/kill-watched.ts";
-import { type Spine, startSpine, TOKENS } from "./kit/spine.ts";
+import { type System, startSystem, TOKENS } from "./kit/system.ts";
 
 /**
  * Whoever has stolen the webhook's token, or has none, switches nothing on and has nothing travel unsealed, in a deployment that permits
  * fallback: the most that anybody could gain. Of requests that fail, the controller takes 30 a minute; here are fewer.
  */
 const stack = new AsyncDisposableStack();
-let spine: Spine;
+let system: System;
 let api: ControlApi;
 let verifier: WatchedVerifier;
 
 beforeAll(async () => {
-  spine = stack.use(await startSpine({ providers: ["openai"], controller: true, fallback: true }));
-  api = new ControlApi(spine);
-  verifier = stack.use(await watchedVerifier(spine, "orchestrator"));
-  const gateway = stack.use(await watchedVerifier(spine, "gateway-openai"));
+  system = stack.use(await startSystem({ providers: ["openai"], controller: true, fallback: true }));
+  api = new ControlApi(system);
+  verifier = stack.use(await watchedVerifier(system, "orchestrator"));
+  const gateway = stack.use(await watchedVerifier(system, "gateway-openai"));
   await gateway.client.serve({ provider: "openai", handler: ({ body }) => ({ body }) });
 });
 afterAll(() => stack.disposeAsync());
@@ -36,7 +36,7 @@ const KILL = { scbe_kill_switch: { enabled: true, reason: "unseal", cause: "avai
 const SKEW = { seconds: 300, duration: "10m", reason: "late" };
 
 async function post(path: string, body: unknown, token?: string): Promise<number> {
-  const answer = await fetch(`${spine.controller?.apiUrl}${path}`, {
+  const answer = await fetch(`${system.controller?.apiUrl}${path}`, {
     method: "POST",
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
     body: JSON.stringify(body),
@@ -105,7 +105,7 @@ describe.each([
   test("a stolen webhook token may read neither flags nor audit", async () => {
     for (const path of ["/feature-flags", "/audit"]) {
       const headers = { authorization: `Bearer ${STOLEN}` };
-      const answer = await fetch(`${spine.controller?.apiUrl}${path}`, { headers });
+      const answer = await fetch(`${system.controller?.apiUrl}${path}`, { headers });
       expect(answer.status).toBe(403);
       await answer.body?.cancel();
     }

@@ -6,7 +6,7 @@ import { type Fleet, type MemberReport, startFleet } from "./kit/kill-fleet.ts";
 import { type NatsProxy, startNatsProxy } from "./kit/kill-nats-proxy.ts";
 import { readMetric } from "./kit/read-metric.ts";
 import { type ServiceProcess, startServiceProcess } from "./kit/service-process.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
+import { type System, startSystem } from "./kit/system.ts";
 
 /** A hundred verifiers in four processes, under traffic. The guard is reached over a wire on which its verdicts can be held back. */
 const PROVIDERS = ["openai", "anthropic"];
@@ -26,15 +26,15 @@ const TABLE =
 const PATIENT = { timeoutMs: 20_000 };
 
 const stack = new AsyncDisposableStack();
-let spine: Spine;
+let system: System;
 let wire: NatsProxy;
 let guard: ServiceProcess;
 let fleet: Fleet;
 let api: ControlApi;
 
 beforeAll(async () => {
-  spine = stack.use(
-    await startSpine({
+  system = stack.use(
+    await startSystem({
       providers: PROVIDERS,
       controller: true,
       envelope: false,
@@ -42,16 +42,16 @@ beforeAll(async () => {
       variables: VARIABLES,
     }),
   );
-  wire = stack.use(await startNatsProxy(spine.nats.server.port));
+  wire = stack.use(await startNatsProxy(system.nats.server.port));
   const env = {
-    ...spine.environment("replay-guard"),
+    ...system.environment("replay-guard"),
     NATS_URL: wire.url,
-    REDIS_URL: spine.redis?.url ?? "",
+    REDIS_URL: system.redis?.url ?? "",
   };
   guard = stack.use(await startServiceProcess("replay-guard", "services/replay-guard/src/main.ts", env));
   await guard.ready();
-  fleet = stack.use(await startFleet(spine, FLEET));
-  api = new ControlApi(spine);
+  fleet = stack.use(await startFleet(system, FLEET));
+  api = new ControlApi(system);
 }, 120_000);
 afterAll(() => stack.disposeAsync());
 

@@ -5,7 +5,7 @@ import { ControlApi } from "./kit/control-api.ts";
 import { type Fleet, type MemberReport, startFleet } from "./kit/kill-fleet.ts";
 import { sealUnderOneNonce } from "./kit/kill-repeat-session.ts";
 import { rawCaller } from "./kit/raw-caller.ts";
-import { type Spine, startSpine, TOKENS } from "./kit/spine.ts";
+import { type System, startSystem, TOKENS } from "./kit/system.ts";
 
 /** From the second use of a nonce to the last verifier that obeys: replay guard, security stream, controller, kill. */
 const TRIES = 3;
@@ -13,16 +13,16 @@ const MS_MAX = 100;
 const PATIENT = { timeoutMs: 20_000 };
 
 const stack = new AsyncDisposableStack();
-let spine: Spine;
+let system: System;
 let fleet: Fleet;
 let api: ControlApi;
 
 beforeAll(async () => {
   const providers = ["openai", "anthropic"];
   const variables = { SCBE_CONTROL_LEASE_MS: "1500" };
-  spine = stack.use(await startSpine({ providers, controller: true, variables }));
-  fleet = stack.use(await startFleet(spine, { processes: 2, orchestrators: 3, gateways: 2, providers }));
-  api = new ControlApi(spine);
+  system = stack.use(await startSystem({ providers, controller: true, variables }));
+  fleet = stack.use(await startFleet(system, { processes: 2, orchestrators: 3, gateways: 2, providers }));
+  api = new ControlApi(system);
   // What a process does for the first time takes it several times as long.
   await api.kill("integrity");
   await api.release();
@@ -53,8 +53,8 @@ test("a nonce that is used twice switches everything off, everywhere, within 100
 /** Uses a nonce twice, and waits until all of the fleet obeys. */
 async function msUntilAllObey(): Promise<number> {
   await eventually(isServing(await fleet.report()), PATIENT);
-  await using first = await rawCaller(spine);
-  await using second = await rawCaller(spine);
+  await using first = await rawCaller(system);
+  await using second = await rawCaller(system);
   const [honest, reused] = sealUnderOneNonce("openai", [first.verifier.sealer, second.verifier.sealer]);
   expect(reused.header).toMatchObject({
     session_id: honest.header.session_id,
@@ -80,6 +80,6 @@ function obeyedAt(report: readonly MemberReport[]): number[] | undefined {
 
 async function killSwitch(): Promise<unknown> {
   const headers = { authorization: `Bearer ${TOKENS.ADMIN_TOKEN}` };
-  const answer = await fetch(`${spine.controller?.apiUrl}/feature-flags`, { headers });
+  const answer = await fetch(`${system.controller?.apiUrl}/feature-flags`, { headers });
   return ((await answer.json()) as { scbe_kill_switch: unknown }).scbe_kill_switch;
 }

@@ -6,8 +6,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { ControlApi } from "./kit/control-api.ts";
 import { delivery, type Frame, type NatsProxy, startNatsProxy } from "./kit/kill-nats-proxy.ts";
 import { type WatchedVerifier, watchedVerifier } from "./kit/kill-watched.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
 import { startTap } from "./kit/start-tap.ts";
+import { type System, startSystem } from "./kit/system.ts";
 import type { Tap } from "./plain-nats/tap.ts";
 
 /** Somebody with every right on the bus, who is on the victim's wire as well, and has recorded all that controllers ever signed. */
@@ -22,7 +22,7 @@ const REQUEST = {
 };
 
 const stack = new AsyncDisposableStack();
-let spine: Spine;
+let system: System;
 let api: ControlApi;
 let tap: Tap;
 let wire: NatsProxy;
@@ -32,8 +32,8 @@ let documents: Frame[] = [];
 let leases: Frame[] = [];
 
 beforeAll(async () => {
-  spine = stack.use(
-    await startSpine({
+  system = stack.use(
+    await startSystem({
       providers: ["openai"],
       controller: true,
       variables: { SCBE_CONTROL_LEASE_MS: String(LEASE_MS) },
@@ -42,17 +42,17 @@ beforeAll(async () => {
       },
     }),
   );
-  api = new ControlApi(spine);
-  const gateway = stack.use(await watchedVerifier(spine, "gateway-openai"));
+  api = new ControlApi(system);
+  const gateway = stack.use(await watchedVerifier(system, "gateway-openai"));
   await gateway.client.serve({ provider: "openai", handler: ({ body }) => ({ body }) });
 });
 afterAll(() => stack.disposeAsync());
 
 beforeEach(async () => {
   [documents, leases] = [[], []];
-  wire = await startNatsProxy(spine.nats.server.port);
+  wire = await startNatsProxy(system.nats.server.port);
   wire.judge = record;
-  victim = await watchedVerifier(spine, "orchestrator", { through: wire.url });
+  victim = await watchedVerifier(system, "orchestrator", { through: wire.url });
 });
 afterEach(async () => {
   await victim[Symbol.asyncDispose]();
@@ -148,7 +148,7 @@ test.each([600_000, -600_000])(
   "a verifier whose clock is %i ms off holds its lease, and obeys a kill",
   async (offMs) => {
     const clock = { ...systemClock, now: () => systemClock.now() + offMs };
-    await using off = await watchedVerifier(spine, "orchestrator", { clock });
+    await using off = await watchedVerifier(system, "orchestrator", { clock });
     const granted = await off.leases("granted");
     await eventually(async () => (await off.leases("granted")) >= granted + 4, PATIENT);
     expect(await off.isStale()).toBe(false);
@@ -167,7 +167,7 @@ test("what is forged on the wire is counted, and changes nothing", async () => {
   const before = await inForce();
   const genuine = documents.at(-1)?.payload ?? Buffer.alloc(0);
   const signed = JSON.parse(genuine.toString("utf8"));
-  const expected = { env: "dev", publicKey: spine.nats.credentials.controlPublicKey } as const;
+  const expected = { env: "dev", publicKey: system.nats.credentials.controlPublicKey } as const;
   const document = verifiedControl(signed, expected);
   if (document === undefined) throw new Error("the controller's document does not verify");
   const { state } = document;

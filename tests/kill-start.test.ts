@@ -5,22 +5,22 @@ import { collectLogs, connectRawStore, createTempDir, eventually } from "@scbe/t
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ControlApi } from "./kit/control-api.ts";
-import { type ShownControl, shownIn, watchedVerifier } from "./kit/kill-watched.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
+import { type ControlMetrics, shownIn, watchedVerifier } from "./kit/kill-watched.ts";
 import { startTap } from "./kit/start-tap.ts";
+import { type System, startSystem } from "./kit/system.ts";
 import type { Tap } from "./plain-nats/tap.ts";
 
 /** How a verifier comes to the document that it obeys when it starts. */
 const PATIENT = { timeoutMs: 20_000 };
 
 const stack = new AsyncDisposableStack();
-let spine: Spine;
+let system: System;
 let api: ControlApi;
 let tap: Tap;
 
 beforeAll(async () => {
-  spine = stack.use(
-    await startSpine({
+  system = stack.use(
+    await startSystem({
       providers: ["openai"],
       controller: true,
       // A controller leads, and so answers for leases, for two thirds of that time without JetStream.
@@ -30,7 +30,7 @@ beforeAll(async () => {
       },
     }),
   );
-  api = new ControlApi(spine);
+  api = new ControlApi(system);
 });
 afterAll(() => stack.disposeAsync());
 
@@ -41,11 +41,11 @@ test("one that starts again with its folder of state takes no older document, wh
   await api.release();
   const old = await newestHeard();
   await api.kill("integrity");
-  const before = await watchedVerifier(spine, "orchestrator", { variables });
+  const before = await watchedVerifier(system, "orchestrator", { variables });
   const generation = await before.generation();
   await before[Symbol.asyncDispose]();
   // No controller is there, the store has gone back, and everybody is told what was in force before.
-  spine.controller?.process.pause();
+  system.controller?.process.pause();
   {
     await using _store = await tellInPlaceOfControllers(old.data);
     await using forgetful = startVerifier();
@@ -56,8 +56,8 @@ test("one that starts again with its folder of state takes no older document, wh
     await eventually(async () => (await remembering.documents("old")) >= 2, PATIENT);
     expect(await remembering.generation()).toBe(0);
   }
-  spine.controller?.process.resume();
-  await using again = await watchedVerifier(spine, "orchestrator", { variables });
+  system.controller?.process.resume();
+  await using again = await watchedVerifier(system, "orchestrator", { variables });
   expect(await again.generation()).toBeGreaterThanOrEqual(generation);
   expect(await again.isKilled()).toBe(true);
 }, 60_000);
@@ -67,7 +67,7 @@ describe("one that starts while JetStream is away has its document from a lease,
   test("away for everybody, core NATS going on", async () => {
     await api.kill("integrity");
     const away = await withoutJetStream();
-    await using late = await watchedVerifier(spine, "gateway-openai");
+    await using late = await watchedVerifier(system, "gateway-openai");
     expect(late.client.readiness.ready).toBe(true);
     expect(await late.isKilled()).toBe(true);
     expect(await late.generation()).toBe((await newestHeard()).generation);
@@ -79,11 +79,11 @@ describe("one that starts while JetStream is away has its document from a lease,
 });
 
 /** One that is not ready yet, since no controller is there; disposing gives it up. */
-function startVerifier(variables: Readonly<Record<string, string>> = {}): ShownControl & AsyncDisposable {
+function startVerifier(variables: Readonly<Record<string, string>> = {}): ControlMetrics & AsyncDisposable {
   const metrics = new Registry();
   const giveUp = new AbortController();
   const { signal } = giveUp;
-  const starting = watchedVerifier(spine, "orchestrator", { variables, metrics, signal });
+  const starting = watchedVerifier(system, "orchestrator", { variables, metrics, signal });
   const ended = starting.then(
     (verifier) => verifier[Symbol.asyncDispose](),
     () => undefined,
@@ -115,7 +115,7 @@ function generationOf(document: Buffer): number {
 
 /** From now on no account has JetStream, and core NATS goes on; until the server is started again as it was. */
 async function withoutJetStream(): Promise<AsyncDisposable> {
-  const { server, credentials } = spine.nats;
+  const { server, credentials } = system.nats;
   const config = readFileSync(credentials.configFile, "utf8");
   writeFileSync(
     credentials.configFile,
@@ -134,7 +134,7 @@ async function withoutJetStream(): Promise<AsyncDisposable> {
 }
 
 async function hasJetStream(): Promise<boolean> {
-  await using raw = await connectRawStore(spine.nats, "control");
+  await using raw = await connectRawStore(system.nats, "control");
   const manager = await raw.connection.jetstreamManager({ checkAPI: false });
   return await manager.streams.info(`KV_${BUCKETS.control}`).then(
     () => true,
@@ -144,7 +144,7 @@ async function hasJetStream(): Promise<boolean> {
 
 /** Answers those who ask for the control document, as the offline kill switch does. */
 async function tellInPlaceOfControllers(document: Uint8Array): Promise<AsyncDisposable> {
-  const transport = spine.transport("operator");
+  const transport = system.transport("operator");
   const bus = await connectBus({ ...transport, name: "operator", log: collectLogs().log });
   const onAsked = ({ reply }: { readonly reply: string | undefined }): void => {
     if (reply !== undefined) bus.publish(reply, document);

@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { ControlApi } from "./kit/control-api.ts";
 import { Finder, needlesOfBody } from "./kit/find-bytes.ts";
 import { type WatchedVerifier, watchedVerifier } from "./kit/kill-watched.ts";
-import { type Spine, startSpine, TOKENS } from "./kit/spine.ts";
 import { startTap } from "./kit/start-tap.ts";
+import { type System, startSystem, TOKENS } from "./kit/system.ts";
 import type { Tap } from "./plain-nats/tap.ts";
 
 /**
@@ -14,14 +14,14 @@ const stack = new AsyncDisposableStack();
 const BODY = Buffer.from("a body that must not be read by others, 4711");
 const finder = new Finder(needlesOfBody("the body", BODY));
 const CAUSES = ["availability", "integrity"] as const;
-let spine: Spine;
+let system: System;
 let api: ControlApi;
 let tap: Tap;
 let orchestrator: WatchedVerifier;
 
 beforeAll(async () => {
-  spine = stack.use(
-    await startSpine({
+  system = stack.use(
+    await startSystem({
       providers: ["openai"],
       controller: true,
       fallback: true,
@@ -30,9 +30,9 @@ beforeAll(async () => {
       },
     }),
   );
-  api = new ControlApi(spine);
-  orchestrator = stack.use(await watchedVerifier(spine, "orchestrator"));
-  const gateway = stack.use(await watchedVerifier(spine, "gateway-openai"));
+  api = new ControlApi(system);
+  orchestrator = stack.use(await watchedVerifier(system, "orchestrator"));
+  const gateway = stack.use(await watchedVerifier(system, "gateway-openai"));
   await gateway.client.serve({ provider: "openai", handler: ({ body }) => ({ body }) });
 });
 afterAll(() => stack.disposeAsync());
@@ -53,7 +53,7 @@ const ask = () =>
   });
 const post = async (path: string, body: unknown, token: string): Promise<number> => {
   const headers = { authorization: `Bearer ${token}` };
-  const answer = await fetch(`${spine.controller?.apiUrl}${path}`, {
+  const answer = await fetch(`${system.controller?.apiUrl}${path}`, {
     method: "POST",
     headers,
     body: JSON.stringify(body),

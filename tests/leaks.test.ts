@@ -16,7 +16,7 @@ import { heard, needlesOfKeys, sessionsHeard } from "./kit/heard-on-bus.ts";
 import { type KnownKeys, knownKeys } from "./kit/known-keys.ts";
 import { rawCaller } from "./kit/raw-caller.ts";
 import { ARRIVAL } from "./kit/trace-tree.ts";
-import { startTracedSpine, type TracedSpine } from "./kit/traced-spine.ts";
+import { startTracedSystem, type TracedSystem } from "./kit/traced-system.ts";
 import { ask } from "./plain-nats/ask.ts";
 import { connectUser } from "./plain-nats/connect-user.ts";
 import { sealTraced, sendTraced } from "./plain-nats/traced-caller.ts";
@@ -41,13 +41,13 @@ const ECHOED = Buffer.from(`the workshop is to echo ${randomBytes(24).toString("
 const NO_ENVELOPE = Buffer.from(`this is no envelope: ${randomBytes(24).toString("hex")}`);
 
 describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attacks and failures,", () => {
-  let traced: TracedSpine;
+  let traced: TracedSystem;
   let keys: KnownKeys;
   let needles: Needle[];
   const collected: Evidence[] = [];
 
   beforeAll(async () => {
-    traced = await startTracedSpine({
+    traced = await startTracedSystem({
       providers,
       intents,
       redisPassword: REDIS_PASSWORD,
@@ -62,7 +62,7 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
           ? { OPENAI_API_KEY: PROVIDER_KEY, SCBE_PROVIDER_URL_OPENAI: `${url}/openai/v1` }
           : {},
     });
-    keys = await knownKeys(traced.spine);
+    keys = await knownKeys(traced.system);
     const workshop = await traced.startWorkshop(WORKSHOP);
     await sendEverything();
     await collectMetrics();
@@ -77,7 +77,7 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
   async function sendEverything(): Promise<void> {
     const logs = collectLogs({ name: "orchestrator" });
     const metrics = new Registry();
-    const client = await traced.spine.orchestrator({ log: logs.log, metrics });
+    const client = await traced.system.orchestrator({ log: logs.log, metrics });
     for await (const row of sendRequests(client, examples)) expect(row).toMatchObject({ verdict: "ok" });
     expect(await codesOf(client)).toEqual(["REFUSED", "HANDLER_FAILED", "BAD_REQUEST", "NO_KEYS", undefined]);
     await attack();
@@ -85,7 +85,7 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
     collected.push(evidence("metrics of the client", await metrics.metrics()));
     await client[Symbol.asyncDispose]();
     collected.push(evidence("logs of the client", logs.text));
-    const program = startExample(traced.spine, "orchestrator", { user: "orchestrator", args: ["--json"] });
+    const program = startExample(traced.system, "orchestrator", { user: "orchestrator", args: ["--json"] });
     expect(await program.exited).toMatchObject({ code: 0 });
     collected.push(evidence("logs of orchestrator", program.stdout + program.stderr));
   }
@@ -112,7 +112,7 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
 
   /** Forgeries, replays, a nonce that is used again, and bytes that are no envelope. */
   async function attack(): Promise<void> {
-    await using caller = await rawCaller(traced.spine);
+    await using caller = await rawCaller(traced.system);
     const asked = { provider: WORKSHOP, model: "m-1", intent: "chat", body: ECHOED };
     const { bytes } = caller.verifier.sealer.sealRequest({ ...asked, requestId: crypto.randomUUID() });
     expect(await caller.send(WORKSHOP, bytes)).toMatchObject({ status: "sealed" });
@@ -127,7 +127,7 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
 
   /** With the envelope service, in whose process bodies are in the clear. */
   async function callPlainly(): Promise<void> {
-    const { url, credentials } = traced.spine.nats;
+    const { url, credentials } = traced.system.nats;
     const connect = (name: string, role: "orchestrator" | "gateway") =>
       connectUser({ name, role, servers: [url], seedFile: credentials.seedFile(name) });
     const [caller, gateway] = await Promise.all([
@@ -152,8 +152,8 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
   }
 
   async function collectMetrics(): Promise<void> {
-    const { spine, gateways } = traced;
-    const urls = [spine.keyring, spine.envelope, ...spine.guards].map(
+    const { system, gateways } = traced;
+    const urls = [system.keyring, system.envelope, ...system.guards].map(
       (it) => [it?.name, it?.opsUrl] as const,
     );
     const ofGateways = [...gateways].map(
@@ -167,8 +167,8 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
 
   /** Each tells what it has to say, up to its last words. */
   async function collectLogsOf(workshop: RunningProcess): Promise<void> {
-    const { spine, gateways, standIn } = traced;
-    const services = [spine.envelope, ...spine.guards, spine.keyring].flatMap((it) =>
+    const { system, gateways, standIn } = traced;
+    const services = [system.envelope, ...system.guards, system.keyring].flatMap((it) =>
       it === undefined ? [] : [it],
     );
     const processes = [
@@ -185,8 +185,8 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
   }
 
   function everySecret(): Needle[] {
-    const { spine, tap } = traced;
-    const { credentials } = spine.nats;
+    const { system, tap } = traced;
+    const { credentials } = system.nats;
     const users = [
       "keyring",
       "replay-guard",
@@ -194,7 +194,7 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
       "orchestrator",
       ...providers.map((it) => `gateway-${it}`),
     ];
-    const [, kmsKey = ""] = readFileSync(spine.kmsKeyFile, "utf8").trim().split(" ");
+    const [, kmsKey = ""] = readFileSync(system.kmsKeyFile, "utf8").trim().split(" ");
     const text = (is: string, value: string): Needle => ({ is, bytes: Buffer.from(value) });
     return [
       ...examples.flatMap(({ body }) => needlesOfBody("an example's body", Buffer.from(body))),
@@ -310,5 +310,5 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
     if (session === undefined) throw new Error(`no session of ${provider} was heard`);
     return keys.session(session).key;
   };
-  const seedFile = (): string => traced.spine.nats.credentials.seedFile("gateway-openai");
+  const seedFile = (): string => traced.system.nats.credentials.seedFile("gateway-openai");
 });

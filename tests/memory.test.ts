@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
-import { startSpine } from "./kit/spine.ts";
+import { startSystem } from "./kit/system.ts";
 
 /** V8's collector: of everything, or with `minor` of what is young. */
 type Collect = (options?: { type: "minor" }) => void;
@@ -15,9 +15,9 @@ const BYTES_MAX = 1500;
 test("what a request has held is free with the next minor collection, also once a major one was in its midst", async () => {
   setFlagsFromString("--expose-gc");
   const collect: Collect = runInNewContext("gc");
-  await using spine = await startSpine({ providers: ["openai"], envelope: false });
-  await using gateway = await spine.gateway("openai");
-  await using orchestrator = await spine.orchestrator();
+  await using system = await startSystem({ providers: ["openai"], envelope: false });
+  await using gateway = await system.gateway("openai");
+  await using orchestrator = await system.orchestrator();
   await gateway.serve({ provider: "openai", handler: ({ body }) => ({ body }) });
 
   const body = randomBytes(1024);

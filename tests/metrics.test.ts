@@ -14,10 +14,10 @@ import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { rawCaller } from "./kit/raw-caller.ts";
 import { parseScrape, type ScrapedSample, samplesOf, scrape, sumOf } from "./kit/scrape.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
+import { type System, startSystem } from "./kit/system.ts";
 
 /** Against the whole of SCBE, its services as processes of their own, on real NATS and Redis. */
-let spine: Spine;
+let system: System;
 let orchestrator: Client;
 let gateway: Client;
 const registries = { orchestrator: new Registry(), gateway: new Registry() };
@@ -25,24 +25,24 @@ const PROVIDERS = ["openai", "anthropic"];
 const ASKED = { provider: "openai", model: "gpt-5", intent: "chat", body: Buffer.from("Hello") };
 
 beforeAll(async () => {
-  spine = await startSpine({ providers: PROVIDERS, controller: true, scorer: true });
-  orchestrator = await spine.orchestrator({ metrics: registries.orchestrator });
-  gateway = await spine.gateway("openai", { metrics: registries.gateway });
+  system = await startSystem({ providers: PROVIDERS, controller: true, scorer: true });
+  orchestrator = await system.orchestrator({ metrics: registries.orchestrator });
+  gateway = await system.gateway("openai", { metrics: registries.gateway });
 });
 afterAll(async () => {
   await orchestrator?.[Symbol.asyncDispose]();
   await gateway?.[Symbol.asyncDispose]();
-  await spine?.[Symbol.asyncDispose]();
+  await system?.[Symbol.asyncDispose]();
 });
 
 const shownBy: Readonly<Record<ProcessKind, () => Promise<ScrapedSample[]>>> = {
   orchestrator: async () => parseScrape(await registries.orchestrator.metrics()),
   gateway: async () => parseScrape(await registries.gateway.metrics()),
-  envelope: () => scrape(present(spine.envelope)),
-  "replay-guard": () => scrape(present(spine.guards[0])),
-  keyring: () => scrape(spine.keyring),
-  "rollback-controller": () => scrape(present(spine.controller)),
-  "trust-scorer": () => scrape(present(spine.scorers[0])),
+  envelope: () => scrape(present(system.envelope)),
+  "replay-guard": () => scrape(present(system.guards[0])),
+  keyring: () => scrape(system.keyring),
+  "rollback-controller": () => scrape(present(system.controller)),
+  "trust-scorer": () => scrape(present(system.scorers[0])),
 };
 const KINDS = Object.keys(shownBy) as ProcessKind[];
 
@@ -147,7 +147,7 @@ describe.each(KINDS)("the %s", (kind) => {
 
 test("a client that has done nothing yet shows nothing but zeros", async () => {
   const metrics = new Registry();
-  await using _client = await spine.orchestrator({ metrics });
+  await using _client = await system.orchestrator({ metrics });
   const shown = parseScrape(await metrics.metrics());
   // It follows what is broadcast from its start.
   const isHeard = (name: string): boolean => /^scbe_(control|trust|ring)_/.test(name);
@@ -198,7 +198,7 @@ test("one request is counted once by each part that it passes", async () => {
 
 test("a forged envelope is counted with its reason, and moves neither verify_ms nor skew_ms", async () => {
   await using _served = await serve();
-  await using caller = await rawCaller(spine);
+  await using caller = await rawCaller(system);
   const requestId = crypto.randomUUID();
   const sealed = Buffer.from(caller.verifier.sealer.sealRequest({ ...ASKED, requestId }).bytes);
   const last = sealed.length - 1;
@@ -235,7 +235,7 @@ test.each([
 ])("a process whose clock goes %s the keyring's shows by how much, with its sign", async (_what, offMs) => {
   const metrics = new Registry();
   const clock: Clock = { now: () => Date.now() + offMs, monotonic: systemClock.monotonic };
-  await using _client = await spine.orchestrator({ metrics, clock });
+  await using _client = await system.orchestrator({ metrics, clock });
   await eventually(async () => (await offsetsIn(metrics)).length > 0, { timeoutMs: 15_000 });
   const [offset = 0] = await offsetsIn(metrics);
   expect(Math.sign(offset)).toBe(Math.sign(offMs));
@@ -244,12 +244,12 @@ test.each([
 
 test("what two clients of a process have together is shown together, and what one has while it is there", async () => {
   const metrics = new Registry();
-  await using first = await spine.orchestrator({ metrics });
+  await using first = await system.orchestrator({ metrics });
   const keysOf = async (): Promise<number> =>
     sumOf(parseScrape(await metrics.metrics()), "scbe_envelope_keys_held", { provider: "openai" });
   const alone = await keysOf();
   expect(alone).toBeGreaterThan(0);
-  const second = await spine.orchestrator({ metrics });
+  const second = await system.orchestrator({ metrics });
   expect(await keysOf()).toBe(2 * alone);
   await second[Symbol.asyncDispose]();
   expect(await keysOf()).toBe(alone);
@@ -261,8 +261,8 @@ test("what two clients of a process have together is shown together, and what on
 test("a registry that serves OpenMetrics is refused when the client connects", async () => {
   const metrics = new Registry();
   metrics.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as unknown as typeof metrics.contentType);
-  const transport = spine.transport("orchestrator");
-  const connecting = connect({ name: "orchestrator", transport, variables: spine.variables, metrics });
+  const transport = system.transport("orchestrator");
+  const connecting = connect({ name: "orchestrator", transport, variables: system.variables, metrics });
   await expect(connecting).rejects.toMatchObject({ code: "BAD_REQUEST" });
 });
 
@@ -278,7 +278,7 @@ describe("a scrape of the replay guard", () => {
   });
 
   test("is answered while Redis hangs, without what only Redis knows, and with it when Redis is back", async () => {
-    const redis = present(spine.redis);
+    const redis = present(system.redis);
     const occupancy = async (): Promise<number> => {
       const shown = await shownBy["replay-guard"]();
       return shown.filter(({ name }) => /^scbe_replay_store_(entries|used_bytes|max_bytes)$/.test(name))

@@ -3,12 +3,12 @@ import { jcs, subjectOf } from "@scbe/contracts";
 import { eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ControlApi } from "./kit/control-api.ts";
+import { textFor, throwing, turningGateway } from "./kit/faulty-gateway.ts";
 import { type RawCaller, rawCaller } from "./kit/raw-caller.ts";
 import { withBadTag } from "./kit/raw-gateway.ts";
 import type { ServiceProcess } from "./kit/service-process.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
 import { steadyTraffic } from "./kit/steady-traffic.ts";
-import { textFor, throwing, turningGateway } from "./kit/turning-gateway.ts";
+import { type System, startSystem } from "./kit/system.ts";
 import { watchTrust } from "./kit/watch-trust.ts";
 
 /**
@@ -16,7 +16,7 @@ import { watchTrust } from "./kit/watch-trust.ts";
  * switched off, and one envelope was opened before: so it must stay, whichever service is away.
  */
 const stack = new AsyncDisposableStack();
-let spine: Spine;
+let system: System;
 let orchestrator: Client;
 let caller: RawCaller;
 let opened: Uint8Array;
@@ -25,23 +25,23 @@ const REQUEST = { model: "m", intent: "chat", timeoutMs: 20_000 };
 
 beforeAll(async () => {
   const providers = ["openai", "anthropic", "xai"];
-  spine = stack.use(
-    await startSpine({ providers, envelope: false, guards: 2, scorer: true, controller: true }),
+  system = stack.use(
+    await startSystem({ providers, envelope: false, guards: 2, scorer: true, controller: true }),
   );
-  orchestrator = stack.use(await spine.orchestrator());
-  caller = stack.use(await rawCaller(spine));
-  stack.use(await turningGateway(spine, "openai", throwing));
+  orchestrator = stack.use(await system.orchestrator());
+  caller = stack.use(await rawCaller(system));
+  stack.use(await turningGateway(system, "openai", throwing));
   const anthropic = stack.use(
-    await turningGateway(spine, "anthropic", {
+    await turningGateway(system, "anthropic", {
       script: (gateway, arrival) => gateway.answer(arrival, withBadTag(gateway.seal(arrival, ""))),
     }),
   );
   await ask("anthropic");
   anthropic.isBad = true;
   await expect(ask("anthropic")).rejects.toMatchObject({ name: "ScbeError" });
-  await using trust = await watchTrust(spine);
+  await using trust = await watchTrust(system);
   await trust.until("anthropic", ({ latch }) => latch !== null);
-  await new ControlApi(spine).kill("integrity", { provider: "xai" });
+  await new ControlApi(system).kill("integrity", { provider: "xai" });
   const requestId = crypto.randomUUID();
   opened = caller.verifier.sealer.sealRequest({
     ...REQUEST,
@@ -82,7 +82,7 @@ function payloadOf(signed: unknown): { generation: number } {
 
 /** The latch, the kill and the opened envelope stand, for the running client and for a new one. */
 async function expectAllStands(before: Awaited<ReturnType<typeof generations>>): Promise<void> {
-  await using newcomer = await spine.orchestrator();
+  await using newcomer = await system.orchestrator();
   for (const client of [orchestrator, newcomer]) {
     await expect(ask("anthropic", client)).rejects.toMatchObject({ code: "DISTRUSTED" });
     await expect(ask("xai", client)).rejects.toMatchObject({ code: "SWITCHED_OFF" });
@@ -106,22 +106,22 @@ interface Owner {
 
 const present = (service: ServiceProcess | undefined): ServiceProcess[] => (service ? [service] : []);
 const OWNERS: readonly Owner[] = [
-  { name: "keyring", lacks: /keys/, away: () => [spine.keyring], all: () => [spine.keyring] },
+  { name: "keyring", lacks: /keys/, away: () => [system.keyring], all: () => [system.keyring] },
   {
     name: "controller",
     lacks: /control/,
-    away: () => present(spine.controller),
-    all: () => present(spine.controller),
+    away: () => present(system.controller),
+    all: () => present(system.controller),
   },
   // The controller tells newcomers what it heard last.
   {
     name: "scorer",
     lacks: undefined,
-    away: () => spine.scorers,
-    all: () => [...spine.scorers, ...present(spine.controller)],
+    away: () => system.scorers,
+    all: () => [...system.scorers, ...present(system.controller)],
   },
   // Without any guard nothing is admitted: one is away, and the other one answers.
-  { name: "guard", lacks: undefined, away: () => spine.guards.slice(0, 1), all: () => spine.guards },
+  { name: "guard", lacks: undefined, away: () => system.guards.slice(0, 1), all: () => system.guards },
 ];
 
 const traffic = () =>
@@ -132,7 +132,7 @@ const traffic = () =>
   });
 
 async function expectNewcomer({ lacks }: Owner): Promise<void> {
-  const coming = spine.orchestrator({ timeoutMs: 3000 });
+  const coming = system.orchestrator({ timeoutMs: 3000 });
   if (lacks !== undefined) {
     await expect(coming).rejects.toMatchObject({ code: "TIMEOUT", message: expect.stringMatching(lacks) });
     return;
@@ -152,7 +152,7 @@ describe.each(OWNERS)("the $name", (owner) => {
     await Promise.all(owner.away().map((service) => service.kill()));
     await expectNewcomer(owner);
     await going.more(REQUESTS);
-    const waiting = spine.orchestrator();
+    const waiting = system.orchestrator();
     await Promise.all(owner.away().map((service) => service.restart()));
     await using newcomer = await waiting;
     expect(await ask("openai", newcomer)).toMatchObject({ isSealed: true });
@@ -192,12 +192,12 @@ test.each(OWNERS)(
   "the $name is started last of all: until then a new client waits for that alone, and then all stands",
   async ({ name, away, all }) => {
     const before = await generations();
-    const services = [spine.keyring, ...spine.guards, ...spine.scorers, ...present(spine.controller)];
+    const services = [system.keyring, ...system.guards, ...system.scorers, ...present(system.controller)];
     await Promise.all(services.map((service) => service.kill()));
     const last = name === "scorer" ? away() : all();
     await Promise.all(services.filter((it) => !last.includes(it)).map((service) => service.launch()));
-    const waiting = spine.orchestrator({ timeoutMs: 60_000 });
-    const refused = await spine.orchestrator({ timeoutMs: 10_000 }).catch((error: unknown) => error);
+    const waiting = system.orchestrator({ timeoutMs: 60_000 });
+    const refused = await system.orchestrator({ timeoutMs: 10_000 }).catch((error: unknown) => error);
     expect(refused).toMatchObject({ code: "TIMEOUT", message: expect.stringMatching(LAST[name] ?? /^$/) });
     // Without any guard nothing is admitted; of every other owner running clients hold what they need.
     await using going = traffic();

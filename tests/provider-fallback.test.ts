@@ -4,10 +4,10 @@ import { eventually, type RunningProcess, startProcess } from "@scbe/testkit";
 import { Registry } from "prom-client";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ControlApi } from "./kit/control-api.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
+import { type System, startSystem } from "./kit/system.ts";
 
 /** A request that names several providers: whatever becomes of the first one, one of them serves it, and only one. */
-let spine: Spine;
+let system: System;
 let api: ControlApi;
 let orchestrator: Client;
 let openai: Client;
@@ -21,18 +21,18 @@ const endless: Handler = ({ signal }) =>
   new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 
 beforeAll(async () => {
-  spine = await startSpine({ envelope: false, controller: true });
-  api = new ControlApi(spine);
+  system = await startSystem({ envelope: false, controller: true });
+  api = new ControlApi(system);
   [openai, anthropic, orchestrator] = await Promise.all([
-    spine.gateway("openai"),
-    spine.gateway("anthropic"),
-    spine.orchestrator({ metrics }),
+    system.gateway("openai"),
+    system.gateway("anthropic"),
+    system.orchestrator({ metrics }),
   ]);
   await serving("anthropic", echo);
 });
 afterAll(async () => {
   await Promise.all([orchestrator, openai, anthropic].map((client) => client?.[Symbol.asyncDispose]()));
-  await spine?.[Symbol.asyncDispose]();
+  await system?.[Symbol.asyncDispose]();
 });
 beforeEach(() => {
   seen.length = 0;
@@ -225,7 +225,7 @@ interface ShortGateway extends AsyncDisposable {
 /** A gateway of openai as a process of its own. */
 async function startShortGateway(): Promise<ShortGateway> {
   const file = fileURLToPath(new URL("kit/short-gateway.ts", import.meta.url));
-  const env = spine.environment("gateway-openai");
+  const env = system.environment("gateway-openai");
   const running = startProcess(process.execPath, [file], { ipc: true, env });
   const [, port] = await running.output(/ops port (\d+)/, { timeoutMs: 20_000 });
   const read = async (lines: RegExp): Promise<number> => {

@@ -7,7 +7,7 @@ import { safetyAlerts, seenOfQuietOnes } from "./kit/alert-seen.ts";
 import { type AlertStage, QUIET, startAlertStage } from "./kit/alert-stage.ts";
 import { ControlApi } from "./kit/control-api.ts";
 import { scrape, sumOf } from "./kit/scrape.ts";
-import { TOKENS } from "./kit/spine.ts";
+import { TOKENS } from "./kit/system.ts";
 
 /*
  * Real Prometheus and Alertmanager with what infra/ has, hosts and times replaced, over a running SCBE and its own controller: what
@@ -47,7 +47,7 @@ describe.skipIf(missing.length > 0)(`alerts that switch a running SCBE off, ${TI
         watchdogIntervalMs: MINUTE_MS / TIMES,
       },
     });
-    api = new ControlApi(stage.spine);
+    api = new ControlApi(stage.system);
     stage.begin(...HARMLESS);
     skewed = stage.begin("ahead");
   }, 120_000);
@@ -141,8 +141,8 @@ describe.skipIf(missing.length > 0)(`alerts that switch a running SCBE off, ${TI
   }, 120_000);
 
   test("which of both paths was silent is told: in the audit, and by an alert to operators", async () => {
-    await reportReuse(stage.spine, "idle");
-    await ageIncidents(stage.spine, ["idle", QUIET, "reused"], 11 * MINUTE_MS);
+    await reportReuse(stage.system, "idle");
+    await ageIncidents(stage.system, ["idle", QUIET, "reused"], 11 * MINUTE_MS);
     await eventually(async () => (await audit("paths")).length >= 2, SOON);
     const reasons = (await audit("paths")).map(({ reason }) => reason).sort();
     expect(reasons).toEqual([
@@ -239,6 +239,6 @@ async function get(path: string): Promise<unknown> {
 }
 
 function controller() {
-  if (stage.spine.controller === undefined) throw new Error("the stage has no controller");
-  return stage.spine.controller;
+  if (stage.system.controller === undefined) throw new Error("the stage has no controller");
+  return stage.system.controller;
 }

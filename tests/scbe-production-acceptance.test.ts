@@ -14,14 +14,14 @@ import { type KnownKeys, knownKeys } from "./kit/known-keys.ts";
 import { measure, render, type Timings } from "./kit/measure.ts";
 import { rawCaller } from "./kit/raw-caller.ts";
 import { readMetric } from "./kit/read-metric.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
+import { type System, startSystem } from "./kit/system.ts";
 import { type TrustWatch, watchTrust } from "./kit/watch-trust.ts";
 
 /**
  * Run against the whole of SCBE as it runs in production: nats-server with the access table's permissions, Redis, and
  * keyring, replay guard, envelope service, rollback controller and trust scorer as processes of their own.
  */
-let spine: Spine;
+let system: System;
 let api: ControlApi;
 let orchestrator: Asker;
 let gateway: Asker;
@@ -29,7 +29,7 @@ let keys: KnownKeys;
 let trust: TrustWatch;
 
 beforeAll(async () => {
-  spine = await startSpine({
+  system = await startSystem({
     controller: true,
     scorer: true,
     variables: {
@@ -38,19 +38,19 @@ beforeAll(async () => {
       SCBE_TRUST_EXCLUSION_MS: "1000",
     },
   });
-  api = new ControlApi(spine);
+  api = new ControlApi(system);
   [orchestrator, gateway, keys, trust] = await Promise.all([
-    connectAsker(spine, "orchestrator"),
-    connectAsker(spine, "gateway-openai"),
-    knownKeys(spine),
-    watchTrust(spine),
+    connectAsker(system, "orchestrator"),
+    connectAsker(system, "gateway-openai"),
+    knownKeys(system),
+    watchTrust(system),
   ]);
 });
 afterAll(async () => {
   await orchestrator?.[Symbol.asyncDispose]();
   await gateway?.[Symbol.asyncDispose]();
   await trust?.[Symbol.asyncDispose]();
-  await spine?.[Symbol.asyncDispose]();
+  await system?.[Symbol.asyncDispose]();
 });
 
 const WHOM = { [HEADERS.model]: "gpt-5", [HEADERS.intent]: "chat" };
@@ -90,8 +90,8 @@ function withOneBitFlipped(envelope: Buffer, from: number, to: number): Buffer[]
 
 /** How often requests were opened and refused at the envelope service so far, by result. */
 async function openings(): Promise<(result: string) => number> {
-  if (spine.envelope === undefined) throw new Error("no envelope service");
-  const counted = await readMetric(spine.envelope, "scbe_envelope_openings_total");
+  if (system.envelope === undefined) throw new Error("no envelope service");
+  const counted = await readMetric(system.envelope, "scbe_envelope_openings_total");
   return (result) => counted.get(`phase="request",provider="openai",result="${result}"`) ?? 0;
 }
 
@@ -240,7 +240,7 @@ describe("Timestamp validation", () => {
 describe("Phase skew handling", () =>
   phaseSkew(
     () => ({
-      spine,
+      system,
       api,
       sealAhead: (ms) => sealedAt(Date.now() + ms, { startedAt: Date.now() + Math.min(0, ms) }),
       statusOf: async (envelope) => statusOf(await open(envelope)),
@@ -248,9 +248,9 @@ describe("Phase skew handling", () =>
     { usualSeconds: SKEW_MS / 1000, limitSeconds: SKEW_LIMIT_S },
   ));
 
-describe("Provider switch fallback", () => providerSwitch(() => ({ spine, api })));
+describe("Provider switch fallback", () => providerSwitch(() => ({ system, api })));
 
-describe("Trust decay mechanisms", () => trustDecay(() => ({ spine, api, trust })));
+describe("Trust decay mechanisms", () => trustDecay(() => ({ system, api, trust })));
 
 describe("Nonce reuse prevention", () => {
   const nonceOf = (envelope: Uint8Array): string => {
@@ -261,14 +261,14 @@ describe("Nonce reuse prevention", () => {
   test("no two of 2,000 envelopes have session and nonce in common, over a restart of the sealer too", async () => {
     const seals = () => Promise.all(Array.from({ length: 1000 }, () => sealed()));
     const before = await seals();
-    await spine.envelope?.restart();
+    await system.envelope?.restart();
     const after = await seals();
     expect(new Set([...before, ...after].map(nonceOf)).size).toBe(2000);
   });
 
   test("a session that is at its counter limit is followed by another one, and no request fails", async () => {
-    const variables = { ...spine.variables, SCBE_NONCE_COUNTER_LIMIT: "5" };
-    await using caller = await rawCaller({ ...spine, variables });
+    const variables = { ...system.variables, SCBE_NONCE_COUNTER_LIMIT: "5" };
+    await using caller = await rawCaller({ ...system, variables });
     const envelopes = Array.from(
       { length: 50 },
       () =>
@@ -305,7 +305,7 @@ describe("Nonce reuse prevention", () => {
     const first = await sealed();
     const header = { ...headerOf(first), replay_nonce: randomBytes(24).toString("base64url") };
     const second = forge(keys, header, Buffer.from("another body"));
-    await using operator = await connectProbe({ name: "operator", transport: spine.transport("operator") });
+    await using operator = await connectProbe({ name: "operator", transport: system.transport("operator") });
     expect(statusOf(await open(first))).toBe(STATUS.opened);
     const before = await openings();
     await expectRefusedAlike([second]);

@@ -10,8 +10,8 @@ import { Finder, type Needle, needlesOfBody, needlesOfSecret } from "./kit/find-
 import { atEnvelopeService, heard, needlesOfKeys, sessionsHeard } from "./kit/heard-on-bus.ts";
 import { type KnownKeys, keysOf, knownKeys, readRing } from "./kit/known-keys.ts";
 import { logsIn } from "./kit/logs-in.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
 import { startTap } from "./kit/start-tap.ts";
+import { type System, startSystem } from "./kit/system.ts";
 import { sendRequest } from "./plain-nats/caller.ts";
 import { connectUser, type PlainConnection, type PlainUser } from "./plain-nats/connect-user.ts";
 import { servePlain } from "./plain-nats/gateway.ts";
@@ -27,13 +27,13 @@ describe("a listener with every right, while plain callers have the envelope ser
   const question = Buffer.from(JSON.stringify({ ask: "Was kostet ein Kilo Äpfel in Zürich?", n: 4711 }));
   const answer = Buffer.from(JSON.stringify({ text: "Das hängt von der Sorte ab, mein Freund.", n: 4712 }));
   const bodies = [...needlesOfBody("the question", question), ...needlesOfBody("the answer", answer)];
-  let spine: Spine;
+  let system: System;
   let tap: Tap;
   let keys: KnownKeys;
   let users: PlainConnection[];
 
   beforeAll(async () => {
-    spine = await startSpine({
+    system = await startSystem({
       ...served,
       onNats: async (nats) => {
         tap = await startTap(nats);
@@ -55,17 +55,17 @@ describe("a listener with every right, while plain callers have the envelope ser
       expect(Buffer.from((await sendRequest(caller, request)).body)).toEqual(answer);
     }
     await tap.settle();
-    keys = await knownKeys(spine);
+    keys = await knownKeys(system);
   });
   afterAll(async () => {
     await Promise.all(users?.map(({ nats }) => nats.close()) ?? []);
     await tap?.[Symbol.asyncDispose]();
-    await spine?.[Symbol.asyncDispose]();
+    await system?.[Symbol.asyncDispose]();
   });
 
   function plainUser(name: string, role: PlainUser["role"]): Promise<PlainConnection> {
-    const seedFile = spine.nats.credentials.seedFile(name);
-    return connectUser({ name, role, servers: [spine.nats.url], seedFile });
+    const seedFile = system.nats.credentials.seedFile(name);
+    return connectUser({ name, role, servers: [system.nats.url], seedFile });
   }
 
   /** Everything that is looked for in the tests of keys below, and found nowhere. */
@@ -73,7 +73,7 @@ describe("a listener with every right, while plain callers have the envelope ser
     const sessions = sessionsHeard(tap.messages);
     // Two providers, each with a session for its requests and one for its responses.
     expect(sessions).toHaveLength(4);
-    const [, kmsKey = ""] = readFileSync(spine.kmsKeyFile, "utf8").trim().split(" ");
+    const [, kmsKey = ""] = readFileSync(system.kmsKeyFile, "utf8").trim().split(" ");
     return [
       ...needlesOfKeys(keys, served, sessions),
       ...needlesOfSecret("the KMS key", Buffer.from(kmsKey, "base64url")),

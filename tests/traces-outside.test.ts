@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Asker, connectAsker } from "./kit/asker.ts";
 import { type RawCaller, rawCaller } from "./kit/raw-caller.ts";
 import { eventualTree, spansNamed, treeOf } from "./kit/trace-tree.ts";
-import { startTracedSpine, type TracedSpine } from "./kit/traced-spine.ts";
+import { startTracedSystem, type TracedSystem } from "./kit/traced-system.ts";
 import { ask } from "./plain-nats/ask.ts";
 import { connectUser, type PlainConnection, type PlainUser } from "./plain-nats/connect-user.ts";
 import { sealTraced, sendTraced, traceOf } from "./plain-nats/traced-caller.ts";
@@ -26,12 +26,12 @@ const chat = {
 };
 
 describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
-  let traced: TracedSpine;
+  let traced: TracedSystem;
   let caller: PlainConnection;
   let gateway: PlainConnection;
 
   beforeAll(async () => {
-    traced = await startTracedSpine({ examples: [PROVIDER] });
+    traced = await startTracedSystem({ examples: [PROVIDER] });
     [caller, gateway] = await Promise.all([
       plainUser("orchestrator", "orchestrator"),
       plainUser(`gateway-${PROVIDER}`, "gateway"),
@@ -43,7 +43,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
   });
 
   function plainUser(name: string, role: PlainUser["role"]): Promise<PlainConnection> {
-    const { url, credentials } = traced.spine.nats;
+    const { url, credentials } = traced.system.nats;
     return connectUser({ name, role, servers: [url], seedFile: credentials.seedFile(name) });
   }
 
@@ -159,7 +159,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
   });
 
   test("each of many requests whose admits travel together has its own admit, and nobody else's", async () => {
-    await using client: Client = await traced.spine.orchestrator();
+    await using client: Client = await traced.system.orchestrator();
     const before = traced.tap.messages.length;
     const ids = Array.from({ length: 64 }, () => crypto.randomUUID());
     const answers = await Promise.all(ids.map((requestId) => client.request({ ...chat, requestId })));
@@ -197,8 +197,8 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
     let victim: { readonly id: string; readonly traceparent: string };
 
     beforeAll(async () => {
-      raw = await rawCaller(traced.spine);
-      asker = await connectAsker(traced.spine, `gateway-${PROVIDER}`);
+      raw = await rawCaller(traced.system);
+      asker = await connectAsker(traced.system, `gateway-${PROVIDER}`);
       victim = withTrace("victim", {}, (span) => ({
         id: span.spanContext().traceId,
         traceparent: headersOf(span).traceparent ?? "",

@@ -13,25 +13,25 @@ import { forge, headerOf } from "./kit/forge.ts";
 import { type KnownKeys, knownKeys } from "./kit/known-keys.ts";
 import { type RawAnswer, type RawCaller, rawCaller } from "./kit/raw-caller.ts";
 import { ARRIVAL, eventualTree, spansNamed, treeOf } from "./kit/trace-tree.ts";
-import { startTracedSpine, type TracedSpine } from "./kit/traced-spine.ts";
+import { startTracedSystem, type TracedSystem } from "./kit/traced-system.ts";
 
 const WORKSHOPS = ["workshop", "bench"];
 const examples = decodeRequests(readFileSync(new URL("../examples/requests.jsonl", import.meta.url)));
 
 describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
-  let traced: TracedSpine;
+  let traced: TracedSystem;
   let workshop: RunningProcess;
   let orchestrator: Client;
 
   beforeAll(async () => {
-    traced = await startTracedSpine({
+    traced = await startTracedSystem({
       providers: [...PROVIDER_NAMES, ...WORKSHOPS],
       intents: ["chat", "tools"],
       envelope: false,
       examples: PROVIDER_NAMES,
     });
     workshop = await traced.startWorkshop("workshop");
-    orchestrator = await traced.spine.orchestrator();
+    orchestrator = await traced.system.orchestrator();
   }, 120_000);
   afterAll(async () => {
     await orchestrator?.[Symbol.asyncDispose]();
@@ -66,7 +66,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
 
   /** A gateway of `bench` in the test's own process, until it is disposed of. */
   async function serving(handler: Handler, options: Partial<ServeOptions> = {}): Promise<AsyncDisposable> {
-    const client = await traced.spine.gateway("bench");
+    const client = await traced.system.gateway("bench");
     await client.serve({ provider: "bench", handler, ...options });
     return client;
   }
@@ -151,7 +151,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
     test("of the orchestrator as a process is there too, under the service name that it was given, when it has ended", async () => {
       const service = "orchestrator-program";
       const env = { OTEL_SERVICE_NAME: service };
-      await using program = startExample(traced.spine, "orchestrator", { user: "orchestrator", env });
+      await using program = startExample(traced.system, "orchestrator", { user: "orchestrator", env });
       expect(await program.exited).toEqual({ code: 0, signal: null });
       const expected = examples.map(({ provider }) => answeredBy(provider, service).join("\n"));
       await eventually(async () => {
@@ -168,8 +168,8 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
     let keys: KnownKeys;
 
     beforeAll(async () => {
-      caller = await rawCaller(traced.spine);
-      keys = await knownKeys(traced.spine);
+      caller = await rawCaller(traced.system);
+      keys = await knownKeys(traced.system);
     });
     afterAll(() => caller?.[Symbol.asyncDispose]());
 
@@ -194,7 +194,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       [
         "a stale one",
         async () => {
-          await using late = await rawCaller(traced.spine, past);
+          await using late = await rawCaller(traced.system, past);
           return seal({}, late);
         },
         "time",

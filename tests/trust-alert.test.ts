@@ -9,8 +9,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { promDuration } from "#monitoring/prom-duration.ts";
 import { shortened, THRESHOLDS } from "#monitoring/thresholds.ts";
 import type { ServiceProcess } from "./kit/service-process.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
 import { scrapeJobsOf, startWatch, type Watch } from "./kit/start-watch.ts";
+import { type System, startSystem } from "./kit/system.ts";
 import { type TrustTeller, trustTeller } from "./kit/trust-teller.ts";
 
 const missing = (["prometheus", "alertmanager"] as const).filter((name) => !requireTool(name).ok);
@@ -26,15 +26,15 @@ const ALERT = "SCBETrustDegraded";
 describe.skipIf(missing.length > 0)("alerts of trust over two real scorers", { timeout: 70_000 }, () => {
   const stack = new AsyncDisposableStack();
   let controller: WebhookReceiver;
-  let spine: Spine;
+  let system: System;
   let watch: Watch;
   let teller: TrustTeller;
 
   beforeAll(async () => {
     const use = async <T extends AsyncDisposable>(one: Promise<T>): Promise<T> => stack.use(await one);
     controller = await use(receiveWebhooks());
-    spine = await use(
-      startSpine({
+    system = await use(
+      startSystem({
         ...{ providers: PROVIDERS, scorer: 2, envelope: false, redis: false },
         // What is excluded stays so until the end, and another scorer leads within a second.
         variables: {
@@ -44,7 +44,7 @@ describe.skipIf(missing.length > 0)("alerts of trust over two real scorers", { t
         },
       }),
     );
-    const targets = scrapeJobsOf(spine, { gateways: [], orchestrators: [] });
+    const targets = scrapeJobsOf(system, { gateways: [], orchestrators: [] });
     watch = await use(
       startWatch({
         thresholds,
@@ -52,7 +52,7 @@ describe.skipIf(missing.length > 0)("alerts of trust over two real scorers", { t
         controller: { url: controller.url, token: "a token for the tests" },
       }),
     );
-    teller = await use(trustTeller(spine));
+    teller = await use(trustTeller(system));
   }, 90_000);
   afterAll(() => stack.disposeAsync());
 
@@ -82,8 +82,8 @@ describe.skipIf(missing.length > 0)("alerts of trust over two real scorers", { t
 
   test("it goes on when the leading scorer dies and the other one takes over: it never ended", async () => {
     const since = await number(`ALERTS_FOR_STATE{alertname="${ALERT}"}`);
-    const leader = await leading(spine.scorers);
-    const [standby] = spine.scorers.filter((scorer) => scorer !== leader);
+    const leader = await leading(system.scorers);
+    const [standby] = system.scorers.filter((scorer) => scorer !== leader);
     await leader.kill();
     const isTold = async () => (await values(`scbe_trust_score_avg${of(standby)}`)).length > 0;
     await eventually(isTold, LONG);

@@ -17,19 +17,19 @@ import { splitEnvelope } from "@scbe/envelope";
 import { connectProbe, createTestHost, eventually } from "@scbe/testkit";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { forging, type TurningGateway, textFor, throwing, turningGateway } from "./kit/faulty-gateway.ts";
 import { measure, render, type Timings } from "./kit/measure.ts";
 import { withBadTag } from "./kit/raw-gateway.ts";
 import { parseScrape, samplesOf } from "./kit/scrape.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
 import { startTap } from "./kit/start-tap.ts";
-import { forging, type TurningGateway, textFor, throwing, turningGateway } from "./kit/turning-gateway.ts";
+import { type System, startSystem } from "./kit/system.ts";
 import { type TrustWatch, tellerRow, watchTrust } from "./kit/watch-trust.ts";
 import type { Tap } from "./plain-nats/tap.ts";
 
 /** What those can do to the trust in a provider who have none of its keys. */
 const stack = new AsyncDisposableStack();
 const metrics = new Registry();
-let spine: Spine;
+let system: System;
 let tap: Tap;
 let orchestrator: Client;
 let anthropic: TurningGateway;
@@ -40,15 +40,15 @@ beforeAll(async () => {
   const onNats = async (...[nats]: Parameters<typeof startTap>): Promise<void> => {
     tap = stack.use(await startTap(nats));
   };
-  spine = stack.use(await startSpine({ envelope: false, scorer: true, users, onNats }));
-  orchestrator = stack.use(await spine.orchestrator());
-  const openai = stack.use(await spine.gateway("openai", { metrics }));
+  system = stack.use(await startSystem({ envelope: false, scorer: true, users, onNats }));
+  orchestrator = stack.use(await system.orchestrator());
+  const openai = stack.use(await system.gateway("openai", { metrics }));
   await openai.serve({
     provider: "openai",
     handler: ({ header }) => ({ body: Buffer.from(textFor(header.request_id)) }),
   });
-  anthropic = stack.use(await turningGateway(spine, "anthropic", throwing));
-  trust = stack.use(await watchTrust(spine));
+  anthropic = stack.use(await turningGateway(system, "anthropic", throwing));
+  trust = stack.use(await watchTrust(system));
 });
 afterAll(() => stack.disposeAsync());
 
@@ -70,7 +70,7 @@ async function expectSpotless(provider: string, before: ProviderTrust, requests:
 }
 
 async function connectAs(name: string): Promise<Bus & AsyncDisposable> {
-  const host = stack.use(await createTestHost({ transport: spine.transport(name), name }));
+  const host = stack.use(await createTestHost({ transport: system.transport(name), name }));
   return host.bus;
 }
 
@@ -95,7 +95,7 @@ describe("an attacker who reaches the subject of a provider's requests, and has 
     await trust.until("openai", (it) => tellerRow(it).samples === 50);
     const before = trust.of("openai");
     const refusedBefore = await refusals();
-    await using probe = await connectProbe({ name: "attacker", transport: spine.transport("attacker") });
+    await using probe = await connectProbe({ name: "attacker", transport: system.transport("attacker") });
     let sent = 0;
     /** Whose answers go to the attacker itself: no gateway looks at the others. */
     let own = 0;
@@ -168,7 +168,7 @@ describe("an attacker who reaches the subject of a provider's requests, and has 
 
 describe("who has the credentials of another provider's gateway", () => {
   test("can say nothing that moves trust, nor ask or hear what is asked of another one", async () => {
-    const transport = spine.transport("gateway-anthropic");
+    const transport = system.transport("gateway-anthropic");
     await using probe = await connectProbe({ name: "gateway-anthropic", transport });
     const providers = ["openai", "anthropic"] as const;
     const subjects = [
@@ -226,7 +226,7 @@ describe("who has the credentials of another provider's gateway", () => {
       await expect(ask("anthropic")).rejects.toMatchObject({ code: "HANDLER_FAILED" });
     await trust.until("anthropic", (it) => tellerRow(it).exclusions === 1);
     await anthropic[Symbol.asyncDispose]();
-    await using forger = await turningGateway(spine, "anthropic", forging);
+    await using forger = await turningGateway(system, "anthropic", forging);
     await ask("anthropic");
     forger.isBad = true;
     await expect(ask("anthropic")).rejects.toMatchObject({ name: "ScbeError" });

@@ -1,8 +1,6 @@
 import type { Answer, Client } from "@scbe/client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ControlApi } from "./kit/control-api.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
-import { steadyTraffic } from "./kit/steady-traffic.ts";
 import {
   type BadScript,
   forging,
@@ -10,12 +8,14 @@ import {
   textFor,
   throwing,
   turningGateway,
-} from "./kit/turning-gateway.ts";
+} from "./kit/faulty-gateway.ts";
+import { steadyTraffic } from "./kit/steady-traffic.ts";
+import { type System, startSystem } from "./kit/system.ts";
 import { type TrustWatch, watchTrust } from "./kit/watch-trust.ts";
 
 /** A provider whose gateway makes what only it can make, and what does not hold, is out until a person has looked at it. */
 const stack = new AsyncDisposableStack();
-let spine: Spine;
+let system: System;
 let api: ControlApi;
 let orchestrator: Client;
 let trust: TrustWatch;
@@ -23,12 +23,12 @@ let openai: TurningGateway;
 
 beforeAll(async () => {
   const variables = { SCBE_TRUST_EXCLUSION_MS: "300", SCBE_TRUST_EXCLUSION_MAX_MS: "300" };
-  spine = stack.use(await startSpine({ envelope: false, controller: true, scorer: true, variables }));
-  api = new ControlApi(spine);
-  orchestrator = stack.use(await spine.orchestrator());
-  openai = stack.use(await turningGateway(spine, "openai", forging));
-  stack.use(await turningGateway(spine, "anthropic", throwing));
-  trust = stack.use(await watchTrust(spine));
+  system = stack.use(await startSystem({ envelope: false, controller: true, scorer: true, variables }));
+  api = new ControlApi(system);
+  orchestrator = stack.use(await system.orchestrator());
+  openai = stack.use(await turningGateway(system, "openai", forging));
+  stack.use(await turningGateway(system, "anthropic", throwing));
+  trust = stack.use(await watchTrust(system));
 });
 afterAll(() => stack.disposeAsync());
 
@@ -52,7 +52,7 @@ test("a response that is bound to its request and does not open takes its provid
   const reached = openai.reached.length;
   await traffic.more(300);
   await expect(onlyOpenai(orchestrator)).rejects.toMatchObject(DISTRUSTED);
-  await using another = await spine.orchestrator();
+  await using another = await system.orchestrator();
   await expect(onlyOpenai(another)).rejects.toMatchObject(DISTRUSTED);
   await api.trust({ provider: "openai", trust_score: 1 });
   await trust.until("openai", ({ calibration }) => calibration !== null);
@@ -84,7 +84,7 @@ test("one such response ends its request at once, and the true answer that follo
       gateway.answer(arrival, gateway.seal(arrival, "true"));
     },
   };
-  await using gateway = await turningGateway(spine, "openai", forgingAndTrue);
+  await using gateway = await turningGateway(system, "openai", forgingAndTrue);
   await openai[Symbol.asyncDispose]();
   await onlyOpenai(orchestrator);
   gateway.isBad = true;

@@ -3,12 +3,12 @@ import type { Client, ConnectOptions, Handler } from "@scbe/client";
 import { type Clock, systemClock } from "@scbe/runtime";
 import { eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type Spine, startSpine } from "./kit/spine.ts";
+import { type System, startSystem } from "./kit/system.ts";
 import { type TrustWatch, tellerRow, watchTrust } from "./kit/watch-trust.ts";
 
 /** What a caller or its deployment sets too short or wrong is no failure of a provider. */
 const stack = new AsyncDisposableStack();
-let spine: Spine;
+let system: System;
 let trust: TrustWatch;
 let handlerMs = 0;
 let hangs = false;
@@ -25,8 +25,8 @@ const handler: Handler = async ({ header, signal }) => {
 
 beforeAll(async () => {
   const variables = { SCBE_TRUST_EXCLUSION_MS: "600000", SCBE_TRUST_EXCLUSION_MAX_MS: "600000" };
-  spine = stack.use(
-    await startSpine({
+  system = stack.use(
+    await startSystem({
       providers: PROVIDERS,
       intents: ["chat", "tools"],
       envelope: false,
@@ -35,11 +35,11 @@ beforeAll(async () => {
     }),
   );
   for (const provider of PROVIDERS) {
-    const gateway = stack.use(await spine.gateway(provider));
+    const gateway = stack.use(await system.gateway(provider));
     const intents = provider === "openai" ? ["chat"] : ["chat", "tools"];
     await gateway.serve({ provider, intents, drainMs: 0, handler });
   }
-  trust = stack.use(await watchTrust(spine));
+  trust = stack.use(await watchTrust(system));
 }, 180_000);
 afterAll(() => stack.disposeAsync());
 
@@ -64,14 +64,14 @@ async function withClient(
   use: (client: Client) => Promise<void>,
   more: Partial<ConnectOptions> = {},
 ): Promise<void> {
-  const client = await spine.orchestrator(more);
+  const client = await system.orchestrator(more);
   try {
     await use(client);
   } finally {
     // Tells what was not told yet.
     await client[Symbol.asyncDispose]();
   }
-  await using marker = await spine.orchestrator();
+  await using marker = await system.orchestrator();
   const before = PROVIDERS.map((provider) => row(provider).samples);
   for (const provider of PROVIDERS) await marker.request({ ...REQUEST, provider });
   for (const [n, provider] of PROVIDERS.entries())
@@ -133,7 +133,7 @@ describe("a deployment that is wrong itself blames no provider", () => {
     ["whose window is shorter than that of its gateways", "60", "TIMEOUT"],
   ])("%s", async (_who, seconds, code) => {
     handlerMs = 0;
-    const variables = { ...spine.variables, ...limits, SCBE_REPLAY_WINDOW_SECONDS: seconds };
+    const variables = { ...system.variables, ...limits, SCBE_REPLAY_WINDOW_SECONDS: seconds };
     await withClient((client) => expectNoBlame(client, code), { variables });
     expectNoEvidence(...PROVIDERS);
   });
@@ -151,7 +151,7 @@ describe("a deployment that is wrong itself blames no provider", () => {
       offsetMs = jumpMs;
       await expectNoBlame(client, code);
     };
-    await withClient(use, { clock, variables: { ...spine.variables, ...limits } });
+    await withClient(use, { clock, variables: { ...system.variables, ...limits } });
     expectNoEvidence(...PROVIDERS);
   });
 
@@ -171,7 +171,7 @@ describe("a deployment that is wrong itself blames no provider", () => {
 
 test("a provider that hangs is excluded all the same, by callers that give a time which it has kept", async () => {
   handlerMs = 20;
-  await using client = await spine.orchestrator();
+  await using client = await system.orchestrator();
   const request = (timeoutMs: number) =>
     codeOf(client.request({ ...REQUEST, provider: "openai", timeoutMs }));
   await Promise.all(Array.from({ length: 30 }, () => request(10_000)));

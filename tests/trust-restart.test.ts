@@ -1,15 +1,15 @@
 import type { Answer, Client } from "@scbe/client";
 import { eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { textFor, throwing, turningGateway } from "./kit/faulty-gateway.ts";
 import { withBadTag } from "./kit/raw-gateway.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
 import { steadyTraffic } from "./kit/steady-traffic.ts";
-import { textFor, throwing, turningGateway } from "./kit/turning-gateway.ts";
+import { type System, startSystem } from "./kit/system.ts";
 import { type TrustWatch, tellerRow, watchTrust } from "./kit/watch-trust.ts";
 
 /** What is known of providers outlives those who know it: openai is latched, anthropic has failed twice, and xai serves. */
 const stack = new AsyncDisposableStack();
-let spine: Spine;
+let system: System;
 let orchestrator: Client;
 let trust: TrustWatch;
 
@@ -20,19 +20,19 @@ const DISTRUSTED = { code: "DISTRUSTED" };
 
 beforeAll(async () => {
   const providers = ["openai", "anthropic", "xai"];
-  spine = stack.use(await startSpine({ providers, envelope: false, scorer: 2, controller: true }));
-  orchestrator = stack.use(await spine.orchestrator());
-  trust = stack.use(await watchTrust(spine));
+  system = stack.use(await startSystem({ providers, envelope: false, scorer: 2, controller: true }));
+  orchestrator = stack.use(await system.orchestrator());
+  trust = stack.use(await watchTrust(system));
   const openai = stack.use(
-    await turningGateway(spine, "openai", {
+    await turningGateway(system, "openai", {
       script: (gateway, arrival, { response }) => {
         gateway.answer(arrival, withBadTag(gateway.seal(arrival, "")));
         gateway.answer(arrival, response);
       },
     }),
   );
-  const anthropic = stack.use(await turningGateway(spine, "anthropic", throwing));
-  stack.use(await turningGateway(spine, "xai", throwing));
+  const anthropic = stack.use(await turningGateway(system, "anthropic", throwing));
+  stack.use(await turningGateway(system, "xai", throwing));
   await askOf("openai");
   openai.isBad = true;
   await expect(askOf("openai")).rejects.toMatchObject({ name: "ScbeError" });
@@ -57,11 +57,11 @@ test("every scorer is killed and started again under traffic: no request fails, 
     orchestrator.request({ ...REQUEST, requestId, providers: ["openai", "xai", "anthropic"] }),
   );
   await traffic.more(200);
-  await Promise.all(spine.scorers.map((scorer) => scorer.kill()));
+  await Promise.all(system.scorers.map((scorer) => scorer.kill()));
   const seq = trust.document?.stream.seq ?? 0;
   await traffic.more(200);
   expect(known()).toEqual(before);
-  await Promise.all(spine.scorers.map((scorer) => scorer.restart()));
+  await Promise.all(system.scorers.map((scorer) => scorer.restart()));
   await eventually(() => (trust.document?.stream.seq ?? 0) > seq, { timeoutMs: 20_000 });
   await traffic.more(200);
   await traffic.end();
@@ -77,11 +77,11 @@ test("every scorer is killed and started again under traffic: no request fails, 
 });
 
 test("with no scorer at all, those who are there keep what they know, and who comes refuses the latched one from the first request on", async () => {
-  await Promise.all(spine.scorers.map((scorer) => scorer.kill()));
+  await Promise.all(system.scorers.map((scorer) => scorer.kill()));
   const latch = latches();
   await expect(askOf("openai")).rejects.toMatchObject(DISTRUSTED);
   for (const _ of [1, 2, 3, 4, 5]) {
-    await using fresh = await spine.orchestrator();
+    await using fresh = await system.orchestrator();
     await expect(askOf("openai", fresh)).rejects.toMatchObject(DISTRUSTED);
     await expect(askOf("xai", fresh)).resolves.toMatchObject({ provider: "xai" });
   }

@@ -3,15 +3,15 @@ import { subjectOf } from "@scbe/contracts";
 import { connectProbe, eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AuditRow, ControlApi } from "./kit/control-api.ts";
-import { type Spine, startSpine } from "./kit/spine.ts";
+import { forging, type TurningGateway, throwing, turningGateway } from "./kit/faulty-gateway.ts";
 import { type Sent, steadyTraffic } from "./kit/steady-traffic.ts";
+import { type System, startSystem } from "./kit/system.ts";
 import { type TrustTeller, trustTeller } from "./kit/trust-teller.ts";
-import { forging, type TurningGateway, throwing, turningGateway } from "./kit/turning-gateway.ts";
 import { type TrustWatch, watchTrust } from "./kit/watch-trust.ts";
 
 /** Two orchestrators, `orchestrator` and `batch`, each a user of its own: what one tells holds for itself, what both tell for all. */
 const stack = new AsyncDisposableStack();
-let spine: Spine;
+let system: System;
 let api: ControlApi;
 let orchestrator: Client;
 let batch: Client;
@@ -27,8 +27,8 @@ const LONG = { timeoutMs: 20_000 };
 beforeAll(async () => {
   const users = [{ name: "batch", role: "orchestrator" as const, providers: PROVIDERS }];
   const variables = { SCBE_TRUST_EXCLUSION_MS: "600000", SCBE_TRUST_EXCLUSION_MAX_MS: "600000" };
-  spine = stack.use(
-    await startSpine({
+  system = stack.use(
+    await startSystem({
       providers: PROVIDERS,
       envelope: false,
       controller: true,
@@ -37,14 +37,14 @@ beforeAll(async () => {
       variables,
     }),
   );
-  api = new ControlApi(spine);
-  orchestrator = stack.use(await spine.orchestrator());
-  batch = stack.use(await spine.orchestrator({ name: "batch", transport: spine.transport("batch") }));
-  openai = stack.use(await turningGateway(spine, "openai", forging));
-  stack.use(await turningGateway(spine, "anthropic", throwing));
-  trust = stack.use(await watchTrust(spine));
-  own = stack.use(await trustTeller(spine));
-  other = stack.use(await trustTeller(spine, "batch"));
+  api = new ControlApi(system);
+  orchestrator = stack.use(await system.orchestrator());
+  batch = stack.use(await system.orchestrator({ name: "batch", transport: system.transport("batch") }));
+  openai = stack.use(await turningGateway(system, "openai", forging));
+  stack.use(await turningGateway(system, "anthropic", throwing));
+  trust = stack.use(await watchTrust(system));
+  own = stack.use(await trustTeller(system));
+  other = stack.use(await trustTeller(system, "batch"));
 }, 180_000);
 afterAll(() => stack.disposeAsync());
 
@@ -92,7 +92,7 @@ test("what one tells, be it failures, a flood of successes or an integrity failu
 });
 
 test("one cannot tell under the other's name, nor for a provider that is not its own", async () => {
-  await using probe = await connectProbe({ name: "batch", transport: spine.transport("batch") });
+  await using probe = await connectProbe({ name: "batch", transport: system.transport("batch") });
   const foreign = [
     subjectOf("trustTell", { user: "orchestrator", provider: "openai" }),
     subjectOf("outcome", { user: "orchestrator", provider: "openai" }),

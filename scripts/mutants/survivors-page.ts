@@ -19,7 +19,7 @@ const BEGIN = "<!-- numbers: written by `npm run mutate-readers -- --all --write
 const END = "<!-- end of numbers -->";
 
 /** A part of a file that is not mutated: the name of a declaration or method. */
-export interface Part {
+export interface LeftOutPart {
   readonly file: string;
   readonly name: string;
   /** Why no message shows what it does. */
@@ -38,7 +38,7 @@ export function readListed(page: string): Listed[] {
 }
 
 /** The rows of the table of parts, which stands before that of survivors. */
-export function readParts(page: string): Part[] {
+export function readParts(page: string): LeftOutPart[] {
   const rows = rowsOf(page.slice(0, page.indexOf(SURVIVORS)));
   return rows.map(([file = "", name = "", why = ""]) => ({ file, name: fromCode(name), why }));
 }

@@ -3,10 +3,10 @@ import { eventually } from "@scbe/testkit";
 import { afterEach, expect, test } from "vitest";
 import type { ControlApi } from "../kit/control-api.ts";
 import { readMetric } from "../kit/read-metric.ts";
-import type { Spine } from "../kit/spine.ts";
+import type { System } from "../kit/system.ts";
 
 export interface SkewStage {
-  readonly spine: Spine;
+  readonly system: System;
   readonly api: ControlApi;
   /** An authentic envelope for openai, of a clock that is ahead by so many ms. */
   sealAhead(ms: number): Promise<Buffer>;
@@ -24,7 +24,7 @@ export function phaseSkew(
 
   /** What was measured of openai, and of anthropic. */
   async function measured(): Promise<{ count: number; sumMs: number; within: number; other: number }> {
-    const { envelope } = stage().spine;
+    const { envelope } = stage().system;
     if (envelope === undefined) throw new Error("no envelope service");
     const [counts, sums, buckets] = await Promise.all(
       ["count", "sum", "bucket"].map((part) => readMetric(envelope, `scbe_phase_skew_ms_${part}`)),

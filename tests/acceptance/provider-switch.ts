@@ -1,23 +1,23 @@
 import type { Answer, Client } from "@scbe/client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ControlApi } from "../kit/control-api.ts";
-import type { Spine } from "../kit/spine.ts";
+import { textFor, throwing, turningGateway } from "../kit/faulty-gateway.ts";
 import { steadyTraffic } from "../kit/steady-traffic.ts";
-import { textFor, throwing, turningGateway } from "../kit/turning-gateway.ts";
+import type { System } from "../kit/system.ts";
 
 /** What a request comes to that names two providers, when the first one does not serve. */
-export function providerSwitch(stage: () => { readonly spine: Spine; readonly api: ControlApi }): void {
+export function providerSwitch(stage: () => { readonly system: System; readonly api: ControlApi }): void {
   const stack = new AsyncDisposableStack();
   let orchestrator: Client;
 
   beforeAll(async () => {
-    const { spine } = stage();
-    orchestrator = stack.use(await spine.orchestrator());
-    stack.use(await turningGateway(spine, "anthropic", throwing));
+    const { system } = stage();
+    orchestrator = stack.use(await system.orchestrator());
+    stack.use(await turningGateway(system, "anthropic", throwing));
   });
   afterAll(() => stack.disposeAsync());
 
-  const openai = () => turningGateway(stage().spine, "openai", throwing);
+  const openai = () => turningGateway(stage().system, "openai", throwing);
   async function ask(requestId: string = crypto.randomUUID()): Promise<Answer> {
     const providers = ["openai", "anthropic"];
     const body = Buffer.from("Hello");

@@ -3,12 +3,12 @@ import { type ProviderTrust, TRUST_LIMIT, trustScore, trustShare } from "@scbe/c
 import { eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { ControlApi } from "../kit/control-api.ts";
-import type { Spine } from "../kit/spine.ts";
-import { type TurningGateway, throwing, turningGateway } from "../kit/turning-gateway.ts";
+import { type TurningGateway, throwing, turningGateway } from "../kit/faulty-gateway.ts";
+import type { System } from "../kit/system.ts";
 import { type TrustWatch, tellerRow } from "../kit/watch-trust.ts";
 
 export interface TrustStage {
-  readonly spine: Spine;
+  readonly system: System;
   readonly api: ControlApi;
   readonly trust: TrustWatch;
 }
@@ -20,10 +20,10 @@ export function trustDecay(stage: () => TrustStage): void {
   let openai: TurningGateway;
 
   beforeAll(async () => {
-    const { spine } = stage();
-    orchestrator = stack.use(await spine.orchestrator());
-    openai = stack.use(await turningGateway(spine, "openai", throwing));
-    stack.use(await turningGateway(spine, "anthropic", throwing));
+    const { system } = stage();
+    orchestrator = stack.use(await system.orchestrator());
+    openai = stack.use(await turningGateway(system, "openai", throwing));
+    stack.use(await turningGateway(system, "anthropic", throwing));
   });
   afterAll(() => stack.disposeAsync());
   beforeEach(async () => {

@@ -3,8 +3,8 @@ import { ACCESS, permissionsOf, STORE_ACCOUNTS } from "@scbe/contracts";
 import { connectRawStore, eventually, natsVersions, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { connect, type StoredMsg } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Spine, startSpine } from "../kit/spine.ts";
 import { startTap } from "../kit/start-tap.ts";
+import { type System, startSystem } from "../kit/system.ts";
 import type { Tap } from "../plain-nats/tap.ts";
 import { TARGETS, toPattern, type WalkingUser, walkBus } from "./walk-bus.ts";
 
@@ -17,15 +17,15 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
     "whatever a user of the bus publishes, and wherever it wants the answer",
     () => {
       const stack = new AsyncDisposableStack();
-      let spine: Spine;
+      let system: System;
       let tap: Tap;
       let before: ReadonlyMap<string, string>;
       let sent = 0;
       let heardBefore = 0;
 
       beforeAll(async () => {
-        spine = stack.use(
-          await startSpine({
+        system = stack.use(
+          await startSystem({
             program,
             ...{ controller: true, scorer: true, redis: false },
             users: [{ name: "walk-victim", role: "orchestrator", providers: ["openai"] }],
@@ -34,29 +34,29 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
             },
           }),
         );
-        const gateway = stack.use(await spine.gateway("openai"));
+        const gateway = stack.use(await system.gateway("openai"));
         stack.use(await gateway.serve({ provider: "openai", handler: async ({ body }) => ({ body }) }));
-        const client = stack.use(await spine.orchestrator());
+        const client = stack.use(await system.orchestrator());
         await client.request({ provider: "openai", model: "m", intent: "chat", body: Buffer.from("{}") });
         before = await eventually(async () => {
-          const stores = await readStores(spine.nats);
+          const stores = await readStores(system.nats);
           const written = ["$KV.SCBE_TRUST.state", "$KV.SCBE_CONTROL.verifiers"];
           return written.some((key) => stores.get(key) === "absent") ? undefined : stores;
         });
         await tap.settle();
         heardBefore = tap.messages.length;
-        sent = await walkBus(spine.nats, usersOf(spine.nats));
+        sent = await walkBus(system.nats, usersOf(system.nats));
         await tap.settle();
       }, 180_000);
       afterAll(() => stack.disposeAsync());
 
       it("has been tried", () => {
-        expect(usersOf(spine.nats).length).toBeGreaterThan(9);
+        expect(usersOf(system.nats).length).toBeGreaterThan(9);
         expect(sent).toBeGreaterThan(10_000);
       });
 
       it("no stored record changes but by its owner, and none is lost", async () => {
-        const after = await readStores(spine.nats);
+        const after = await readStores(system.nats);
         expect([...after.keys()].sort()).toEqual([...before.keys()].sort());
         for (const [name, value] of before) expect([name, after.get(name)]).toEqual([name, value]);
       });
@@ -72,7 +72,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       });
 
       it("nothing that a user published was heard but on a subject of its own row", () => {
-        const rows = new Map(usersOf(spine.nats).map((user) => [user.name, user.publish]));
+        const rows = new Map(usersOf(system.nats).map((user) => [user.name, user.publish]));
         const patterns = [...rows.values()].flat().map(toPattern);
         const strays = tap.messages
           .slice(heardBefore)
@@ -85,7 +85,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       });
 
       it("and every service goes on", async () => {
-        const client = stack.use(await spine.orchestrator());
+        const client = stack.use(await system.orchestrator());
         const answer = await client.request({
           ...{ provider: "openai", model: "m", intent: "chat" },
           body: Buffer.from('{"after":"the walk"}'),

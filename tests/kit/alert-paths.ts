@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { BUCKETS, KV_KEYS, type NonceReuseEvent, subjectOf, writeMessage } from "@scbe/contracts";
 import { createStoreHost, eventually } from "@scbe/testkit";
-import type { Spine } from "./spine.ts";
+import type { System } from "./system.ts";
 
 /** Reports a nonce reuse as a replay guard does, which no guard counts, so that no alert can follow. */
-export async function reportReuse(spine: Spine, provider: string): Promise<void> {
-  await using guard = await createStoreHost(spine.nats, "replay-guard");
+export async function reportReuse(system: System, provider: string): Promise<void> {
+  await using guard = await createStoreHost(system.nats, "replay-guard");
   const event: NonceReuseEvent = {
     v: 1,
     id: randomUUID(),
@@ -23,8 +23,12 @@ export async function reportReuse(spine: Spine, provider: string): Promise<void>
 }
 
 /** Makes what was heard of nonce reuse at these providers begin so much earlier, in the controllers' record. Waits until there is such. */
-export async function ageIncidents(spine: Spine, providers: readonly string[], byMs: number): Promise<void> {
-  await using host = await createStoreHost(spine.nats, "rollback-controller");
+export async function ageIncidents(
+  system: System,
+  providers: readonly string[],
+  byMs: number,
+): Promise<void> {
+  await using host = await createStoreHost(system.nats, "rollback-controller");
   const bucket = await host.store.bucket(BUCKETS.control);
   // A controller may write meanwhile: then once more, on what it wrote.
   await eventually(async () => {

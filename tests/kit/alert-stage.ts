@@ -2,14 +2,14 @@ import { type Clock, systemClock } from "@scbe/runtime";
 import { alertCauses, type CauseName, type CauseTimes } from "./alert-causes.ts";
 import { knownKeys } from "./known-keys.ts";
 import { rawCaller } from "./raw-caller.ts";
-import { type Spine, startSpine, TOKENS } from "./spine.ts";
 import { scrapeJobsOf, startWatch, type Watch, type WatchOptions } from "./start-watch.ts";
 import { type StarvableGateway, starvableGateway } from "./starved-gateway.ts";
+import { type System, startSystem, TOKENS } from "./system.ts";
 import { type WatchedClient, watchedGateway, watchedOrchestrator } from "./watched-client.ts";
 
 /** All of SCBE with a provider for each cause of an alert and one, `quiet`, that nobody asks; and who watches over it. */
 export interface AlertStage extends AsyncDisposable {
-  readonly spine: Spine;
+  readonly system: System;
   readonly watch: Watch;
   /** Whose clock is right. */
   readonly orchestrator: WatchedClient;
@@ -35,32 +35,32 @@ const AHEAD: Clock = { now: () => Date.now() + OFF_MS, monotonic: systemClock.mo
 export async function startAlertStage({ causes, ...options }: AlertStageOptions): Promise<AlertStage> {
   await using stack = new AsyncDisposableStack();
   const use = async <T extends AsyncDisposable>(one: Promise<T>): Promise<T> => stack.use(await one);
-  const spine = await use(
-    startSpine({ providers: [...causes, QUIET], controller: options.rollback === true }),
+  const system = await use(
+    startSystem({ providers: [...causes, QUIET], controller: options.rollback === true }),
   );
   const starved = new Map<string, StarvableGateway>();
   const gateways = new Map<string, WatchedClient>();
   await Promise.all([
     ...causes
       .filter((name) => STARVABLE.includes(name))
-      .map(async (name) => starved.set(name, await use(starvableGateway(spine, name)))),
+      .map(async (name) => starved.set(name, await use(starvableGateway(system, name)))),
     ...[...causes.filter((name) => !STARVABLE.includes(name)), QUIET].map(async (name) =>
-      gateways.set(name, await use(watchedGateway(spine, name))),
+      gateways.set(name, await use(watchedGateway(system, name))),
     ),
   ]);
   const [orchestrator, ahead, idle] = await Promise.all([
-    use(watchedOrchestrator(spine)),
-    use(watchedOrchestrator(spine, { clock: AHEAD })),
-    use(watchedOrchestrator(spine, { clock: AHEAD })),
+    use(watchedOrchestrator(system)),
+    use(watchedOrchestrator(system, { clock: AHEAD })),
+    use(watchedOrchestrator(system, { clock: AHEAD })),
   ]);
-  const caller = await use(rawCaller(spine));
-  const keys = await knownKeys(spine);
-  const targets = scrapeJobsOf(spine, {
+  const caller = await use(rawCaller(system));
+  const keys = await knownKeys(system);
+  const targets = scrapeJobsOf(system, {
     gateways: [...starved.values(), ...gateways.values()],
     orchestrators: [orchestrator, ahead, idle],
   });
-  const own = spine.controller && {
-    controller: { url: spine.controller.apiUrl, token: TOKENS.SCBE_ALERTMANAGER_TOKEN },
+  const own = system.controller && {
+    controller: { url: system.controller.apiUrl, token: TOKENS.SCBE_ALERTMANAGER_TOKEN },
   };
   const watch = await use(startWatch({ ...options, ...own, targets }));
   const cast = {
@@ -74,7 +74,7 @@ export async function startAlertStage({ causes, ...options }: AlertStageOptions)
   const all = alertCauses(options);
   const held = stack.move();
   return {
-    spine,
+    system,
     watch,
     orchestrator,
     gateway: (provider) => found(gateways, provider),

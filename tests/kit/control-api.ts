@@ -1,6 +1,6 @@
 import type { FallbackCause } from "@scbe/contracts";
 import { eventually } from "@scbe/testkit";
-import { type Spine, TOKENS } from "./spine.ts";
+import { type System, TOKENS } from "./system.ts";
 
 /** A row of `GET /metrics/scbe/trust-scores`. */
 export interface TrustRow {
@@ -29,12 +29,12 @@ export interface AuditRow {
   readonly after: unknown;
 }
 
-/** The control API of a spine, as its users call it: each call comes back when all verifiers that can be heard have obeyed. */
+/** The control API of a system, as its users call it: each call comes back when all verifiers that can be heard have obeyed. */
 export class ControlApi {
-  readonly #spine: Pick<Spine, "controller">;
+  readonly #system: Pick<System, "controller">;
 
-  constructor(spine: Pick<Spine, "controller">) {
-    this.#spine = spine;
+  constructor(system: Pick<System, "controller">) {
+    this.#system = system;
   }
 
   async kill(cause: "availability" | "integrity", more: object = {}): Promise<void> {
@@ -118,6 +118,6 @@ export class ControlApi {
   }
 
   #url(path: string): string {
-    return `${this.#spine.controller?.apiUrl}${path}`;
+    return `${this.#system.controller?.apiUrl}${path}`;
   }
 }

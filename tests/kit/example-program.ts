@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { type RunningProcess, startProcess } from "@scbe/testkit";
-import type { Spine } from "./spine.ts";
+import type { System } from "./system.ts";
 
 export interface ExampleOptions {
   /** Who it is on the bus; nobody unless told. */
@@ -9,35 +9,35 @@ export interface ExampleOptions {
   readonly args?: readonly string[];
 }
 
-/** Starts a program of the examples, with nothing in its environment but the spine's variables and `env`. */
+/** Starts a program of the examples, with nothing in its environment but the system's variables and `env`. */
 export function startExample(
-  spine: Pick<Spine, "variables" | "environment">,
+  system: Pick<System, "variables" | "environment">,
   program: "gateway" | "orchestrator" | "stand-in",
   { user, env = {}, args = [] }: ExampleOptions = {},
 ): RunningProcess {
   const file = fileURLToPath(new URL(`../../examples/src/${program}/main.ts`, import.meta.url));
-  const own = user === undefined ? spine.variables : spine.environment(user);
+  const own = user === undefined ? system.variables : system.environment(user);
   const variables = { PATH: process.env.PATH ?? "", ...own, ...env };
   return startProcess(process.execPath, [file, ...args], { bareEnv: true, ipc: true, env: variables });
 }
 
 /** The example gateway of a provider, once it serves. */
 export async function startExampleGateway(
-  spine: Pick<Spine, "variables" | "environment">,
+  system: Pick<System, "variables" | "environment">,
   provider: string,
   env: Readonly<Record<string, string>>,
 ): Promise<RunningProcess> {
   const own = { SCBE_GATEWAY_PROVIDER: provider, ...env };
-  const gateway = startExample(spine, "gateway", { user: `gateway-${provider}`, env: own });
+  const gateway = startExample(system, "gateway", { user: `gateway-${provider}`, env: own });
   await gateway.output(/"msg":"serving"/, { timeoutMs: 30_000 });
   return gateway;
 }
 
 /** The stand-in for all providers, and where it is. */
 export async function startExampleStandIn(
-  spine: Pick<Spine, "variables" | "environment">,
+  system: Pick<System, "variables" | "environment">,
 ): Promise<{ running: RunningProcess; url: string }> {
-  const running = startExample(spine, "stand-in", { env: { SCBE_STAND_IN_PORT: "0" } });
+  const running = startExample(system, "stand-in", { env: { SCBE_STAND_IN_PORT: "0" } });
   const [, url = ""] = await running.output(/"url":"([^"]+)"/, { timeoutMs: 20_000 });
   return { running, url };
 }

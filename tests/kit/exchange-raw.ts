@@ -2,7 +2,7 @@ import type { BusHeaders } from "@scbe/bus";
 import { connectBus } from "@scbe/bus";
 import { HEADERS, readServiceError } from "@scbe/contracts";
 import { createLogger } from "@scbe/service";
-import type { Spine } from "./spine.ts";
+import type { System } from "./system.ts";
 
 export interface RawQuestion {
   readonly subject: string;
@@ -19,10 +19,10 @@ export interface RawAnswer {
 }
 
 /** One question on the bus with an orchestrator's rights and nothing of the client, and what comes back first. */
-export async function exchangeRaw(spine: Spine, question: RawQuestion): Promise<RawAnswer> {
+export async function exchangeRaw(system: System, question: RawQuestion): Promise<RawAnswer> {
   const { subject, data, headers, timeoutMs } = question;
   const log = createLogger({ name: "raw", level: "silent" });
-  await using bus = await connectBus({ ...spine.transport("orchestrator"), name: "orchestrator", log });
+  await using bus = await connectBus({ ...system.transport("orchestrator"), name: "orchestrator", log });
   const { promise, resolve, reject } = Promise.withResolvers<RawAnswer>();
   using _exchange = bus.exchange(subject, data, {
     headers,

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { ClientRole, Transport } from "@scbe/client";
 import { type RunningProcess, startProcess } from "@scbe/testkit";
-import type { Spine } from "./spine.ts";
+import type { System } from "./system.ts";
 
 /** One client of a fleet. */
 export interface MemberPlan {
@@ -48,11 +48,11 @@ export interface FleetOptions {
 }
 
 /** Starts one; resolves when all are connected and serve. */
-export async function startFleet(spine: Spine, options: FleetOptions): Promise<Fleet> {
+export async function startFleet(system: System, options: FleetOptions): Promise<Fleet> {
   await using stack = new AsyncDisposableStack();
-  const plan: FleetPlan = { members: membersOf(spine, options) };
+  const plan: FleetPlan = { members: membersOf(system, options) };
   const file = fileURLToPath(new URL("kill-fleet-program.ts", import.meta.url));
-  const env = { PATH: process.env.PATH ?? "", ...spine.variables, FLEET_PLAN: JSON.stringify(plan) };
+  const env = { PATH: process.env.PATH ?? "", ...system.variables, FLEET_PLAN: JSON.stringify(plan) };
   const processes = Array.from({ length: options.processes }, () =>
     stack.use(startProcess(process.execPath, [file], { bareEnv: true, ipc: true, env })),
   );
@@ -64,10 +64,10 @@ export async function startFleet(spine: Spine, options: FleetOptions): Promise<F
   };
 }
 
-function membersOf(spine: Spine, { orchestrators, gateways, providers }: FleetOptions): MemberPlan[] {
+function membersOf(system: System, { orchestrators, gateways, providers }: FleetOptions): MemberPlan[] {
   const member = (name: string, role: ClientRole, providers: readonly string[]): MemberPlan => ({
     ...{ name, role, providers },
-    transport: spine.transport(name),
+    transport: system.transport(name),
   });
   return [
     ...Array.from({ length: orchestrators }, () => member("orchestrator", "orchestrator", providers)),

@@ -2,10 +2,10 @@ import type { Client, ConnectOptions } from "@scbe/client";
 import type { ControlLeaseResult, MetricName, SignedMessageResult } from "@scbe/contracts";
 import { createLogger } from "@scbe/service";
 import { Registry } from "prom-client";
-import type { Spine } from "./spine.ts";
+import type { System } from "./system.ts";
 
 /** What a verifier of this process shows of the control plane in its metrics. */
-export interface ShownControl {
+export interface ControlMetrics {
   /** Of the document that it obeys; 0: none. */
   generation(): Promise<number>;
   isStale(): Promise<boolean>;
@@ -16,7 +16,7 @@ export interface ShownControl {
   leases(result: ControlLeaseResult): Promise<number>;
 }
 
-export interface WatchedVerifier extends ShownControl, AsyncDisposable {
+export interface WatchedVerifier extends ControlMetrics, AsyncDisposable {
   readonly client: Client;
 }
 
@@ -26,9 +26,9 @@ export interface WatchedOptions extends Partial<ConnectOptions> {
   readonly through?: string;
 }
 
-/** An orchestrator of a spine, or the gateway of a provider, whose control plane is looked at. */
+/** An orchestrator of a system, or the gateway of a provider, whose control plane is looked at. */
 export async function watchedVerifier(
-  spine: Spine,
+  system: System,
   user: "orchestrator" | `gateway-${string}`,
   { through, variables, ...more }: WatchedOptions = {},
 ): Promise<WatchedVerifier> {
@@ -37,17 +37,17 @@ export async function watchedVerifier(
     ...more,
     metrics,
     log: createLogger({ name: user, level: "silent" }),
-    variables: { ...spine.variables, ...variables },
-    transport: { ...spine.transport(user), ...(through !== undefined && { servers: [through] }) },
+    variables: { ...system.variables, ...variables },
+    transport: { ...system.transport(user), ...(through !== undefined && { servers: [through] }) },
   };
   const client =
     user === "orchestrator"
-      ? await spine.orchestrator(options)
-      : await spine.gateway(user.slice("gateway-".length), options);
+      ? await system.orchestrator(options)
+      : await system.gateway(user.slice("gateway-".length), options);
   return { ...shownIn(metrics), client, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() };
 }
 
-export function shownIn(metrics: Registry): ShownControl {
+export function shownIn(metrics: Registry): ControlMetrics {
   const read = async (name: MetricName, result?: string): Promise<number> => {
     const { values } = (await metrics.getSingleMetric(name)?.get()) ?? { values: [] };
     return values

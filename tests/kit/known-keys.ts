@@ -4,7 +4,7 @@ import { deriveSubkey, SUITE, type SubkeyName } from "@scbe/envelope";
 import { readKeyFile } from "@scbe/keyring/key-file";
 import { localKms } from "@scbe/keyring/local-kms";
 import { connectRawStore, type SecuredNats } from "@scbe/testkit";
-import type { Spine } from "./spine.ts";
+import type { System } from "./system.ts";
 
 /** What a session's keys depend on, as its envelopes' headers have it. */
 export interface SessionNames {
@@ -29,9 +29,9 @@ export interface KnownKeys {
   session(names: SessionNames): KnownSession;
 }
 
-/** All keys of a spine. */
-export async function knownKeys(spine: Spine): Promise<KnownKeys> {
-  return keysOf(await readRing(spine.nats), spine.kmsKeyFile);
+/** All keys of a system. */
+export async function knownKeys(system: System): Promise<KnownKeys> {
+  return keysOf(await readRing(system.nats), system.kmsKeyFile);
 }
 
 /**

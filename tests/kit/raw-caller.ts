@@ -4,7 +4,7 @@ import { HEADERS, STATUS, subjectOf } from "@scbe/contracts";
 import { type Clock, readConfig } from "@scbe/runtime";
 import { createTestHost, eventually } from "@scbe/testkit";
 import { openVerifier, type Verifier } from "@scbe/verifier";
-import type { Spine } from "./spine.ts";
+import type { System } from "./system.ts";
 
 /** What came back, and when. */
 export interface RawAnswer {
@@ -21,11 +21,11 @@ export interface RawCaller extends AsyncDisposable {
   send(provider: string, bytes: Uint8Array, headers?: BusHeaders): Promise<RawAnswer>;
 }
 
-export async function rawCaller(spine: Spine, clock?: Clock): Promise<RawCaller> {
+export async function rawCaller(system: System, clock?: Clock): Promise<RawCaller> {
   await using stack = new AsyncDisposableStack();
-  const transport = spine.transport("orchestrator");
+  const transport = system.transport("orchestrator");
   const host = stack.use(await createTestHost({ transport, name: "orchestrator", ...(clock && { clock }) }));
-  const reading = readConfig(clientConfig, spine.variables);
+  const reading = readConfig(clientConfig, system.variables);
   if (!reading.ok) throw new Error(reading.problems.join("\n"));
   const verifier = stack.use(openVerifier(host, reading.config, { as: "orchestrator" }));
   await eventually(() => host.readiness.ready);

@@ -6,7 +6,7 @@ import { readConfig } from "@scbe/runtime";
 import { createTestHost, eventually } from "@scbe/testkit";
 import { openVerifier } from "@scbe/verifier";
 import { headerOf } from "./forge.ts";
-import type { Spine } from "./spine.ts";
+import type { System } from "./system.ts";
 
 /** An envelope that has arrived. */
 export interface RawArrival {
@@ -27,14 +27,14 @@ export interface RawGateway extends AsyncDisposable {
 
 /** A gateway with the provider's own credentials, which opens nothing: `script` says what each request gets, once it was told `accepted`. */
 export async function rawGateway(
-  spine: Spine,
+  system: System,
   provider: string,
   script: (gateway: RawGateway, arrival: RawArrival) => void,
 ): Promise<RawGateway> {
   await using stack = new AsyncDisposableStack();
   const name = `gateway-${provider}`;
-  const host = stack.use(await createTestHost({ transport: spine.transport(name), name }));
-  const reading = readConfig(clientConfig, { ...spine.variables, SCBE_PROVIDERS: provider });
+  const host = stack.use(await createTestHost({ transport: system.transport(name), name }));
+  const reading = readConfig(clientConfig, { ...system.variables, SCBE_PROVIDERS: provider });
   if (!reading.ok) throw new Error(reading.problems.join("\n"));
   const { sealer } = stack.use(openVerifier(host, reading.config, { as: "gateway" }));
   await eventually(() => host.readiness.ready, { timeoutMs: 20_000 });

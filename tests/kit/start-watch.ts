@@ -14,7 +14,7 @@ import { renderPrometheusConfig } from "#monitoring/render-prometheus-config.ts"
 import { renderRules } from "#monitoring/render-rules.ts";
 import type { Thresholds } from "#monitoring/thresholds.ts";
 import type { ServiceProcess } from "./service-process.ts";
-import type { Spine } from "./spine.ts";
+import type { System } from "./system.ts";
 
 /** A real Prometheus with our rules, and a real Alertmanager with our routes. */
 export interface Watch extends AsyncDisposable {
@@ -81,9 +81,9 @@ export async function startWatch({
   return { prometheus, alertmanager, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
-/** What there is to scrape of a spine, and of the clients beside it. */
+/** What there is to scrape of a system, and of the clients beside it. */
 export function scrapeJobsOf(
-  { keyring, guards, envelope, controller, scorers }: Spine,
+  { keyring, guards, envelope, controller, scorers }: System,
   clients: Readonly<Record<"gateways" | "orchestrators", readonly { readonly target: string }[]>>,
 ): ScrapeJob[] {
   const hostsOf = (services: readonly ServiceProcess[]) => services.map(({ opsUrl }) => new URL(opsUrl).host);

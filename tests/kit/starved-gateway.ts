@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { type RunningProcess, startProcess } from "@scbe/testkit";
-import type { Spine } from "./spine.ts";
+import type { System } from "./system.ts";
 
 /** A gateway of its own process, which can be left with hardly any CPU. */
 export interface StarvableGateway extends AsyncDisposable {
@@ -19,14 +19,14 @@ const RUNS_MS = 6;
 /** Whatever it was doing takes longer by that much. */
 const STANDS_MS = 55;
 
-export async function starvableGateway(spine: Spine, provider: string): Promise<StarvableGateway> {
+export async function starvableGateway(system: System, provider: string): Promise<StarvableGateway> {
   const file = fileURLToPath(new URL("short-gateway.ts", import.meta.url));
   const running = startProcess(process.execPath, [file], {
     bareEnv: true,
     ipc: true,
     env: {
       PATH: process.env.PATH ?? "",
-      ...spine.environment(`gateway-${provider}`),
+      ...system.environment(`gateway-${provider}`),
       GATEWAY_PROVIDER: provider,
     },
   });

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { subjectOf, type ToldEvent, writeMessage } from "@scbe/contracts";
+import { type ReportedEvent, subjectOf, writeMessage } from "@scbe/contracts";
 import { createTestHost } from "@scbe/testkit";
-import type { Spine } from "./spine.ts";
+import type { System } from "./system.ts";
 
 /** Tells the trust scorer what a client would, though nothing has happened. */
 export interface TrustTeller extends AsyncDisposable {
@@ -14,10 +14,10 @@ export interface TrustTeller extends AsyncDisposable {
 }
 
 /** With the rights of an orchestrator. */
-export async function trustTeller(spine: Spine, name = "orchestrator"): Promise<TrustTeller> {
-  const host = await createTestHost({ transport: spine.transport(name), name });
+export async function trustTeller(system: System, name = "orchestrator"): Promise<TrustTeller> {
+  const host = await createTestHost({ transport: system.transport(name), name });
   const common = (provider: string) => ({ v: 1, provider, id: randomUUID(), at: Date.now() }) as const;
-  const send = async (event: ToldEvent): Promise<void> => {
+  const send = async (event: ReportedEvent): Promise<void> => {
     const telling = writeMessage({ v: 1, events: [event] });
     await host.bus.request(
       subjectOf("trustTell", { user: host.bus.user, provider: event.provider }),

@@ -9,7 +9,7 @@ import {
 } from "@scbe/contracts";
 import { createTestHost, eventually } from "@scbe/testkit";
 import { TrustFollower } from "@scbe/verifier";
-import type { Spine } from "./spine.ts";
+import type { System } from "./system.ts";
 
 /** What readers of trust hold. */
 export interface TrustWatch extends AsyncDisposable {
@@ -23,11 +23,11 @@ export interface TrustWatch extends AsyncDisposable {
   until(provider: string, check: (trust: ProviderTrust) => boolean): Promise<ProviderTrust>;
 }
 
-/** Follows the trust document of a spine as an orchestrator does. */
-export async function watchTrust(spine: Spine): Promise<TrustWatch> {
+/** Follows the trust document of a system as an orchestrator does. */
+export async function watchTrust(system: System): Promise<TrustWatch> {
   await using stack = new AsyncDisposableStack();
   const name = "orchestrator";
-  const host = stack.use(await createTestHost({ transport: spine.transport(name), name }));
+  const host = stack.use(await createTestHost({ transport: system.transport(name), name }));
   const follower = stack.use(new TrustFollower(host));
   await eventually(() => follower.isHeard, SOON);
   const held = stack.move();

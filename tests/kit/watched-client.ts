@@ -1,7 +1,7 @@
 import type { Client, ConnectOptions } from "@scbe/client";
 import { startOpsServer } from "@scbe/service";
 import { Registry } from "prom-client";
-import type { Spine } from "./spine.ts";
+import type { System } from "./system.ts";
 
 /** A client of this process with an ops port of its own, as if it were alone in its process. */
 export interface WatchedClient extends AsyncDisposable {
@@ -13,18 +13,18 @@ export interface WatchedClient extends AsyncDisposable {
 }
 
 /** A gateway of a provider that answers with a short text. */
-export async function watchedGateway(spine: Spine, provider: string): Promise<WatchedClient> {
-  const watched = await watch((options) => spine.gateway(provider, options));
+export async function watchedGateway(system: System, provider: string): Promise<WatchedClient> {
+  const watched = await watch((options) => system.gateway(provider, options));
   const body = Buffer.from("Hello to you");
   await watched.client.serve({ provider, handler: () => ({ body, contentType: "text/plain" }) });
   return watched;
 }
 
 export function watchedOrchestrator(
-  spine: Spine,
+  system: System,
   options: Partial<ConnectOptions> = {},
 ): Promise<WatchedClient> {
-  return watch(({ metrics }) => spine.orchestrator({ ...options, metrics }));
+  return watch(({ metrics }) => system.orchestrator({ ...options, metrics }));
 }
 
 const HOST = "127.0.0.1";

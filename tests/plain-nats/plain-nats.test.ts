@@ -5,27 +5,27 @@ import { HEADERS, ScbeError, SERVICE_ERROR_HEADERS, STATUS } from "@scbe/contrac
 import { eventually } from "@scbe/testkit";
 import type { Msg } from "nats";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Spine, startSpine } from "../kit/spine.ts";
+import { type System, startSystem } from "../kit/system.ts";
 import { ask } from "./ask.ts";
 import { sendRequest } from "./caller.ts";
 import { connectUser, type PlainConnection, type PlainUser } from "./connect-user.ts";
 import { type PlainCall, servePlain } from "./gateway.ts";
 
-let spine: Spine;
+let system: System;
 let caller: PlainConnection;
 
 beforeAll(async () => {
-  spine = await startSpine({ intents: ["chat", "tools"] });
+  system = await startSystem({ intents: ["chat", "tools"] });
   caller = await plainUser("orchestrator", "orchestrator");
 });
 afterAll(async () => {
   await caller?.nats.close();
-  await spine?.[Symbol.asyncDispose]();
+  await system?.[Symbol.asyncDispose]();
 });
 
 function plainUser(name: string, role: PlainUser["role"]): Promise<PlainConnection> {
-  const seedFile = spine.nats.credentials.seedFile(name);
-  return connectUser({ name, role, servers: [spine.nats.url], seedFile });
+  const seedFile = system.nats.credentials.seedFile(name);
+  return connectUser({ name, role, servers: [system.nats.url], seedFile });
 }
 
 async function plainGateway(
@@ -42,7 +42,7 @@ async function plainGateway(
 }
 
 async function gateway(handler: Handler, intents?: readonly string[]): Promise<AsyncDisposable> {
-  const client = await spine.gateway("openai");
+  const client = await system.gateway("openai");
   await client.serve({ provider: "openai", handler, ...(intents && { intents }) });
   return client;
 }
@@ -73,7 +73,7 @@ describe("a request of a plain caller", () => {
       expect(Buffer.from(answer.body)).toEqual(hello);
     }
     await using _gateway = await plainGateway(echoPlain);
-    await using client: Client = await spine.orchestrator();
+    await using client: Client = await system.orchestrator();
     const answer = await client.request({ ...asked, body: hello });
     expect(Buffer.from(answer.body)).toEqual(hello);
   });
@@ -115,7 +115,7 @@ describe("a request of a plain caller", () => {
   test("that meets a Redis which has forgotten everything is answered all the same", async () => {
     await using _gateway = await plainGateway(echoPlain);
     await sendRequest(caller, { ...asked, body: hello });
-    await spine.redis?.restart();
+    await system.redis?.restart();
     const { envelopes } = await sendRequest(caller, { ...asked, body: hello });
     expect(envelopes).toBeLessThanOrEqual(2);
   });
@@ -203,7 +203,7 @@ describe("a handler that fails", () => {
     });
     const failed = { code: "HANDLER_FAILED", message: expect.not.stringContaining("password") };
     await expect(sendRequest(caller, { ...asked, body: hello })).rejects.toMatchObject(failed);
-    await using client = await spine.orchestrator();
+    await using client = await system.orchestrator();
     await expect(client.request({ ...asked, body: hello })).rejects.toMatchObject(failed);
   });
 

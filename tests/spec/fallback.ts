@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import {
   ANSWERED_BY,
   mayBeAnswered,
+  type ResolvedRoute,
+  resolveRoute,
   type StalePolicy,
   unsealedRefusal,
-  type Way,
-  wayOf,
 } from "@scbe/client/control";
 import { isScbeError } from "@scbe/contracts";
 import { type LeaseOf, type Reader, SpecReader } from "./control-state.ts";
@@ -15,7 +15,7 @@ import type { SpecCase } from "./spec-case.ts";
 type Does =
   | { readonly does: "send" | "serve" }
   | { readonly does: "open"; readonly phase: "request" | "response" }
-  | { readonly does: "answer"; readonly way: Way; readonly status: string };
+  | { readonly does: "answer"; readonly way: ResolvedRoute; readonly status: string };
 
 type FallbackVector = Does & {
   readonly name: string;
@@ -68,7 +68,7 @@ function sending({ rules }: SpecReader, asked: Asked): Outcome {
   const route = rules.route(asked.provider, asked.requestId);
   const why = "why" in route ? route.why : undefined;
   try {
-    return said(wayOf(rules, asked));
+    return said(resolveRoute(rules, asked));
   } catch (error) {
     assert(isScbeError(error));
     return said("refused", error.code, why);

@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
-import {
-  type Environment,
-  GrantQuestion,
-  isUserNkey,
-  type ListedUser,
-  type RingState,
-} from "@scbe/contracts";
+import { type Environment, GrantRequest, isUserNkey, type ListedUser, type RingState } from "@scbe/contracts";
 import { readGrant, readRing, verifyNkey } from "@scbe/envelope/grant";
-import { judgeQuestion } from "@scbe/keyring/judge-question";
+import { judgeGrantRequest } from "@scbe/keyring/judge-grant-request";
 import { AEAD_AES_256_GCM, CipherSuite, KDF_HKDF_SHA256, KEM_DHKEM_X25519_HKDF_SHA256 } from "hpke";
 import { hex, readVectors, unhex } from "./read-vectors.ts";
 import type { SpecCase } from "./spec-case.ts";
@@ -28,7 +22,7 @@ interface Situation {
   } | null;
 }
 
-interface Question {
+interface RequestVector {
   readonly name: string;
   readonly situation: Partial<Situation>;
   readonly message: string;
@@ -79,8 +73,8 @@ function grantCases(): readonly SpecCase[] {
     keyring: string;
     asker_x25519_private: string;
     situation: Situation;
-    questions: Question[];
-    refused_questions: Question[];
+    questions: RequestVector[];
+    refused_questions: RequestVector[];
     grants: Exchange[];
     refused_answers: Exchange[];
   }>("grants");
@@ -94,13 +88,13 @@ function grantCases(): readonly SpecCase[] {
   ];
 }
 
-function tryQuestion({ message, kid, code, reason }: Question, situation: Situation): void {
+function tryQuestion({ message, kid, code, reason }: RequestVector, situation: Situation): void {
   const { env, providers, intents, subject, ring, now, questions_left } = situation;
   const users = Object.entries(situation.users).map(([name, { intents: own, ...user }]): ListedUser => {
     return { name, ...user, ...(own !== null && { intents: own }) };
   });
   const stored = { wrapped: "AAAA", wrapped_by: "a", since: now };
-  const judged = judgeQuestion(Buffer.from(message), subject, {
+  const judged = judgeGrantRequest(Buffer.from(message), subject, {
     served: {
       env,
       providers,
@@ -120,7 +114,7 @@ function tryQuestion({ message, kid, code, reason }: Question, situation: Situat
 }
 
 async function tryAnswer(vector: Exchange, keyring: string, secret: Uint8Array): Promise<void> {
-  const question = GrantQuestion.parse(JSON.parse(vector.question));
+  const question = GrantRequest.parse(JSON.parse(vector.question));
   const suite = new CipherSuite(KEM_DHKEM_X25519_HKDF_SHA256, KDF_HKDF_SHA256, AEAD_AES_256_GCM);
   const keys = {
     privateKey: await suite.DeserializePrivateKey(secret),

@@ -9,7 +9,7 @@ import { controllerIdentity, expected, type Reader, SpecReader } from "./control
 import { readVectors } from "./read-vectors.ts";
 import type { SpecCase } from "./spec-case.ts";
 
-interface Question {
+interface RequestVector {
   readonly name: string;
   readonly controller: {
     readonly leads: boolean;
@@ -63,7 +63,7 @@ interface Seen {
 
 interface LeaseFile extends Reader {
   readonly example: Readonly<Record<"question" | "payload" | "answer", string>>;
-  readonly questions: readonly Question[];
+  readonly questions: readonly RequestVector[];
   readonly answers: readonly Answer[];
   readonly timelines: readonly Timeline[];
 }
@@ -94,7 +94,7 @@ function documentIn(message: string): ControlDocument {
   return read.document;
 }
 
-function answers({ controller, message, answer, error }: Question): void {
+function answers({ controller, message, answer, error }: RequestVector): void {
   const { leads, listed, may_hand_back, document } = controller;
   let current = document === null ? undefined : documentIn(document);
   const plane = {

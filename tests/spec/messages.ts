@@ -6,8 +6,10 @@ import {
   HeldPlace,
   isInboxOf,
   KnownEpoch,
-  LeaseQuestion,
+  LeaseRequest,
   namesIn,
+  OUTCOME_REPORT_BYTES_MAX,
+  OutcomeReport,
   PARAMETERS,
   READ_QUESTION_BYTES_MAX,
   readAnswer,
@@ -18,8 +20,6 @@ import {
   SUBJECTS,
   type SubjectKind,
   type SubjectNames,
-  TELLING_BYTES_MAX,
-  TrustTelling,
 } from "@scbe/contracts";
 import { readTrustDocument } from "@scbe/verifier";
 import { readVectors } from "./read-vectors.ts";
@@ -33,8 +33,8 @@ const CARRIERS = {
   "ring.get": (bytes) => readMessage(bytes, HeldGeneration, READ_QUESTION_BYTES_MAX) !== undefined,
   "trust.get": (bytes) => readMessage(bytes, HeldPlace, READ_QUESTION_BYTES_MAX) !== undefined,
   epoch: (bytes) => readEpoch(bytes, "dev").ok,
-  lease: (bytes) => readMessage(bytes, LeaseQuestion, LEASE_BYTES_MAX) !== undefined,
-  told: (bytes) => readMessage(bytes, TrustTelling, TELLING_BYTES_MAX) !== undefined,
+  lease: (bytes) => readMessage(bytes, LeaseRequest, LEASE_BYTES_MAX) !== undefined,
+  told: (bytes) => readMessage(bytes, OutcomeReport, OUTCOME_REPORT_BYTES_MAX) !== undefined,
   "trust.state": (bytes) => readTrustDocument(bytes) !== undefined,
 } satisfies Record<string, (bytes: Uint8Array) => boolean>;
 

@@ -11,7 +11,7 @@ const NO_KEY = "none";
 const ERROR_BYTES_MAX = 65_536;
 
 /** One question to a provider. */
-export interface Question {
+export interface IncomingRequest {
   readonly chat: Chat;
   readonly model: string;
   /** The same for every try of one request, so that a provider that knows idempotency keys carries it out once. */
@@ -23,7 +23,7 @@ export interface Question {
  * Asks the provider over HTTP. Redirects are not followed: they would take the key elsewhere.
  * @throws ScbeError BAD_REQUEST, BUSY, TOO_LARGE, TIMEOUT, ABORTED, or HANDLER_FAILED with whose fault it is
  */
-export async function callProvider(target: Target, question: Question): Promise<Reply> {
+export async function callProvider(target: Target, question: IncomingRequest): Promise<Reply> {
   const { signal } = question;
   const late = AbortSignal.timeout(target.timeoutMs);
   const url = new URL(`${target.baseUrl}${target.shape.path(question.model)}`);
@@ -54,7 +54,7 @@ function spanFacts({ hostname, port, pathname }: URL): SpanFacts {
   };
 }
 
-function post({ shape, key, idempotencyHeader }: Target, url: URL, question: Question) {
+function post({ shape, key, idempotencyHeader }: Target, url: URL, question: IncomingRequest) {
   const { chat, model, requestId, signal } = question;
   return fetch(url, {
     method: "POST",

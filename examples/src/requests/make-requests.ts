@@ -1,7 +1,7 @@
 import type { Chat, Part } from "../chat.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../providers.ts";
 import { makePng } from "./make-png.ts";
-import { wordsOf } from "./words.ts";
+import { overridesOf } from "./words.ts";
 
 /** Bytes of a body as it is sealed; together they go round all providers, small and large ones each. */
 const SIZES = [
@@ -44,7 +44,7 @@ function namesOf(provider: ProviderName, suffix: string) {
 /** A chat whose JSON is exactly so long. */
 function chatOf(bytes: number, index: number): Chat {
   const withoutWords = Buffer.byteLength(JSON.stringify(chatWith("", bytes, index)));
-  return chatWith(wordsOf(bytes - withoutWords, index), bytes, index);
+  return chatWith(overridesOf(bytes - withoutWords, index), bytes, index);
 }
 
 function chatWith(words: string, bytes: number, index: number): Chat {

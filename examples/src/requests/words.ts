@@ -21,7 +21,7 @@ export const WORDS: readonly string[] = [
 ];
 
 /** Words of exactly so many bytes of JSON, without the quotes around them; another `start` begins with other words. */
-export function wordsOf(jsonBytes: number, start: number): string {
+export function overridesOf(jsonBytes: number, start: number): string {
   let text = "";
   let left = jsonBytes;
   for (let index = start; ; index += 1) {

@@ -11,7 +11,7 @@ export interface Asked {
 }
 
 /** What a request asks for. */
-export interface Question {
+export interface IncomingRequest {
   readonly model: string;
   readonly heard: Heard;
 }
@@ -19,9 +19,9 @@ export interface Question {
 /** How one family of providers takes questions, gives answers and refuses. */
 export interface Dialect {
   /** @throws Refusal for what the real API would refuse */
-  read(asked: Asked): Question;
+  read(asked: Asked): IncomingRequest;
   /** The body of an answer. */
-  answer(question: Question, text: string): unknown;
+  answer(question: IncomingRequest, text: string): unknown;
   /** The body of an error. */
   error(refusal: Refusal): unknown;
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Asked, type Dialect, type Question, Refusal } from "./dialect.ts";
+import { type Asked, type Dialect, type IncomingRequest, Refusal } from "./dialect.ts";
 import { bytesIn, type HeardPart } from "./heard.ts";
 import { parseBody } from "./parse-body.ts";
 import { tokensOf } from "./tokens-of.ts";
@@ -15,7 +15,7 @@ export function openaiDialect(limitNames: readonly LimitName[]): Dialect {
       demandKey(headers);
       if (path !== "/chat/completions") throw new Refusal("unknown", `Unknown request URL: POST ${path}.`);
       const { model, messages } = parseBody(Body, body);
-      const system = messages.filter(({ role }) => role === "system").flatMap(wordsOf);
+      const system = messages.filter(({ role }) => role === "system").flatMap(overridesOf);
       const turns = messages.flatMap(({ role, content }) =>
         role === "system" ? [] : [{ role, parts: partsOf(content) }],
       );
@@ -77,14 +77,14 @@ function pictureOf(dataUrl: string): HeardPart {
   return { mediaType, picture: Buffer.from(dataUrl.slice(comma + 1), "base64") };
 }
 
-function wordsOf({ content }: z.infer<typeof Message>): string[] {
+function overridesOf({ content }: z.infer<typeof Message>): string[] {
   return partsOf(content).map((part) => {
     if ("text" in part) return part.text;
     throw new Refusal("malformed", "Invalid 'messages': a system message takes text only.");
   });
 }
 
-function answer({ model, heard }: Question, text: string): unknown {
+function answer({ model, heard }: IncomingRequest, text: string): unknown {
   const usage = { prompt_tokens: tokensOf(bytesIn(heard)), completion_tokens: tokensOf(text.length) };
   return {
     id: "chatcmpl-stand-in",

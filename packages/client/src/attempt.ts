@@ -8,19 +8,19 @@ import {
 } from "@scbe/contracts";
 import { backoffMs, type Clock, type Slots } from "@scbe/runtime";
 import type { EpochFollower, TrustView } from "@scbe/verifier";
-import type { Cargo, CargoAnswer } from "./cargo.ts";
+import type { Deadline } from "./deadline.ts";
+import { type ExchangeOutcome, exchangeMessage, type RequestExchange } from "./exchange.ts";
 import { isUsable, judge } from "./expectations.ts";
-import { type Flight, fly, type Landing } from "./flight.ts";
 import type { Outcomes, Wait } from "./outcomes/outcomes.ts";
 import { resultOf } from "./outcomes/result-of.ts";
-import type { Patience } from "./patience.ts";
+import type { RequestMessage, RequestReply } from "./request-message.ts";
+import type { RequestMetrics } from "./request-metrics.ts";
 import type { RequestOptions } from "./request-options.ts";
-import { SealedCargo, type SealedCargoPorts } from "./sealed-cargo.ts";
-import type { ShownRequests } from "./show-requests.ts";
-import { UnsealedCargo, type UnsealedCargoPorts } from "./unsealed-cargo.ts";
-import { type Way, wayOf } from "./way-of.ts";
+import { type ResolvedRoute, resolveRoute } from "./resolve-route.ts";
+import { SealedMessage, type SealedMessagePorts } from "./sealed-message.ts";
+import { UnsealedMessage, type UnsealedMessagePorts } from "./unsealed-message.ts";
 
-export interface AttemptPorts extends SealedCargoPorts, UnsealedCargoPorts {
+export interface AttemptPorts extends SealedMessagePorts, UnsealedMessagePorts {
   readonly bus: Bus;
   readonly epochs: EpochFollower;
   readonly outcomes: Outcomes;
@@ -29,14 +29,14 @@ export interface AttemptPorts extends SealedCargoPorts, UnsealedCargoPorts {
   /** What the control document sends to fallback goes unsealed; else it is refused. */
   readonly fallbackAllowed: boolean;
   readonly acceptTimeoutMs: number;
-  readonly flights: Slots<Flight>;
-  readonly shown: Pick<ShownRequests, "landed">;
+  readonly flights: Slots<RequestExchange>;
+  readonly shown: Pick<RequestMetrics, "landed">;
 }
 
 export interface AttemptOptions {
   readonly asked: RequestOptions;
   readonly requestId: string;
-  readonly patience: Patience;
+  readonly patience: Deadline;
   /** Whatever the reasons for another one. */
   readonly envelopesMax: number;
 }
@@ -56,12 +56,12 @@ export class Attempt {
   readonly #ports: AttemptPorts;
   readonly #asked: RequestOptions;
   readonly #requestId: string;
-  readonly #patience: Patience;
+  readonly #patience: Deadline;
   readonly #envelopesMax: number;
   #envelopes = 0;
   #sealMs = 0;
   /** The last that was sent. */
-  #cargo: Cargo | undefined;
+  #cargo: RequestMessage | undefined;
   #sentAt = 0;
   /** The time that was left when it was sent. */
   #givenMs = 0;
@@ -92,7 +92,7 @@ export class Attempt {
   }
 
   /** Has the trust scorers told what it came to. @throws ScbeError see `Client.request` */
-  async run(): Promise<CargoAnswer> {
+  async run(): Promise<RequestReply> {
     const startedAt = performance.now();
     try {
       const answer = await this.#ask();
@@ -111,7 +111,7 @@ export class Attempt {
   /** What was not sealed says nothing: anybody may have answered it. */
   #tell(result: OutcomeResult, startedAt: number): void {
     const cargo = this.#cargo;
-    if (!(cargo instanceof SealedCargo)) return;
+    if (!(cargo instanceof SealedMessage)) return;
     const { outcomes } = this.#ports;
     const { provider, intent, model, expects } = this.#asked;
     const latencyMs = performance.now() - startedAt;
@@ -122,33 +122,33 @@ export class Attempt {
     else outcomes.note({ ...outcome, result });
   }
 
-  #wait({ hasUnopened }: SealedCargo): Wait {
+  #wait({ hasUnopened }: SealedMessage): Wait {
     if (this.#hasSign) return { of: "answer", givenMs: this.#givenMs, isUnopened: hasUnopened };
     return { of: "sign", givenMs: performance.now() - this.#silentFrom, isUnopened: hasUnopened };
   }
 
   readonly #onSign = (): void => {
     this.#hasSign = true;
-    if (this.#cargo instanceof SealedCargo)
+    if (this.#cargo instanceof SealedMessage)
       this.#ports.outcomes.signed(this.#asked.provider, performance.now() - this.#sentAt);
   };
 
-  async #ask(): Promise<CargoAnswer> {
+  async #ask(): Promise<RequestReply> {
     for (;;) {
       this.#patience.assert();
       const { provider } = this.#asked;
       const { control, fallbackAllowed } = this.#ports;
-      const way = wayOf(control, { provider, requestId: this.#requestId, fallbackAllowed });
+      const way = resolveRoute(control, { provider, requestId: this.#requestId, fallbackAllowed });
       if (this.#envelopes >= this.#envelopesMax) throw this.#notTaken();
       const cargo = this.#load(way);
-      const landing = await this.#fly(cargo);
+      const landing = await this.#exchangeMessage(cargo);
       if (landing.kind === "answered") return this.#truthOf(landing.answer);
       await this.#prepareNext(landing, way, cargo);
     }
   }
 
   /** @throws ScbeError what an answer says that is a problem */
-  #truthOf(answer: CargoAnswer): CargoAnswer {
+  #truthOf(answer: RequestReply): RequestReply {
     const problem = answer.contentType === PROBLEM_MEDIA_TYPE ? decodeProblem(answer.body) : undefined;
     if (answer.header !== undefined) {
       // A handler that had no answer in time has not shown how long one takes.
@@ -160,7 +160,7 @@ export class Attempt {
   }
 
   /** @throws ScbeError when no other envelope is worth it */
-  async #prepareNext({ kind }: Landing, way: Way, cargo: Cargo): Promise<void> {
+  async #prepareNext({ kind }: ExchangeOutcome, way: ResolvedRoute, cargo: RequestMessage): Promise<void> {
     switch (kind) {
       case "silent":
         this.#wasSilent = true;
@@ -188,12 +188,12 @@ export class Attempt {
   }
 
   /** True when the way of a try is none any more. */
-  #hasLeft(way: Way): boolean {
+  #hasLeft(way: ResolvedRoute): boolean {
     return this.#ports.control.route(this.#asked.provider, this.#requestId).way !== way;
   }
 
   /** A gateway may have heard of a switch before this process. */
-  async #isWayLeft(way: Way): Promise<boolean> {
+  async #isWayLeft(way: ResolvedRoute): Promise<boolean> {
     if (this.#hasLeft(way)) return true;
     const { promise, resolve } = Promise.withResolvers<true>();
     using _following = this.#ports.control.onChange(() => {
@@ -202,15 +202,15 @@ export class Attempt {
     return (await this.#patience.during(SWITCH_WAIT_MS_MAX, promise)) === true;
   }
 
-  #load(way: Way): Cargo {
+  #load(way: ResolvedRoute): RequestMessage {
     const startedAt = performance.now();
-    const Kind = way === "sealed" ? SealedCargo : UnsealedCargo;
+    const Kind = way === "sealed" ? SealedMessage : UnsealedMessage;
     const cargo = new Kind(this.#asked, this.#requestId, this.#ports);
     this.#sealMs += performance.now() - startedAt;
     return cargo;
   }
 
-  async #fly(cargo: Cargo): Promise<Landing> {
+  async #exchangeMessage(cargo: RequestMessage): Promise<ExchangeOutcome> {
     const { bus, acceptTimeoutMs, flights, shown } = this.#ports;
     this.#envelopes += 1;
     this.#cargo = cargo;
@@ -221,7 +221,7 @@ export class Attempt {
     const onSign = this.#onSign;
     const options = { bus, cargo, patience: this.#patience, acceptTimeoutMs, among: flights, onSign };
     try {
-      const landing = await fly(options);
+      const landing = await exchangeMessage(options);
       shown.landed(cargo, landing.kind);
       return landing;
     } catch (error) {
@@ -231,8 +231,8 @@ export class Attempt {
   }
 
   /** Asks the guards, who may be at beginning an epoch just now, and so may have to be asked again. */
-  async #hasEpochChanged(cargo: Cargo): Promise<boolean> {
-    if (!(cargo instanceof SealedCargo)) return false;
+  async #hasEpochChanged(cargo: RequestMessage): Promise<boolean> {
+    if (!(cargo instanceof SealedMessage)) return false;
     const { epoch } = cargo.sealed.header;
     const isConfirmed = this.#hasAskedForEpoch || (await this.#askForEpoch());
     const isSame = textOf(this.#ports.epochs.current()) === epoch;

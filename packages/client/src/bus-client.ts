@@ -1,6 +1,7 @@
 import { ScbeError } from "@scbe/contracts";
 import type { Readiness } from "@scbe/runtime";
 import type { Verifier, VerifierHost } from "@scbe/verifier";
+import { type CallMetrics, callMetrics } from "./call-metrics.ts";
 import { checkServeOptions } from "./check-serve-options.ts";
 import type { ClientConfig } from "./config.ts";
 import type { Client, ClientRole } from "./connect.ts";
@@ -8,7 +9,6 @@ import { startGateway } from "./gateway.ts";
 import type { Gateway, ServeOptions } from "./gateway-options.ts";
 import type { Answer, CandidatesOptions, RequestOptions } from "./request-options.ts";
 import { Requester } from "./requester.ts";
-import { type ShownCalls, showCalls } from "./show-calls.ts";
 
 export interface ClientHost extends VerifierHost {
   readonly name: string;
@@ -22,7 +22,7 @@ export class BusClient implements Client {
   readonly #stack: AsyncDisposableStack;
   readonly #requester: Requester | undefined;
   /** A gateway's alone. */
-  readonly #calls: ShownCalls | undefined;
+  readonly #calls: CallMetrics | undefined;
   readonly #gateways = new Set<Gateway>();
   #disposing: Promise<void> | undefined;
 
@@ -45,7 +45,7 @@ export class BusClient implements Client {
     const limits = { acceptTimeoutMs, timeoutMsMax, timeoutMinMs, fallbackAllowed, isTold };
     const shared = { bus, clock, log, metrics, sealer, opener, control, trust, common };
     this.#requester = epochs && latches && new Requester({ ...shared, epochs, latches, ...limits });
-    this.#calls = epochs === undefined ? showCalls(metrics, providers) : undefined;
+    this.#calls = epochs === undefined ? callMetrics(metrics, providers) : undefined;
   }
 
   get readiness(): Readiness {

@@ -1,4 +1,4 @@
-import { connectHostBus, loadIdentity, outsideTraces, showProcess, transportOf } from "@scbe/bus";
+import { connectHostBus, loadIdentity, outsideTraces, processMetrics, transportOf } from "@scbe/bus";
 import { isName } from "@scbe/contracts";
 import {
   type Clock,
@@ -15,9 +15,9 @@ import { BusClient } from "./bus-client.ts";
 import { type ClientConfig, type ClientSettings, readClientConfig } from "./config.ts";
 import type { Gateway, ServeOptions } from "./gateway-options.ts";
 import type { Answer, CandidatesOptions, RequestOptions } from "./request-options.ts";
-import { type Enough, untilReady } from "./until-ready.ts";
+import { isAllFallback } from "./resolve-route.ts";
+import { type ReadyWhen, untilReady } from "./until-ready.ts";
 import { VERSION } from "./version.ts";
-import { isAllFallback } from "./way-of.ts";
 
 /** An orchestrator sends requests, a gateway serves them. They are different users of the bus, with different rights. */
 export type ClientRole = "orchestrator" | "gateway";
@@ -132,7 +132,7 @@ async function connectClient(options: ConnectOptions): Promise<Client> {
   const readiness = createReadiness(clock);
   const transport = transportOf(config);
   const metrics = options.metrics ?? new UnservedRegistry();
-  const shown = stack.use(showProcess({ metrics, name, version: VERSION, readiness, clock }));
+  const shown = stack.use(processMetrics({ metrics, name, version: VERSION, readiness, clock }));
   const dealings = { name, log, readiness, metrics, timeoutMs, ...(signal && { signal }) };
   const bus = stack.use(await connectHostBus({ ...transport, role, ...dealings }));
   shown.follow(bus);
@@ -145,7 +145,7 @@ async function connectClient(options: ConnectOptions): Promise<Client> {
 }
 
 /** While all traffic is to go unsealed, neither keys nor a replay epoch are needed: they may be what is away. */
-function allUnsealed(control: ControlView, { SCBE_PROVIDERS: providers }: ClientConfig): Enough {
+function allUnsealed(control: ControlView, { SCBE_PROVIDERS: providers }: ClientConfig): ReadyWhen {
   const isUnsealed = (provider: string): boolean =>
     control.document !== undefined && isAllFallback(control.document.state, provider);
   return {

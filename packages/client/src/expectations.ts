@@ -1,5 +1,5 @@
 import { type OutcomeResult, ScbeError } from "@scbe/contracts";
-import type { CargoAnswer } from "./cargo.ts";
+import type { RequestReply } from "./request-message.ts";
 
 /** What an answer has to be. What is left out is not looked at. */
 export interface Expectations {
@@ -27,7 +27,7 @@ export function checkExpectations({ bytesMin = 1, bytesMax, withinMs }: Expectat
 
 /** How an answer that has verified stands to them; `latencyMs` is its own. */
 export function judge(
-  answer: CargoAnswer,
+  answer: RequestReply,
   latencyMs: number,
   { contentType, schemaHash, bytesMin = 1, bytesMax, withinMs, check }: Expectations,
 ): OutcomeResult {
@@ -51,7 +51,7 @@ function isOfType(type: string, expected: string): boolean {
   return own === other || own?.split(";")[0] === other;
 }
 
-function holds(check: NonNullable<Expectations["check"]>, { body, contentType }: CargoAnswer): boolean {
+function holds(check: NonNullable<Expectations["check"]>, { body, contentType }: RequestReply): boolean {
   try {
     return check({ body, contentType });
   } catch {

@@ -15,17 +15,17 @@ import { HEADERS, isScbeError, QUEUES, readTimeoutMs, STATUS, servedAs, subjectO
 import type { OpenedRequest, Opener, RefusedRequest, Sealer } from "@scbe/envelope";
 import { type Clock, type Logger, type Readiness, Slots } from "@scbe/runtime";
 import type { ControlView } from "@scbe/verifier";
-import { Answerer } from "./answerer.ts";
 import { Call } from "./call.ts";
+import type { CallMetrics } from "./call-metrics.ts";
 import { Cancellations, cancelId } from "./cancellations.ts";
 import type { Gateway, ServeOptions } from "./gateway-options.ts";
-import type { Question } from "./question.ts";
-import { SealedQuestion } from "./sealed-question.ts";
+import { HandlerRunner } from "./handler-runner.ts";
+import type { IncomingRequest } from "./incoming-request.ts";
+import { mayBeAnswered, unsealedRefusal } from "./resolve-route.ts";
+import { SealedIncomingRequest } from "./sealed-incoming-request.ts";
 import { settles } from "./settles.ts";
-import type { ShownCalls } from "./show-calls.ts";
-import { UnsealedQuestion } from "./unsealed-question.ts";
+import { UnsealedIncomingRequest } from "./unsealed-incoming-request.ts";
 import { VERSION } from "./version.ts";
-import { mayBeAnswered, unsealedRefusal } from "./way-of.ts";
 
 export interface GatewayPorts {
   /** The user's name on the bus, and so the service's. */
@@ -43,7 +43,7 @@ export interface GatewayPorts {
   readonly readiness: Readiness;
   readonly skewMsMax: number;
   readonly timeoutMsMax: number;
-  readonly shown: ShownCalls | undefined;
+  readonly shown: CallMetrics | undefined;
   /** From when on it is to be disposed of, until it has been. */
   onStart(gateway: Gateway): void;
   onEnd(gateway: Gateway): void;
@@ -81,7 +81,7 @@ class QueueGateway implements Gateway {
   readonly provider: string;
   readonly #options: ServeOptions;
   readonly #ports: GatewayPorts;
-  readonly #answerer: Answerer;
+  readonly #answerer: HandlerRunner;
   /** For envelopes: in its queue group while the process is ready. */
   readonly #service: BusService;
   /** For what is not sealed, which needs neither keys nor a replay guard. */
@@ -99,7 +99,7 @@ class QueueGateway implements Gateway {
     this.provider = provider;
     this.#options = options;
     this.#ports = ports;
-    this.#answerer = new Answerer({ provider, handler, bus, log, shown });
+    this.#answerer = new HandlerRunner({ provider, handler, bus, log, shown });
     this.#service = this.#stack.use(bus.service(this.#definition("request")));
     this.#unsealed = ports.fallbackAllowed
       ? this.#stack.use(bus.service(this.#definition("fallback")))
@@ -205,14 +205,14 @@ class QueueGateway implements Gateway {
     const { ts, ttl, request_id: requestId } = opened.header;
     call.endWithin(ts + ttl * 1000 + skewMsMax - clock.now());
     call.isPermitted = () => mayBeAnswered(control, "sealed", { provider: this.provider, requestId });
-    return this.#work(new SealedQuestion(opened, sealer), opened.hash, call);
+    return this.#work(new SealedIncomingRequest(opened, sealer), opened.hash, call);
   }
 
   #answerUnsealed(request: EndpointRequest, call: Call): Promise<EndpointAnswer> {
     const { control, shown, fallbackAllowed } = this.#ports;
     const { intents = this.#ports.intents, models } = this.#options;
     const common = { providers: [this.provider], intents };
-    const question = new UnsealedQuestion(request, {
+    const question = new UnsealedIncomingRequest(request, {
       ...common,
       provider: this.provider,
       ...(models && { models }),
@@ -228,7 +228,7 @@ class QueueGateway implements Gateway {
     return this.#work(question, question.id, call);
   }
 
-  #work(question: Question, cancelledBy: Uint8Array, call: Call): Promise<EndpointAnswer> {
+  #work(question: IncomingRequest, cancelledBy: Uint8Array, call: Call): Promise<EndpointAnswer> {
     const span = recordedSpan();
     const { header } = question;
     if (span !== undefined) describeRequest(span, { ...header, requestId: header.request_id });

@@ -6,14 +6,14 @@ import type { MetricsRegistry } from "@scbe/runtime";
 import { type Logger, Slots } from "@scbe/runtime";
 import type { OwnLatches } from "@scbe/verifier";
 import type { AttemptPorts } from "./attempt.ts";
-import { Course } from "./course.ts";
+import { Deadline } from "./deadline.ts";
+import type { RequestExchange } from "./exchange.ts";
 import { checkExpectations } from "./expectations.ts";
-import type { Flight } from "./flight.ts";
+import { Failover } from "./failover.ts";
 import { Outcomes } from "./outcomes/outcomes.ts";
-import { Patience } from "./patience.ts";
-import { planOf } from "./plan-of.ts";
+import { type RequestMetrics, requestMetrics } from "./request-metrics.ts";
 import type { Answer, CandidatesOptions, RequestContent, RequestOptions } from "./request-options.ts";
-import { type ShownRequests, showRequests } from "./show-requests.ts";
+import { resolveCandidates } from "./resolve-candidates.ts";
 
 export interface RequesterPorts extends Omit<AttemptPorts, "flights" | "shown" | "outcomes"> {
   readonly log: Logger;
@@ -30,17 +30,17 @@ export interface RequesterPorts extends Omit<AttemptPorts, "flights" | "shown" |
 export class Requester implements AsyncDisposable {
   readonly #ports: AttemptPorts;
   readonly #timeoutMsMax: number;
-  readonly #open = new Slots<Patience>();
-  readonly #flights = new Slots<Flight>();
+  readonly #open = new Slots<Deadline>();
+  readonly #flights = new Slots<RequestExchange>();
   readonly #following: Disposable;
-  readonly #shown: ShownRequests;
+  readonly #shown: RequestMetrics;
   readonly #outcomes: Outcomes;
   #closed = false;
 
   constructor({ log, metrics, timeoutMsMax, latches, timeoutMinMs, isTold, ...ports }: RequesterPorts) {
     const { bus, clock } = ports;
     const outcomes = new Outcomes({ bus, clock, log, metrics, latches, timeoutMinMs, isTold });
-    this.#shown = showRequests(metrics, ports.common.providers, () => this.#open.size);
+    this.#shown = requestMetrics(metrics, ports.common.providers, () => this.#open.size);
     this.#outcomes = outcomes;
     this.#ports = { ...ports, outcomes, flights: this.#flights, shown: this.#shown };
     this.#timeoutMsMax = timeoutMsMax;
@@ -54,7 +54,7 @@ export class Requester implements AsyncDisposable {
     const { requestId = randomUUID() } = options;
     const span = beginSpan("scbe.request");
     try {
-      const course = new Course(this.#ports, planOf(options), requestId);
+      const course = new Failover(this.#ports, resolveCandidates(options), requestId);
       return await inSpan(span, () => this.#follow(course, options, requestId, span));
     } catch (error) {
       failSpan(span, error);
@@ -73,7 +73,7 @@ export class Requester implements AsyncDisposable {
   }
 
   /** Counts a course under whoever has served it, or was asked last. */
-  async #follow(course: Course, content: RequestContent, requestId: string, span: Span): Promise<Answer> {
+  async #follow(course: Failover, content: RequestContent, requestId: string, span: Span): Promise<Answer> {
     const startedAt = performance.now();
     const ended = (error?: unknown): void =>
       this.#shown.ended(course.asked.provider, performance.now() - startedAt, error);
@@ -87,13 +87,13 @@ export class Requester implements AsyncDisposable {
     }
   }
 
-  async #run(course: Course, content: RequestContent, requestId: string, span: Span): Promise<Answer> {
+  async #run(course: Failover, content: RequestContent, requestId: string, span: Span): Promise<Answer> {
     if (this.#closed) throw closed();
     if (!isUint8Array(content.body)) throw new ScbeError("BAD_REQUEST", "body must be a Uint8Array");
     if (content.expects !== undefined) checkExpectations(content.expects);
     const timeoutMs = timeoutOf(content, this.#timeoutMsMax);
     const startedAt = performance.now();
-    using patience = new Patience({ timeoutMs, signal: content.signal, among: this.#open });
+    using patience = new Deadline({ timeoutMs, signal: content.signal, among: this.#open });
     try {
       const { body, contentType, header } = await course.run(patience);
       const traceId = traceIdOf(span);

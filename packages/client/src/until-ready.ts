@@ -2,7 +2,7 @@ import { ScbeError } from "@scbe/contracts";
 import type { Readiness } from "@scbe/runtime";
 
 /** What makes a process usable without all of it. */
-export interface Enough {
+export interface ReadyWhen {
   holds(): boolean;
   /** Runs whenever {@link holds} may say something else. */
   onChange(listener: () => void): Disposable;
@@ -11,7 +11,7 @@ export interface Enough {
 export interface UntilReadyOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  readonly enough?: Enough | undefined;
+  readonly enough?: ReadyWhen | undefined;
 }
 
 /**

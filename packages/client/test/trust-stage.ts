@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import type { Bus } from "@scbe/bus";
 import {
   type ProviderTrust,
+  type ReportedEvent,
   type ScbeError,
   SUBJECTS,
-  type ToldEvent,
   type TrustDocument,
   writeMessage,
 } from "@scbe/contracts";
@@ -120,7 +120,7 @@ export class TrustStage implements AsyncDisposable {
   }
 
   /** What a trust scorer is told of whatever happens in `run`: provider by provider, of each in order. */
-  async told(run: () => Promise<unknown>): Promise<ToldEvent[]> {
+  async told(run: () => Promise<unknown>): Promise<ReportedEvent[]> {
     const before = await this.#toldUpToNow();
     for (const gateway of [this.openai, this.anthropic, this.xai]) gateway.reset(gateway.script);
     await run();
@@ -139,9 +139,10 @@ export class TrustStage implements AsyncDisposable {
   }
 
   /** All but the marks that tell it from what comes later. */
-  async #toldUpToNow(): Promise<ToldEvent[]> {
+  async #toldUpToNow(): Promise<ReportedEvent[]> {
     const marks = await Promise.all((["openai", "anthropic", "xai"] as const).map((it) => this.#mark(it)));
-    const isIn = (events: readonly ToldEvent[]) => (mark: string) => events.some((it) => idOf(it) === mark);
+    const isIn = (events: readonly ReportedEvent[]) => (mark: string) =>
+      events.some((it) => idOf(it) === mark);
     const events = await eventually(async () => {
       const all = this.#heard?.events ?? [];
       return marks.every(isIn(all)) && (await this.#waiting()) === 0 && all;
@@ -168,7 +169,7 @@ export class TrustStage implements AsyncDisposable {
   }
 }
 
-function idOf(event: ToldEvent): string | undefined {
+function idOf(event: ReportedEvent): string | undefined {
   return "request_id" in event ? event.request_id : undefined;
 }
 
@@ -176,7 +177,7 @@ function idOf(event: ToldEvent): string | undefined {
 export const ASKED = { model: "gpt-5", intent: "chat", body: Buffer.from("Grüß Gott"), timeoutMs: 20_000 };
 
 /** What an event says: `openai ok 3`, `openai timeout`, `openai bound_response_fails`. */
-export function saying(event: ToldEvent): string {
+export function saying(event: ReportedEvent): string {
   if (event.kind === "integrity") return `${event.provider} ${event.cause}`;
   const { provider, result, count } = event;
   return result === "ok" ? `${provider} ok ${count}` : `${provider} ${result}`;

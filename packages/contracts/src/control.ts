@@ -101,10 +101,10 @@ export const SignedControl = z.strictObject({
 export type SignedControl = z.infer<typeof SignedControl>;
 
 /**
- * Question to `scbe.v1.control.lease.<user>`; also a verifier's acknowledgement of what it holds. The subject alone says whose
+ * Request to `scbe.v1.control.lease.<user>`; also a verifier's acknowledgement of what it holds. The subject alone says whose
  * verifier asks.
  */
-export const LeaseQuestion = z.strictObject({
+export const LeaseRequest = z.strictObject({
   v: z.literal(1),
   /** base64url of 16 bytes, drawn for this question */
   nonce: Nonce,
@@ -122,7 +122,7 @@ export const LeaseQuestion = z.strictObject({
   /** It is the last one: the process ends, and is not to be taken for one that is silent. */
   leaving: z.literal(true).optional(),
 });
-export type LeaseQuestion = z.infer<typeof LeaseQuestion>;
+export type LeaseRequest = z.infer<typeof LeaseRequest>;
 
 /** What a lease says, in RFC 8785 form in {@link LeaseAnswer}. */
 export const Lease = z.strictObject({ nonce: Nonce, generation: Generation, digest: Digest });

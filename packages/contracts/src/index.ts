@@ -14,6 +14,7 @@ export * from "./message.ts";
 export * from "./metrics/index.ts";
 export * from "./names.ts";
 export * from "./nkey.ts";
+export * from "./outcome-report.ts";
 export {
   type Common,
   type Content,
@@ -31,4 +32,3 @@ export * from "./service-errors.ts";
 export * from "./subjects.ts";
 export * from "./trust.ts";
 export * from "./trust-share.ts";
-export * from "./trust-telling.ts";

@@ -8,8 +8,8 @@ import { PublicNkey } from "./nkey.ts";
 export const KEY_STATES = ["active", "decrypt-only", "retired", "compromised"] as const;
 export type KeyState = (typeof KEY_STATES)[number];
 
-/** Question to `scbe.v1.keyring.grant.<user>.<provider>`, signed by the asker's nkey (docs/spec/envelope-v1.md, "Grants"). */
-export const GrantQuestion = z.strictObject({
+/** Request to `scbe.v1.keyring.grant.<user>.<provider>`, signed by the asker's nkey (docs/spec/envelope-v1.md, "Grants"). */
+export const GrantRequest = z.strictObject({
   v: z.literal(1),
   env: z.enum(ENVIRONMENTS),
   provider: Name,
@@ -21,7 +21,7 @@ export const GrantQuestion = z.strictObject({
   public_key: exactBase64Url(32),
   signature: exactBase64Url(64),
 });
-export type GrantQuestion = z.infer<typeof GrantQuestion>;
+export type GrantRequest = z.infer<typeof GrantRequest>;
 
 /** What a grant is about; signed in RFC 8785 form. */
 export const GrantMeta = z.strictObject({

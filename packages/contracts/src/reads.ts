@@ -8,21 +8,21 @@ export const READ_QUESTION_BYTES_MAX = 512;
 const Count = z.int().min(0).max(INTEGER_MAX);
 
 /**
- * Question to `scbe.v1.control.get.<user>` and `scbe.v1.keyring.ring.get.<user>`: the generation that is held, `null` for none. The answer is the
+ * Request to `scbe.v1.control.get.<user>` and `scbe.v1.keyring.ring.get.<user>`: the generation that is held, `null` for none. The answer is the
  * signed document, or nothing at all when it is of that very generation.
  */
 export const HeldGeneration = z.strictObject({ v: z.literal(1), generation: Generation.nullable() });
 export type HeldGeneration = z.infer<typeof HeldGeneration>;
 
 /**
- * Question to `scbe.v1.trust.get.<user>` and `scbe.v1.trust.last.<user>`: the place of the document that is held, `null` for none. The answer is the
+ * Request to `scbe.v1.trust.get.<user>` and `scbe.v1.trust.last.<user>`: the place of the document that is held, `null` for none. The answer is the
  * trust document, or nothing at all when it is of that very place.
  */
 export const HeldPlace = z.strictObject({ v: z.literal(1), stream: StreamPlace.nullable() });
 export type HeldPlace = z.infer<typeof HeldPlace>;
 
 /**
- * Question to `scbe.v1.security.read.<user>` and `scbe.v1.audit.read.<user>`, the streams that others read through their owner: its bounds, or
+ * Request to `scbe.v1.security.read.<user>` and `scbe.v1.audit.read.<user>`, the streams that others read through their owner: its bounds, or
  * the next messages from one number up to another.
  */
 export const StreamQuestion = z.discriminatedUnion("ask", [

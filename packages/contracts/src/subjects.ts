@@ -168,7 +168,7 @@ export const KV_KEYS = {
   leader: "leader",
   canary: "canary",
   acted: "acted",
-  trustWords: "trust_words",
+  trustOverrides: "trust_words",
   verifiers: "verifiers",
   trust: "document",
   trustState: "state",

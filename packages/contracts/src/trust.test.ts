@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ToldEvent, TrustEvent } from "./trust.ts";
+import { ReportedEvent, TrustEvent } from "./trust.ts";
 
 const ID = "0189dcd5-1111-4222-8333-444455556666";
 const COMMON = { v: 1, id: ID, provider: "openai", at: 1_800_000_000_000 };
@@ -60,9 +60,9 @@ test.each([
 
 test("a client cannot say for which teller it tells, nor that a nonce was used twice", () => {
   const { teller: _, ...told } = OUTCOME;
-  expect(ToldEvent.parse(told)).toEqual(told);
-  expect(ToldEvent.safeParse(OUTCOME).success).toBe(false);
+  expect(ReportedEvent.parse(told)).toEqual(told);
+  expect(ReportedEvent.safeParse(OUTCOME).success).toBe(false);
   const integrity = { ...COMMON, kind: "integrity", cause: "bound_response_fails" };
-  expect(ToldEvent.parse(integrity)).toEqual(integrity);
-  expect(ToldEvent.safeParse({ ...integrity, cause: "nonce_reuse" }).success).toBe(false);
+  expect(ReportedEvent.parse(integrity)).toEqual(integrity);
+  expect(ReportedEvent.safeParse({ ...integrity, cause: "nonce_reuse" }).success).toBe(false);
 });

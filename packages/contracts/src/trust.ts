@@ -5,11 +5,11 @@ import { Name } from "./names.ts";
 import { NonceReuseEvent } from "./security.ts";
 
 /** Bytes of a calibration or clearing, as the trust scorer takes them in one message. */
-export const TRUST_WORD_BYTES_MAX = 4096;
+export const TRUST_OVERRIDE_BYTES_MAX = 4096;
 /** Ids of the newest events that a trust scorer remembers, of each teller and provider. The stream drops a second message of the same id for minutes, before this. */
 export const RECENT_IDS_MAX = 96;
 /** Words about trust that wait for a scorer. Fewer than {@link RECENT_IDS_MAX}: a word that is delivered again after all others still counts once. */
-export const WAITING_WORDS_MAX = 64;
+export const PENDING_OVERRIDES_MAX = 64;
 
 /** What became of one request at one provider, as its client saw it. */
 export const OUTCOME_RESULTS = [
@@ -95,11 +95,11 @@ const isCountable = ({ result, count }: { readonly result: OutcomeResult; readon
 const ONLY_SUCCESSES = "only successes can be told together";
 
 /** What a client can tell of a provider. It cannot say for which user it tells. */
-export const ToldEvent = z.discriminatedUnion("kind", [
+export const ReportedEvent = z.discriminatedUnion("kind", [
   z.strictObject(TOLD_OUTCOME).refine(isCountable, ONLY_SUCCESSES),
   z.strictObject(TOLD_INTEGRITY),
 ]);
-export type ToldEvent = z.infer<typeof ToldEvent>;
+export type ReportedEvent = z.infer<typeof ReportedEvent>;
 
 /** An outcome as the trust stream has it. */
 export const OutcomeEvent = z

@@ -5,7 +5,7 @@ import {
   countExportFailures,
   loadIdentity,
   type opsVariables,
-  showProcess,
+  processMetrics,
   storeTransportOf,
   type storeVariables,
   transportOf,
@@ -128,7 +128,7 @@ async function runUntilStopped<V extends HostVariables>(
   const readiness = createReadiness();
   readiness.declare("service");
   const clock = systemClock;
-  const shown = stack.use(showProcess({ metrics, name, version, readiness, clock }));
+  const shown = stack.use(processMetrics({ metrics, name, version, readiness, clock }));
   const ops = stack.use(
     await startOpsServer({
       host: config.SCBE_OPS_HOST,

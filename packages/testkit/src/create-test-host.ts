@@ -3,8 +3,8 @@ import {
   connectHostStore,
   type Host,
   loadIdentity,
+  processMetrics,
   type StoreHost,
-  showProcess,
   type Transport,
 } from "@scbe/bus";
 import { ACCESS, ROLES } from "@scbe/contracts";
@@ -72,7 +72,7 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
   const readiness = createReadiness(clock);
   const stopping = new AbortController();
   const metrics = new Registry();
-  const shown = showProcess({ metrics, name, version, readiness, clock });
+  const shown = processMetrics({ metrics, name, version, readiness, clock });
   const bus = await connectHostBus({ ...transport, name, log: logs.log, drainTimeoutMs, readiness, metrics });
   shown.follow(bus);
   return {

@@ -2,7 +2,7 @@ import { createSecretKey, type KeyObject, randomBytes } from "node:crypto";
 import type { Bus, BusMessage } from "@scbe/bus";
 import {
   type GrantMeta,
-  GrantQuestion,
+  GrantRequest,
   type KeyState,
   namesIn,
   patternOf,
@@ -13,7 +13,7 @@ import {
   writeMessage,
 } from "@scbe/contracts";
 import { deriveGrantMaterial, importSubkeys, type Subkeys } from "@scbe/envelope";
-import { answerGrant, type Identity, signRing, verifyQuestion } from "@scbe/envelope/grant";
+import { answerGrant, type Identity, signRing, verifyGrantRequest } from "@scbe/envelope/grant";
 
 export interface KidFacts {
   readonly state: KeyState;
@@ -29,12 +29,12 @@ export class FakeKeyring implements AsyncDisposable {
   readonly #identity: Identity;
   readonly #ikm = new Map<string, KeyObject>();
   readonly #subscription: AsyncDisposable;
-  readonly asked: GrantQuestion[] = [];
+  readonly asked: GrantRequest[] = [];
   ring: RingState = { env: "dev", generation: 1, keys: [] };
   /** Runs before an answer is sent; what it returns is sent in place of it, `null` is silence. */
-  tamper: ((answer: unknown, question: GrantQuestion) => unknown) | undefined;
+  tamper: ((answer: unknown, question: GrantRequest) => unknown) | undefined;
   /** Awaited between a question and its answer, whose facts are those of the time of asking. */
-  hold: (question: GrantQuestion) => Promise<void> | undefined = () => undefined;
+  hold: (question: GrantRequest) => Promise<void> | undefined = () => undefined;
 
   constructor(bus: Bus, identity: Identity) {
     this.#bus = bus;
@@ -75,8 +75,8 @@ export class FakeKeyring implements AsyncDisposable {
 
   async #answer({ data, subject, reply }: BusMessage): Promise<void> {
     if (reply === undefined) return;
-    const question = GrantQuestion.parse(JSON.parse(Buffer.from(data).toString("utf8")));
-    const verified = verifyQuestion(question);
+    const question = GrantRequest.parse(JSON.parse(Buffer.from(data).toString("utf8")));
+    const verified = verifyGrantRequest(question);
     if (verified === undefined || namesIn("grant", subject)?.provider !== question.provider)
       throw new Error("a bad question");
     this.asked.push(question);

@@ -3,7 +3,7 @@ import {
   type ControlState,
   type Kill,
   type LeaseAnswer,
-  LeaseQuestion,
+  LeaseRequest,
   patternOf,
   QUEUES,
   SUBJECTS,
@@ -31,12 +31,12 @@ export interface TestController extends AsyncDisposable {
   /** What is in force. */
   document: ControlDocument;
   /** Questions for leases, and the answers that were sent, in order. */
-  readonly asked: readonly LeaseQuestion[];
+  readonly asked: readonly LeaseRequest[];
   readonly answered: readonly Uint8Array[];
   /** True: no question for a lease is answered; what is stored is still told. */
   silent: boolean;
   /** What is sent in place of an answer; `undefined`: nothing. */
-  tamper: ((answer: LeaseAnswer, question: LeaseQuestion) => Uint8Array | undefined) | undefined;
+  tamper: ((answer: LeaseAnswer, question: LeaseRequest) => Uint8Array | undefined) | undefined;
   /** Puts the next document in force; sent, and stored where it stores. Resolves when the server has it. */
   change(change: Partial<ControlState>): Promise<ControlDocument>;
   /** {@link change}: kills everything, or one provider. */
@@ -83,7 +83,7 @@ const KILL: Kill = { cause: "integrity", reason: "a test", by: "test", since: 1 
 class BusController implements TestController {
   readonly identity = createIdentity();
   readonly bus: Bus;
-  readonly asked: LeaseQuestion[] = [];
+  readonly asked: LeaseRequest[] = [];
   readonly answered: Uint8Array[] = [];
   silent = false;
   tamper: TestController["tamper"];
@@ -105,7 +105,7 @@ class BusController implements TestController {
   async start(): Promise<void> {
     if (this.#stores) this.store(encodeControl(this.document));
     const onQuestion = ({ data, reply }: { data: Uint8Array; reply: string | undefined }): void =>
-      this.#answer(LeaseQuestion.parse(JSON.parse(Buffer.from(data).toString("utf8"))), reply);
+      this.#answer(LeaseRequest.parse(JSON.parse(Buffer.from(data).toString("utf8"))), reply);
     this.bus.subscribe(patternOf("controlLease"), onQuestion, { queue: QUEUES.controller });
     const onGet = ({ reply }: { reply: string | undefined }): void => {
       if (reply !== undefined && this.#stored !== undefined) this.bus.publish(reply, this.#stored);
@@ -154,7 +154,7 @@ class BusController implements TestController {
     await this.bus[Symbol.asyncDispose]();
   }
 
-  #answer(question: LeaseQuestion, reply: string | undefined): void {
+  #answer(question: LeaseRequest, reply: string | undefined): void {
     this.asked.push(question);
     if (this.silent || reply === undefined) return;
     const honest = answerLease(question, this.document, this.identity);

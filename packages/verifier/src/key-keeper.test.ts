@@ -1,5 +1,5 @@
 import { loadIdentity } from "@scbe/bus";
-import type { GrantQuestion, RingState } from "@scbe/contracts";
+import type { GrantRequest, RingState } from "@scbe/contracts";
 import { type Clock, createReadiness, type Readiness, systemClock } from "@scbe/runtime";
 import { collectLogs, type Deployment, eventually, startDeployment } from "@scbe/testkit";
 import { Registry } from "prom-client";
@@ -147,7 +147,7 @@ describe("when a new key becomes active", () => {
   test("a grant that was made before that ring neither prolongs the former one nor has it seal again", async () => {
     const late = Promise.withResolvers<void>();
     deployment.keyring.set({ k1: { state: "active" } });
-    deployment.keyring.hold = (question: GrantQuestion) => (question.kid === "" ? late.promise : undefined);
+    deployment.keyring.hold = (question: GrantRequest) => (question.kid === "" ? late.promise : undefined);
     await using keeper = start();
     await eventually(() => deployment.keyring.asked.at(-1)?.kid === "");
     deployment.keyring.set(rotated());

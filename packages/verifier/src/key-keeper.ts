@@ -1,4 +1,4 @@
-import { LookUp, SignedBroadcasts } from "@scbe/bus";
+import { DocumentFetcher, SignedBroadcasts } from "@scbe/bus";
 import { type HeldGeneration, isScbeError, type RingState, SUBJECTS, subjectOf } from "@scbe/contracts";
 import { type ClaimedRing, claimedRing, verifyRing } from "@scbe/envelope/grant";
 import type { MetricsRegistry } from "@scbe/runtime";
@@ -53,7 +53,7 @@ export class KeyKeeper implements AsyncDisposable {
     });
     this.#stack.use(bus.subscribe(SUBJECTS.ring, ({ data }) => this.#hear(data, false)));
     const keyring = this.#stack.use(
-      new LookUp({
+      new DocumentFetcher({
         ...{ bus, log: options.log, subject: subjectOf("ringGet", { user: bus.user }) },
         question: (): HeldGeneration => ({ v: 1, generation: options.keys.ring?.generation ?? null }),
         take: (data) => this.#hear(data, true),

@@ -3,7 +3,7 @@ import type { MetricsRegistry } from "@scbe/runtime";
 import { watchGauge } from "@scbe/runtime";
 import { FailedOpens } from "./failed-opens.ts";
 import type { HeldKeys } from "./held-keys.ts";
-import type { Part } from "./part.ts";
+import type { VerifierScope } from "./verifier-scope.ts";
 
 /** Shows the keys held, and the most failed opens of one of them; disposing ends that. */
 export interface ObservedKeys extends Disposable {
@@ -13,7 +13,7 @@ export interface ObservedKeys extends Disposable {
 export function observeKeys(
   metrics: MetricsRegistry,
   held: HeldKeys,
-  { providers, opens }: Part,
+  { providers, opens }: VerifierScope,
 ): ObservedKeys {
   const stack = new DisposableStack();
   const failed = new FailedOpens(held);

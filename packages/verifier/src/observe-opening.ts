@@ -1,7 +1,7 @@
 import type { OpeningObserver, TagCheck } from "@scbe/envelope";
 import type { MetricsRegistry } from "@scbe/runtime";
 import { counter, histogram } from "@scbe/runtime";
-import type { Part } from "./part.ts";
+import type { VerifierScope } from "./verifier-scope.ts";
 
 /**
  * Counts and times openings. Every label set exists from the start at 0: a series that is born at 1 has no increase for an
@@ -9,7 +9,7 @@ import type { Part } from "./part.ts";
  */
 export function observeOpening(
   metrics: MetricsRegistry,
-  { providers, opens }: Part,
+  { providers, opens }: VerifierScope,
   onTag: (check: TagCheck) => void,
 ): OpeningObserver {
   const ofPhase = { phase: opens, provider: providers };

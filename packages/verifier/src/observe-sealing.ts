@@ -2,10 +2,13 @@ import { SESSION_BUDGETS, type SessionBudget } from "@scbe/contracts";
 import type { Phase, Sealer, SealingObserver } from "@scbe/envelope";
 import type { MetricsRegistry } from "@scbe/runtime";
 import { counter, histogram, watchGauge } from "@scbe/runtime";
-import type { Part } from "./part.ts";
+import type { VerifierScope } from "./verifier-scope.ts";
 
 /** Counts and times sealings, and counts sessions by what has ended the one before. */
-export function observeSealing(metrics: MetricsRegistry, { providers, seals }: Part): SealingObserver {
+export function observeSealing(
+  metrics: MetricsRegistry,
+  { providers, seals }: VerifierScope,
+): SealingObserver {
   const ofPhase = { phase: seals, provider: providers };
   const createMs = histogram(metrics, "scbe_envelope_create_ms", ofPhase);
   const sealedBytes = counter(metrics, "scbe_envelope_sealed_bytes_total", ofPhase);
@@ -23,7 +26,7 @@ export function observeSealing(metrics: MetricsRegistry, { providers, seals }: P
 export function showSessions(
   metrics: MetricsRegistry,
   sealer: Sealer,
-  { providers, seals }: Part,
+  { providers, seals }: VerifierScope,
 ): Disposable {
   return watchGauge(metrics, "scbe_envelope_session_used_ratio", () => {
     const uses = sealer.sessionsInUse();

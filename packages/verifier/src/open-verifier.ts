@@ -2,6 +2,7 @@ import type { environmentVariables, Host, windowVariables } from "@scbe/bus";
 import { ACCESS, OPENING_TOKEN_INTENT, PHASES_OF, ScbeError } from "@scbe/contracts";
 import { Opener, OpeningTokens, Sealer } from "@scbe/envelope";
 import type { ConfigOf } from "@scbe/runtime";
+import { admissionMetrics } from "./admission-metrics.ts";
 import { Admissions } from "./admissions.ts";
 import type { ControlView } from "./control/control-view.ts";
 import { openControl } from "./control/open-control.ts";
@@ -13,7 +14,6 @@ import { observeKeys } from "./observe-keys.ts";
 import { observeOpening } from "./observe-opening.ts";
 import { observeSealing, showSessions } from "./observe-sealing.ts";
 import { OwnLatches } from "./own-latches.ts";
-import { showAdmissions } from "./show-admissions.ts";
 import { traceOpening } from "./trace-opening.ts";
 import { TrustFollower } from "./trust/trust-follower.ts";
 import type { TrustView } from "./trust/trust-view.ts";
@@ -112,7 +112,7 @@ export function openVerifier(host: VerifierHost, config: VerifierConfig, options
     : undefined;
   const admission = new Admissions({ bus, clock, log, timeoutMs: config.SCBE_ADMIT_TIMEOUT_MS });
   if (part.opens.some((phase) => phase === "request")) {
-    admission.observe(stack.use(showAdmissions(metrics, part, () => admission.waiting)));
+    admission.observe(stack.use(admissionMetrics(metrics, part, () => admission.waiting)));
   }
   const keys = stack.use(observeKeys(metrics, held, part));
   const observer = traceOpening(

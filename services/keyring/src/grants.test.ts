@@ -1,5 +1,5 @@
 import { createSecretKey, randomBytes } from "node:crypto";
-import { type GrantQuestion, type ListedUser, writeMessage } from "@scbe/contracts";
+import { type GrantRequest, type ListedUser, writeMessage } from "@scbe/contracts";
 import { askGrant } from "@scbe/envelope/grant";
 import { collectLogs } from "@scbe/testkit";
 import { createUser } from "nkeys.js";
@@ -51,7 +51,7 @@ async function setUp() {
     for (let time = 0; time < times; time += 1) {
       const refusal = await grants
         .answer(writeMessage(question), {
-          user: (question as GrantQuestion).asker.toLowerCase(),
+          user: (question as GrantRequest).asker.toLowerCase(),
           provider: "openai",
         })
         .catch((error) => error);

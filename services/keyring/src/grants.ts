@@ -2,7 +2,7 @@ import { type ErrorCode, type GrantAnswer, ScbeError } from "@scbe/contracts";
 import { deriveGrantMaterial } from "@scbe/envelope";
 import { answerGrant, type Identity } from "@scbe/envelope/grant";
 import { type Clock, type Rate, type TokenBucket, takeToken } from "@scbe/runtime";
-import { judgeQuestion } from "./domain/judge-question.ts";
+import { judgeGrantRequest } from "./domain/judge-grant-request.ts";
 import type { QuestionSubject, Served } from "./domain/may-ask.ts";
 import type { RingKeeper } from "./ring-keeper.ts";
 
@@ -38,13 +38,13 @@ export class Grants {
   }
 
   /**
-   * @param data a `GrantQuestion` as JSON
+   * @param data a `GrantRequest` as JSON
    * @param subject what the subject that it came on says
    * @throws GrantRefused
    */
   async answer(data: Uint8Array, subject: QuestionSubject): Promise<GrantAnswer> {
     const { keeper, served, identity, clock, decryptOnlyMaxMs } = this.#options;
-    const judged = judgeQuestion(data, subject, {
+    const judged = judgeGrantRequest(data, subject, {
       ...{ served, ring: keeper.ring, nowMs: clock.now(), decryptOnlyMaxMs },
       count: (asker) => this.#count(asker),
     });

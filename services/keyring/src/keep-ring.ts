@@ -1,5 +1,5 @@
 import type { Bus } from "@scbe/bus";
-import { Turns } from "@scbe/runtime";
+import { ReconcileLoop } from "@scbe/runtime";
 import type { RingStore } from "./ports.ts";
 import type { RingBroadcast } from "./ring-broadcast.ts";
 import { Shown, type ShownOptions } from "./shown.ts";
@@ -27,7 +27,7 @@ export async function keepRing(options: KeepRingOptions): Promise<AsyncDisposabl
   const shown = new Shown(options);
   const failure = await turn(options, shown);
   if (failure instanceof UnusableRecord) throw failure;
-  const turns = stack.use(new Turns(async () => void (await turn(options, shown)), TURN_MS));
+  const turns = stack.use(new ReconcileLoop(async () => void (await turn(options, shown)), TURN_MS));
   stack.use(store.watch(() => turns.nudge()));
   for (const link of links) stack.use(link.onReconnect(() => turns.nudge()));
   if (keeper.ring === undefined) turns.nudge();

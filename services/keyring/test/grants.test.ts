@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readKeyFile } from "../src/edge/key-file.ts";
 import { localKms } from "../src/edge/local-kms.ts";
 import { type Asker, connectAsker } from "./asker.ts";
-import { signQuestion } from "./sign-question.ts";
+import { signGrantRequest } from "./sign-question.ts";
 import { type Keyring, newKeyFile, openRingPlace, startKeyring } from "./start-keyring.ts";
 import { startTappedNats, type TappedNats } from "./tap.ts";
 
@@ -175,7 +175,7 @@ describe("a question is refused", () => {
     [
       "whose key is no point that anything can be sealed to",
       "BAD_REQUEST",
-      () => orchestrator.send(signQuestion(orchestrator.identity, Buffer.alloc(32))),
+      () => orchestrator.send(signGrantRequest(orchestrator.identity, Buffer.alloc(32))),
     ],
   ];
 

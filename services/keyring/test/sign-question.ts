@@ -1,8 +1,8 @@
 import type { Identity } from "@scbe/bus";
-import type { GrantQuestion } from "@scbe/contracts";
+import type { GrantRequest } from "@scbe/contracts";
 
 /** A question for `openai`, `chat` and the active kid whose X25519 key is what it is told, rightly signed. */
-export function signQuestion(asker: Identity, publicKey: Uint8Array): GrantQuestion {
+export function signGrantRequest(asker: Identity, publicKey: Uint8Array): GrantRequest {
   const facts = { env: "dev", provider: "openai", intent: "chat", kid: "", asker: asker.publicKey } as const;
   const parts = ["scbe/v1/grant-q", ...Object.values(facts)].map((part) => Buffer.from(part));
   const bytes = Buffer.concat([...parts, Buffer.from(publicKey)].flatMap((part) => [lengthOf(part), part]));

@@ -1,16 +1,16 @@
 import { type AdmitItem, type AdmitVerdict, ScbeError } from "@scbe/contracts";
+import type { ReconcileLoop } from "./admission-turns.ts";
 import { sortBatch } from "./domain/sort-batch.ts";
 import type { EpochInForce, EpochKeeper } from "./epoch-keeper.ts";
 import type { ReplayMetrics } from "./metrics.ts";
 import type { ReplayStore } from "./ports.ts";
 import type { Quotas } from "./quotas.ts";
 import type { ReuseReports } from "./reuse-reports.ts";
-import type { Turns } from "./turns.ts";
 
 export interface AdmitsOptions {
   readonly keeper: EpochKeeper;
   readonly store: ReplayStore;
-  readonly turns: Pick<Turns, "next" | "recent">;
+  readonly turns: Pick<ReconcileLoop, "next" | "recent">;
   readonly reports: ReuseReports;
   readonly quotas: Pick<Quotas, "minutesToCount" | "refused">;
   readonly metrics: ReplayMetrics;

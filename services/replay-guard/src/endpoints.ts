@@ -7,15 +7,15 @@ import {
   streamEndpoint,
 } from "@scbe/bus";
 import { decodeAdmitBatch, encodeVerdicts, QUEUES, ScbeError, servedAs, writeEpoch } from "@scbe/contracts";
+import type { ReconcileLoop } from "./admission-turns.ts";
 import { startAdmitSpans } from "./admit-spans.ts";
 import type { Admits } from "./admits.ts";
 import type { EpochKeeper } from "./epoch-keeper.ts";
-import type { Turns } from "./turns.ts";
 
 export interface EndpointsOptions {
   readonly admits: Admits;
   readonly keeper: EpochKeeper;
-  readonly turns: Pick<Turns, "next">;
+  readonly turns: Pick<ReconcileLoop, "next">;
   readonly providers: readonly string[];
   /** Where reports of nonce reuse are stored. */
   readonly security: Pick<StreamReader, "bounds" | "batch">;

@@ -1,12 +1,12 @@
 import type { Bus, StoreBus } from "@scbe/bus";
 import { type Environment, isScbeError, readEpoch, SUBJECTS } from "@scbe/contracts";
 import type { Clock, Logger, Readiness } from "@scbe/runtime";
+import { ReconcileLoop } from "./admission-turns.ts";
 import { BROADCAST_MS, EpochBroadcast } from "./epoch-broadcast.ts";
 import { type EpochKeeper, isForeignRecord, type TurnReport } from "./epoch-keeper.ts";
 import type { ReplayMetrics } from "./metrics.ts";
 import type { RecordStore, ReplayStore } from "./ports.ts";
 import type { Quotas } from "./quotas.ts";
-import { Turns } from "./turns.ts";
 
 export interface KeepEpochOptions {
   readonly keeper: EpochKeeper;
@@ -25,7 +25,7 @@ export interface KeepEpochOptions {
 
 /** The turns at work; disposing ends them. */
 export interface EpochKeeping extends AsyncDisposable {
-  readonly turns: Turns;
+  readonly turns: ReconcileLoop;
 }
 
 /** Between the starts of two turns, however many ask for one. */
@@ -55,7 +55,7 @@ export async function keepEpoch(options: KeepEpochOptions): Promise<EpochKeeping
   if (isForeignRecord(first) && !first.serve && first.why === "failed") throw first.error;
   show.report(first);
   const turn = async (): Promise<void> => show.report(await keeper.turn());
-  const turns = stack.use(new Turns({ turn, clock, everyMs: BROADCAST_MS, gapMs: GAP_MS }));
+  const turns = stack.use(new ReconcileLoop({ turn, clock, everyMs: BROADCAST_MS, gapMs: GAP_MS }));
   const nudge = (): void => void turns.next();
   stack.use(store.onChange(nudge));
   stack.use(records.watch(nudge));

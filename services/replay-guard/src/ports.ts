@@ -8,7 +8,7 @@ export interface ReplayStore extends AsyncDisposable {
    * Judges items of one epoch and provider, and records the fresh ones. Idempotent by the items' attempts.
    * @throws ScbeError NOT_READY when the store does not answer; some items may then be recorded
    */
-  admit(question: AdmitQuestion): Promise<AdmitAnswer>;
+  admit(question: AdmitRequest): Promise<AdmitAnswer>;
   /**
    * Makes buckets, all or none: none where the server is no primary or not `store`, or one of them is there already.
    * Never sent twice. @throws ScbeError NOT_READY with the outcome unknown
@@ -22,7 +22,7 @@ export interface ReplayStore extends AsyncDisposable {
   onChange(listener: () => void): Disposable;
 }
 
-export interface AdmitQuestion extends Pick<EpochRecord, "epoch" | "store"> {
+export interface AdmitRequest extends Pick<EpochRecord, "epoch" | "store"> {
   readonly provider: string;
   /**
    * What the provider has in the buckets of these minutes counts against its quota, beside what it has in those of the items. Of a

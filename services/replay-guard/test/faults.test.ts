@@ -37,7 +37,7 @@ test.each([
   await using setup = await startTraffic(nats, [redis.url, redis.url, redis.url]);
   const before = await setup.opener.epoch();
   await redis.restart();
-  await setup.traffic.goesOn();
+  await setup.traffic.canFailOver();
   expect((await setup.opener.epoch()).epoch).not.toBe(before.epoch);
   expect(await setup.traffic.replayAll()).toEqual([]);
 });
@@ -51,7 +51,7 @@ test("a primary that was demoted and promoted again behind the same sockets ends
   const connected = await clients();
   await tell(redis, ["REPLICAOF", "127.0.0.1", "1"], ["REPLICAOF", "NO", "ONE"]);
   await eventually(async () => (await setup.opener.epoch()).epoch !== before.epoch, { timeoutMs: 3000 });
-  await setup.traffic.goesOn();
+  await setup.traffic.canFailOver();
   expect(connected).toHaveLength(3);
   expect(await clients()).toEqual(connected);
   expect(await setup.traffic.replayAll()).toEqual([]);
@@ -67,7 +67,7 @@ test("a lagging replica that is promoted behind a kept socket accepts nothing tw
   await primary.kill();
   replica.resume();
   await tell(replica, ["REPLICAOF", "NO", "ONE"]);
-  await setup.traffic.goesOn();
+  await setup.traffic.canFailOver();
   expect(setup.traffic.accepted.length).toBeGreaterThan(100);
   expect(await setup.traffic.replayAll()).toEqual([]);
 });
@@ -84,7 +84,7 @@ test("of two primaries at once, one keeps the epoch; the other one's guards stan
     third?.host.readiness.report().some(({ reason }) => reason?.includes("another store")),
   );
   await delay(1500);
-  await setup.traffic.goesOn();
+  await setup.traffic.canFailOver();
   expect((await setup.opener.epoch()).epoch).toBe(before.epoch);
   expect(third?.host.readiness.ready).toBe(false);
   expect(await third?.metric("scbe_replay_admits_total")).toBe(0);
@@ -94,7 +94,7 @@ test("of two primaries at once, one keeps the epoch; the other one's guards stan
   }
 
   await Promise.all([first?.[Symbol.asyncDispose](), second?.[Symbol.asyncDispose]()]);
-  await setup.traffic.goesOn();
+  await setup.traffic.canFailOver();
   expect((await setup.opener.epoch()).epoch).not.toBe(before.epoch);
   expect(await setup.traffic.replayAll()).toEqual([]);
 });
@@ -108,7 +108,7 @@ test("the maintenance line under load accepts nothing twice, and traffic goes on
     await using shell = startProcess("/bin/sh", ["-c", line]);
     expect((await shell.exited).code).toBe(0);
     expect(Number(shell.stdout)).toBeGreaterThan(5);
-    await setup.traffic.goesOn();
+    await setup.traffic.canFailOver();
     await delay(200);
   }
   expect(await setup.traffic.replayAll()).toEqual([]);
@@ -123,10 +123,10 @@ test.each([
   for (let times = 0; times < 5; times += 1) {
     const { epoch } = await setup.opener.epoch();
     const key = `scbe:replay:${epoch}:${nameOf(Math.floor(Date.now() / 60_000))}`;
-    await setup.traffic.goesOn();
+    await setup.traffic.canFailOver();
     expect(await tell(redis, ["DEL", key])).toEqual([1]);
     await eventually(async () => (await setup.opener.epoch()).epoch !== epoch);
-    await setup.traffic.goesOn();
+    await setup.traffic.canFailOver();
   }
   expect(await setup.traffic.replayAll()).toEqual([]);
 });
@@ -141,6 +141,6 @@ test("a frozen Redis admits nothing; when it goes on, so does traffic, and nothi
     code: expect.stringMatching(/^NO(T_READY|_RESPONDERS)$/),
   });
   redis.resume();
-  await setup.traffic.goesOn();
+  await setup.traffic.canFailOver();
   expect(await setup.traffic.replayAll()).toEqual([]);
 });

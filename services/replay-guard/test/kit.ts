@@ -177,7 +177,7 @@ export async function startTraffic(nats: SecuredNats, urls: readonly string[], c
   }
   const opener = stack.use(await connectOpener(nats));
   const traffic = stack.use(new Traffic(opener));
-  await traffic.goesOn();
+  await traffic.canFailOver();
   const held = stack.move();
   return { guards, opener, traffic, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }

@@ -51,7 +51,7 @@ interface Guard {
 }
 
 /** A question to a store on its way, under the record that the guard held when it came. */
-interface Question {
+interface IncomingRequest {
   readonly guard: Guard;
   readonly record: EpochRecord;
   readonly item: AdmitItem;
@@ -110,7 +110,7 @@ class World implements RunReport {
   readonly #guards: Guard[];
   #kv: { readonly record: EpochRecord; readonly revision: number }[] = [];
   #late: (() => void)[] = [];
-  #questions: Question[] = [];
+  #questions: IncomingRequest[] = [];
   readonly #items: AdmitItem[] = [];
   readonly #epochs: string[] = [];
   readonly #fresh = new Map<string, string>();
@@ -332,7 +332,7 @@ class World implements RunReport {
     return answer.made ? { made: true, store: ANY_STORE } : answer;
   }
 
-  #judge({ guard, record, item }: Question): void {
+  #judge({ guard, record, item }: IncomingRequest): void {
     const { table, primary } = guard.server;
     const { asked } = sortBatch([item], Buffer.from(record.epoch, "base64url"));
     if (!primary || asked.length === 0) return;

@@ -43,11 +43,11 @@ test("a record that goes back to an earlier epoch ends it, and nothing is accept
   const { record: earlier } = await kv.read();
   await tell(redis, ["DEL", `scbe:replay:${earlier.epoch}:${earlier.from + 10}`]);
   const later = await kv.changed(earlier);
-  await setup.traffic.goesOn();
+  await setup.traffic.canFailOver();
   await kv.write(earlier, (await kv.read()).revision);
   const now = await kv.changed(earlier, later);
   expect(now.generation).toBeGreaterThan(later.generation);
-  await setup.traffic.goesOn();
+  await setup.traffic.canFailOver();
   expect(await setup.traffic.replayAll()).toEqual([]);
 });
 
@@ -65,7 +65,7 @@ test.each([
   await kv.write({ ...record, to: record.to - 1 }, revision);
   expect((await kv.changed(record)).generation).toBeGreaterThan(record.generation);
   expect(await setup.opener.admit([again(newest)])).not.toEqual(["fresh"]);
-  await setup.traffic.goesOn();
+  await setup.traffic.canFailOver();
   expect(await setup.traffic.replayAll()).toEqual([]);
 });
 
@@ -82,7 +82,7 @@ test.each([
   const sealer = opener.item;
   opener.item = () => sealer({ minute: Math.floor(clock.now() / 60_000) });
   steppedMs = stepMs;
-  await setup.traffic.goesOn();
+  await setup.traffic.canFailOver();
   expect(await setup.traffic.replayAll()).toEqual([]);
 });
 
@@ -95,6 +95,6 @@ test("one guard whose clock is wrong stands by while the others go on", async ()
   const { epoch } = await right.opener.epoch();
   steppedMs = 86_400_000;
   await eventually(() => wrong.guards[0]?.host.readiness.ready === false);
-  await right.traffic.goesOn();
+  await right.traffic.canFailOver();
   expect((await right.opener.epoch()).epoch).toBe(epoch);
 });

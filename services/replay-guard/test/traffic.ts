@@ -26,7 +26,7 @@ export class Traffic implements AsyncDisposable {
   }
 
   /** Resolves when an envelope is accepted that was sent from now on. @throws when none is within 3 s */
-  async goesOn(): Promise<void> {
+  async canFailOver(): Promise<void> {
     const since = performance.now();
     await eventually(() => this.#acceptedAt > since, { timeoutMs: 3000, everyMs: 5 });
   }

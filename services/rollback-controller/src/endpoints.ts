@@ -1,7 +1,7 @@
 import type { EndpointAnswer, EndpointRequest, Identity, Leading, ServiceDefinition } from "@scbe/bus";
 import {
   type Environment,
-  LeaseQuestion,
+  LeaseRequest,
   QUEUES,
   readMessage,
   ScbeError,
@@ -92,7 +92,7 @@ export function leaseRate({ leaseMs, verifiersMax }: LeaseRateOptions): Rate {
  * A verifier can know more than a store that was lost or restored. Its document is taken for its signature alone, from any user; what
  * it only says that it holds is nothing but a reason to look into the store.
  */
-function takeBack(user: string, { held, state }: LeaseQuestion, options: EndpointsOptions): void {
+function takeBack(user: string, { held, state }: LeaseRequest, options: EndpointsOptions): void {
   const { plane, handBacks, identity, env, clock, log, onAhead } = options;
   const known = plane.current?.state.generation ?? 0;
   // What is not news would be verified for nothing, as often as it is asked.
@@ -113,11 +113,11 @@ function takeBack(user: string, { held, state }: LeaseQuestion, options: Endpoin
     log.warn({ user, generation, known }, "a verifier says that it holds a newer document");
 }
 
-function readQuestion(user: string, data: Uint8Array, { handBacks, clock }: EndpointsOptions): LeaseQuestion {
+function readQuestion(user: string, data: Uint8Array, { handBacks, clock }: EndpointsOptions): LeaseRequest {
   const handsBack = data.length > PLAIN_BYTES_MAX;
   if (handsBack && !handBacks.admit(user, clock.monotonic()))
     throw new ScbeError("BUSY", "this user hands back too many documents; ask without one");
-  const question = readMessage(data, LeaseQuestion, QUESTION_BYTES_MAX);
+  const question = readMessage(data, LeaseRequest, QUESTION_BYTES_MAX);
   if (question === undefined || (!handsBack && question.state !== undefined)) throw malformed();
   return question;
 }

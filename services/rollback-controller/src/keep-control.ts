@@ -8,7 +8,7 @@ import {
   verifiedControl,
 } from "@scbe/envelope/control";
 import type { MetricsRegistry } from "@scbe/runtime";
-import { backoffMs, type Clock, counter, type Logger, LogLimiter, Turns } from "@scbe/runtime";
+import { backoffMs, type Clock, counter, type Logger, LogLimiter, ReconcileLoop } from "@scbe/runtime";
 import type { ControlStore } from "./ports.ts";
 import type { ShowControl } from "./show-control.ts";
 import type { SignedControlPlane } from "./signed-control-plane.ts";
@@ -62,8 +62,8 @@ export async function keepControl(options: KeepControlOptions): Promise<ControlK
   };
   const failure = await turn();
   if (failure instanceof UnusableRecord) throw failure;
-  const turns: Turns = stack.use(
-    new Turns(async () => {
+  const turns: ReconcileLoop = stack.use(
+    new ReconcileLoop(async () => {
       await turn();
       if (failures > 0) turns.nudgeIn(backoffMs(failures, Math.random(), RETRY));
     }, TURN_MS),

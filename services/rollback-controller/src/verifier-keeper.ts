@@ -6,8 +6,8 @@ import {
   type Logger,
   LogLimiter,
   type Readiness,
+  ReconcileLoop,
   type TokenBucket,
-  Turns,
   takeToken,
 } from "@scbe/runtime";
 import {
@@ -58,7 +58,7 @@ interface Stored {
  */
 export class VerifierKeeper implements AsyncDisposable {
   readonly #options: VerifierKeeperOptions;
-  readonly #turns: Turns;
+  readonly #turns: ReconcileLoop;
   readonly #following: Disposable;
   readonly #failed = new LogLimiter();
   /** undefined: it is to be read before it is written. */
@@ -72,7 +72,7 @@ export class VerifierKeeper implements AsyncDisposable {
 
   constructor(options: VerifierKeeperOptions) {
     this.#options = options;
-    this.#turns = new Turns(() => this.#turn(), TURN_MS);
+    this.#turns = new ReconcileLoop(() => this.#turn(), TURN_MS);
     this.#following = options.leadership.onChange(() => this.#begin());
     this.#begin();
   }

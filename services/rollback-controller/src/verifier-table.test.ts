@@ -1,4 +1,4 @@
-import type { LeaseQuestion } from "@scbe/contracts";
+import type { LeaseRequest } from "@scbe/contracts";
 import type { ControlDocument } from "@scbe/envelope/control";
 import { describe, expect, test } from "vitest";
 import { firstState } from "./domain/first-state.ts";
@@ -16,7 +16,7 @@ const current: ControlDocument = {
 };
 
 const table = (verifiersMax = 3) => new VerifierTable({ leaseMs: LEASE_MS, verifiersMax });
-const held = (digest: string): LeaseQuestion["held"] => ({ generation: 1, digest });
+const held = (digest: string): LeaseRequest["held"] => ({ generation: 1, digest });
 const asks = (verifier: string, digest: string | null = NEW) => ({
   ...{ verifier, fallback: false },
   held: digest === null ? null : held(digest),

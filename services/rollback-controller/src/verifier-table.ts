@@ -1,4 +1,4 @@
-import type { LeaseQuestion, VerifierState } from "@scbe/contracts";
+import type { LeaseRequest, VerifierState } from "@scbe/contracts";
 import type { ControlDocument } from "@scbe/envelope/control";
 import { FORGOTTEN_AFTER_MS, type KnownVerifier, type KnownVerifiers } from "./domain/known-verifiers.ts";
 import { type Moment, monotonicOf, wallOf } from "./domain/moment.ts";
@@ -14,7 +14,7 @@ export interface VerifierTableOptions {
 
 interface Row {
   /** undefined: another controller has heard it, and what it holds is not known here. */
-  readonly held: LeaseQuestion["held"] | undefined;
+  readonly held: LeaseRequest["held"] | undefined;
   readonly fallback: boolean;
   readonly askedAtMs: number;
 }
@@ -53,7 +53,7 @@ export class VerifierTable {
    */
   note(
     user: string,
-    { verifier, held, fallback, leaving }: Pick<LeaseQuestion, "verifier" | "held" | "fallback" | "leaving">,
+    { verifier, held, fallback, leaving }: Pick<LeaseRequest, "verifier" | "held" | "fallback" | "leaving">,
     nowMs: number,
   ): boolean {
     const its = this.#rowsOf(user);

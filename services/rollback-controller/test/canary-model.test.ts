@@ -75,9 +75,9 @@ class Stage {
     this.#controllers[0].lead(true);
   }
 
-  async play([event, goesOn]: readonly [Event, number]): Promise<void> {
+  async play([event, canFailOver]: readonly [Event, number]): Promise<void> {
     this.#happen(event);
-    for (let i = 0; i < goesOn && this.#scheduler.count() > 0; i += 1) await this.#scheduler.waitNext(1);
+    for (let i = 0; i < canFailOver && this.#scheduler.count() > 0; i += 1) await this.#scheduler.waitNext(1);
   }
 
   /** All that is under way ends; then one controller is left, and the weather is fine. */

@@ -1,9 +1,9 @@
 import type { ControlState } from "@scbe/contracts";
 import { killOf } from "@scbe/envelope/control";
 import { collectLogs } from "@scbe/testkit";
-import { CanaryDesk } from "../src/canary/canary-desk.ts";
 import { CanaryIntents } from "../src/canary/canary-intents.ts";
 import { CanaryRunner } from "../src/canary/canary-runner.ts";
+import { CanaryService } from "../src/canary/canary-service.ts";
 import type { CanaryStore, StoredCanaries } from "../src/canary/canary-store.ts";
 import type { Measure } from "../src/canary/measure.ts";
 import { type Canaries, type Canary, type Intent, NO_CANARIES } from "../src/domain/canary/canary-record.ts";
@@ -134,7 +134,7 @@ export function controllerOf(world: CanaryWorld, gate: Gate) {
   const common = { plane, store: world.store(gate), intents, audit, clock, isLeading };
   const runner = new CanaryRunner({ ...common, measure, log, onDecision: () => undefined });
   const plan = { providers: [PROVIDER], steps: [5, 25, 50, 100], holdMs: 60_000 };
-  const desk = new CanaryDesk({ ...common, ...plan });
+  const desk = new CanaryService({ ...common, ...plan });
   return {
     desk,
     turn: () => runner.turn(),

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { connectBus } from "@scbe/bus";
-import { type LeaseQuestion, SUBJECTS, subjectOf, writeMessage } from "@scbe/contracts";
+import { type LeaseRequest, SUBJECTS, subjectOf, writeMessage } from "@scbe/contracts";
 import { type ControlDocument, readControl, readLease, supersedes } from "@scbe/envelope/control";
 import { collectLogs, eventually, type SecuredNats } from "@scbe/testkit";
 import { LONG } from "./core-controller.ts";
@@ -21,10 +21,10 @@ export async function connectVerifier(nats: SecuredNats, name = "gateway-openai"
   await bus.flush();
 
   /** One question, and the lease in its answer; the document that comes with it is taken. */
-  const ask = async (change: Partial<LeaseQuestion> = {}) => {
+  const ask = async (change: Partial<LeaseRequest> = {}) => {
     const nonce = randomBytes(16).toString("base64url");
     const held = idOf(taken.at(-1));
-    const question: LeaseQuestion = { v: 1, nonce, verifier, held, fallback: false, ...change };
+    const question: LeaseRequest = { v: 1, nonce, verifier, held, fallback: false, ...change };
     const data = writeMessage(question);
     const answer = await bus.request(subjectOf("controlLease", { user: bus.user }), data, {
       timeoutMs: askMs,
@@ -40,7 +40,7 @@ export async function connectVerifier(nats: SecuredNats, name = "gateway-openai"
       return taken.at(-1);
     },
     /** Asks until somebody answers. */
-    lease: (change: Partial<LeaseQuestion> = {}) => eventually(() => ask(change), LONG),
+    lease: (change: Partial<LeaseRequest> = {}) => eventually(() => ask(change), LONG),
     isKilled: () => (taken.at(-1)?.state.kill_switch.all ?? null) !== null,
     [Symbol.asyncDispose]: () => bus[Symbol.asyncDispose](),
   };
@@ -49,6 +49,6 @@ export async function connectVerifier(nats: SecuredNats, name = "gateway-openai"
 export type Verifier = Awaited<ReturnType<typeof connectVerifier>>;
 
 /** As a question for a lease names what is held. */
-export function idOf(document: ControlDocument | undefined): LeaseQuestion["held"] {
+export function idOf(document: ControlDocument | undefined): LeaseRequest["held"] {
   return document === undefined ? null : { generation: document.state.generation, digest: document.digest };
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { connectBus, type Transport } from "@scbe/bus";
-import { type LeaseQuestion, subjectOf, writeMessage } from "@scbe/contracts";
+import { type LeaseRequest, subjectOf, writeMessage } from "@scbe/contracts";
 import { createLogger } from "@scbe/service";
 
 /*
@@ -13,7 +13,7 @@ import { createLogger } from "@scbe/service";
 const [, , transport = "", user = "", count = "", what = "{}", padding = "0"] = process.argv;
 const log = createLogger({ name: user, level: "silent" });
 await using bus = await connectBus({ ...(JSON.parse(transport) as Transport), name: user, log });
-const said = JSON.parse(what) as Partial<LeaseQuestion>;
+const said = JSON.parse(what) as Partial<LeaseRequest>;
 const spaces = Buffer.alloc(Number(padding), 0x20);
 const subject = subjectOf("controlLease", { user });
 const EVERY = 200;

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { INTEGER_MAX, type LeaseQuestion } from "@scbe/contracts";
+import { INTEGER_MAX, type LeaseRequest } from "@scbe/contracts";
 import { signControl } from "@scbe/envelope/control";
 import { createIdentity, eventually, type SecuredNats, startProcess, startSecuredNats } from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -89,7 +89,7 @@ async function holdLease(name: string): Promise<Holding> {
 }
 
 /** Resolves when the first questions are on their way. */
-async function flood(user: string, what: Partial<LeaseQuestion>) {
+async function flood(user: string, what: Partial<LeaseRequest>) {
   const words = [JSON.stringify(nats.transport(user)), user, String(FLOOD), JSON.stringify(what)];
   const startedAt = performance.now();
   const answered = await controller.leases();
@@ -162,7 +162,7 @@ describe("while one user asks for 20,000 leases", () => {
   const generation = INTEGER_MAX;
   const digest = "A".repeat(43);
   const forged = signControl({ ...firstState("dev", PROVIDERS), generation }, createIdentity());
-  const KINDS: readonly [string, string, Partial<LeaseQuestion>][] = [
+  const KINDS: readonly [string, string, Partial<LeaseRequest>][] = [
     ["in the name of invented verifiers", "gateway-groq", { held: { generation: 1, digest } }],
     ["and says that it holds the highest generation", "gateway-google", { held: { generation, digest } }],
     [

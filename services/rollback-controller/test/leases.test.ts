@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { renameSync, writeFileSync } from "node:fs";
-import { INTEGER_MAX, isScbeError, type LeaseQuestion, subjectOf, writeMessage } from "@scbe/contracts";
+import { INTEGER_MAX, isScbeError, type LeaseRequest, subjectOf, writeMessage } from "@scbe/contracts";
 import { signControl } from "@scbe/envelope/control";
 import { createIdentity, eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -207,7 +207,7 @@ describe("documents that are handed back", () => {
     expect((await share(7)).after.generation).toBe(newer.state.generation + 1);
   });
 
-  test.each<[string, Partial<LeaseQuestion>, number]>([
+  test.each<[string, Partial<LeaseRequest>, number]>([
     ["of more bytes than any question has", {}, 200_000],
     ["that is padded", { held: HIGHEST }, 1000],
   ])("a question %s moves nothing", async (_, what, padding) => {

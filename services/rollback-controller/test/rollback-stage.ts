@@ -3,7 +3,11 @@ import { BUCKETS, KV_KEYS } from "@scbe/contracts";
 import { type Clock, systemClock } from "@scbe/runtime";
 import { createStoreHost, eventually, type SecuredNats, type TestStoreHost } from "@scbe/testkit";
 import { type RollbackConfig, startRollback } from "../src/alerts/start-rollback.ts";
-import { type ActedState, NOTHING_ACTED, readActed } from "../src/domain/acted-state.ts";
+import {
+  NO_PROCESSED_ALERTS,
+  type ProcessedAlertsState,
+  readProcessedAlerts,
+} from "../src/domain/processed-alerts-state.ts";
 import type { ControlPlane } from "../src/ports.ts";
 import { type MemoryPlane, memoryAudit, memoryPlane } from "./memory-plane.ts";
 
@@ -64,9 +68,11 @@ export async function startStage({
     },
     note,
     /** What the bucket says was acted on. */
-    stored: async (): Promise<ActedState> => {
+    stored: async (): Promise<ProcessedAlertsState> => {
       const entry = await bucket.get(KV_KEYS.acted);
-      return entry === undefined ? NOTHING_ACTED : (readActed(entry.value) ?? NOTHING_ACTED);
+      return entry === undefined
+        ? NO_PROCESSED_ALERTS
+        : (readProcessedAlerts(entry.value) ?? NO_PROCESSED_ALERTS);
     },
     /** Rises whenever that changes. */
     revision: async (): Promise<number | undefined> => (await bucket.get(KV_KEYS.acted))?.revision,

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { connectBus } from "@scbe/bus";
-import { subjectOf, type ToldEvent, writeMessage } from "@scbe/contracts";
+import { type ReportedEvent, subjectOf, writeMessage } from "@scbe/contracts";
 import { createLogger } from "@scbe/service";
 import { eventually, type SecuredNats, startProcess } from "@scbe/testkit";
 import { LONG, PROVIDERS } from "./core-controller.ts";
@@ -33,7 +33,7 @@ export async function connectTeller(nats: SecuredNats) {
   const log = createLogger({ name: "test", level: "silent" });
   const bus = await connectBus({ ...nats.transport("orchestrator"), name: "orchestrator", log });
   return {
-    tell: async (event: ToldEvent): Promise<void> => {
+    tell: async (event: ReportedEvent): Promise<void> => {
       const telling = writeMessage({ v: 1, events: [event] });
       await bus.request(subjectOf("trustTell", { user: bus.user, provider: event.provider }), telling, {
         timeoutMs: 5000,

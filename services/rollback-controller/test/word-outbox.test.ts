@@ -1,11 +1,11 @@
-import { type ErrorCode, KV_KEYS, ScbeError, WAITING_WORDS_MAX } from "@scbe/contracts";
+import { type ErrorCode, KV_KEYS, PENDING_OVERRIDES_MAX, ScbeError } from "@scbe/contracts";
 import { eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { encodeWords } from "../src/domain/waiting-words.ts";
-import { WordRecord } from "../src/trust/word-record.ts";
+import { encodeOverrides } from "../src/domain/pending-overrides.ts";
+import { OverrideRecord } from "../src/trust/override-record.ts";
 import { LONG, PROVIDERS } from "./core-controller.ts";
 import { startStore } from "./core-store.ts";
-import { type OutboxStage, startFakeScorer, startOutbox, wordOf, wordsOf } from "./word-stage.ts";
+import { type OutboxStage, overrideOf, overridesOf, startFakeScorer, startOutbox } from "./word-stage.ts";
 
 let nats: SecuredNats;
 
@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => nats?.[Symbol.asyncDispose]());
 beforeEach(async () => {
   await using controller = await startOutbox(nats);
-  await controller.put(encodeWords([]));
+  await controller.put(encodeOverrides([]));
 });
 
 const soon = () => AbortSignal.timeout(200);
@@ -31,7 +31,7 @@ describe("a word", () => {
   test("that is kept while a scorer runs is delivered at once, by a controller that does not lead", async () => {
     await using scorer = await startFakeScorer(nats);
     await using controller = await startOutbox(nats);
-    const word = wordOf(0.5);
+    const word = overrideOf(0.5);
     await controller.outbox.keep([word]);
     expect(await controller.outbox.acknowledged([word], inTime())).toBe(1);
     expect(scorer.heard).toEqual([word]);
@@ -42,7 +42,7 @@ describe("a word", () => {
     await using one = await startOutbox(nats);
     await using other = await startOutbox(nats);
     one.lead(true);
-    const word = wordOf(0.5);
+    const word = overrideOf(0.5);
     await other.outbox.keep([word]);
     expect(await other.outbox.acknowledged([word], soon())).toBeUndefined();
     for (const controller of [one, other]) {
@@ -59,7 +59,7 @@ describe("a word", () => {
   });
 
   test("of a controller that is gone is delivered by the next one that begins to lead", async () => {
-    const word = wordOf(0.5);
+    const word = overrideOf(0.5);
     await using scorer = await startFakeScorer(nats);
     const gone = await startOutbox(nats);
     await gone.outbox.keep([word]);
@@ -76,7 +76,7 @@ describe("a word", () => {
     await using _scorer = await startFakeScorer(nats);
     await using one = await startOutbox(nats);
     await using other = await startOutbox(nats);
-    const words = wordsOf(2);
+    const words = overridesOf(2);
     await one.outbox.keep(words);
     other.lead(true);
     await other.emptied();
@@ -86,11 +86,11 @@ describe("a word", () => {
   test("that was delivered by a controller which ended before it could take it out is delivered again, as the same one", async () => {
     await using scorer = await startFakeScorer(nats);
     await using controller = await startOutbox(nats);
-    const words = wordsOf(2);
+    const words = overridesOf(2);
     await controller.outbox.keep(words);
     expect(await controller.outbox.acknowledged(words, inTime())).toBe(2);
     await controller.emptied();
-    await controller.put(encodeWords(words));
+    await controller.put(encodeOverrides(words));
     controller.lead(true);
     await controller.emptied();
     expect(idsOf(scorer.heard)).toEqual([...idsOf(words), ...idsOf(words)]);
@@ -104,7 +104,7 @@ describe("a word", () => {
     });
     await using controller = await startOutbox(nats);
     controller.lead(true);
-    const words = wordsOf(5);
+    const words = overridesOf(5);
     for (const word of words) await controller.outbox.keep([word]);
     expect(await controller.outbox.acknowledged(words.slice(4), soon())).toBeUndefined();
     expect(new Set(idsOf(scorer.heard))).toEqual(new Set([words[0]?.id]));
@@ -117,7 +117,7 @@ describe("a word", () => {
   test.each<ErrorCode>(["BAD_REQUEST"])(
     "that the scorer refuses with %s is taken out, logged and audited once, and blocks no other one",
     async (code) => {
-      const words = [wordOf(0.1), wordOf(0.2), wordOf(0.3)];
+      const words = [overrideOf(0.1), overrideOf(0.2), overrideOf(0.3)];
       const refused = words[1];
       if (refused === undefined) throw new Error("no word");
       await using scorer = await startFakeScorer(nats, ({ id }) => {
@@ -157,7 +157,7 @@ describe("a word", () => {
     });
     await using controller = await startOutbox(nats);
     controller.lead(true);
-    const words = wordsOf(2);
+    const words = overridesOf(2);
     await controller.outbox.keep(words);
     expect(await controller.outbox.acknowledged(words, soon())).toBeUndefined();
     expect(await controller.stored()).toEqual(words);
@@ -170,7 +170,7 @@ describe("a word", () => {
     await using _scorer = await startFakeScorer(nats);
     await using one = await startOutbox(nats);
     await using other = await startOutbox(nats);
-    const [word] = wordsOf(1);
+    const [word] = overridesOf(1);
     if (word === undefined) throw new Error("no word");
     await one.outbox.keep([word]);
     other.lead(true);
@@ -182,8 +182,8 @@ describe("a word", () => {
   });
 
   test("that the scorer has failed for a day long is given up, logged and audited, and holds back no other one", async () => {
-    const old = { ...wordOf(0.1), at: Date.now() - 25 * 3_600_000 };
-    const words = [old, wordOf(0.2)];
+    const old = { ...overrideOf(0.1), at: Date.now() - 25 * 3_600_000 };
+    const words = [old, overrideOf(0.2)];
     await using scorer = await startFakeScorer(nats, ({ id }) => {
       if (id === old.id) throw new ScbeError("INTERNAL", "a defect");
     });
@@ -201,7 +201,7 @@ describe("a word", () => {
 
   test("that the scorer fails for waits, and holds back those about its provider alone", async () => {
     let hasDefect = true;
-    const words = [wordOf(0.1), wordOf(0.2), wordOf(0.3, "xai")];
+    const words = [overrideOf(0.1), overrideOf(0.2), overrideOf(0.3, "xai")];
     await using scorer = await startFakeScorer(nats, ({ id }) => {
       if (hasDefect && id === words[0]?.id) throw new ScbeError("INTERNAL", "a defect");
     });
@@ -220,21 +220,21 @@ describe("a word", () => {
 describe("what is kept", () => {
   test("is bounded: a further word is refused with BUSY, and nothing of it is kept", async () => {
     await using controller = await startOutbox(nats);
-    const most = wordsOf(WAITING_WORDS_MAX - 1);
+    const most = overridesOf(PENDING_OVERRIDES_MAX - 1);
     await controller.outbox.keep(most);
-    await expect(controller.outbox.keep(wordsOf(2))).rejects.toMatchObject({
+    await expect(controller.outbox.keep(overridesOf(2))).rejects.toMatchObject({
       code: "BUSY",
       message: expect.stringMatching(/^63 words about trust wait.*nothing was kept/),
     });
-    await controller.outbox.keep([wordOf(1)]);
-    await expect(controller.outbox.keep([wordOf(1)])).rejects.toMatchObject({ code: "BUSY" });
-    expect(await controller.stored()).toHaveLength(WAITING_WORDS_MAX);
+    await controller.outbox.keep([overrideOf(1)]);
+    await expect(controller.outbox.keep([overrideOf(1)])).rejects.toMatchObject({ code: "BUSY" });
+    expect(await controller.stored()).toHaveLength(PENDING_OVERRIDES_MAX);
   });
 
   test("loses no word that two controllers keep at the same time", async () => {
     await using one = await startOutbox(nats);
     await using other = await startOutbox(nats);
-    const words = wordsOf(24);
+    const words = overridesOf(24);
     await Promise.all(words.map((word, n) => (n % 2 === 0 ? one : other).outbox.keep([word])));
     expect(idsOf((await one.stored()) ?? []).toSorted()).toEqual(idsOf(words).toSorted());
   });
@@ -245,7 +245,7 @@ describe("what is kept", () => {
     await using other = await startOutbox(nats);
     one.lead(true);
     other.lead(true);
-    const words = wordsOf(24);
+    const words = overridesOf(24);
     await Promise.all(
       words.map(async (word, n) => {
         const { outbox } = n % 2 === 0 ? one : other;
@@ -259,7 +259,7 @@ describe("what is kept", () => {
 
   test("is mended into what waited before when it cannot be read, and that shows", async () => {
     await using controller = await startOutbox(nats);
-    const words = wordsOf(2);
+    const words = overridesOf(2);
     await controller.outbox.keep(words);
     await controller.put(Buffer.from("{"));
     await eventually(() => controller.note()?.includes("cannot be read") === true, LONG);
@@ -275,7 +275,7 @@ describe("what is kept", () => {
   test("begins empty where nothing before can be read, and takes the next word", async () => {
     await using controller = await startOutbox(nats);
     for (let times = 0; times < 6; times += 1) await controller.put(Buffer.from(`${times}`));
-    const word = wordOf(0.5);
+    const word = overrideOf(0.5);
     await controller.outbox.keep([word]);
     expect(await controller.stored()).toEqual([word]);
     expect(controller.note("stored trust_words")).toContain("no words about trust");
@@ -290,7 +290,7 @@ describe("a controller", () => {
     const { promise: stuck, resolve: goOn } = Promise.withResolvers<void>();
     await using scorer = await startFakeScorer(nats, () => stuck);
     const controller = await startOutbox(nats);
-    const word = wordOf(0.5);
+    const word = overrideOf(0.5);
     await controller.outbox.keep([word]);
     const acknowledged = controller.outbox.acknowledged([word], AbortSignal.timeout(1000));
     await eventually(() => scorer.heard.length > 0, LONG);
@@ -304,7 +304,7 @@ describe("a controller", () => {
   test("without its store keeps nothing, and says so; with it, it goes on", async () => {
     await using store = await startStore();
     await using controller = await startOutbox(store.nats);
-    const word = wordOf(0.5);
+    const word = overrideOf(0.5);
     await store.jetStream(false);
     await expect(
       eventually(
@@ -326,17 +326,17 @@ describe("a controller", () => {
 });
 
 test("a word whose storing is not confirmed may have been kept, which is what its refusal says", async () => {
-  const record = new WordRecord({
+  const record = new OverrideRecord({
     onMended: () => undefined,
     store: {
       read: async () => ({ words: [], revision: 1, isReadable: true }),
       write: async () => {
-        throw new ScbeError("TIMEOUT", `no answer for ${KV_KEYS.trustWords}`);
+        throw new ScbeError("TIMEOUT", `no answer for ${KV_KEYS.trustOverrides}`);
       },
       watch: () => ({ [Symbol.asyncDispose]: async () => undefined }),
     },
   });
-  await expect(record.add([wordOf(1)])).rejects.toMatchObject({
+  await expect(record.add([overrideOf(1)])).rejects.toMatchObject({
     code: "NOT_READY",
     message: expect.stringContaining("not confirmed that it keeps the word (TIMEOUT)"),
   });

@@ -3,27 +3,27 @@ import { connectBus, mendedRecord } from "@scbe/bus";
 import { BUCKETS, KV_KEYS, QUEUES, servedAs, writeMessage } from "@scbe/contracts";
 import { createLogger } from "@scbe/service";
 import { createStoreHost, eventually, type SecuredNats } from "@scbe/testkit";
-import { type TrustWord, trustWords } from "../src/domain/trust-words.ts";
-import { readWords, type WaitingWords } from "../src/domain/waiting-words.ts";
-import { kvWordsStore } from "../src/edge/kv-words-store.ts";
+import { type PendingOverrides, readOverrides } from "../src/domain/pending-overrides.ts";
+import { type TrustOverride, trustOverrides } from "../src/domain/trust-overrides.ts";
+import { kvOverrideStore } from "../src/edge/kv-override-store.ts";
 import { lateBucket } from "../src/edge/late-bucket.ts";
-import { WordOutbox } from "../src/trust/word-outbox.ts";
-import { WordRecord } from "../src/trust/word-record.ts";
+import { OverrideOutbox } from "../src/trust/override-outbox.ts";
+import { OverrideRecord } from "../src/trust/override-record.ts";
 import { LONG } from "./core-controller.ts";
 import { manualLeading } from "./manual-leading.ts";
 import { memoryAudit } from "./memory-plane.ts";
 
 /** A calibration that tells its number by its score. */
-export function wordOf(score: number, provider = "openai"): TrustWord {
+export function overrideOf(score: number, provider = "openai"): TrustOverride {
   const body = { provider, trust_score: score, reason: `a test says ${score}` };
-  const [word] = trustWords(body, { by: "ana", at: Date.now(), newId: randomUUID });
+  const [word] = trustOverrides(body, { by: "ana", at: Date.now(), newId: randomUUID });
   if (word === undefined) throw new Error("this body has no word");
   return word;
 }
 
 /** So many of them, with different scores. */
-export function wordsOf(count: number): TrustWord[] {
-  return Array.from({ length: count }, (_, n) => wordOf(n / count));
+export function overridesOf(count: number): TrustOverride[] {
+  return Array.from({ length: count }, (_, n) => overrideOf(n / count));
 }
 
 /** The outbox of one controller, on a real bus and a real bucket with a controller's rights, which leads when it is told to. */
@@ -33,22 +33,22 @@ export async function startOutbox(nats: SecuredNats) {
   const bucket = stack.use(await lateBucket(host.store, BUCKETS.control, host.signal));
   const audit = memoryAudit();
   const leadership = manualLeading();
-  const store = stack.use(kvWordsStore(host.store, bucket));
-  const record = new WordRecord({ store, onMended: mendedRecord({ ...host, record: "trust_words" }) });
-  const outbox = stack.use(new WordOutbox({ ...host, record, store, leadership, audit }));
+  const store = stack.use(kvOverrideStore(host.store, bucket));
+  const record = new OverrideRecord({ store, onMended: mendedRecord({ ...host, record: "trust_words" }) });
+  const outbox = stack.use(new OverrideOutbox({ ...host, record, store, leadership, audit }));
   const held = stack.move();
-  const stored = async (): Promise<WaitingWords | undefined> => {
-    const entry = await bucket.get(KV_KEYS.trustWords);
-    return entry === undefined ? [] : readWords(entry.value);
+  const stored = async (): Promise<PendingOverrides | undefined> => {
+    const entry = await bucket.get(KV_KEYS.trustOverrides);
+    return entry === undefined ? [] : readOverrides(entry.value);
   };
   return {
     ...{ host, bucket, audit, outbox, stored },
     lead: (leading: boolean) => leadership.set(leading),
     /** Puts a value into the bucket past the controllers. */
     put: async (value: Uint8Array): Promise<void> => {
-      const entry = await bucket.get(KV_KEYS.trustWords);
-      if (entry === undefined) await bucket.create(KV_KEYS.trustWords, value);
-      else await bucket.update(KV_KEYS.trustWords, value, entry.revision);
+      const entry = await bucket.get(KV_KEYS.trustOverrides);
+      if (entry === undefined) await bucket.create(KV_KEYS.trustOverrides, value);
+      else await bucket.update(KV_KEYS.trustOverrides, value, entry.revision);
     },
     /** Resolves when the bucket holds no words. */
     emptied: () => eventually(async () => (await stored())?.length === 0, LONG),
@@ -61,14 +61,14 @@ export async function startOutbox(nats: SecuredNats) {
 export type OutboxStage = Awaited<ReturnType<typeof startOutbox>>;
 
 /** What a trust scorer does with a word. */
-export type Judge = (word: TrustWord) => void | Promise<void>;
+export type Judge = (word: TrustOverride) => void | Promise<void>;
 
 /** A trust scorer that takes words as its test says: one that `judge` throws for is answered so, all others are numbered. */
 export async function startFakeScorer(nats: SecuredNats, judge: Judge = () => undefined) {
   const log = createLogger({ name: "test", level: "silent" });
   const name = "trust-scorer";
   const bus = await connectBus({ ...nats.transport(name), name, log });
-  const heard: TrustWord[] = [];
+  const heard: TrustOverride[] = [];
   const numbers = new Map<string, number>();
   const service = bus.service({
     ...{ name, version: "0.0.0", description: "a test's", queue: QUEUES.trustScorer },
@@ -77,7 +77,7 @@ export async function startFakeScorer(nats: SecuredNats, judge: Judge = () => un
         name: "word",
         ...servedAs("trustWord"),
         handler: async ({ data }) => {
-          const word = JSON.parse(Buffer.from(data).toString("utf8")) as TrustWord;
+          const word = JSON.parse(Buffer.from(data).toString("utf8")) as TrustOverride;
           heard.push(word);
           await judge(word);
           const seq = numbers.get(word.id) ?? numbers.size + 1;

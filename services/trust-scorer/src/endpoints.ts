@@ -9,22 +9,22 @@ import {
 import {
   HeldPlace,
   isScbeError,
+  OUTCOME_REPORT_BYTES_MAX,
+  type OutcomeReceipt,
+  OutcomeReport,
   QUEUES,
+  type ReportedEvent,
   readMessage,
   ScbeError,
   servedAs,
   subjectOf,
-  TELLING_BYTES_MAX,
-  type ToldEvent,
-  type ToldReceipt,
   type TrustDocument,
   type TrustEvent,
-  TrustTelling,
   writeMessage,
 } from "@scbe/contracts";
 import { readEvent } from "./domain/read-event.ts";
 import { isTeller, type Tellers } from "./domain/tellers.ts";
-import { TELL_RATE, TellRate } from "./tell-rate.ts";
+import { REPORT_RATE, ReportRate } from "./report-rate.ts";
 
 export interface EndpointsOptions {
   readonly events: Pick<StoreBus, "publishAcknowledged">;
@@ -60,7 +60,7 @@ export function trustEndpoints({
     const subject = subjectOf("outcome", { user: teller, provider });
     return (await events.publishAcknowledged(subject, data, options)).seq;
   };
-  const rate = new TellRate();
+  const rate = new ReportRate();
   const tell = async ({ data, provider, user }: EndpointRequest): Promise<EndpointAnswer> => {
     if (!providers.has(provider)) throw new ScbeError("BAD_REQUEST", "this provider is not served");
     // One that was just added is on the list in a moment.
@@ -72,7 +72,7 @@ export function trustEndpoints({
     const failed = results.find((it) => it.status === "rejected");
     if (failed === undefined) {
       const numbers = results.flatMap((it) => (it.status === "fulfilled" ? [it.value] : []));
-      const receipt: ToldReceipt = { v: 1, seq: Math.max(...numbers) };
+      const receipt: OutcomeReceipt = { v: 1, seq: Math.max(...numbers) };
       return { data: writeMessage(receipt) };
     }
     const code = isScbeError(failed.reason) ? failed.reason.code : "INTERNAL";
@@ -105,7 +105,7 @@ export function trustEndpoints({
         concurrency: CONCURRENCY,
         placesOf: "user",
         // A telling has one event at least.
-        userRate: TELL_RATE,
+        userRate: REPORT_RATE,
         trace: "none",
       },
       { name: "word", ...servedAs("trustWord"), handler: word, placesOf: "user", trace: "none" },
@@ -122,10 +122,10 @@ export function trustEndpoints({
 }
 
 /** @throws ScbeError BAD_REQUEST naming what may not be told */
-function readTelling(data: Uint8Array, provider: string): readonly ToldEvent[] {
-  if (data.length > TELLING_BYTES_MAX)
-    throw new ScbeError("BAD_REQUEST", `a telling has ${TELLING_BYTES_MAX} bytes at most`);
-  const telling = readMessage(data, TrustTelling, TELLING_BYTES_MAX);
+function readTelling(data: Uint8Array, provider: string): readonly ReportedEvent[] {
+  if (data.length > OUTCOME_REPORT_BYTES_MAX)
+    throw new ScbeError("BAD_REQUEST", `a telling has ${OUTCOME_REPORT_BYTES_MAX} bytes at most`);
+  const telling = readMessage(data, OutcomeReport, OUTCOME_REPORT_BYTES_MAX);
   if (telling === undefined)
     throw new ScbeError(
       "BAD_REQUEST",

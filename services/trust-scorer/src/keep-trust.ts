@@ -1,6 +1,6 @@
 import type { Leadership } from "@scbe/bus";
 import { isScbeError } from "@scbe/contracts";
-import { type Logger, type Readiness, Turns } from "@scbe/runtime";
+import { type Logger, type Readiness, ReconcileLoop } from "@scbe/runtime";
 import type { ReuseRelay } from "./reuse-relay.ts";
 import type { Scorer } from "./scorer.ts";
 
@@ -44,7 +44,7 @@ export function keepTrust({ scorer, relay, leadership, readiness, log }: KeepTru
     readiness.set(REPORTS, { ok: true, ...(leadership.leading && deaf !== undefined && { note }) });
   };
   // Guards that are away, or frozen, hold up no evidence of tellers: their reports are read when one is back.
-  const relayTurns = new Turns(async () => {
+  const relayTurns = new ReconcileLoop(async () => {
     if (!leadership.leading) return;
     try {
       await relay.turn();
@@ -58,7 +58,7 @@ export function keepTrust({ scorer, relay, leadership, readiness, log }: KeepTru
     }
     show();
   }, TURN_MS);
-  const turns: Turns = new Turns(async () => {
+  const turns: ReconcileLoop = new ReconcileLoop(async () => {
     if (leadership.leading) {
       try {
         const isFirst = scorer.document === undefined;

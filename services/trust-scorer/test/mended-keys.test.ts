@@ -5,7 +5,7 @@ import { readTrustDocument } from "@scbe/verifier";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { documentOf } from "../src/domain/trust-state.ts";
 import { entryOf, JUNK, put, putOnlyJunk } from "./broken-store.ts";
-import { LONG, type Stage, send, startScorer, startStage, wordSubject } from "./scorer-stage.ts";
+import { LONG, overrideSubject, type Stage, send, startScorer, startStage } from "./scorer-stage.ts";
 import { eventOf, idOf, OPENAI } from "./trust-story.ts";
 
 /** The keys beside the state: what readers look up, and how much of the security stream was taken over. */
@@ -27,7 +27,7 @@ async function clearedReport(): Promise<void> {
   await stage.guard.report(OPENAI, { id, seen_at: -1 });
   await eventually(async () => trustIn(await stage.settled(), OPENAI).latch?.event === id, LONG);
   const word = { v: 1, kind: "clearing", id: idOf(5), provider: OPENAI, at: 1, clears: id };
-  await stage.raw.put(wordSubject, jcs({ ...word, reason: "looked at it", by: "ana" }));
+  await stage.raw.put(overrideSubject, jcs({ ...word, reason: "looked at it", by: "ana" }));
   await eventually(async () => trustIn(await stage.settled(), OPENAI).latch === null, LONG);
 }
 

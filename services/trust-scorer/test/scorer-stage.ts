@@ -138,11 +138,11 @@ export async function launchScorer(nats: SecuredNats) {
 }
 
 /** Of the words of persons. */
-export const wordSubject = subjectOf("trustWord", { user: "rollback-controller" });
+export const overrideSubject = subjectOf("trustWord", { user: "rollback-controller" });
 
 /** Where an event may stand. */
 export function storedAs(event: TrustEvent): string {
-  if (event.kind === "calibration" || event.kind === "clearing") return wordSubject;
+  if (event.kind === "calibration" || event.kind === "clearing") return overrideSubject;
   const isReuse = event.kind === "integrity" && event.cause === "nonce_reuse";
   return subjectOf(isReuse ? "trustReuse" : "outcome", { user: tellerOf(event), provider: event.provider });
 }

@@ -10,7 +10,15 @@ import {
 } from "@scbe/contracts";
 import { connectProbe, eventually } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { LONG, PROVIDERS, type Stage, send, startScorer, startStage, wordSubject } from "./scorer-stage.ts";
+import {
+  LONG,
+  overrideSubject,
+  PROVIDERS,
+  type Stage,
+  send,
+  startScorer,
+  startStage,
+} from "./scorer-stage.ts";
 import { asTold, eventOf, OPENAI, type Plot, rowOf } from "./trust-story.ts";
 
 let stage: Stage;
@@ -35,7 +43,7 @@ async function report(provider: string): Promise<NonceReuseEvent> {
 async function say(plot: Plot | TrustEvent): Promise<void> {
   count += 1;
   const event = "id" in plot ? plot : eventOf(plot, count);
-  await stage.controller.request(wordSubject, bytes(event), LONG);
+  await stage.controller.request(overrideSubject, bytes(event), LONG);
 }
 
 const clearing = (clears: string): TrustEvent => ({
@@ -92,7 +100,7 @@ describe("a scorer that leads", () => {
       bytes(clearing("a")),
     ];
     for (const data of bad) stage.raw.connection.publish(subject, data);
-    stage.raw.connection.publish(wordSubject, bytes(outcome("timeout")));
+    stage.raw.connection.publish(overrideSubject, bytes(outcome("timeout")));
     await send(stage, [outcome("ok")]);
     const state = await eventually(async () => {
       const now = await stage.settled();
@@ -118,7 +126,7 @@ describe("a word that is delivered again", () => {
     id: randomUUID(),
   });
   const numberOf = async (event: TrustEvent): Promise<number> => {
-    const { data } = await stage.controller.request(wordSubject, bytes(event), LONG);
+    const { data } = await stage.controller.request(overrideSubject, bytes(event), LONG);
     return JSON.parse(Buffer.from(data).toString("utf8")).seq;
   };
 
@@ -136,7 +144,7 @@ describe("a word that is delivered again", () => {
     const words = Array.from({ length: 64 }, (_, n) => calibration(n / 64));
     // Without an id of the message, the stream takes each of them.
     for (const word of [...words, ...words.slice(0, 3)])
-      stage.raw.connection.publish(wordSubject, bytes(word));
+      stage.raw.connection.publish(overrideSubject, bytes(word));
     await stage.raw.connection.flush();
     await eventually(async () => (await stage.events.bounds()).last === 67, LONG);
     expect(trustIn(await stage.settled(), OPENAI).calibration).toMatchObject({ score: 63 / 64 });
@@ -197,7 +205,7 @@ test("nobody speaks of a provider that is not his, nor in a person's or the scor
     subjectOf("trustTell", { user: "gateway-openai", provider: "openai" }),
     ...PROVIDERS.map((provider) => subjectOf("outcome", { user: "orchestrator", provider })),
     ...PROVIDERS.map((provider) => subjectOf("trustReuse", { provider })),
-    ...[wordSubject, SUBJECTS.trustState],
+    ...[overrideSubject, SUBJECTS.trustState],
   ];
   expect(await orchestrator.refusedPublishes([...own, ...foreign])).toEqual(new Set(foreign));
   expect(await gateway.refusedPublishes([...own, ...foreign])).toEqual(new Set([...own, ...foreign]));

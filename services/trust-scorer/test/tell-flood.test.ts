@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Bus, connectBus } from "@scbe/bus";
-import { subjectOf, type ToldEvent, writeMessage } from "@scbe/contracts";
+import { type ReportedEvent, subjectOf, writeMessage } from "@scbe/contracts";
 import { createLogger } from "@scbe/service";
 import { eventually } from "@scbe/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -9,11 +9,11 @@ import {
   appliedIn,
   LONG,
   launchScorer,
+  overrideSubject,
   PROVIDERS,
   type Stage,
   startScorer,
   startStage,
-  wordSubject,
 } from "./scorer-stage.ts";
 import { eventOf } from "./trust-story.ts";
 
@@ -36,7 +36,7 @@ afterEach(async () => {
   await stage?.[Symbol.asyncDispose]();
 });
 
-const success = (provider: string): ToldEvent => ({
+const success = (provider: string): ReportedEvent => ({
   ...{ v: 1, kind: "outcome", result: "ok", count: 1, latency_ms: 1 },
   ...{ id: randomUUID(), at: Date.now(), provider },
 });
@@ -75,7 +75,7 @@ test("while one teller keeps 32 tellings of 256 events open, what persons and ot
   let others = 0;
   while (performance.now() < began + FLOOD_MS) {
     const word = writeMessage(eventOf({ kind: "calibration", score: 0.9 }, others));
-    await inForce(seqIn(await stage.controller.request(wordSubject, word, { timeoutMs: 10_000 })));
+    await inForce(seqIn(await stage.controller.request(overrideSubject, word, { timeoutMs: 10_000 })));
     await inForce(seqIn(await tell(stage.orchestrator, telling(1))));
     others += 2;
     await delay(100);

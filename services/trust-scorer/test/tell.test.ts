@@ -4,7 +4,15 @@ import { BUCKETS, jcs, KV_KEYS, SUBJECTS, subjectOf } from "@scbe/contracts";
 import { connectProbe, createTempDir, eventually } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { rememberedId } from "../src/domain/trust-state.ts";
-import { LONG, PROVIDERS, type Stage, send, startScorer, startStage, wordSubject } from "./scorer-stage.ts";
+import {
+  LONG,
+  overrideSubject,
+  PROVIDERS,
+  type Stage,
+  send,
+  startScorer,
+  startStage,
+} from "./scorer-stage.ts";
 import { asTold, eventOf, idOf, OPENAI } from "./trust-story.ts";
 
 let stage: Stage;
@@ -80,7 +88,7 @@ describe("what is told", () => {
       ...Object.values(KV_KEYS).flatMap((key) =>
         Object.values(BUCKETS).map((bucket) => `$KV.${bucket}.${key}`),
       ),
-      ...[wordSubject, SUBJECTS.audit, SUBJECTS.trustState],
+      ...[overrideSubject, SUBJECTS.audit, SUBJECTS.trustState],
       ...PROVIDERS.map((provider) => subjectOf("nonceReuse", { provider })),
     ];
     for (const reply of places)

@@ -3,7 +3,7 @@ import { KV_KEYS, trustIn, writeMessage } from "@scbe/contracts";
 import { eventually } from "@scbe/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { dropEvents, entryOf, put, putOnlyJunk } from "./broken-store.ts";
-import { LONG, type Stage, send, startScorer, startStage, wordSubject } from "./scorer-stage.ts";
+import { LONG, overrideSubject, type Stage, send, startScorer, startStage } from "./scorer-stage.ts";
 import { eventOf, idOf, OPENAI, rowOf } from "./trust-story.ts";
 
 /**
@@ -65,7 +65,7 @@ test("it begins anew, with what the two streams hold, once a person has deleted 
     ...{ v: 1, kind: "clearing", id: idOf(5), provider: OPENAI, at: 1, clears: latch?.event },
     ...{ reason: "looked at it", by: "ana" },
   };
-  stage.raw.connection.publish(wordSubject, bytes(clearing));
+  stage.raw.connection.publish(overrideSubject, bytes(clearing));
   await scorer.troubled("no state of trust");
   for (const key of [KV_KEYS.trustRelay, KV_KEYS.trustState]) {
     await stage.raw.delete(`$KV.SCBE_TRUST.${key}`);

@@ -1,5 +1,5 @@
 import type { RunningProcess } from "@scbe/testkit";
-import { startSpine } from "../../kit/spine.ts";
+import { startSystem } from "../../kit/system.ts";
 import { nextMessage, type Workers } from "./workers.ts";
 
 /** What becomes of the traces: there is no collector, or it takes them, or it never answers. */
@@ -14,14 +14,14 @@ export interface Deployment {
 
 export async function startDeployment(collecting: Collecting, workers: Workers): Promise<Deployment> {
   const variables = await tracingVariables(collecting, workers);
-  const spine = workers.use(await startSpine({ providers: ["openai"], envelope: false, variables }));
-  const gateway = workers.start("../../kit/gateway-process.ts", spine.environment("gateway-openai"));
+  const system = workers.use(await startSystem({ providers: ["openai"], envelope: false, variables }));
+  const gateway = workers.start("../../kit/gateway-process.ts", system.environment("gateway-openai"));
   await gateway.output(/serving/);
   return {
-    redisUrl: spine.redis?.url ?? "",
+    redisUrl: system.redis?.url ?? "",
     startCaller: (sampled) =>
       workers.startReady("ours-caller.ts", {
-        ...spine.environment("orchestrator"),
+        ...system.environment("orchestrator"),
         OTEL_TRACES_SAMPLER_ARG: String(sampled),
       }),
   };

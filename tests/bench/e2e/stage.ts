@@ -3,10 +3,10 @@ import type { RunningProcess } from "@scbe/testkit";
 import { assertSampled } from "./assert-sampled.ts";
 import type { LoadOrder, LoadReport } from "./load.ts";
 import type { Load } from "./measure-load.ts";
-import { sampledShare, type Way, Ways } from "./ways.ts";
+import { type ResolvedRoute, sampledShare, Ways } from "./ways.ts";
 import { nextMessage, Workers } from "./workers.ts";
 
-export type { Way } from "./ways.ts";
+export type { ResolvedRoute } from "./ways.ts";
 
 /**
  * Everything that answers requests, each part a process of its own, and a caller's process for each way. Ours is as in
@@ -14,15 +14,15 @@ export type { Way } from "./ways.ts";
  * processes start when it is first taken; what is not measured just now is idle.
  */
 export interface Stage extends AsyncDisposable {
-  perSecond(way: Way, inFlight: number, forMs: number): Promise<number>;
+  perSecond(way: ResolvedRoute, inFlight: number, forMs: number): Promise<number>;
   /** Milliseconds that 99 of 100 calls did not take longer than. */
-  p99Ms(way: Way, inFlight: number, forMs: number): Promise<number>;
+  p99Ms(way: ResolvedRoute, inFlight: number, forMs: number): Promise<number>;
 }
 
 export async function startStage(): Promise<Stage> {
   const workers = new Workers();
   const ways = new Ways(workers);
-  const measure = async (way: Way, inFlight: number, forMs: number): Promise<Load> => {
+  const measure = async (way: ResolvedRoute, inFlight: number, forMs: number): Promise<Load> => {
     const load = await order(await ways.caller(way), { inFlight, forMs });
     assertSampled(load, sampledShare(way));
     return load;

@@ -21,10 +21,10 @@ type OurWay = keyof typeof OURS;
 type OtherWay = keyof typeof OTHERS;
 
 /** The ways that a request can take. */
-export type Way = OurWay | OtherWay;
+export type ResolvedRoute = OurWay | OtherWay;
 
 /** The share of its requests that is traced, 0 to 1. */
-export function sampledShare(way: Way): number {
+export function sampledShare(way: ResolvedRoute): number {
   return isOurs(way) ? OURS[way].sampled : 0;
 }
 
@@ -38,7 +38,7 @@ export class Ways {
   }
 
   /** Takes load orders. */
-  caller(way: Way): Promise<RunningProcess> {
+  caller(way: ResolvedRoute): Promise<RunningProcess> {
     return this.#once(`caller ${way}`, () => (isOurs(way) ? this.#startOurs(way) : this.#startOther(way)));
   }
 
@@ -66,6 +66,6 @@ export class Ways {
   }
 }
 
-function isOurs(way: Way): way is OurWay {
+function isOurs(way: ResolvedRoute): way is OurWay {
   return Object.hasOwn(OURS, way);
 }

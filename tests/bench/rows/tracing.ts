@@ -1,4 +1,4 @@
-import type { Way } from "../e2e/stage.ts";
+import type { ResolvedRoute } from "../e2e/stage.ts";
 import type { RowSource } from "./row-source.ts";
 
 const ROUND_MS = 1500;
@@ -32,7 +32,7 @@ export const hangingVsTaking = delayByHanging(
   "our 99th percentile, one at a time, all traced, to a collector that never answers, over one that takes everything at once",
 );
 
-function rateWhenTraced(name: string, way: Way, says: string): RowSource {
+function rateWhenTraced(name: string, way: ResolvedRoute, says: string): RowSource {
   const inFlight = 64;
   return {
     name,
@@ -53,7 +53,12 @@ function rateWhenTraced(name: string, way: Way, says: string): RowSource {
 }
 
 /** One at a time: whatever the exporter does to the path shows, and no queue of requests hides it. */
-function delayByHanging(name: string, hanging: Way, against: Way, says: string): RowSource {
+function delayByHanging(
+  name: string,
+  hanging: ResolvedRoute,
+  against: ResolvedRoute,
+  says: string,
+): RowSource {
   return {
     name,
     says,

@@ -1,5 +1,5 @@
 import type { Clock, Logger } from "@scbe/runtime";
-import { Turns } from "@scbe/runtime";
+import { ReconcileLoop } from "@scbe/runtime";
 import { type LeaderRecord, lead, leadsForMs } from "./lead.ts";
 import type { LeaderStore, Leading, StoredLeader } from "./leader-store.ts";
 
@@ -19,7 +19,7 @@ export interface LeadershipOptions {
 export class Leadership implements Leading, AsyncDisposable {
   readonly #options: LeadershipOptions;
   readonly #listeners = new Set<(leading: boolean) => void>();
-  readonly #turns: Turns;
+  readonly #turns: ReconcileLoop;
   readonly #watch: AsyncDisposable;
   #seen: (StoredLeader & { readonly sinceMs: number }) | undefined;
   /** Leads until then, by the monotonic clock. */
@@ -31,7 +31,7 @@ export class Leadership implements Leading, AsyncDisposable {
 
   constructor(options: LeadershipOptions) {
     this.#options = options;
-    this.#turns = new Turns(() => this.#turn(), options.leaderMs / 3);
+    this.#turns = new ReconcileLoop(() => this.#turn(), options.leaderMs / 3);
     this.#watch = options.store.watch((record) => {
       if (record === undefined || record.id === "") this.#turns.nudge();
     });

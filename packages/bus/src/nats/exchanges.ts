@@ -18,7 +18,7 @@ export interface Asker {
   onFailure(error: Error): void;
 }
 
-interface Question {
+interface IncomingRequest {
   readonly token: string;
   readonly asker: Asker;
 }
@@ -29,7 +29,7 @@ interface Question {
  * answer another, and then its slot.
  */
 export class Exchanges {
-  readonly #open = new Slots<Question>();
+  readonly #open = new Slots<IncomingRequest>();
   readonly #prefix: string;
   readonly #tokens = new Tokens();
   readonly #log: Logger;

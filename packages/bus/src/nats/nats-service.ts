@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger, MetricsRegistry } from "@scbe/runtime";
-import { type ShownEndpoints, showEndpoints } from "@scbe/runtime";
+import { type EndpointMetrics, endpointMetrics } from "@scbe/runtime";
 import type { Msg, NatsConnection, Subscription } from "nats";
 import type { BusService, ServiceDefinition } from "../bus.ts";
 import { Endpoint, type EndpointPorts } from "./endpoint.ts";
@@ -25,7 +25,7 @@ export class NatsService implements BusService {
   readonly #ports: NatsServicePorts;
   readonly #endpoints: readonly Endpoint[];
   readonly #discovery: ServiceDiscovery;
-  readonly #shown: ShownEndpoints | undefined;
+  readonly #shown: EndpointMetrics | undefined;
   readonly #tooLate = new AbortController();
   #wanted = false;
   #disposing: Promise<void> | undefined;
@@ -39,7 +39,7 @@ export class NatsService implements BusService {
     this.#ports = ports;
     const { log, respond, metrics } = ports;
     const names = definition.endpoints.map(({ name }) => name);
-    this.#shown = metrics && showEndpoints(metrics, names, () => this.#endpoints);
+    this.#shown = metrics && endpointMetrics(metrics, names, () => this.#endpoints);
     const turnedAway = (endpoint: string): void => this.#shown?.turnedAway(endpoint);
     const heldDropped = (endpoint: string): void => this.#shown?.heldDropped(endpoint);
     const { signal } = this.#tooLate;

@@ -13,11 +13,11 @@ export function request(
   send: Send,
 ): Promise<BusMessage> {
   return new Promise((resolve, reject) =>
-    new Question(exchanges, subject, options, send, resolve, reject).ask(),
+    new IncomingRequest(exchanges, subject, options, send, resolve, reject).ask(),
   );
 }
 
-class Question implements Asker {
+class IncomingRequest implements Asker {
   readonly subject: string;
   readonly #exchanges: Exchanges;
   readonly #options: RequestOptions;

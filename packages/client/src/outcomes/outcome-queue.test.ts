@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { ScbeError, type ToldEvent, TrustTelling } from "@scbe/contracts";
+import { OutcomeReport, type ReportedEvent, ScbeError } from "@scbe/contracts";
 import { createLogger } from "@scbe/service";
 import { eventually } from "@scbe/testkit";
 import { expect, test } from "vitest";
@@ -8,7 +8,7 @@ import { OutcomeQueue } from "./outcome-queue.ts";
 /** Of the first tellings. */
 const REFUSALS = 7;
 
-const eventOf = (provider: string, n: number): ToldEvent => ({
+const eventOf = (provider: string, n: number): ReportedEvent => ({
   ...{ v: 1, kind: "outcome", result: "timeout", count: 1, latency_ms: 1 },
   ...{ id: randomUUID(), at: n, provider },
 });
@@ -19,7 +19,7 @@ test("what scorers answer with BUSY or not at all is told again under the same i
   const request = async (_subject: string, data: Uint8Array): Promise<never> => {
     asked += 1;
     if (asked <= REFUSALS) throw new ScbeError(asked % 2 === 1 ? "BUSY" : "TIMEOUT", "not now");
-    for (const { provider, id } of TrustTelling.parse(JSON.parse(Buffer.from(data).toString())).events)
+    for (const { provider, id } of OutcomeReport.parse(JSON.parse(Buffer.from(data).toString())).events)
       stored.set(provider, [...(stored.get(provider) ?? []), id]);
     return { data: Buffer.from('{"seq":1,"v":1}') } as never;
   };

@@ -3,13 +3,13 @@ import type { Bus } from "@scbe/bus";
 import {
   type ErrorCode,
   isScbeError,
+  OutcomeReceipt,
+  type OutcomeReport,
   type OutcomeReportResult,
+  type ReportedEvent,
   readMessage,
   subjectOf,
   TOLD_MAX,
-  type ToldEvent,
-  ToldReceipt,
-  type TrustTelling,
   writeMessage,
 } from "@scbe/contracts";
 import { backoffMs, type Logger } from "@scbe/runtime";
@@ -41,7 +41,7 @@ export class OutcomeQueue implements AsyncDisposable {
   readonly #stopping = new AbortController();
   readonly #following: Disposable;
   /** By provider, each oldest first. */
-  readonly #waiting = new Map<string, ToldEvent[]>();
+  readonly #waiting = new Map<string, ReportedEvent[]>();
   #sending: Promise<void> | undefined;
   #isDropping = false;
   /** Why the last telling failed that did. */
@@ -58,7 +58,7 @@ export class OutcomeQueue implements AsyncDisposable {
     return [...this.#waiting.values()].reduce((sum, { length }) => sum + length, 0);
   }
 
-  add(event: ToldEvent): void {
+  add(event: ReportedEvent): void {
     const { waiting } = this;
     if (waiting >= (event.kind === "integrity" ? INTEGRITY_WAITING_MAX : WAITING_MAX)) {
       this.#drop(waiting);
@@ -106,13 +106,13 @@ export class OutcomeQueue implements AsyncDisposable {
   async #tell(provider: string): Promise<boolean> {
     const { bus, log, onResult } = this.#options;
     const events = (this.#waiting.get(provider) ?? []).slice(0, TOLD_MAX);
-    const telling: TrustTelling = { v: 1, events };
+    const telling: OutcomeReport = { v: 1, events };
     try {
       const options = { timeoutMs: TELL_TIMEOUT_MS, traced: false };
       const subject = subjectOf("trustTell", { user: bus.user, provider });
       const { data } = await bus.request(subject, writeMessage(telling), options);
       this.#settle(provider, events, "acknowledged");
-      this.#tellIntegrity(provider, events, readMessage(data, ToldReceipt, RECEIPT_BYTES_MAX)?.seq);
+      this.#tellIntegrity(provider, events, readMessage(data, OutcomeReceipt, RECEIPT_BYTES_MAX)?.seq);
       this.#isDropping = false;
       return true;
     } catch (error) {
@@ -130,11 +130,11 @@ export class OutcomeQueue implements AsyncDisposable {
     }
   }
 
-  #tellIntegrity(provider: string, events: readonly ToldEvent[], seq: number | undefined): void {
+  #tellIntegrity(provider: string, events: readonly ReportedEvent[], seq: number | undefined): void {
     for (const { kind } of events) if (kind === "integrity") this.#options.onIntegritySettled(provider, seq);
   }
 
-  #settle(provider: string, events: readonly ToldEvent[], result: OutcomeReportResult): void {
+  #settle(provider: string, events: readonly ReportedEvent[], result: OutcomeReportResult): void {
     const settled = new Set(events);
     this.#keep(provider, (event) => !settled.has(event));
     this.#options.onResult(result, events.length);
@@ -149,7 +149,7 @@ export class OutcomeQueue implements AsyncDisposable {
     if (before > this.waiting) this.#options.onResult("dropped", before - this.waiting);
   }
 
-  #keep(provider: string, isKept: (event: ToldEvent) => boolean): void {
+  #keep(provider: string, isKept: (event: ReportedEvent) => boolean): void {
     const left = this.#waiting.get(provider)?.filter(isKept) ?? [];
     if (left.length > 0) this.#waiting.set(provider, left);
     else this.#waiting.delete(provider);

@@ -3,9 +3,9 @@ import type { Bus } from "@scbe/bus";
 import { OUTCOMES_MAX, type OutcomeResult } from "@scbe/contracts";
 import type { Clock, Logger, MetricsRegistry } from "@scbe/runtime";
 import type { OwnLatches } from "@scbe/verifier";
+import { outcomeMetrics } from "./outcome-metrics.ts";
 import { OutcomeQueue } from "./outcome-queue.ts";
 import { OwnFaults, type RequestKind } from "./own-faults.ts";
-import { showOutcomes } from "./show-outcomes.ts";
 import { UsualTimes } from "./usual-times.ts";
 
 export interface OutcomesOptions {
@@ -68,7 +68,7 @@ export class Outcomes implements AsyncDisposable {
   readonly #shown: Disposable;
 
   constructor({ clock, metrics, latches, timeoutMinMs, isTold, ...rest }: OutcomesOptions) {
-    const shown = showOutcomes(metrics, () => this.#queue.waiting);
+    const shown = outcomeMetrics(metrics, () => this.#queue.waiting);
     this.#clock = clock;
     this.#shown = shown;
     this.#latches = latches;

@@ -26,7 +26,7 @@ it.each([
   ["the table", ACCESS],
   ["the table with fallback", ACCESS_WITH_FALLBACK],
 ])("the commands have exactly the accounts, limits, permissions and users of %s", (_name, table) => {
-  const commands = renderNsc(USERS, STORES, { ...OPTIONS, table }).map(wordsOf);
+  const commands = renderNsc(USERS, STORES, { ...OPTIONS, table }).map(overridesOf);
   const of = (...start: string[]) =>
     commands.filter((words) => start.every((word, index) => words[index + 1] === word));
   const accounts = accountsOf("prod");
@@ -89,7 +89,7 @@ function permissionsIn(words: readonly string[]) {
   return { publish: all(words, "--allow-pub"), subscribe: all(words, "--allow-sub") };
 }
 
-function wordsOf(command: string): string[] {
+function overridesOf(command: string): string[] {
   return [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
 }
 

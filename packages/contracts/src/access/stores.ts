@@ -78,7 +78,7 @@ export const STORES = {
       KV_KEYS.leader,
       KV_KEYS.canary,
       KV_KEYS.acted,
-      KV_KEYS.trustWords,
+      KV_KEYS.trustOverrides,
       KV_KEYS.verifiers,
     ],
     maxBytes: 16 * MIB,

@@ -27,8 +27,8 @@ export const SESSION_BUDGETS = ["messages", "bytes", "age"] as const;
 export type SessionBudget = (typeof SESSION_BUDGETS)[number];
 
 /** How one try of a request ended: the journey of an envelope, or of an unsealed body. */
-export const LANDINGS = ["answered", "refused", "busy", "silent", "switched_off", "failed"] as const;
-export type LandingResult = (typeof LANDINGS)[number];
+export const EXCHANGE_RESULTS = ["answered", "refused", "busy", "silent", "switched_off", "failed"] as const;
+export type ExchangeResult = (typeof EXCHANGE_RESULTS)[number];
 
 const CODES = Object.keys(ERROR_CODES) as ErrorCode[];
 

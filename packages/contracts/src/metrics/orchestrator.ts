@@ -1,5 +1,5 @@
 import { ANSWER_MS } from "./bounds.ts";
-import { LANDINGS, OUTCOME_REPORT_RESULTS, REQUEST_RESULTS } from "./label-sets.ts";
+import { EXCHANGE_RESULTS, OUTCOME_REPORT_RESULTS, REQUEST_RESULTS } from "./label-sets.ts";
 import type { MetricRows } from "./metric-row.ts";
 
 const OF = ["orchestrator"] as const;
@@ -26,14 +26,14 @@ export const ORCHESTRATOR = {
     of: OF,
     help: "Envelopes sent, by how their journey ended; more than one for a request after busy, silence or a new epoch",
     unit: "count",
-    labels: { provider: "providers", landing: LANDINGS },
+    labels: { provider: "providers", landing: EXCHANGE_RESULTS },
   },
   scbe_unsealed_requests_total: {
     kind: "counter",
     of: OF,
     help: "Tries of requests that went unsealed, by how they ended: where the control document says fallback and SCBE_FALLBACK is allow",
     unit: "count",
-    labels: { provider: "providers", landing: LANDINGS },
+    labels: { provider: "providers", landing: EXCHANGE_RESULTS },
   },
   scbe_requests_in_flight: {
     kind: "gauge",

@@ -1,4 +1,4 @@
-import { Lease, LeaseAnswer, type LeaseQuestion, readMessage } from "@scbe/contracts";
+import { Lease, LeaseAnswer, type LeaseRequest, readMessage } from "@scbe/contracts";
 import type { Identity } from "../grant/identity.ts";
 import type { ControlDocument, ControlExpectation } from "./control-document.ts";
 import { readSigned, sign } from "./signed.ts";
@@ -8,7 +8,7 @@ import { readSigned, sign } from "./signed.ts";
  * holds another one.
  */
 export function answerLease(
-  { nonce, held }: LeaseQuestion,
+  { nonce, held }: LeaseRequest,
   { state, digest, signed }: ControlDocument,
   identity: Identity,
 ): LeaseAnswer {

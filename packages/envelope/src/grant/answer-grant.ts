@@ -3,7 +3,7 @@ import { encodeBase64Url } from "../base64url.ts";
 import type { Identity } from "./identity.ts";
 import { GRANT_MATERIAL_BYTES, GRANT_SUITE } from "./suite.ts";
 import { answerBytes } from "./transcript.ts";
-import type { VerifiedQuestion } from "./verify-question.ts";
+import type { VerifiedQuestion } from "./verify-grant-request.ts";
 
 /**
  * Seals `k_enc || k_nonce` to the key of the question (HPKE base mode, RFC 9180 section 6.1; info = Q, aad empty) and

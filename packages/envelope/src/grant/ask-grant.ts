@@ -1,4 +1,4 @@
-import type { GrantQuestion } from "@scbe/contracts";
+import type { GrantRequest } from "@scbe/contracts";
 import { encodeBase64Url } from "../base64url.ts";
 import type { Identity } from "./identity.ts";
 import { GRANT_SUITE, type GrantKeys } from "./suite.ts";
@@ -6,7 +6,7 @@ import { type QuestionFacts, questionBytes } from "./transcript.ts";
 
 export interface AskedGrant {
   /** What goes to the keyring, as JSON. */
-  readonly question: GrantQuestion;
+  readonly question: GrantRequest;
   /** What {@link readGrant} needs for the answer to this very question; keep it no longer. */
   readonly keys: GrantKeys;
 }
@@ -28,7 +28,7 @@ export async function askGrant(
   const keys = await GRANT_SUITE.GenerateKeyPair();
   const publicKey = await GRANT_SUITE.SerializePublicKey(keys.publicKey);
   const signature = identity.sign(questionBytes(facts, publicKey));
-  const question: GrantQuestion = {
+  const question: GrantRequest = {
     v: 1,
     ...facts,
     public_key: encodeBase64Url(publicKey),

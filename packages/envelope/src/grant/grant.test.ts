@@ -1,8 +1,15 @@
-import { type GrantAnswer, type GrantMeta, GrantQuestion, writeMessage } from "@scbe/contracts";
+import { type GrantAnswer, type GrantMeta, GrantRequest, writeMessage } from "@scbe/contracts";
 import fc from "fast-check";
 import { createUser } from "nkeys.js";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type AskedGrant, answerGrant, askGrant, type Identity, readGrant, verifyQuestion } from "./index.ts";
+import {
+  type AskedGrant,
+  answerGrant,
+  askGrant,
+  type Identity,
+  readGrant,
+  verifyGrantRequest,
+} from "./index.ts";
 
 const WANTED = { env: "dev", provider: "openai", intent: "chat", kid: "k1" } as const;
 const META: GrantMeta = { kid: "k1", state: "active", not_after: null, ring_generation: 7 };
@@ -22,7 +29,7 @@ function material(): Buffer {
 
 async function grant(wanted: Parameters<typeof askGrant>[0] = WANTED, meta = META, by = keyring) {
   const { question, keys } = await askGrant(wanted, asker);
-  const verified = verifyQuestion(question);
+  const verified = verifyGrantRequest(question);
   if (verified === undefined) throw new Error("the question did not verify");
   const answer = await answerGrant(verified, { material: material(), meta }, by);
   return { question, keys, answer };
@@ -44,7 +51,7 @@ function flip(text: string, bit: number): string {
 describe("a question", () => {
   test("verifies as it was asked, and has the documented bytes", async () => {
     const { question } = await askGrant(WANTED, asker);
-    const verified = verifyQuestion(GrantQuestion.parse(JSON.parse(JSON.stringify(question))));
+    const verified = verifyGrantRequest(GrantRequest.parse(JSON.parse(JSON.stringify(question))));
     const publicKey = Buffer.from(question.public_key, "base64url");
     const parts = ["scbe/v1/grant-q", "dev", "openai", "chat", "k1", asker.publicKey].map((part) => {
       return Buffer.concat([Buffer.from([0, part.length]), Buffer.from(part)]);
@@ -66,16 +73,16 @@ describe("a question", () => {
     ["asker", { asker: stranger.publicKey }],
   ] as const)("with another %s than the signed one is refused", async (_, change) => {
     const { question } = await askGrant(WANTED, asker);
-    expect(verifyQuestion({ ...question, ...change })).toBeUndefined();
+    expect(verifyGrantRequest({ ...question, ...change })).toBeUndefined();
   });
 
   test("with any bit of its key or signature flipped is refused", async () => {
     const { question } = await askGrant(WANTED, asker);
     for (let bit = 0; bit < 256; bit += 1) {
-      expect(verifyQuestion({ ...question, public_key: flip(question.public_key, bit) })).toBeUndefined();
+      expect(verifyGrantRequest({ ...question, public_key: flip(question.public_key, bit) })).toBeUndefined();
     }
     for (let bit = 0; bit < 512; bit += 1) {
-      expect(verifyQuestion({ ...question, signature: flip(question.signature, bit) })).toBeUndefined();
+      expect(verifyGrantRequest({ ...question, signature: flip(question.signature, bit) })).toBeUndefined();
     }
   });
 });
@@ -92,7 +99,7 @@ describe("an answer", () => {
 
   test("leaves no material behind in the keyring's buffer, whether it succeeds or throws", async () => {
     const { question } = await askGrant(WANTED, asker);
-    const verified = verifyQuestion(question);
+    const verified = verifyGrantRequest(question);
     if (verified === undefined) throw new Error("the question did not verify");
     const used = material();
     await answerGrant(verified, { material: used, meta: META }, keyring);

@@ -6,6 +6,6 @@ export { type ClaimedRing, claimedRing, type ReadRing, readRing, verifyRing } fr
 export { signRing } from "./sign-ring.ts";
 export { GRANT_MATERIAL_BYTES, type GrantKeys } from "./suite.ts";
 export { ringRecordBytes } from "./transcript.ts";
+export { type VerifiedQuestion, verifyGrantRequest } from "./verify-grant-request.ts";
 export { verifyNkey } from "./verify-nkey.ts";
-export { type VerifiedQuestion, verifyQuestion } from "./verify-question.ts";
 export { isLowOrder } from "./x25519-point.ts";

@@ -1,4 +1,4 @@
-import { GrantAnswer, type GrantMeta, type GrantQuestion, readMessage } from "@scbe/contracts";
+import { GrantAnswer, type GrantMeta, type GrantRequest, readMessage } from "@scbe/contracts";
 import { GRANT_SUITE, type GrantKeys } from "./suite.ts";
 import { answerBytes, questionBytes } from "./transcript.ts";
 import { verifyNkey } from "./verify-nkey.ts";
@@ -11,7 +11,7 @@ export interface AnswerToRead {
   /** What came from the bus. */
   readonly answer: Uint8Array;
   /** The question that was sent, and the keys that were made with it. */
-  readonly question: GrantQuestion;
+  readonly question: GrantRequest;
   readonly keys: GrantKeys;
 }
 
@@ -58,7 +58,7 @@ function bytesOf(text: string): Uint8Array {
 }
 
 /** Only what can open is granted at all; "the active one" must be active. */
-function answersTheKid(question: GrantQuestion, meta: GrantMeta): boolean {
+function answersTheKid(question: GrantRequest, meta: GrantMeta): boolean {
   if (question.kid === "") return meta.state === "active";
   return question.kid === meta.kid && (meta.state === "active" || meta.state === "decrypt-only");
 }

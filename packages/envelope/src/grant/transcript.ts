@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { type GrantMeta, type GrantQuestion, jcs } from "@scbe/contracts";
+import { type GrantMeta, type GrantRequest, jcs } from "@scbe/contracts";
 import { lp } from "../lp.ts";
 
 /** The members of a question that its bytes are made of. */
-export type QuestionFacts = Pick<GrantQuestion, "env" | "provider" | "intent" | "kid" | "asker">;
+export type QuestionFacts = Pick<GrantRequest, "env" | "provider" | "intent" | "kid" | "asker">;
 
 /**
  * Q, the bytes that the asker signs and that HPKE takes as `info`:

@@ -1,7 +1,7 @@
 import type { MetricName } from "@scbe/contracts";
 import type { LabelsOf, NameOf, SetsArgument } from "./labels.ts";
 import type { MetricsRegistry } from "./registry.ts";
-import { findOrShow, type Sample, ShownMetric } from "./shown-metric.ts";
+import { findOrRegister, type Sample, TableMetric } from "./table-metric.ts";
 
 /** Only ever rises. */
 export interface Counter<N extends MetricName> {
@@ -21,12 +21,12 @@ export function counter<N extends NameOf<"counter">>(
   name: N,
   ...[sets]: SetsArgument<N>
 ): Counter<N> {
-  const shown = findOrShow(registry, name, ShownCounter);
+  const shown = findOrRegister(registry, name, ShownCounter);
   shown.extend(sets ?? {});
   return shown;
 }
 
-class ShownCounter extends ShownMetric<{ value: number }> implements Counter<MetricName> {
+class ShownCounter extends TableMetric<{ value: number }> implements Counter<MetricName> {
   inc(labels: object, by = 1): void {
     const cell = this.cellOf(labels as LabelsOf<never>);
     if (cell !== undefined) cell.value += by;

@@ -2,7 +2,7 @@ import type { MetricName } from "@scbe/contracts";
 import type { LabelsOf, NameOf, SetsArgument } from "./labels.ts";
 import { type Reading, readWithin } from "./read-within.ts";
 import type { MetricsRegistry } from "./registry.ts";
-import { findOrShow, type Labels, type Sample, ShownMetric } from "./shown-metric.ts";
+import { findOrRegister, type Labels, type Sample, TableMetric } from "./table-metric.ts";
 
 /** Says how something is, as often as it is told. */
 export interface Gauge<N extends MetricName> {
@@ -19,7 +19,7 @@ export function gauge<N extends NameOf<"gauge">>(
   name: N,
   ...[sets]: SetsArgument<N>
 ): Gauge<N> {
-  const shown = findOrShow(registry, name, ShownGauge);
+  const shown = findOrRegister(registry, name, ShownGauge);
   shown.extend(sets ?? {});
   return shown;
 }
@@ -39,7 +39,7 @@ export function watchGauge<N extends NameOf<"gauge">>(
   name: N,
   look: () => Readings<N> | Promise<Readings<N>>,
 ): Disposable {
-  return findOrShow(registry, name, ShownGauge).watch(look);
+  return findOrRegister(registry, name, ShownGauge).watch(look);
 }
 
 const TOGETHER = {
@@ -48,7 +48,7 @@ const TOGETHER = {
   min: Math.min,
 } as const;
 
-class ShownGauge extends ShownMetric<{ value: number }> implements Gauge<MetricName> {
+class ShownGauge extends TableMetric<{ value: number }> implements Gauge<MetricName> {
   readonly #looks = new Set<() => Iterable<Reading> | Promise<Iterable<Reading>>>();
 
   set(labels: object, value: number): void {

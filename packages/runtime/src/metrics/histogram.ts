@@ -1,7 +1,7 @@
 import type { MetricName } from "@scbe/contracts";
 import type { LabelsOf, NameOf, SetsArgument } from "./labels.ts";
 import type { MetricsRegistry } from "./registry.ts";
-import { findOrShow, type Labels, type Sample, ShownMetric } from "./shown-metric.ts";
+import { findOrRegister, type Labels, type Sample, TableMetric } from "./table-metric.ts";
 
 /** How often a value was how large. */
 export interface Histogram<N extends MetricName> {
@@ -18,7 +18,7 @@ export function histogram<N extends NameOf<"histogram">>(
   name: N,
   ...[sets]: SetsArgument<N>
 ): Histogram<N> {
-  const shown = findOrShow(registry, name, ShownHistogram);
+  const shown = findOrRegister(registry, name, ShownHistogram);
   shown.extend(sets ?? {});
   return shown;
 }
@@ -29,7 +29,7 @@ interface Seen {
   sum: number;
 }
 
-class ShownHistogram extends ShownMetric<Seen> implements Histogram<MetricName> {
+class ShownHistogram extends TableMetric<Seen> implements Histogram<MetricName> {
   readonly #bounds = this.row.bounds ?? [];
 
   observe(labels: object, value: number): void {

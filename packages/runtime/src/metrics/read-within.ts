@@ -1,4 +1,4 @@
-import type { Labels } from "./shown-metric.ts";
+import type { Labels } from "./table-metric.ts";
 
 export type Reading = readonly [labels: Labels, value: number];
 

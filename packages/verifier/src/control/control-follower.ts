@@ -1,17 +1,17 @@
-import { type Bus, LookUp } from "@scbe/bus";
+import { type Bus, DocumentFetcher } from "@scbe/bus";
 import { type Environment, type HeldGeneration, SUBJECTS, subjectOf } from "@scbe/contracts";
 import type { Phase } from "@scbe/envelope";
 import type { ControlDocument } from "@scbe/envelope/control";
 import type { MetricsRegistry } from "@scbe/runtime";
 import { type Clock, type Logger, LogLimiter, type Readiness } from "@scbe/runtime";
 import type { Control } from "./control.ts";
+import { type ControlMetrics, showControl } from "./control-metrics.ts";
 import { ControlRules } from "./control-rules.ts";
 import type { ControlRoute } from "./control-view.ts";
 import { GenerationFile } from "./generation-file.ts";
 import { HeldControl } from "./held-control.ts";
 import { LeaseAsker } from "./lease-asker.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
-import { type ShownControl, showControl } from "./show-control.ts";
 import type { StalePolicy } from "./stale-policy.ts";
 import { WatchedLease } from "./watched-lease.ts";
 
@@ -50,9 +50,9 @@ export class ControlFollower implements Control {
   readonly #held: HeldControl;
   readonly #lease: WatchedLease;
   readonly #rules: ControlRules;
-  readonly #shown: ShownControl;
+  readonly #shown: ControlMetrics;
   readonly #unused = new LogLimiter();
-  readonly #owner: LookUp;
+  readonly #owner: DocumentFetcher;
   readonly #asker: LeaseAsker;
   readonly #keeper: LeaseKeeper;
 
@@ -70,7 +70,7 @@ export class ControlFollower implements Control {
     const offer = (bytes: Uint8Array): void => this.#offer(bytes, true);
     this.#asker = new LeaseAsker({ ...options, lease: this.#lease, held: () => this.document, offer });
     this.#owner = this.#stack.use(
-      new LookUp({
+      new DocumentFetcher({
         ...{ bus, log, take: offer },
         subject: subjectOf("controlGet", { user: bus.user }),
         question: (): HeldGeneration => ({ v: 1, generation: this.document?.state.generation ?? null }),

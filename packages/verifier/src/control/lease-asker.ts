@@ -4,7 +4,7 @@ import {
   type ControlLeaseResult,
   type Environment,
   isScbeError,
-  type LeaseQuestion,
+  type LeaseRequest,
   subjectOf,
   writeMessage,
 } from "@scbe/contracts";
@@ -69,7 +69,7 @@ export class LeaseAsker {
     void this.#request({ ...this.#question(nonce), leaving: true }, undefined);
   }
 
-  #question(nonce: string): LeaseQuestion {
+  #question(nonce: string): LeaseRequest {
     const { fallbackAllowed: fallback, held } = this.#options;
     const document = held();
     const what = document && { generation: document.state.generation, digest: document.digest };
@@ -77,7 +77,7 @@ export class LeaseAsker {
     return { v: 1, nonce, verifier: this.#verifier, held: what ?? null, fallback, ...proof };
   }
 
-  async #request(question: LeaseQuestion, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
+  async #request(question: LeaseRequest, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
     const { bus, leaseMs } = this.#options;
     const data = writeMessage(question);
     const limits = { timeoutMs: leaseMs / 2, againAfterMs: ASK_AGAIN_AFTER_MS };

@@ -1,6 +1,6 @@
 import type { Logger, MetricsRegistry, Readiness } from "@scbe/runtime";
 import type { Control } from "./control.ts";
-import { showControl } from "./show-control.ts";
+import { showControl } from "./control-metrics.ts";
 
 export interface NoControlOptions {
   readonly readiness: Readiness;

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Bus } from "@scbe/bus";
-import { LookUp } from "@scbe/bus";
+import { DocumentFetcher } from "@scbe/bus";
 import {
   type HeldPlace,
   SUBJECTS,
@@ -9,10 +9,10 @@ import {
   type TrustDocumentResult,
 } from "@scbe/contracts";
 import type { Clock, Logger, MetricsRegistry, Readiness } from "@scbe/runtime";
-import { Hearing } from "./hearing.ts";
 import { judgeBroadcast } from "./judge-broadcast.ts";
+import { Liveness } from "./liveness.ts";
 import { readTrustDocument } from "./read-trust-document.ts";
-import { type ShownTrust, showTrust } from "./show-trust.ts";
+import { showTrust, type TrustMetrics } from "./trust-metrics.ts";
 import type { TrustView } from "./trust-view.ts";
 
 export interface TrustFollowerOptions {
@@ -40,10 +40,10 @@ export class TrustFollower implements TrustView, AsyncDisposable {
   readonly #options: TrustFollowerOptions;
   readonly #stack = new AsyncDisposableStack();
   readonly #listeners = new Set<() => void>();
-  readonly #hearing: Hearing;
-  readonly #shown: ShownTrust;
-  readonly #scorer: LookUp;
-  readonly #controller: LookUp;
+  readonly #hearing: Liveness;
+  readonly #shown: TrustMetrics;
+  readonly #scorer: DocumentFetcher;
+  readonly #controller: DocumentFetcher;
   #document: TrustDocument | undefined;
   /** Broadcasts that were taken; an answer to a question from before the last of them is older than it. */
   #taken = 0;
@@ -57,7 +57,7 @@ export class TrustFollower implements TrustView, AsyncDisposable {
     const { user } = bus;
     const held = (): HeldPlace => ({ v: 1, stream: this.#document?.stream ?? null });
     this.#scorer = this.#stack.use(
-      new LookUp({
+      new DocumentFetcher({
         ...{ bus, log, subject: subjectOf("trustGet", { user }) },
         question: () => {
           this.#takenWhenAsked = this.#taken;
@@ -67,13 +67,13 @@ export class TrustFollower implements TrustView, AsyncDisposable {
       }),
     );
     this.#controller = this.#stack.use(
-      new LookUp({
+      new DocumentFetcher({
         ...{ bus, log, subject: subjectOf("trustLast", { user }), question: held },
         take: (bytes) => this.#answeredByController(bytes),
       }),
     );
     this.#hearing = this.#stack.use(
-      new Hearing({
+      new Liveness({
         clock,
         onChange: (isHeard) => this.#hearingChanged(isHeard),
         onSilence: () => void this.#ask(),

@@ -1,4 +1,4 @@
-import { type GrantQuestion, type ListedUser, OPENING_TOKEN_INTENT } from "@scbe/contracts";
+import { type GrantRequest, type ListedUser, OPENING_TOKEN_INTENT } from "@scbe/contracts";
 import { describe, expect, test } from "vitest";
 import { mayAsk, type Served } from "./may-ask.ts";
 
@@ -20,7 +20,7 @@ const LIST: ListedUser[] = [
   { name: "replay-guard", nkey: GUARD, role: "replay-guard", providers: ["openai"] },
 ];
 /** The user whose question it is. */
-const nameOf = ({ asker }: GrantQuestion): string =>
+const nameOf = ({ asker }: GrantRequest): string =>
   LIST.find(({ nkey }) => nkey === asker)?.name ?? "stranger";
 
 const served: Served = {
@@ -30,7 +30,7 @@ const served: Served = {
   users: { byNkey: (nkey) => LIST.find((user) => user.nkey === nkey) },
 };
 
-function question(change: Partial<GrantQuestion> = {}): GrantQuestion {
+function question(change: Partial<GrantRequest> = {}): GrantRequest {
   return {
     v: 1,
     env: "dev",

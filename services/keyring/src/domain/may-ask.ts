@@ -1,7 +1,7 @@
 import {
   ACCESS,
   type Environment,
-  type GrantQuestion,
+  type GrantRequest,
   type ListedUser,
   RESERVED_INTENT,
 } from "@scbe/contracts";
@@ -46,7 +46,7 @@ export type MayAsk =
  * Whether the nkey that a question names may ask it, by the keyring's own list: the bus's permissions are the first lock,
  * this is the second. That the question is that nkey's own, its signature says, which is checked next.
  */
-export function mayAsk(question: GrantQuestion, subject: QuestionSubject, served: Served): MayAsk {
+export function mayAsk(question: GrantRequest, subject: QuestionSubject, served: Served): MayAsk {
   const { env, provider, intent } = question;
   if (env !== served.env) return refuse("BAD_REQUEST", "env");
   if (provider !== subject.provider) return refuse("BAD_REQUEST", "subject's provider");

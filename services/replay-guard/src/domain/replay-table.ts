@@ -1,5 +1,5 @@
 import type { AdmitItem, AdmitVerdict } from "@scbe/contracts";
-import type { AdmitAnswer, AdmitQuestion, Buckets, MakeAnswer, Occupancy, StoreSight } from "../ports.ts";
+import type { AdmitAnswer, AdmitRequest, Buckets, MakeAnswer, Occupancy, StoreSight } from "../ports.ts";
 import { FIELD_BYTES, judge, sessionMinute, VALUE_BYTES, writeItem } from "./judge.ts";
 
 /** Of field and value; what the data structure takes beside them is not counted. */
@@ -135,7 +135,7 @@ export class ReplayTable {
 }
 
 /** All that the table needs of a question: it keeps its own counts. */
-type TableQuestion = Omit<AdmitQuestion, "minutes">;
+type TableQuestion = Omit<AdmitRequest, "minutes">;
 
 function nameOf(epoch: string, minute: number): string {
   return `${epoch}:${minute}`;

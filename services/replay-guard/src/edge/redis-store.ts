@@ -4,7 +4,7 @@ import type { Redis } from "ioredis";
 import { FIELD_BYTES, sessionMinute, VALUE_BYTES, writeItem } from "../domain/judge.ts";
 import type {
   AdmitAnswer,
-  AdmitQuestion,
+  AdmitRequest,
   Buckets,
   MakeAnswer,
   Occupancy,
@@ -52,7 +52,7 @@ export class RedisStore implements ReplayStore {
     options.connection.redis.on("ready", tell).on("close", tell);
   }
 
-  async admit({ epoch, store, provider, minutes, items }: AdmitQuestion): Promise<AdmitAnswer> {
+  async admit({ epoch, store, provider, minutes, items }: AdmitRequest): Promise<AdmitAnswer> {
     const named = [...new Set(items.map(sessionMinute))];
     const others = minutes.filter((minute) => !named.includes(minute));
     const packed = Buffer.allocUnsafe(items.length * PACKED_BYTES);

@@ -7,11 +7,11 @@ import { applySightings, compareFirings, isStanding, splitKey } from "../domain/
 import { readWebhook, type ToldGroup, WEBHOOK_BYTES_MAX } from "../domain/read-webhook.ts";
 import type { Trigger } from "../domain/triggers.ts";
 import type { Audit, ControlPlane } from "../ports.ts";
-import type { Acted, ActedChange } from "./acted.ts";
-import type { PathWatch } from "./path-watch.ts";
+import type { ProcessedAlerts, ProcessedAlertsChange } from "./processed-alerts.ts";
 import { readJsonStart } from "./read-json-start.ts";
 import { ReadingPosts } from "./reading-posts.ts";
 import type { RollbackMetrics } from "./rollback-metrics.ts";
+import type { SignalCrossCheck } from "./signal-cross-check.ts";
 
 /** The answer to a post of Alertmanager; it tries again after a 503, and never after a 400. */
 export interface WebhookAnswer {
@@ -29,9 +29,9 @@ export interface Webhook {
 
 export interface AlertWebhookOptions {
   readonly plane: Pick<ControlPlane, "kill">;
-  readonly acted: Acted;
+  readonly acted: ProcessedAlerts;
   readonly audit: Audit;
-  readonly paths: PathWatch;
+  readonly paths: SignalCrossCheck;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: RollbackMetrics;
@@ -163,7 +163,7 @@ export class AlertWebhook implements Webhook {
     const { acted, clock } = this.#options;
     this.#watchdogAt = clock.monotonic();
     const now = clock.now();
-    const change: ActedChange = (state) =>
+    const change: ProcessedAlertsChange = (state) =>
       state.watchdog !== null && Math.abs(now - state.watchdog) < WATCHDOG_STEP_MS
         ? state
         : { ...state, watchdog: now };
@@ -175,7 +175,7 @@ export class AlertWebhook implements Webhook {
     const { acted, log, forgetMs } = this.#options;
     const time = { now, forgetMs };
     let news = compareFirings({}, {}, time);
-    const change: ActedChange = (state) => {
+    const change: ProcessedAlertsChange = (state) => {
       const firings = applySightings(state.firings, sightings, time);
       news = compareFirings(state.firings, firings, time);
       return firings === state.firings ? state : { ...state, firings };

@@ -4,10 +4,10 @@ import type { Clock } from "@scbe/runtime";
 import { firingKey, isStanding, withoutFiring } from "../domain/firings.ts";
 import { type ClearOrder, type FiringRow, showFirings } from "../domain/show-firings.ts";
 import type { Audit } from "../ports.ts";
-import type { Acted } from "./acted.ts";
+import type { ProcessedAlerts } from "./processed-alerts.ts";
 
 export interface KnownFiringsOptions {
-  readonly acted: Pick<Acted, "current" | "update">;
+  readonly acted: Pick<ProcessedAlerts, "current" | "update">;
   readonly audit: Pick<Audit, "append">;
   readonly clock: Pick<Clock, "now">;
   /** A firing that Alertmanager has not told for this long is forgotten. */

@@ -8,11 +8,11 @@ import { Notices } from "../notices/notices.ts";
 import { Outbox } from "../notices/outbox.ts";
 import type { Audit, ControlPlane } from "../ports.ts";
 import { NonceReusePath } from "../security/nonce-reuse-path.ts";
-import { Acted } from "./acted.ts";
 import { AlertWebhook } from "./alert-webhook.ts";
 import { KnownFirings } from "./known-firings.ts";
-import { PathWatch } from "./path-watch.ts";
+import { ProcessedAlerts } from "./processed-alerts.ts";
 import { rollbackMetrics } from "./rollback-metrics.ts";
+import { SignalCrossCheck } from "./signal-cross-check.ts";
 
 /** What of the configuration it takes. */
 export interface RollbackConfig {
@@ -55,10 +55,10 @@ export async function startRollback(config: RollbackConfig, ports: RollbackPorts
   const outboxes = destinations(whom(config, triggers)).map((destination) =>
     stack.use(new Outbox({ destination, clock, log, metrics: told, readiness })),
   );
-  const acted = stack.use(new Acted({ bucket, log, readiness }));
+  const acted = stack.use(new ProcessedAlerts({ bucket, log, readiness }));
   const notices = stack.use(new Notices({ plane, acted, env, log, outboxes, isLeading }));
   const onAlone = notices.tellAlone.bind(notices);
-  const paths = stack.use(new PathWatch({ acted, audit, clock, log, metrics, isLeading, onAlone }));
+  const paths = stack.use(new SignalCrossCheck({ acted, audit, clock, log, metrics, isLeading, onAlone }));
   const common = { plane, acted, audit, paths, clock, log, metrics };
   const forgetMs = REPETITIONS_MISSED_MAX * config.SCBE_ALERT_REPEAT_SECONDS * 1000;
   const webhook = new AlertWebhook({ ...common, triggers, providers, forgetMs });

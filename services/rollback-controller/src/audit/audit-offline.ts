@@ -1,6 +1,6 @@
 import type { Leading } from "@scbe/bus";
 import type { ControlState, Kill } from "@scbe/contracts";
-import { type Clock, type Logger, Turns } from "@scbe/runtime";
+import { type Clock, type Logger, ReconcileLoop } from "@scbe/runtime";
 import type { Audit, AuditEntry } from "../ports.ts";
 
 export interface AuditOfflineOptions {
@@ -46,7 +46,7 @@ export function auditOffline(options: AuditOfflineOptions): AsyncDisposable {
     });
   };
 
-  const turns = new Turns(async () => {
+  const turns = new ReconcileLoop(async () => {
     if (!leadership.leading) return;
     try {
       await look();

@@ -1,10 +1,10 @@
-import { type Clock, type Logger, Turns } from "@scbe/runtime";
+import { type Clock, type Logger, ReconcileLoop } from "@scbe/runtime";
 import type { Audit, ControlPlane } from "../ports.ts";
-import { CanaryDesk } from "./canary-desk.ts";
 import { CanaryIntents } from "./canary-intents.ts";
 import type { CanaryMetrics } from "./canary-metrics.ts";
 import type { CanaryPort } from "./canary-port.ts";
 import { CanaryRunner } from "./canary-runner.ts";
+import { CanaryService } from "./canary-service.ts";
 import type { CanaryStore } from "./canary-store.ts";
 import type { Measure } from "./measure.ts";
 
@@ -34,9 +34,9 @@ export function startCanaries(options: CanariesOptions): CanaryPort & AsyncDispo
   let stopped = false;
   const isLeading = (): boolean => !stopped && options.isLeading();
   const intents = new CanaryIntents({ plane, clock, isLeading });
-  const desk = new CanaryDesk({ ...options, isLeading, intents });
+  const desk = new CanaryService({ ...options, isLeading, intents });
   const runner = new CanaryRunner({ ...options, isLeading, intents, onDecision: metrics.decided });
-  const turns = new Turns(() => tryTurn(runner, options), tickMs);
+  const turns = new ReconcileLoop(() => tryTurn(runner, options), tickMs);
   // A kill, or a flag that somebody sets, is not to wait for the next look.
   const listening = plane.onChange(() => turns.nudgeIn(SOON_MS));
   return {

@@ -1,9 +1,9 @@
 import type { ControlState, Kill } from "@scbe/contracts";
 import { describe, expect, test } from "vitest";
-import type { ActedState } from "./acted-state.ts";
 import { groupKeyOf, incidentOf } from "./incident-of.ts";
 import { EVERYTHING, type Notice, noticesDue } from "./notice.ts";
 import { pagerdutyEvents } from "./pagerduty-event.ts";
+import type { ProcessedAlertsState } from "./processed-alerts-state.ts";
 import { slackMessage } from "./slack-message.ts";
 import { triggersFor } from "./triggers.ts";
 
@@ -25,7 +25,7 @@ function tell(...switches: readonly Switch[]): string[] {
 }
 
 function tellOf(states: Parameters<typeof noticesDue>[0][]): string[] {
-  let noticed: ActedState["noticed"] = {};
+  let noticed: ProcessedAlertsState["noticed"] = {};
   return states.flatMap((state) => {
     const due = noticesDue(state, noticed, keyOf);
     noticed = due.noticed;

@@ -1,6 +1,6 @@
 import type { ControlState, Kill, KillMode, RollbackPath } from "@scbe/contracts";
 import { modeOf } from "@scbe/envelope/control";
-import type { ActedState, Noticed } from "./acted-state.ts";
+import type { Noticed, ProcessedAlertsState } from "./processed-alerts-state.ts";
 
 /** The scope of a kill of everything; no provider has that name. */
 export const EVERYTHING = "*";
@@ -21,7 +21,7 @@ export type Notice =
 export interface Due {
   readonly notices: readonly Notice[];
   /** The same object where nothing is due. */
-  readonly noticed: ActedState["noticed"];
+  readonly noticed: ProcessedAlertsState["noticed"];
 }
 
 /** Incidents of one scope that are ended together; further ones of the same kill are the first's. */
@@ -34,7 +34,7 @@ const KEYS_MAX = 8;
  */
 export function noticesDue(
   state: Pick<ControlState, "kill_switch" | "fallback">,
-  noticed: ActedState["noticed"],
+  noticed: ProcessedAlertsState["noticed"],
   keyOf: (scope: string, kill: Kill) => string,
 ): Due {
   const { all, providers } = state.kill_switch;
@@ -67,7 +67,7 @@ function isSame(noticed: Noticed, { since, cause }: Kill, mode: KillMode): boole
 }
 
 /** An incident goes on while another scope is killed for the same reason. */
-function keysWithout(keys: readonly string[], kept: ActedState["noticed"]): readonly string[] {
+function keysWithout(keys: readonly string[], kept: ProcessedAlertsState["noticed"]): readonly string[] {
   const going = new Set(Object.values(kept).flatMap((it) => it.keys));
   return keys.filter((key) => !going.has(key));
 }

@@ -25,7 +25,7 @@ export const TrustBody = z
   .refine(({ trust_score, clears }) => trust_score !== undefined || clears !== undefined, {
     error: "needs trust_score, or clears, or both",
   })
-  .meta({ id: "TrustWord" });
+  .meta({ id: "TrustOverride" });
 export type TrustBody = z.infer<typeof TrustBody>;
 
 /** Set where a body names a provider that this deployment does not serve. */

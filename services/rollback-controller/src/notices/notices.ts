@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
 import { type Environment, isScbeError, type Kill, type RollbackPath } from "@scbe/contracts";
 import type { Logger } from "@scbe/runtime";
-import type { Acted } from "../alerts/acted.ts";
-import type { ActedState } from "../domain/acted-state.ts";
+import type { ProcessedAlerts } from "../alerts/processed-alerts.ts";
 import { groupKeyOf, incidentOf } from "../domain/incident-of.ts";
 import { type Notice, noticesDue, scopeName } from "../domain/notice.ts";
+import type { ProcessedAlertsState } from "../domain/processed-alerts-state.ts";
 import type { ControlPlane } from "../ports.ts";
 
 export interface NoticesOptions {
   readonly plane: Pick<ControlPlane, "current" | "onChange">;
-  readonly acted: Acted;
+  readonly acted: ProcessedAlerts;
   readonly env: Environment;
   readonly log: Logger;
   readonly outboxes: readonly { add(notice: Notice): void }[];
@@ -42,7 +42,7 @@ export class Notices implements Disposable {
     const { plane, acted, isLeading } = this.#options;
     const state = plane.current?.state;
     if (this.#storing || state === undefined || !acted.known || !isLeading()) return;
-    const due = (noticed: ActedState["noticed"]) =>
+    const due = (noticed: ProcessedAlertsState["noticed"]) =>
       noticesDue(state, noticed, (scope, kill) => this.#keyOf(scope, kill));
     if (due(acted.current.noticed).notices.length === 0) return;
     this.#storing = true;
@@ -60,10 +60,10 @@ export class Notices implements Disposable {
   }
 
   /** Told at once, and then recorded: who dies in between has the next one tell it again. */
-  #tellOnce(due: (noticed: ActedState["noticed"]) => ReturnType<typeof noticesDue>): void {
+  #tellOnce(due: (noticed: ProcessedAlertsState["noticed"]) => ReturnType<typeof noticesDue>): void {
     const { acted, log } = this.#options;
     this.#tell(due(acted.current.noticed).notices);
-    const change = (before: ActedState): ActedState => {
+    const change = (before: ProcessedAlertsState): ProcessedAlertsState => {
       const { notices, noticed } = due(before.noticed);
       return notices.length === 0 ? before : { ...before, noticed };
     };

@@ -1,15 +1,15 @@
 import { createReadiness, systemClock } from "@scbe/runtime";
 import { collectLogs, eventually } from "@scbe/testkit";
 import { expect, test } from "vitest";
-import type { ActedChange } from "../alerts/acted.ts";
-import { type ActedState, NOTHING_ACTED } from "../domain/acted-state.ts";
+import type { ProcessedAlertsChange } from "../alerts/processed-alerts.ts";
+import { NO_PROCESSED_ALERTS, type ProcessedAlertsState } from "../domain/processed-alerts-state.ts";
 import type { SecurityStream, StoredReuse } from "../edge/security-stream.ts";
 import type { AuditRecord } from "../ports.ts";
 import { CatchUp } from "./catch-up.ts";
 
 /** A stream of so many events, and a record of what was handled of it; both can become others. */
 function world() {
-  let state: ActedState = NOTHING_ACTED;
+  let state: ProcessedAlertsState = NO_PROCESSED_ALERTS;
   const it = {
     created: "2026-01-01T00:00:00Z",
     last: 0,
@@ -23,7 +23,7 @@ function world() {
         return state;
       },
       known: true,
-      update: async (change: ActedChange) => {
+      update: async (change: ProcessedAlertsChange) => {
         const before = state;
         state = change(before);
         return state !== before;

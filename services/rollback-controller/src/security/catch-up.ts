@@ -1,13 +1,13 @@
 import { isScbeError } from "@scbe/contracts";
 import type { Clock, Logger, Readiness } from "@scbe/runtime";
-import type { Acted } from "../alerts/acted.ts";
-import type { ActedState } from "../domain/acted-state.ts";
+import type { ProcessedAlerts } from "../alerts/processed-alerts.ts";
+import type { ProcessedAlertsState } from "../domain/processed-alerts-state.ts";
 import type { SecurityStream, StoredReuse } from "../edge/security-stream.ts";
 import type { Audit } from "../ports.ts";
 
 export interface CatchUpOptions {
   readonly stream: SecurityStream;
-  readonly acted: Pick<Acted, "current" | "known" | "update">;
+  readonly acted: Pick<ProcessedAlerts, "current" | "known" | "update">;
   readonly audit: Audit;
   readonly clock: Clock;
   readonly log: Logger;
@@ -87,7 +87,7 @@ export class CatchUp implements AsyncDisposable {
     }
   }
 
-  async #readTo(end: Mark, recorded: ActedState["security"]): Promise<void> {
+  async #readTo(end: Mark, recorded: ProcessedAlertsState["security"]): Promise<void> {
     const from = laterOf(markWithin(recorded, end), markWithin(this.#mark, end));
     const since = from === undefined ? this.#options.clock.now() - FIRST_LOOK_MS : 0;
     let batch: StoredReuse[] = [];
@@ -119,10 +119,15 @@ export class CatchUp implements AsyncDisposable {
   }
 
   /** Whichever controller moves the mark has the events audited. */
-  #store(mark: Mark, recorded: ActedState["security"], batch: readonly StoredReuse[], since: number): void {
+  #store(
+    mark: Mark,
+    recorded: ProcessedAlertsState["security"],
+    batch: readonly StoredReuse[],
+    since: number,
+  ): void {
     const { acted, audit, clock, log } = this.#options;
     const at = clock.now();
-    const change = (state: ActedState): ActedState => {
+    const change = (state: ProcessedAlertsState): ProcessedAlertsState => {
       const { security } = state;
       if (security?.created !== mark.created) return { ...state, security: mark };
       // As it was found, it may be ahead of a stream that has gone back; moved since then, it is news.

@@ -1,5 +1,5 @@
 import type { Leading } from "@scbe/bus";
-import { type Clock, type Logger, Turns } from "@scbe/runtime";
+import { type Clock, type Logger, ReconcileLoop } from "@scbe/runtime";
 import type { TrustFollower } from "@scbe/verifier";
 import { showTrustRow } from "../domain/show-trust.ts";
 import { type TrustInForce, trustInForce } from "../domain/trust-in-force.ts";
@@ -43,7 +43,7 @@ export function auditTrust({ follower, audit, leadership, clock, log }: AuditTru
     audited = new Set(all.map(({ id }) => id));
   };
 
-  const turns = new Turns(async () => {
+  const turns = new ReconcileLoop(async () => {
     if (!leadership.leading) {
       audited = undefined;
       return;

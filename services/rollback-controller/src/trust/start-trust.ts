@@ -1,12 +1,12 @@
 import { type Bucket, type Leading, mendedRecord, type StoreHost } from "@scbe/bus";
 import { type Readiness, watchGauge } from "@scbe/runtime";
 import { TrustFollower } from "@scbe/verifier";
-import { kvWordsStore } from "../edge/kv-words-store.ts";
+import { kvOverrideStore } from "../edge/kv-override-store.ts";
 import type { Audit } from "../ports.ts";
 import { auditTrust } from "./audit-trust.ts";
-import { TrustDesk } from "./trust-desk.ts";
-import { WordOutbox } from "./word-outbox.ts";
-import { WordRecord } from "./word-record.ts";
+import { OverrideOutbox } from "./override-outbox.ts";
+import { OverrideRecord } from "./override-record.ts";
+import { TrustService } from "./trust-service.ts";
 
 export interface TrustPorts {
   readonly host: Pick<StoreHost, "bus" | "store" | "clock" | "log" | "metrics" | "readiness">;
@@ -19,7 +19,7 @@ export interface TrustPorts {
 /** What a controller has to do with trust, at work. */
 export interface Trust extends AsyncDisposable {
   readonly follower: TrustFollower;
-  readonly desk: TrustDesk;
+  readonly desk: TrustService;
 }
 
 /** Hears how far providers are trusted, audits what comes into force, and takes persons' words for the trust scorer. */
@@ -30,14 +30,16 @@ export function startTrust({ host, audit, bucket, leadership }: TrustPorts): Tru
     new TrustFollower({ ...host, readiness: asNotes(readiness), asksControllers: false }),
   );
   stack.use(auditTrust({ follower, audit, leadership, clock, log }));
-  const store = stack.use(kvWordsStore(host.store, bucket));
+  const store = stack.use(kvOverrideStore(host.store, bucket));
   const onMended = mendedRecord({ metrics, readiness, log, record: "trust_words" });
-  const record = new WordRecord({ store, onMended });
-  const outbox = stack.use(new WordOutbox({ record, store, bus, leadership, audit, clock, log, readiness }));
+  const record = new OverrideRecord({ store, onMended });
+  const outbox = stack.use(
+    new OverrideOutbox({ record, store, bus, leadership, audit, clock, log, readiness }),
+  );
   stack.use(watchGauge(metrics, "scbe_trust_words_waiting", () => [[{}, outbox.waiting]]));
   return {
     follower,
-    desk: new TrustDesk({ outbox, follower, audit, clock }),
+    desk: new TrustService({ outbox, follower, audit, clock }),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

@@ -1,4 +1,4 @@
-import { namesIn, readMessage, TRUST_WORD_BYTES_MAX, TrustEvent } from "@scbe/contracts";
+import { namesIn, readMessage, TRUST_OVERRIDE_BYTES_MAX, TrustEvent } from "@scbe/contracts";
 
 /** Characters of an event's id. What its senders draw is far shorter; the ids that are remembered have to fit into one value of the bucket. */
 const ID_MAX = 64;
@@ -17,7 +17,7 @@ export function readEvent(
   { subject, data }: TrustMessage,
   providers: ReadonlySet<string>,
 ): TrustEvent | undefined {
-  const event = readMessage(data, TrustEvent, TRUST_WORD_BYTES_MAX);
+  const event = readMessage(data, TrustEvent, TRUST_OVERRIDE_BYTES_MAX);
   if (event === undefined || !providers.has(event.provider) || event.id.length > ID_MAX) return undefined;
   return mayStand(event, subject) ? event : undefined;
 }
