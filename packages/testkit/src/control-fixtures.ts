@@ -2,7 +2,7 @@ import type { Identity } from "@scbe/bus";
 import type { ControlState, Kill } from "@scbe/contracts";
 import { type ControlDocument, encodeControl, signControl } from "@scbe/envelope/control";
 import type { Clock } from "@scbe/runtime";
-import { createIdentity } from "./index.ts";
+import { createIdentity } from "./start-test-controller.ts";
 
 export const controller = createIdentity();
 export const stranger = createIdentity();

@@ -6,7 +6,8 @@ import { createLogger } from "@scbe/service";
 import { FakeGuard } from "./fake-guard.ts";
 import { FakeKeyring } from "./fake-keyring.ts";
 import { FakeScorer } from "./fake-scorer.ts";
-import { createTempDir, type NatsServer, startNats } from "./index.ts";
+import { type NatsServer, startNats } from "./start-nats.ts";
+import { createTempDir } from "./temp-dir.ts";
 
 /** A real nats-server with a scripted keyring, guard and trust scorer on it; clients are the product's own. */
 export interface Deployment extends AsyncDisposable {
