@@ -31,6 +31,7 @@ const COMMANDS = {
     servers: false,
     flags: ["all", "json", "write"],
   },
+  measure: { program: ["scripts/measure.ts"], servers: false, flags: ["json"] },
   pack: { program: ["scripts/pack.ts"], servers: false, flags: ["json"] },
   get: { program: ["scripts/get.ts"], servers: false, flags: [] },
   bench: { program: ["tests/bench/main.ts"], servers: true, flags: [] },
