@@ -1,4 +1,4 @@
-import { isScbeError, readServiceError, writeMessage } from "@scbe/contracts";
+import { errorCode, readServiceError, writeMessage } from "@scbe/contracts";
 import type { Logger } from "@scbe/runtime";
 import type { Bus } from "./bus.ts";
 
@@ -74,10 +74,7 @@ export class DocumentFetcher implements Disposable {
           resolve(true);
         },
         onFailure: (error) => {
-          log.debug(
-            { subject, code: isScbeError(error) ? error.code : "INTERNAL" },
-            "a document was not told",
-          );
+          log.debug({ subject, code: errorCode(error) }, "a document was not told");
           end();
         },
       });

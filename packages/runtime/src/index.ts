@@ -5,6 +5,7 @@ export * from "./config/follow-file.ts";
 export * from "./config/markdown.ts";
 export * from "./config/read-config.ts";
 export * from "./config/variable.ts";
+export * from "./listeners.ts";
 export * from "./lock-file.mjs";
 export * from "./log-limiter.ts";
 export * from "./logger.ts";

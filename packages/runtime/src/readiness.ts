@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
 import { systemClock } from "./clock.ts";
+import { Listeners } from "./listeners.ts";
 
 /** What a process depends on, and whether it has it. Nothing declared, or all of it there: ready. */
 export interface Readiness {
@@ -36,7 +37,7 @@ export interface DependencyReport {
 /** An empty {@link Readiness}. */
 export function createReadiness(clock: Clock = systemClock): Readiness {
   const dependencies = new Map<string, { state: DependencyState; since: number }>();
-  const listeners = new Set<(ready: boolean) => void>();
+  const listeners = new Listeners<[ready: boolean]>();
   let ready = true;
 
   const put = (name: string, state: DependencyState): void => {
@@ -46,7 +47,7 @@ export function createReadiness(clock: Clock = systemClock): Readiness {
     const now = [...dependencies.values()].every((dependency) => dependency.state.ok);
     if (now === ready) return;
     ready = now;
-    for (const listener of [...listeners]) listener(now);
+    listeners.notify(now);
   };
 
   return {
@@ -57,10 +58,7 @@ export function createReadiness(clock: Clock = systemClock): Readiness {
     get ready() {
       return ready;
     },
-    onChange(listener) {
-      listeners.add(listener);
-      return { [Symbol.dispose]: () => void listeners.delete(listener) };
-    },
+    onChange: (listener) => listeners.add(listener),
     report: () => [...dependencies].map(([name, { state, since }]) => ({ name, ...state, since })),
   };
 }

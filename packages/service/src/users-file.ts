@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { type ListedUser, ScbeError, UserList } from "@scbe/contracts";
 import type { Logger, Readiness } from "@scbe/runtime";
-import { followFile, path } from "@scbe/runtime";
+import { followFile, Listeners, path } from "@scbe/runtime";
 import { z } from "zod";
 
 /** The variable of services that need to know the deployment's users. */
@@ -26,7 +26,7 @@ const FILE_BYTES_MAX = 4 * 1024 * 1024;
  */
 export class UsersFile implements Disposable {
   readonly #options: UsersFileOptions;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Listeners();
   #byNkey: ReadonlyMap<string, ListedUser> = new Map();
   #byName: ReadonlyMap<string, ListedUser> = new Map();
   #reading: Promise<void> = Promise.resolve();
@@ -65,8 +65,7 @@ export class UsersFile implements Disposable {
 
   /** Runs after each change that was read. */
   onChange(listener: () => void): Disposable {
-    this.#listeners.add(listener);
-    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+    return this.#listeners.add(listener);
   }
 
   [Symbol.dispose](): void {
@@ -85,7 +84,7 @@ export class UsersFile implements Disposable {
       return;
     }
     log.info({ users: this.#byName.size }, "the list of users has changed");
-    for (const listener of [...this.#listeners]) listener();
+    this.#listeners.notify();
   }
 
   #take(users: UserList): void {

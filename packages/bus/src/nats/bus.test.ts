@@ -15,7 +15,7 @@ import { connectBus } from "./connect-bus.ts";
 
 const NOTHING = new Uint8Array(0);
 const { log } = collectLogs();
-const ECHO_SERVICE = fileURLToPath(new URL("../../test/echo-service.ts", import.meta.url));
+const ECHO_SERVICE = fileURLToPath(new URL("../../../service/test/echo-service.ts", import.meta.url));
 
 describe.each(natsVersions())("on nats-server $version", ({ program }) => {
   describe.skipIf(program === undefined)("the bus", () => {

@@ -12,7 +12,7 @@ import {
   type Tracer,
   trace,
 } from "@opentelemetry/api";
-import { isScbeError } from "@scbe/contracts";
+import { errorCode } from "@scbe/contracts";
 import type { BusHeaders } from "../bus.ts";
 import { ATTRIBUTES } from "./attributes.ts";
 import { injectTrace } from "./propagation.ts";
@@ -104,7 +104,7 @@ export function outsideTraces<T>(work: () => T): T {
 
 /** The status of a span whose work failed: the error's code, never its text, which others may have written. */
 export function failSpan(span: Span, error: unknown): void {
-  setFailure(span, isScbeError(error) ? error.code : "INTERNAL");
+  setFailure(span, errorCode(error));
 }
 
 /** The status of a span that ended as it should not have, with a reason of a closed set. */
