@@ -130,7 +130,8 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
         const tlsCaFile = ca === undefined ? own.ca : ca();
         const servers = [tlsUrl(nats.url)];
         const transport = { servers, ...(tlsCaFile && { tlsCaFile }) };
-        const connecting = connectBus({ ...transport, name: "careful", log: logs.log, timeoutMs: 600 });
+        // Time for a first try, on a loaded machine too, and for one more.
+        const connecting = connectBus({ ...transport, name: "careful", log: logs.log, timeoutMs: 1500 });
         await expect(connecting).rejects.toThrow(new RegExp(`not reached within .*: ${problem}$`));
         expect(logs.lines).toMatchObject([{ level: "warn", msg: `waiting for NATS: ${problem}` }]);
       },
