@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { connectNats, type Transport, toScbeError } from "@scbe/bus";
-import { CLAIMS_UPDATE, isScbeError, PUSH_USER, ScbeError } from "@scbe/contracts";
+import { CLAIMS_UPDATE, PUSH_USER, ScbeError } from "@scbe/contracts";
 import type { Logger } from "@scbe/runtime";
 import { type NatsConnection, RequestStrategy } from "nats";
 import { z } from "zod";
@@ -46,7 +46,7 @@ export async function pushAccounts(options: PushOptions): Promise<readonly Pushe
   try {
     return await Promise.all(options.accounts.map((account) => pushOne(connection, account, timeoutMs)));
   } catch (error) {
-    throw isScbeError(error) ? error : toScbeError(error, "push accounts");
+    throw toScbeError(error, "push accounts");
   } finally {
     await connection.close();
   }
