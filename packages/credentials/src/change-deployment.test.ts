@@ -51,7 +51,7 @@ describe.each(RENDERINGS)("a deployment with accounts as %s", (accounts) => {
     for (const name of ["replay-guard", "operator"]) expect(env(name)).not.toContain("SCBE_INTENTS");
     const user = { ...BATCH, intents: ["images"] };
     expect(() => changeDeployment(dir.path, { kind: "add", user })).toThrow(
-      /the intent images, which this deployment does not serve: those are chat, tools/,
+      /the intent images, which this deployment does not serve; it serves chat, tools/,
     );
     changeDeployment(dir.path, { kind: "add", user: { ...BATCH, intents: ["tools"] } });
     expect(env("batch")).toContain("SCBE_INTENTS=tools\n");
