@@ -36,7 +36,7 @@ describe("the boundaries check finds what is planted", () => {
     ["metrics past the table", KEYRING, `import { Counter } from "prom-client";`],
     [
       "metrics past the table in the package that makes them",
-      "packages/runtime/src/metrics/gauge.ts",
+      "packages/runtime/src/metrics.ts",
       `import { Gauge } from "prom-client";`,
     ],
     ["the testkit in a service", KEYRING, `import { startNats } from "@scbe/testkit";`],

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "@scbe/client";
-import { isScbeError } from "@scbe/contracts";
+import { errorCode } from "@scbe/contracts";
 import type { ExampleRequest } from "@scbe/examples/decode-requests";
 import { type ControlAccess, switchKill, untilObeyed } from "./control-api.ts";
 
@@ -93,7 +93,7 @@ async function keepSending(
     if (request === undefined) return;
     const code = await client.request({ ...request, timeoutMs: REQUEST_TIMEOUT_MS, signal }).then(
       () => undefined,
-      (error: unknown) => (isScbeError(error) ? error.code : "INTERNAL"),
+      (error: unknown) => errorCode(error),
     );
     onEnd({ at: performance.now(), code });
     await delay(EVERY_MS, undefined, { signal }).catch(() => undefined);

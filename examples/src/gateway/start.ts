@@ -1,7 +1,7 @@
 import { countExportFailures } from "@scbe/bus";
 import { type Client, connect } from "@scbe/client";
 import { createReadiness, type Readiness } from "@scbe/runtime";
-import { createLogger, createRegistry, startOpsServer, startTracing, tellListening } from "@scbe/service";
+import { createLogger, createRegistry, reportListening, startOpsServer, startTracing } from "@scbe/service";
 import { answerChat } from "./answer-chat.ts";
 import type { GatewayConfig } from "./config.ts";
 import { targetOf } from "./target.ts";
@@ -24,7 +24,7 @@ export async function start(config: GatewayConfig, signal: AbortSignal): Promise
   const readiness = joined(own, () => client?.readiness);
   const { SCBE_OPS_HOST: host, SCBE_OPS_PORT: port, SCBE_METRICS_TOKEN: metricsToken } = config;
   const ops = stack.use(await startOpsServer({ host, port, metrics, readiness, metricsToken }));
-  tellListening("ops", ops.port);
+  reportListening("ops", ops.port);
   log.info({ opsPort: ops.port }, "starting");
 
   client = stack.use(await connect({ name, role: "gateway", providers: [provider], log, metrics, signal }));

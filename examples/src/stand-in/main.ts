@@ -1,5 +1,5 @@
 import { ScbeError } from "@scbe/contracts";
-import { createLogger, tellListening } from "@scbe/service";
+import { createLogger, reportListening } from "@scbe/service";
 import { runProgram } from "../run-program.ts";
 import { config } from "./config.ts";
 import { startStandIn } from "./start-stand-in.ts";
@@ -13,7 +13,7 @@ await runProgram({
       throw new ScbeError("CONFLICT", `port 127.0.0.1:${port} ${why}`, { cause });
     });
     const log = createLogger({ name: "stand-in", level: "info" });
-    tellListening("http", standIn.port);
+    reportListening("http", standIn.port);
     log.info({ port: standIn.port, url: standIn.url }, "serving");
     return standIn;
   },

@@ -2,11 +2,11 @@ import type { SubjectToken } from "@scbe/contracts";
 import type { Rate } from "@scbe/runtime";
 
 /**
- * The bus as the rest of SCBE sees it. Only `bus`, `credentials` and the testkit import the NATS client, so that a change
- * of client library is a change of one folder.
+ * The bus, as the rest of SCBE uses it. Only `bus`, `credentials` and the testkit import the NATS client, so that another client library
+ * concerns one folder.
  */
 export interface Bus extends AsyncDisposable {
-  /** `false` from the moment the link is noticed to be down until it is back. Publishing while down is refused. */
+  /** False from when the link is known to be down until it is back. Meanwhile, publishing throws. */
   readonly connected: boolean;
   /** True while the link is TLS. */
   readonly encrypted: boolean;
@@ -21,40 +21,40 @@ export interface Bus extends AsyncDisposable {
   publish(subject: string, data: Uint8Array, headers?: BusHeaders): void;
 
   /**
-   * One question, one answer; a span of the active trace, which travels with it.
-   * @throws ScbeError NO_RESPONDERS, TIMEOUT, ABORTED, DISCONNECTED, TOO_LARGE, or the code that the other side's
-   *   service-error headers carry.
+   * One request, one answer; a span of the active trace, which the message carries.
+   * @throws ScbeError NO_RESPONDERS, TIMEOUT, ABORTED, DISCONNECTED, TOO_LARGE, or the code in the service-error headers
+   *   of the answer.
    */
   request(subject: string, data: Uint8Array, options: RequestOptions): Promise<BusMessage>;
 
   /**
-   * One question, any number of answers, delivered as they come; the shape that `accepted`, then the answer, needs.
-   * Nothing is thrown after the call itself: a missing responder or a lost connection arrives as `onFailure`, once.
+   * One request, any number of answers, delivered as they come: `accepted`, then the answer. After the call itself nothing is thrown: a missing
+   * responder or a lost connection calls `onFailure`, once.
    * @throws ScbeError DISCONNECTED, TOO_LARGE
    */
   exchange(subject: string, data: Uint8Array, options: ExchangeOptions): Disposable;
 
-  /** A plain subscription; survives reconnects. `await using`, or dispose: no more messages, those in hand finish. */
+  /** A plain subscription; it survives reconnects. Disposing ends it after the handlers of received messages. */
   subscribe(
     subject: string,
     handler: (message: BusMessage) => void,
     options?: SubscribeOptions,
   ): Subscription;
 
-  /** Runs after every re-established connection: re-read what a watch may have lost. */
+  /** Runs after every reconnect: a watch may have lost changes. */
   onReconnect(listener: () => void): Disposable;
   /** Runs whenever {@link connected} changes. */
   onConnection(listener: (connected: boolean) => void): Disposable;
 
-  /** Announces a NATS service (`nats micro ls`) and serves its endpoints while it is joined. */
+  /** Creates a NATS service (`nats micro ls`), which serves its endpoints while it is joined. */
   service(definition: ServiceDefinition): BusService;
 
-  /** Waits until everything written so far has reached the server. */
+  /** Waits until everything published so far has reached the server. */
   flush(): Promise<void>;
 
   /**
-   * Milliseconds to the server and back; `undefined` once the link is known to be down, which takes some seconds where the
-   * server just stops to answer. Whoever asks meanwhile shares the question.
+   * Milliseconds to the server and back; `undefined` once the link is known to be down, which takes some seconds if the server just stops
+   * answering. Concurrent calls share one measurement.
    */
   roundTripMs(): Promise<number | undefined>;
 }
@@ -65,7 +65,7 @@ export type BusHeaders = Readonly<Record<string, string>>;
 export interface BusMessage {
   readonly subject: string;
   readonly data: Uint8Array;
-  /** Where an answer goes, or `undefined` when none is wanted. */
+  /** The subject for an answer; `undefined` if none is expected. */
   readonly reply: string | undefined;
   /** The first value of a header, by its exact name. */
   header(name: string): string | undefined;
@@ -76,12 +76,12 @@ export interface RequestOptions {
   readonly headers?: BusHeaders;
   readonly signal?: AbortSignal;
   /**
-   * Sends the question again when there is no answer after this many ms, because a frozen member of the queue group swallows what it was
-   * given; for idempotent questions alone. The first answer wins. A number doubles after each send, so that a slow group is not flooded. A
+   * Sends the request again if there is no answer after this many ms, since a frozen member of the queue group swallows the requests that it
+   * gets; for idempotent requests only. The first answer wins. A number doubles after each send, so that a slow group is not flooded. A
    * function gets the number of sends so far (from 1), and returns the ms until the next one.
    */
-  readonly againAfterMs?: number | ((asked: number) => number);
-  /** `false`: this question has no span of its own, as when it is asked for many requests at once. */
+  readonly againAfterMs?: number | ((sends: number) => number);
+  /** `false`: no span of its own, as for a request on behalf of many others. */
   readonly traced?: boolean;
 }
 
@@ -93,7 +93,7 @@ export interface ExchangeOptions {
 
 export interface SubscribeOptions {
   readonly queue?: string;
-  /** The process does without it where the server refuses it. */
+  /** The process works without it if the server refuses it. */
   readonly optional?: boolean;
 }
 
@@ -111,53 +111,53 @@ export interface ServiceDefinition {
 
 export interface EndpointDefinition {
   readonly name: string;
-  /** The subject served; each `*` in it stands for one name. Endpoints of SCBE take it, `tokens` and `askers` from `servedAs`. */
+  /** The served subject; each `*` in it matches one name. Endpoints of SCBE take it, `tokens` and `askers` from `servedAs`. */
   readonly subject: string;
-  /** What the last tokens of a received subject stand for; they are handed on under these names. */
+  /** The meaning of the last tokens of a received subject; the request has them under these names. */
   readonly tokens?: readonly SubjectToken[];
-  /** The roles that may ask; an answer goes to no other role's inbox. Any role unless told. */
+  /** The roles of callers; an answer goes to no other role's inbox. Default: any role. */
   readonly askers?: readonly string[];
   readonly handler: (request: EndpointRequest) => Promise<EndpointAnswer> | EndpointAnswer;
   /**
-   * Handlers at work at once; above it the asker hears BUSY (or `onBusy`'s answer). Default 1024. Where the subject names a
-   * provider each provider has that many, so that requests for one cannot take the places of another.
+   * The most handlers that run at once; further requests get BUSY (or `onBusy`'s answer). Default 1024. If the subject names a provider, each
+   * provider has that many, so that requests for one cannot take the places of another.
    */
   readonly concurrency?: number;
-  /** `user`: each user has its own {@link concurrency} (for each provider), so that one user's flood takes no other's places. */
+  /** `user`: each user has its own {@link concurrency} (for each provider), so that a flood of one user takes no other user's places. */
   readonly placesOf?: "provider" | "user";
-  /** Requests that each user may make; above it that user hears BUSY, and above twice that nothing. Without a limit unless told. */
+  /** The rate of each user's requests; above it that user gets BUSY, and above twice the rate no answer. Default: no limit. */
   readonly userRate?: Rate;
   readonly onBusy?: () => EndpointAnswer;
   /**
-   * Which messages have a span: those that name a trace (`join`, the default), all of them (`begin`: a trace may begin here),
-   * or none, as when many requests travel in one.
+   * Which messages have a span: those that name a trace (`join`, the default), all of them (`begin`: a trace may begin here), or none, as for
+   * messages that carry many requests.
    */
   readonly trace?: "join" | "begin" | "none";
 }
 
 export interface EndpointRequest extends BusMessage {
-  /** The asking user, which its permission binds; "" where the subject carries none. */
+  /** The user that sent it, bound by its permissions; "" if the subject has none. */
   readonly user: string;
-  /** The provider that the subject names; "" where it names none. */
+  /** The provider in the subject; "" if it has none. */
   readonly provider: string;
-  /** The intent that the subject names; "" where it names none. */
+  /** The intent in the subject; "" if it has none. */
   readonly intent: string;
   /** Monotonic ms (`performance.now()`) at which the message was received. */
   readonly arrivedAt: number;
   /** Aborts when the service drains past its deadline. */
   readonly signal: AbortSignal;
-  /** An answer before the answer, e.g. `accepted`. */
+  /** Sends an answer before the answer, e.g. `accepted`. */
   respondEarly(answer: EndpointAnswer): void;
 }
 
-/** `undefined`: no answer at all (the request was none of ours to answer). A thrown ScbeError becomes a service error. */
+/** `undefined`: no answer at all. A thrown ScbeError becomes a service error. */
 export type EndpointAnswer =
   | {
       readonly data: Uint8Array;
       readonly headers?: BusHeaders;
       /**
-       * Monotonic ms (`performance.now()`) before which it is not sent. It waits in a pool of its own, and the request's place is
-       * free meanwhile. The pool is bounded: when it is full, the answer that is due first is not sent at all.
+       * Monotonic ms (`performance.now()`) before which it is not sent. It waits in a pool, and the request's place is free meanwhile. If the
+       * pool is full, the answer that is due first is dropped.
        */
       readonly notBefore?: number;
     }
@@ -165,13 +165,13 @@ export type EndpointAnswer =
 
 export interface BusService extends AsyncDisposable {
   /**
-   * Enters the queue groups; idempotent. A service that is not ready stays out, and callers hear `no responders`.
-   * Resolves when it is in, or could not get in: {@link joined} tells.
+   * Joins the queue groups; idempotent. A service that is not ready stays out, and callers get `no responders`. Resolves when it has joined or
+   * failed to: see {@link joined}.
    */
   join(): Promise<void>;
-  /** Leaves the queue groups; what is in flight is still answered. Idempotent. */
+  /** Leaves the queue groups; requests in flight are still answered. Idempotent. */
   leave(): Promise<void>;
   readonly joined: boolean;
-  /** Handlers at work. */
+  /** Running handlers. */
   readonly inFlight: number;
 }

@@ -1,9 +1,36 @@
-import { ENVIRONMENTS, NAME_PATTERN, PROVIDERS, RESERVED_INTENT, type StoreAccount } from "@scbe/contracts";
-import type { ConfigOf } from "@scbe/runtime";
-import { choice, integer, list, path, text } from "@scbe/runtime";
-import type { StoreTransport, Transport } from "./transport.ts";
+import {
+  ENVIRONMENTS,
+  NAME_PATTERN,
+  PROVIDERS,
+  RESERVED_INTENT,
+  type StoreAccount,
+  type StoreRole,
+} from "@scbe/contracts";
+import { type ConfigOf, choice, integer, list, path, text } from "@scbe/runtime";
 
-/** Which environment this is and what it serves: the same in every process of a deployment. */
+/** How to reach NATS, and as which user. At most one of `credsFile` and `nkeySeedFile` is set; an open server needs neither. */
+export interface Transport {
+  /** `nats://host:port` or `tls://host:port`; the first one that answers is used. */
+  readonly servers: readonly string[];
+  /** Path of a credentials file (JWT and seed). */
+  readonly credsFile?: string;
+  /** Path of a file that holds an nkey seed. */
+  readonly nkeySeedFile?: string;
+  readonly tlsCaFile?: string;
+  readonly tlsCertFile?: string;
+  readonly tlsKeyFile?: string;
+  /** The user's role, part of its inbox; by default the user's name, as for services. */
+  readonly role?: string;
+}
+
+/** How a service reaches the account of its store, and as which user of that account. */
+export interface StoreTransport extends Omit<Transport, "role"> {
+  readonly account: StoreAccount;
+  /** Default `store`. */
+  readonly user?: StoreRole;
+}
+
+/** The environment and what it serves: the same in every process of a deployment. */
 export const environmentVariables = {
   SCBE_ENVIRONMENT: choice(ENVIRONMENTS, {
     default: "dev",
@@ -62,14 +89,14 @@ export const windowVariables = {
 
 const SERVER_PATTERN = /^(nats|tls):\/\/[^\s,@/]+$/;
 
-/** How a process reaches NATS and who it is there. */
+/** How a process reaches NATS, and as which user. */
 export const transportVariables = {
   NATS_URL: list({
     default: ["nats://127.0.0.1:4222"],
     pattern: SERVER_PATTERN,
     item: "a URL nats://host:port or tls://host:port without credentials in it",
     max: 32,
-    doc: "The servers of the cluster; any of them that answers will do.",
+    doc: "The servers of the cluster; the first one that answers is used.",
   }),
   NATS_CREDS: path({
     optional: true,
@@ -104,7 +131,7 @@ export const transportVariables = {
   }),
 };
 
-/** Who a service with state is in the account of its store. It reaches that account at the same servers, under the same TLS. */
+/** The user of a service in the account of its store, which it reaches at the same servers with the same TLS. */
 export const storeVariables = {
   NATS_STORE_CREDS: path({
     optional: true,
@@ -118,21 +145,21 @@ export const storeVariables = {
   NATS_STORE_NKEY_SEED_FILE: path({
     optional: true,
     private: true,
-    doc: "A file with the nkey seed of the service's user in the account of its store, which is another one than NATS_NKEY_SEED_FILE's.",
+    doc: "A file with the nkey seed of the service's user in the account of its store; it differs from NATS_NKEY_SEED_FILE's.",
   }),
 };
 
-/** How a service reaches the account of its store. */
+/** The transport to the account of a service's store. */
 export function storeTransportOf(
   config: ConfigOf<typeof transportVariables> & ConfigOf<typeof storeVariables>,
   account: StoreAccount,
 ): StoreTransport {
-  const { credsFile: _creds, nkeySeedFile: _seed, ...where } = transportOf(config);
+  const { credsFile: _creds, nkeySeedFile: _seed, ...server } = transportOf(config);
   const { NATS_STORE_CREDS: credsFile, NATS_STORE_NKEY_SEED_FILE: nkeySeedFile } = config;
-  return { ...where, account, ...(credsFile && { credsFile }), ...(nkeySeedFile && { nkeySeedFile }) };
+  return { ...server, account, ...(credsFile && { credsFile }), ...(nkeySeedFile && { nkeySeedFile }) };
 }
 
-/** The transport that the variables of {@link transportVariables} describe. */
+/** The transport that {@link transportVariables} describe. */
 export function transportOf(config: ConfigOf<typeof transportVariables>): Transport {
   return {
     servers: config.NATS_URL,
@@ -169,14 +196,14 @@ export function opsVariables(defaultPort: number) {
       secret: true,
       pattern: /^[\x21-\x7e]{16,512}$/,
       expected: "16 to 512 printable characters without spaces",
-      doc: "The bearer token without which /metrics is refused, since it tells why envelopes were; unset: all who reach the port may read it.",
+      doc: "The bearer token that /metrics requires, since metrics give the reasons of refusals; unset: every client of the port may read them.",
     }),
     SCBE_DRAIN_TIMEOUT_MS: integer({
       default: 25_000,
       min: 100,
       max: 600_000,
       unit: "ms",
-      doc: "After a stop signal, the time in which everything in flight is answered; what remains then is aborted.",
+      doc: "After a stop signal, the time to answer everything in flight; the rest is aborted.",
     }),
   };
 }

@@ -41,16 +41,16 @@ function reading() {
 const bytesOf = (generation: number, genuine = true): Buffer =>
   Buffer.from(JSON.stringify({ generation, genuine }));
 
-test("a repeat of what was verified last is neither parsed nor verified, in whatever buffer it comes", () => {
+test("a repeat of the last verified message is neither parsed nor verified, in any buffer", () => {
   const { counts, read } = reading();
   const shared = Buffer.from(bytesOf(7));
   expect(read(shared)).toBe("applied");
-  shared.fill(0); // as the bus does with what it hands on
+  shared.fill(0); // as the bus reuses its buffers
   for (let n = 0; n < 1000; n += 1) expect(read(bytesOf(7))).toBe("old");
   expect(counts).toEqual({ parsed: 1, verified: 1 });
 });
 
-test("what is not news is not verified, genuine or not, and takes nothing from what may be", () => {
+test("a message that is not news is not verified, genuine or not, and does not count for the rate", () => {
   const { counts, read } = reading();
   expect(read(bytesOf(7))).toBe("applied");
   for (let n = 0; n < 1000; n += 1) {
@@ -62,7 +62,7 @@ test("what is not news is not verified, genuine or not, and takes nothing from w
   expect(read(bytesOf(8))).toBe("applied");
 });
 
-test("forgeries that would be news are verified so many times a second, and the others are dropped", () => {
+test("forged news is verified at the limited rate, and the rest is dropped", () => {
   const { counts, read, pass } = reading();
   const results: string[] = [];
   for (let second = 0; second < 5; second += 1) {
@@ -74,14 +74,14 @@ test("forgeries that would be news are verified so many times a second, and the 
   expect(results.filter((it) => it === "dropped")).toHaveLength(5000 - counts.verified);
 });
 
-test("a forgery of a higher generation changes nothing: the genuine one below it is taken", () => {
+test("a forgery of a higher generation changes nothing: a genuine lower one is applied", () => {
   const { read, held } = reading();
   expect(read(bytesOf(Number.MAX_SAFE_INTEGER, false))).toBe("refused");
   expect(read(bytesOf(8))).toBe("applied");
   expect(held()).toBe(8);
 });
 
-test("an answer to an own question is verified however many broadcasts there are, and takes nothing from them", () => {
+test("an answer to an own request is verified despite a flood of broadcasts, and does not count for the rate", () => {
   const { read } = reading();
   for (let n = 0; n < 1000; n += 1) read(bytesOf(9_000 + n, false));
   expect(read(bytesOf(8))).toBe("dropped");

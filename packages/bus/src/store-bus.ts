@@ -1,24 +1,24 @@
 /**
- * A service's connection into the account of its own store: the only one with JetStream. No other process is in that account, so nothing
- * that the bus carries can reach what is stored.
+ * A service's connection to the account of its own store: the only one with JetStream. No other process is in that account, so no message on
+ * the bus can reach stored data.
  */
 export interface StoreBus extends AsyncDisposable {
-  /** `false` from the moment the link is noticed to be down until it is back. */
+  /** False from when the link is known to be down until it is back. */
   readonly connected: boolean;
 
-  /** Runs after every re-established connection: re-read what a watch may have lost. */
+  /** Runs after every reconnect: a watch may have lost changes. */
   onReconnect(listener: () => void): Disposable;
   /** Runs whenever {@link connected} changes. */
   onConnection(listener: (connected: boolean) => void): Disposable;
 
-  /** Binds to a bucket that provisioning has made; waits for it until `signal` aborts. */
+  /** Binds to a bucket that provisioning creates; waits for it until `signal` aborts. */
   bucket(name: string, options?: { signal?: AbortSignal }): Promise<Bucket>;
 
   /**
-   * A JetStream publish that resolves only when the stream has acknowledged it. `id` deduplicates in the stream's window.
-   * With `expectedLastSequence` it is stored only as the stream's very next message; a repetition then is a duplicate on some
-   * servers, and a CONFLICT on others.
-   * @throws ScbeError TIMEOUT, DISCONNECTED, NO_RESPONDERS; CONFLICT when the stream's last message is another one
+   * A JetStream publish that resolves once the stream has acknowledged it. `id` deduplicates in the stream's window. With
+   * `expectedLastSequence` it is stored only as the stream's next message; a repetition then is a duplicate on some servers, and a CONFLICT on
+   * others.
+   * @throws ScbeError TIMEOUT, DISCONNECTED, NO_RESPONDERS; CONFLICT if the stream's last message is another one
    */
   publishAcknowledged(
     subject: string,
@@ -33,15 +33,15 @@ export interface StoreBus extends AsyncDisposable {
 /** A KV bucket. Revisions start at 1; they are for compare-and-set only, never a fence across restarts. */
 export interface Bucket {
   get(key: string): Promise<BucketEntry | undefined>;
-  /** The values of a key since it was last deleted, newest first; the bucket keeps a few. */
+  /** The last values of a key since its last deletion, newest first. */
   history(key: string): Promise<readonly BucketEntry[]>;
-  /** @throws ScbeError CONFLICT when the key exists */
+  /** @throws ScbeError CONFLICT if the key exists */
   create(key: string, value: Uint8Array): Promise<number>;
-  /** @throws ScbeError CONFLICT when the key is not at `revision` */
+  /** @throws ScbeError CONFLICT if the key is not at `revision` */
   update(key: string, value: Uint8Array, revision: number): Promise<number>;
   /**
-   * Calls `listener` with the current value, with every change, and again after each reconnect and every
-   * `reconcileMs` (default 5000), since a watch alone can lose the newest update. Same revision: not called again.
+   * Calls `listener` with the current value and with every change. It also reads the value after each reconnect and every `reconcileMs`
+   * (default 5000), since a watch alone can lose the newest update. A revision is delivered once.
    */
   watch(
     key: string,
@@ -56,48 +56,48 @@ export interface BucketEntry {
   readonly revision: number;
 }
 
-/** What a stream has acknowledged. */
+/** A stream's acknowledgement. */
 export interface Acknowledged {
-  /** The message's sequence number; of the first one, where it was a duplicate. */
+  /** The message's sequence number; for a duplicate, that of the first one. */
   readonly seq: number;
   readonly duplicate: boolean;
 }
 
-/** Numbers that one batch covers. */
+/** The most sequence numbers of one batch. */
 export const BATCH_MAX = 256;
-/** Bytes of messages after which a batch ends; the messages that are read together with the last one may be in it, too. */
+/** The bytes after which a batch ends; it also has the messages that are read together with the last one. */
 export const BATCH_BYTES = 512 * 1024;
 
 /**
- * The messages of a JetStream stream, where it is stored or through the service that keeps it. All calls throw ScbeError: TIMEOUT,
- * DISCONNECTED, NOT_READY when there is no such stream or nothing answers, FORBIDDEN.
+ * The messages of a JetStream stream, read from the store or through the service that owns it. All calls throw ScbeError: TIMEOUT,
+ * DISCONNECTED, FORBIDDEN, NOT_READY if there is no such stream or no answer.
  */
 export interface StreamSource {
   bounds(): Promise<StreamBounds>;
   /**
-   * The next messages from number `from` up to `last`, in order, {@link BATCH_MAX} numbers and about {@link BATCH_BYTES} at most; empty:
-   * there are none. What is not there up to the stream's last number never comes: the stream has dropped it.
+   * The next messages from number `from` up to `last`, in order, at most {@link BATCH_MAX} numbers and about {@link BATCH_BYTES}. Empty if there are
+   * none. A number that is missing below the stream's last one stays missing: the stream has dropped it.
    */
   batch(from: number, last: number): Promise<readonly StoredMessage[]>;
 }
 
-/** A stream where it is stored. */
+/** A stream, read from the store. */
 export interface StreamReader extends StreamSource {
-  /** `undefined`: there is no message of that number, or none any more. */
+  /** `undefined` if there is no message of that number, or it was dropped. */
   get(seq: number): Promise<StoredMessage | undefined>;
-  /** The first message of that number or a later one, of any subject unless told; numbers have gaps where messages are gone. */
+  /** The first message from that number on, of any subject by default; dropped messages leave gaps in the numbers. */
   next(seq: number, subject?: string): Promise<StoredMessage | undefined>;
 }
 
 export interface StreamBounds {
-  /** When the stream was made: another one of the same name was made at another time. */
+  /** When the stream was created: it distinguishes streams of the same name. */
   readonly created: string;
-  /** Sequence numbers. Of an empty stream `last` is the number before the next one, and `first` is not below it. */
+  /** Sequence numbers. In an empty stream, `last` is the number before the next one, and `first` is not below it. */
   readonly first: number;
   readonly last: number;
   readonly messages: number;
   readonly bytes: number;
-  /** Beyond it the oldest are dropped; -1: never. */
+  /** The oldest messages beyond it are dropped; -1: none are. */
   readonly bytesMax: number;
 }
 
@@ -105,6 +105,6 @@ export interface StoredMessage {
   readonly seq: number;
   readonly subject: string;
   readonly data: Uint8Array;
-  /** When the server stored it, in ms since the Unix epoch by its own clock. */
+  /** When the server stored it, by its clock, in ms since the Unix epoch. */
   readonly at: number;
 }

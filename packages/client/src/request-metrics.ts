@@ -1,4 +1,4 @@
-import { type ExchangeResult, isScbeError } from "@scbe/contracts";
+import { type ExchangeResult, errorCode } from "@scbe/contracts";
 import type { MetricsRegistry } from "@scbe/runtime";
 import { counter, histogram, watchGauge } from "@scbe/runtime";
 import type { RequestMessage } from "./request-message.ts";
@@ -26,13 +26,9 @@ export function requestMetrics(
     landed: ({ subject, provider }, landing) =>
       (subject === "request" ? envelopes : unsealed).inc({ provider, landing }),
     ended: (provider, ms, error) => {
-      requests.inc({ provider, result: error === undefined ? "ok" : codeOf(error) });
+      requests.inc({ provider, result: error === undefined ? "ok" : errorCode(error) });
       requestMs.observe({ provider }, ms);
     },
     [Symbol.dispose]: () => watching[Symbol.dispose](),
   };
-}
-
-function codeOf(error: unknown) {
-  return isScbeError(error) ? error.code : "INTERNAL";
 }

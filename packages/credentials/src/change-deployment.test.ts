@@ -43,7 +43,7 @@ describe.each(RENDERINGS)("a deployment with accounts as %s", (accounts) => {
     expect(user.intents).toBeUndefined();
   });
 
-  it("has the intents that it was made with: processes that serve them are told, and no user may have another one", () => {
+  it("has the intents of its creation: processes that serve them get them, and no user may have another one", () => {
     issueCredentials(dir.path, { ...DEPLOYMENT, accounts, intents: ["chat", "tools"] });
     const env = (name: string) => readFileSync(join(dir.path, `${name}.env`), "utf8");
     for (const name of ["keyring", "envelope", "orchestrator", "gateway-xai"])
@@ -51,13 +51,13 @@ describe.each(RENDERINGS)("a deployment with accounts as %s", (accounts) => {
     for (const name of ["replay-guard", "operator"]) expect(env(name)).not.toContain("SCBE_INTENTS");
     const user = { ...BATCH, intents: ["images"] };
     expect(() => changeDeployment(dir.path, { kind: "add", user })).toThrow(
-      /the intent images, which this deployment does not serve: those are chat, tools/,
+      /the intent images, which this deployment does not serve; it serves chat, tools/,
     );
     changeDeployment(dir.path, { kind: "add", user: { ...BATCH, intents: ["tools"] } });
     expect(env("batch")).toContain("SCBE_INTENTS=tools\n");
   });
 
-  it("keeps what was changed one by one when it is made again, and every file as it was", () => {
+  it("keeps changed users and every file when it is created again", () => {
     issue();
     changeDeployment(dir.path, { kind: "add", user: BATCH });
     changeDeployment(dir.path, { kind: "change", name: "orchestrator", change: { providers: ["xai"] } });
@@ -75,7 +75,7 @@ describe.each(RENDERINGS)("a deployment with accounts as %s", (accounts) => {
     expect(users()).toContain("gateway-xai");
   });
 
-  it("takes no user that does not fit it, and changes nothing then", () => {
+  it("refuses a user that does not fit it, and then changes nothing", () => {
     issue();
     const before = filesIn(dir.path);
     const add = (change: object) => () =>
@@ -92,7 +92,7 @@ describe.each(RENDERINGS)("a deployment with accounts as %s", (accounts) => {
       { role: "gateway", providers: ["openai", "xai"] },
     ])
       expect(add(change)).toThrow(refused);
-    for (const name of ["keyring", "operator", "nobody", "keyring.store", "../x"]) {
+    for (const name of ["keyring", "operator", "unknown", "keyring.store", "../x"]) {
       expect(() => changeDeployment(dir.path, { kind: "remove", name })).toThrow(refused);
       const change = { providers: ["xai"] };
       expect(() => changeDeployment(dir.path, { kind: "change", name, change })).toThrow(refused);
@@ -100,7 +100,7 @@ describe.each(RENDERINGS)("a deployment with accounts as %s", (accounts) => {
     expect(filesIn(dir.path)).toEqual(before);
   });
 
-  it("is not made again with other accounts or for another environment", () => {
+  it("is not created again with other accounts or for another environment", () => {
     issue();
     const other = accounts === "jwt" ? "nkeys" : "jwt";
     expect(() => issueCredentials(dir.path, { ...DEPLOYMENT, accounts: other })).toThrow(refused);
@@ -124,17 +124,17 @@ describe.each(RENDERINGS)("a deployment with accounts as %s", (accounts) => {
   });
 });
 
-describe("what is left to do for servers", () => {
+describe("what the servers still need", () => {
   const issue = (accounts: "nkeys" | "jwt" | "nsc") =>
     issueCredentials(dir.path, { ...DEPLOYMENT, accounts });
 
-  it("is a reload where users are nkeys", () => {
+  it("is a reload if users are nkeys", () => {
     issue("nkeys");
     const { server } = changeDeployment(dir.path, { kind: "add", user: BATCH });
     expect(server).toEqual({ accounts: "nkeys" });
   });
 
-  it("is nothing for a JWT that is added, and a push of the bus's account for one that is changed or removed", () => {
+  it("is nothing for an added JWT, and a push of the bus's account for a changed or removed one", () => {
     issue("jwt");
     const gateway = { name: "second", role: "gateway", providers: ["openai"] } as const;
     for (const user of [BATCH, gateway]) {
@@ -157,7 +157,7 @@ describe("what is left to do for servers", () => {
     expect(removal.server).toMatchObject({ push: [{ name: "SCBE_DEV" }] });
   });
 
-  it("are nsc's commands where another operator makes the accounts, for that user alone", () => {
+  it("are nsc's commands for accounts of another operator, for that user only", () => {
     issue("nsc");
     const commands = (change: Parameters<typeof changeDeployment>[1]) => {
       const { server } = changeDeployment(dir.path, change);
@@ -170,7 +170,7 @@ describe("what is left to do for servers", () => {
   });
 });
 
-it("a user whose file is lost gets another key, and the former one is revoked", () => {
+it("a user whose file was lost gets another key, and the former one is revoked", () => {
   const options = { ...DEPLOYMENT, accounts: "jwt" } as const;
   const nkeyOf = (issued: ReturnType<typeof issueCredentials>) =>
     issued.users.find(({ name }) => name === "orchestrator")?.nkey ?? "";

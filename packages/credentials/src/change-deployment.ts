@@ -22,31 +22,31 @@ import {
 import { holdFolder } from "./files.ts";
 import { nscOptions, writeDeployment } from "./issue-credentials.ts";
 
-/** What is done to one user of a deployment. */
+/** A change of one user of a deployment. */
 export type DeploymentChange =
   | { readonly kind: "add"; readonly user: UnkeyedUser }
   | { readonly kind: "change"; readonly name: string; readonly change: UserChange }
   | { readonly kind: "remove"; readonly name: string };
 
-/** What was done, and what is left to do for the servers to know of it. */
+/** The result of a change, and what the servers still need. */
 export interface ChangedDeployment {
   readonly credentials: Credentials;
-  /** The user as it is now; one that was removed as it was. */
+  /** The user after the change; a removed user as it was before. */
   readonly user: AccessUser;
   readonly server: ServerDuty;
 }
 
 export type ServerDuty =
-  /** nats-server is to read its configuration again. */
+  /** Reload the configuration of nats-server. */
   | { readonly accounts: "nkeys" }
-  /** These accounts are to be pushed; none: nothing is left to do. */
+  /** Push these accounts; if there are none, nothing is left to do. */
   | { readonly accounts: "jwt"; readonly push: readonly IssuedAccount[] }
-  /** These commands are to be run. */
+  /** Run these commands. */
   | { readonly accounts: "nsc"; readonly commands: readonly string[] };
 
 /**
  * Adds, changes or removes one user in a folder of credentials. No other user's seed or credentials change.
- * @throws ScbeError BAD_REQUEST for a folder without a deployment, or a change that does not fit it; as {@link issueCredentials} does
+ * @throws ScbeError BAD_REQUEST for a folder without a deployment, or a change that does not fit it; as {@link issueCredentials}
  */
 export function changeDeployment(dir: string, change: DeploymentChange): ChangedDeployment {
   const folder = resolve(dir);
@@ -60,22 +60,22 @@ export function changeDeployment(dir: string, change: DeploymentChange): Changed
   const user =
     credentials.users.find((candidate) => candidate.name === name) ?? (before as AccessUser | undefined);
   if (user === undefined)
-    throw new ScbeError("BAD_REQUEST", `${folder} does not know ${name}; make it again`);
+    throw new ScbeError("BAD_REQUEST", `${folder} has no user ${name}; create the deployment again`);
   return { credentials, user, server: dutyOf(change.kind, user, changed, folder, credentials) };
 }
 
-/** A deployment as its folder has it. */
+/** The deployment in a folder. */
 export interface OpenedDeployment {
   readonly file: DeploymentFile;
   readonly users: UserList;
 }
 
-/** What a folder was made with; `undefined` for one that holds no deployment. @throws ScbeError BAD_REQUEST */
+/** The deployment file of a folder; `undefined` if it has none. @throws ScbeError BAD_REQUEST */
 export function deploymentIn(dir: string): DeploymentFile | undefined {
   return readDeployment(deploymentFileIn(resolve(dir)));
 }
 
-/** @throws ScbeError BAD_REQUEST for a folder that has none */
+/** @throws ScbeError BAD_REQUEST for a folder without a deployment */
 export function openDeployment(dir: string): OpenedDeployment {
   const folder = resolve(dir);
   const file = readDeployment(deploymentFileIn(folder));

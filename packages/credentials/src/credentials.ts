@@ -14,14 +14,14 @@ import {
   UserList,
 } from "@scbe/contracts";
 import { type DeploymentFile, type Rendering, readDeployment, tableOf } from "./deployment-file.ts";
-import { environmentOf, identityVariables, renderEnvironment, SECRET_FILES } from "./environment-of.ts";
+import { environmentOf, identityVariables, renderEnvironment, SECRET_FILES } from "./environment.ts";
 import { json, keepFile, keepOrCreateSeed } from "./files.ts";
 
 export type CredentialsOptions = Deployment &
   Omit<ServerConfigOptions, "storeDir"> & {
-    /** Folder of JetStream's files; `jetstream` in the folder of the credentials unless told. */
+    /** Folder of JetStream's files; default `jetstream` in the folder of the credentials. */
     readonly storeDir?: string;
-    /** How accounts and users come to nats-server; `nkeys` unless told. */
+    /** How nats-server learns accounts and users; default `nkeys`. */
     readonly accounts?: Rendering;
   };
 
@@ -38,29 +38,29 @@ export interface Credentials {
   /** The keyring's public nkey, for SCBE_KEYRING_PUBLIC_KEY. */
   readonly keyringPublicKey: string;
   /**
-   * The key that signs control documents, for SCBE_CONTROL_SEED_FILE: of the controllers, and of the kill switch where none runs.
+   * The key that signs control documents, for SCBE_CONTROL_SEED_FILE of the controllers, and of the kill switch if no controller runs.
    */
   readonly controlSeedFile: string;
   /** Its public nkey, for SCBE_CONTROL_PUBLIC_KEY of every verifier. */
   readonly controlPublicKey: string;
   /** The file that holds a user's seed, for NATS_NKEY_SEED_FILE, or its JWT and seed, for NATS_CREDS. @throws ScbeError BAD_REQUEST for an unknown name */
   seedFile(name: string): string;
-  /** How a service reaches the account of its store, or another user of that account does. */
+  /** The transport of a service, or another user, to the account of its store. */
   storeTransport(account: StoreAccount, servers: readonly string[], role?: StoreRole): StoreTransport;
-  /** The variables that identify a user: on the bus and, of a service with state, in its store's account. */
+  /** The variables that identify a user: on the bus and, for a service with state, in its store's account. */
   environment(name: string): Readonly<Record<string, string>>;
-  /** How a user reaches `servers`. @throws ScbeError BAD_REQUEST for an unknown name */
+  /** A user's transport to `servers`. @throws ScbeError BAD_REQUEST for an unknown name */
   transport(name: string, servers: readonly string[]): Transport;
-  /** The accounts, the system's own included, where they are JWTs. */
+  /** The accounts, including the system's, if they are JWTs. */
   readonly jwts: readonly IssuedAccount[];
 }
 
-/** An account's JWT, which the folder of the resolver has. */
+/** An account's JWT, in the folder of the resolver. */
 export interface IssuedAccount {
   readonly name: string;
   readonly nkey: string;
   readonly jwt: string;
-  /** It says something else than before: servers that have the former one are to be told. */
+  /** It differs from the former one, so servers with that need a push. */
   readonly isNew: boolean;
 }
 
@@ -80,13 +80,13 @@ export function pathsIn(folder: string, { storeDir }: Pick<DeploymentFile, "stor
     deploymentFile: deploymentFileIn(folder),
     configFile: join(folder, "nats.conf"),
     usersFile: join(folder, "users.json"),
-    // No user of the bus can have a name with a dot.
+    // No name of a bus user has a dot.
     controlSeedFile: join(folder, "control.signing.seed"),
     storeDir: storeDir ?? join(folder, "jetstream"),
   };
 }
 
-/** The server's files, as its configuration takes them. */
+/** The TLS files of the server's configuration. */
 export function tlsOf({ tls }: Pick<DeploymentFile, "tls">): Pick<ServerConfigOptions, "tls"> {
   if (tls === undefined) return {};
   const { cert, key, ca } = tls;
@@ -98,8 +98,8 @@ export function deploymentFileIn(folder: string): string {
 }
 
 /**
- * The deployment of these options, with what a person has changed of its users in this folder since.
- * @throws ScbeError BAD_REQUEST when the folder is another environment's or has other accounts
+ * The deployment of these options, with the changes of its users that were made in this folder since.
+ * @throws ScbeError BAD_REQUEST if the folder has another environment or other accounts
  */
 export function deploymentWith(
   folder: string,
@@ -120,7 +120,7 @@ export function deploymentWith(
   const former = readDeployment(deploymentFileIn(folder));
   if (former !== undefined && (former.accounts !== accounts || former.environment !== env)) {
     const is = `${former.environment} with ${former.accounts}`;
-    throw new ScbeError("BAD_REQUEST", `${folder} is of ${is}, not of ${env} with ${accounts}`);
+    throw new ScbeError("BAD_REQUEST", `${folder} belongs to ${is}, not to ${env} with ${accounts}`);
   }
   const file: DeploymentFile = {
     format: 1,
@@ -148,21 +148,21 @@ export function deploymentWith(
   return { file, table: table ?? tableOf(file) };
 }
 
-/** The users as they were last listed; none where nothing is there. @throws ScbeError BAD_REQUEST */
+/** The users in the file; none if it does not exist. @throws ScbeError BAD_REQUEST */
 export function readUsers(usersFile: string): UserList {
   if (!existsSync(usersFile)) return [];
   try {
     return UserList.parse(JSON.parse(readFileSync(usersFile, "utf8")));
   } catch (cause) {
-    throw new ScbeError("BAD_REQUEST", `${usersFile} is no list of users`, { cause });
+    throw new ScbeError("BAD_REQUEST", `${usersFile} is not a list of users`, { cause });
   }
 }
 
-/** All that a user may have in the folder. */
+/** The endings of a user's files in the folder. */
 const USER_FILES = ["seed", "nk", "creds", "env"];
 
 /**
- * Writes what every rendering has: the list of users, and each user's variables. What belonged to users that are none any more goes.
+ * Writes the files of every rendering: the list of users, and each user's variables. It deletes the files of former users.
  */
 export function writeFolder(
   paths: FolderPaths,

@@ -16,7 +16,7 @@ import {
 } from "@scbe/contracts";
 import { z } from "zod";
 
-/** How a deployment's accounts and users come to nats-server. */
+/** How nats-server learns a deployment's accounts and users. */
 export const RENDERINGS = ["nkeys", "jwt", "nsc"] as const;
 export type Rendering = (typeof RENDERINGS)[number];
 
@@ -29,8 +29,8 @@ const User = z.strictObject({
 const Names = z.array(Name).max(USERS_MAX);
 
 /**
- * What `deployment.json` in the folder of the credentials says: how the deployment was made, and which of its users were added,
- * changed or removed since, one by one. All other files follow from it and from the seeds.
+ * The content of `deployment.json` in the folder of the credentials: the options of the deployment, and the users that were added, changed or
+ * removed since. All other files follow from it and from the seeds.
  */
 const DeploymentFile = z.strictObject({
   format: z.literal(1),
@@ -39,7 +39,7 @@ const DeploymentFile = z.strictObject({
   fallback: z.boolean(),
   storeDir: z.string().optional(),
   tls: z.strictObject({ cert: z.string(), key: z.string(), ca: z.string().optional() }).optional(),
-  /** As it was made, or made again. */
+  /** The options of its last creation. */
   base: z.strictObject({
     providers: z.array(Name).min(1).max(64),
     intents: z.array(Name).min(1).max(64).optional(),
@@ -47,15 +47,15 @@ const DeploymentFile = z.strictObject({
     gateways: Names.optional(),
     users: z.array(User).max(USERS_MAX).optional(),
   }),
-  /** Users that were added, and those of the base that were changed. */
+  /** Added users, and changed users of the base. */
   users: z.array(User).max(USERS_MAX),
   removed: Names,
-  /** By public nkey: the JWTs that were issued up to that second (Unix time) are void. */
+  /** By public nkey: JWTs that were issued up to that second (Unix time) are void. */
   revoked: z.record(z.string().regex(/^U[A-Z2-7]{55}$/), z.number().int().positive()),
 });
 export type DeploymentFile = z.infer<typeof DeploymentFile>;
 
-/** @throws ScbeError BAD_REQUEST when it is there and cannot be used */
+/** `undefined` if there is no such file. @throws ScbeError BAD_REQUEST if it is unusable */
 export function readDeployment(path: string): DeploymentFile | undefined {
   if (!existsSync(path)) return undefined;
   const parsed = DeploymentFile.safeParse(readJson(path));
@@ -68,15 +68,15 @@ export function tableOf({ fallback }: Pick<DeploymentFile, "fallback">): AccessT
 }
 
 /**
- * The users of a deployment, as it was made and then changed.
- * @throws ScbeError BAD_REQUEST when one does not fit its role, or has a provider or an intent that the deployment has not
+ * The users of a deployment, with all changes.
+ * @throws ScbeError BAD_REQUEST if one does not fit its role, or has a provider or an intent that the deployment lacks
  */
 export function usersOf(
   { base, users, removed }: Pick<DeploymentFile, "base" | "users" | "removed">,
   table: AccessTable,
 ): UnkeyedUser[] {
-  const made = deploymentUsers(base as Deployment, table);
-  const kept = made.filter(({ name }) => !removed.includes(name));
+  const created = deploymentUsers(base as Deployment, table);
+  const kept = created.filter(({ name }) => !removed.includes(name));
   const changed = new Map(users.map((user) => [user.name, user]));
   const all = [
     ...kept.map((user) => changed.get(user.name) ?? user),
@@ -86,32 +86,32 @@ export function usersOf(
     checkScope(user.role, user, table);
     const unknown = user.providers.find((provider) => !base.providers.includes(provider));
     if (unknown !== undefined)
-      throw refused(`the user ${user.name} has the provider ${unknown}, which this deployment has not`);
+      throw refused(`the user ${user.name} has the provider ${unknown}, which this deployment lacks`);
     const unserved = base.intents && user.intents?.find((intent) => !base.intents?.includes(intent));
     if (unserved !== undefined)
       throw refused(
-        `the user ${user.name} has the intent ${unserved}, which this deployment does not serve: those are ${base.intents?.join(", ")} (SCBE_INTENTS)`,
+        `the user ${user.name} has the intent ${unserved}, which this deployment does not serve; it serves ${base.intents?.join(", ")} (SCBE_INTENTS)`,
       );
   }
   return all;
 }
 
-/** What a user may be changed to; what is not given stays. */
+/** A change of a user; missing members stay as they are. */
 export interface UserChange {
   readonly providers?: readonly string[];
   /** `null`: all of the deployment. */
   readonly intents?: readonly string[] | null;
 }
 
-/** @throws ScbeError BAD_REQUEST for a name that is taken, or a role that is none of a caller */
+/** @throws ScbeError BAD_REQUEST for an existing name, or a role other than a caller's */
 export function withUser(file: DeploymentFile, user: UnkeyedUser): DeploymentFile {
   if (usersOf(file, tableOf(file)).some(({ name }) => name === user.name))
-    throw refused(`the user ${user.name} is there already; change it, or remove it first`);
+    throw refused(`the user ${user.name} exists already; change it, or remove it first`);
   if (!isCaller(user)) throw refused(`users are added as orchestrator or gateway, not as ${user.role}`);
   return overlaid(file, user);
 }
 
-/** @throws ScbeError BAD_REQUEST for a user that there is not, or that is no caller */
+/** @throws ScbeError BAD_REQUEST for an unknown user, or one that is not a caller */
 export function withChangedUser(file: DeploymentFile, name: string, change: UserChange): DeploymentFile {
   const { intents, ...user } = findCaller(file, name);
   const wanted = change.intents === undefined ? intents : (change.intents ?? undefined);
@@ -122,14 +122,14 @@ export function withChangedUser(file: DeploymentFile, name: string, change: User
   });
 }
 
-/** @throws ScbeError BAD_REQUEST for a user that there is not, or that is no caller */
+/** @throws ScbeError BAD_REQUEST for an unknown user, or one that is not a caller */
 export function withoutUser(file: DeploymentFile, name: string): DeploymentFile {
   findCaller(file, name);
-  const isMade = deploymentUsers(file.base as Deployment, tableOf(file)).some((user) => user.name === name);
+  const isOfBase = deploymentUsers(file.base as Deployment, tableOf(file)).some((user) => user.name === name);
   return {
     ...file,
     users: file.users.filter((user) => user.name !== name),
-    removed: isMade ? [...file.removed, name] : file.removed,
+    removed: isOfBase ? [...file.removed, name] : file.removed,
   };
 }
 
@@ -145,7 +145,8 @@ function overlaid(file: DeploymentFile, user: UnkeyedUser): DeploymentFile {
 function findCaller(file: DeploymentFile, name: string): UnkeyedUser {
   const user = usersOf(file, tableOf(file)).find((candidate) => candidate.name === name);
   if (user === undefined) throw refused(`no user is named ${JSON.stringify(cutText(name, 80))}`);
-  if (!isCaller(user)) throw refused(`${name} is no orchestrator and no gateway: the deployment needs it`);
+  if (!isCaller(user))
+    throw refused(`${name} is neither an orchestrator nor a gateway: the deployment needs it`);
   return user;
 }
 

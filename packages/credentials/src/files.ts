@@ -13,7 +13,7 @@ import { createSeed, importSeed, type NkeyKind, type NkeySeed } from "@scbe/bus"
 import { ScbeError } from "@scbe/contracts";
 import { isOpenToOthers, ownFolder, takeLock, whyNotOwn } from "@scbe/runtime";
 
-/** The private nkey in `path`, which is made where there is none. @throws ScbeError FORBIDDEN when it holds another kind, or others may read it */
+/** The private nkey in `path`, which is created if it does not exist. @throws ScbeError FORBIDDEN if it holds another kind, or other users may read it */
 export function keepOrCreateSeed(path: string, kind: NkeyKind = "user"): NkeySeed {
   if (!existsSync(path)) replaceFile(path, createSeed(kind));
   const seed = importSeed(readSecret(path).trim());
@@ -21,26 +21,26 @@ export function keepOrCreateSeed(path: string, kind: NkeyKind = "user"): NkeySee
   return seed;
 }
 
-/** What a file holds that its owner alone may read. @throws ScbeError FORBIDDEN when others may read or change it */
+/** The content of a secret file. @throws ScbeError FORBIDDEN if other users may read or change it */
 export function readSecret(path: string): string {
   const why = whyNotOwn(path);
   if (why !== undefined) throw new ScbeError("FORBIDDEN", why);
-  if (isOpenToOthers(statSync(path).mode)) throw new ScbeError("FORBIDDEN", `others may read ${path}`);
+  if (isOpenToOthers(statSync(path).mode)) throw new ScbeError("FORBIDDEN", `other users may read ${path}`);
   return readFileSync(path, "utf8");
 }
 
-/** Makes a folder that its owner alone may enter. @throws ScbeError BAD_REQUEST for a folder of another user */
+/** Creates a folder that only its owner may enter. @throws ScbeError BAD_REQUEST for a folder of another user */
 export function makePrivateFolder(path: string): void {
   ownFolder(path);
   chmodSync(path, 0o700);
 }
 
-/** Writes a file unless it holds that already. A process that reads a file again when it changes then has no reason to. */
+/** Writes a file unless it has that content already, so that processes that follow the file need not read it again. */
 export function keepFile(path: string, content: string): void {
   if (!existsSync(path) || readFileSync(path, "utf8") !== content) replaceFile(path, content);
 }
 
-/** Whole or not at all, also when the machine stops in between. */
+/** Replaces the whole file or nothing, even if the machine stops meanwhile. */
 export function replaceFile(path: string, content: string | Uint8Array): void {
   const fresh = `${path}.${process.pid}.new`;
   const file = openSync(fresh, "w", 0o600);
@@ -58,8 +58,8 @@ export function json(value: unknown): string {
 }
 
 /**
- * Keeps other processes from changing a folder until it is disposed of.
- * @throws ScbeError CONFLICT while another one does
+ * Keeps other processes from changing a folder until disposal.
+ * @throws ScbeError CONFLICT while another process holds it
  */
 export function holdFolder(folder: string): Disposable {
   const lock = takeLock(folder);

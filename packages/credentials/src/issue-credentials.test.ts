@@ -36,7 +36,7 @@ describe("issued credentials", () => {
     }
   });
 
-  it("have a key for control documents that is no user's, and is kept", () => {
+  it("have a key for control documents that belongs to no user, and is kept", () => {
     const first = issueCredentials(dir.path, DEPLOYMENT);
     const pair = nkeys.fromSeed(readFileSync(first.controlSeedFile));
     expect(pair.getPublicKey()).toBe(first.controlPublicKey);
@@ -44,7 +44,7 @@ describe("issued credentials", () => {
     expect(issueCredentials(dir.path, DEPLOYMENT).controlPublicKey).toBe(first.controlPublicKey);
   });
 
-  it("leave no seed in what goes to the server and to services", () => {
+  it("put no seed into the files for the server and for services", () => {
     const { configFile, usersFile, keyringPublicKey } = issueCredentials(dir.path, DEPLOYMENT);
     for (const file of [configFile, usersFile]) {
       const text = readFileSync(file, "utf8");
@@ -54,7 +54,7 @@ describe("issued credentials", () => {
     expect(keyringPublicKey).toMatch(/^U[A-Z2-7]{55}$/);
   });
 
-  it("are kept when they are issued again, also when users are added", () => {
+  it("are kept when they are issued again, also with additional users", () => {
     const first = issueCredentials(dir.path, DEPLOYMENT);
     const second = issueCredentials(dir.path, { ...DEPLOYMENT, orchestrators: ["orchestrator", "batch"] });
     const nkeys = new Map(second.users.map(({ name, nkey }) => [name, nkey]));
@@ -62,7 +62,7 @@ describe("issued credentials", () => {
     expect(second.users).toHaveLength(first.users.length + 1);
   });
 
-  it("are refused when others may read a seed, or a seed is none, without showing it", () => {
+  it("are refused if other users may read a seed, or a seed is invalid, which the error does not quote", () => {
     const { seedFile } = issueCredentials(dir.path, DEPLOYMENT);
     chmodSync(seedFile("keyring"), 0o644);
     expect(() => issueCredentials(dir.path, DEPLOYMENT)).toThrow(
@@ -75,14 +75,14 @@ describe("issued credentials", () => {
     );
   });
 
-  it("tell how a user reaches servers, and know no users but theirs", () => {
+  it("give each user its transport, and know no other users", () => {
     const { transport, seedFile } = issueCredentials(dir.path, DEPLOYMENT);
     expect(transport("keyring", ["nats://a:1"])).toEqual({
       servers: ["nats://a:1"],
       nkeySeedFile: seedFile("keyring"),
       role: "keyring",
     });
-    expect(() => transport("nobody", [])).toThrow(expect.objectContaining({ code: "BAD_REQUEST" }));
+    expect(() => transport("unknown", [])).toThrow(expect.objectContaining({ code: "BAD_REQUEST" }));
     expect(() => seedFile("../keyring")).toThrow(expect.objectContaining({ code: "BAD_REQUEST" }));
   });
 });

@@ -22,11 +22,11 @@ import { holdFolder, json, keepFile, keepOrCreateSeed, makePrivateFolder } from 
 import { writeJwt } from "./write-jwt.ts";
 
 /**
- * Gives every user of a deployment, and of its stores' accounts, an nkey of its own, in files that only their owner may read, in a
- * folder that only its owner may enter. Beside them: `users.json`, `nats.conf` and each user's variables, which hold no secret. What is
- * there already is kept, and so are users that were added, changed or removed one by one, so that it can run before every start.
- * @throws ScbeError BAD_REQUEST for users that do not fit the table and for a folder of another user, FORBIDDEN for a seed file that others may read
- *   or that holds no seed, CONFLICT while another process changes the folder
+ * Gives every user of a deployment, and of its stores' accounts, an nkey of its own, in files that only their owner may read, in a folder that only
+ * its owner may enter. It also writes `users.json`, `nats.conf` and each user's variables, which hold no secret. It keeps existing seeds, and users
+ * that were added, changed or removed since, so that it can run before every start.
+ * @throws ScbeError BAD_REQUEST for users that do not fit the table and for a folder of another user, FORBIDDEN for a seed file that other users may
+ *   read or that holds no seed, CONFLICT while another process changes the folder
  */
 export function issueCredentials(dir: string, options: CredentialsOptions): Credentials {
   const folder = resolve(dir);
@@ -38,12 +38,12 @@ export function issueCredentials(dir: string, options: CredentialsOptions): Cred
   return writeDeployment(folder, deploymentWith(folder, options).file, table);
 }
 
-/** All files of a deployment, in a folder that is held. */
+/** Writes all files of a deployment, in a folder that this process holds. */
 export function writeDeployment(folder: string, file: DeploymentFile, table: AccessTable): Credentials {
   return { nkeys: writeNkeys, jwt: writeJwt, nsc: writeNsc }[file.accounts](folder, file, table);
 }
 
-/** Users are nkeys in the server's configuration. */
+/** Writes users as nkeys in the server's configuration. */
 function writeNkeys(folder: string, file: DeploymentFile, table: AccessTable): Credentials {
   const paths = pathsIn(folder, file);
   const { users, stores } = keyed(folder, file, table, "seed");
@@ -54,7 +54,7 @@ function writeNkeys(folder: string, file: DeploymentFile, table: AccessTable): C
   return writeFolder(paths, file, { users, stores });
 }
 
-/** Another operator makes the accounts: `nsc.sh` has the commands. */
+/** Writes commands for accounts of another operator, in `nsc.sh`. */
 function writeNsc(folder: string, file: DeploymentFile, table: AccessTable): Credentials {
   const paths = pathsIn(folder, file);
   const { users, stores } = keyed(folder, file, table, "nk");
@@ -64,7 +64,7 @@ function writeNsc(folder: string, file: DeploymentFile, table: AccessTable): Cre
   return writeFolder(paths, file, { users, stores });
 }
 
-/** With the seeds of the accounts' signing keys, which are made where there are none. */
+/** Creates the accounts' signing keys if they do not exist. */
 export function nscOptions(
   folder: string,
   { environment: env }: DeploymentFile,

@@ -6,7 +6,7 @@ import { nkeys } from "nats";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { issueCredentials } from "./issue-credentials.ts";
 import { readJwt } from "./jwt.ts";
-import { accountsToPush } from "./write-jwt.ts";
+import { accountsToPush } from "./push-accounts.ts";
 
 const DEPLOYMENT = { accounts: "jwt", env: "dev", providers: ["openai", "xai"] } as const;
 let dir: TempDir;
@@ -40,7 +40,7 @@ describe("accounts as JWTs", () => {
     }
   });
 
-  it("give the bus no JetStream, each store its own streams alone, and permit no answer to any reply subject", () => {
+  it("give the bus no JetStream, each store only its own streams, and permit no answer to any reply subject", () => {
     const issued = issueCredentials(dir.path, DEPLOYMENT);
     const limits = issued.jwts.map(({ name, jwt }) => {
       const limit = readJwt(jwt)?.nats.limits as Record<string, unknown> | undefined;
@@ -58,7 +58,7 @@ describe("accounts as JWTs", () => {
     for (const jwt of jwts()) expect(JSON.stringify(readJwt(jwt))).not.toMatch(/"resp"|allow_responses/);
   });
 
-  it("are signed anew when they are pushed: a server that has read the same one at a reload takes it for known", () => {
+  it("are signed again for a push: a server that has read the same JWT at a reload ignores it", () => {
     const issued = issueCredentials(dir.path, DEPLOYMENT);
     const pushed = accountsToPush(dir.path);
     expect(pushed.map(({ name }) => name).sort()).toEqual(issued.jwts.map(({ name }) => name).sort());
@@ -71,7 +71,7 @@ describe("accounts as JWTs", () => {
     expect(() => accountsToPush(join(dir.path, "other"))).toThrow("holds no accounts as JWTs");
   });
 
-  it("a name that the user of the system account has, too, is another user", () => {
+  it("have different users of the same name in the bus and the system account", () => {
     const issued = issueCredentials(dir.path, {
       ...DEPLOYMENT,
       users: [{ name: "push", role: "orchestrator", providers: ["openai"] }],

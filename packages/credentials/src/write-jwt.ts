@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { createSeed, importSeed, type NkeySeed, partsOfCreds } from "@scbe/bus";
 import {
   type AccessTable,
@@ -30,12 +30,23 @@ import {
 } from "./credentials.ts";
 import { type DeploymentFile, usersOf } from "./deployment-file.ts";
 import { json, keepFile, keepOrCreateSeed, makePrivateFolder, readSecret, replaceFile } from "./files.ts";
-import { encodeJwt, type IssuedJwt, type JwtClaims, readJwt, renderCreds, sayTheSame } from "./jwt.ts";
-import { accountClaims, type KeyedScope, operatorClaims, userClaims } from "./jwt-claims.ts";
+import {
+  accountClaims,
+  encodeJwt,
+  haveSameClaims,
+  type IssuedJwt,
+  type JwtClaims,
+  type KeyedScope,
+  operatorClaims,
+  readJwt,
+  renderCreds,
+  userClaims,
+} from "./jwt.ts";
+import { operatorSeedIn, pushCredsIn, resolverIn } from "./push-accounts.ts";
 
 /**
- * Accounts are JWTs: an operator, an account for the bus and one for each store, users as `.creds`, and a folder from which nats-server
- * takes the accounts. The private keys of operator and accounts are in `keys/`; no server and no process needs them.
+ * Writes the deployment as JWTs: an operator, an account for the bus and one for each store, users as `.creds`, and a folder from which nats-server
+ * reads the accounts. The private keys of operator and accounts are in `keys/`; no server and no process needs them.
  */
 export function writeJwt(folder: string, deployment: DeploymentFile, table: AccessTable): Credentials {
   const now = Math.floor(Date.now() / 1000);
@@ -47,16 +58,16 @@ export function writeJwt(folder: string, deployment: DeploymentFile, table: Acce
   const accounts = keyedAccounts(env, table, keys);
   const users = usersOf(deployment, table);
   const planned = wantedUsers(env, users, table, folder).map((user) => planUser(user, accounts));
-  const ofBus = planned.slice(0, users.length);
+  const busUsers = planned.slice(0, users.length);
 
-  const revoked = { ...deployment.revoked, ...revocationsOf(paths.usersFile, ofBus) };
+  const revoked = { ...deployment.revoked, ...revocationsOf(paths.usersFile, busUsers) };
   if (Object.keys(revoked).length > REVOKED_MAX)
     throw new ScbeError(
       "BAD_REQUEST",
-      `more than ${REVOKED_MAX} revocations: make the deployment anew in another folder`,
+      `more than ${REVOKED_MAX} revocations: create the deployment again in another folder`,
     );
   const file = { ...deployment, revoked };
-  // Before any JWT is replaced: the next run could not tell any more that there was another one.
+  // Before any JWT is replaced: the next run could not find the former one any more.
   keepFile(paths.deploymentFile, json(file));
   for (const user of planned) if (!user.isFit) writeCreds(user, now);
 
@@ -67,8 +78,8 @@ export function writeJwt(folder: string, deployment: DeploymentFile, table: Acce
   });
   const [systemAccount] = jwts;
   if (systemAccount === undefined) throw new RangeError("there is no system account");
-  const operatorSays = operatorClaims(busAccount(env), operator.publicKey, systemAccount.nkey);
-  const { jwt: operatorJwt } = keepJwt(join(folder, "operator.jwt"), operatorSays, operator, now);
+  const claimsOfOperator = operatorClaims(busAccount(env), operator.publicKey, systemAccount.nkey);
+  const { jwt: operatorJwt } = keepJwt(join(folder, "operator.jwt"), claimsOfOperator, operator, now);
   const { storeDir } = paths;
   keepFile(
     paths.configFile,
@@ -82,46 +93,8 @@ export function writeJwt(folder: string, deployment: DeploymentFile, table: Acce
   });
 }
 
-/** They are kept for good, since a user's JWT does not expire, and all of them are in one message to the server. */
+/** Revocations are kept for good, since a user's JWT does not expire, and one message to the server has all of them. */
 const REVOKED_MAX = 16_384;
-
-/** Where the credentials are of the user that pushes accounts to servers. */
-export function pushCredsIn(folder: string): string {
-  return join(folder, "keys", `${PUSH_USER.name}.creds`);
-}
-
-/**
- * What servers are to be told: the accounts' JWTs, signed anew. A server that finds the very JWT in its folder already takes it for known, also
- * where it only read it there at a reload and never put it in force.
- * @throws ScbeError BAD_REQUEST for a folder without JWTs
- */
-export function accountsToPush(dir: string): { name: string; jwt: string }[] {
-  const folder = resolve(dir);
-  const [resolverDir, operatorFile] = [resolverIn(folder), operatorSeedIn(folder)];
-  if (!existsSync(resolverDir) || !existsSync(operatorFile))
-    throw new ScbeError("BAD_REQUEST", `${folder} holds no accounts as JWTs`);
-  const operator = keepOrCreateSeed(operatorFile, "operator");
-  const now = Math.floor(Date.now() / 1000);
-  const files = readdirSync(resolverDir).filter((name) => name.endsWith(".jwt"));
-  return files.map((file) => {
-    const former = readJwt(readFileSync(join(resolverDir, file), "utf8"));
-    if (former?.iss !== operator.publicKey)
-      throw new ScbeError(
-        "BAD_REQUEST",
-        `${join(resolverDir, file)} is no account of this folder's operator`,
-      );
-    const { name, sub, nats } = former;
-    return { name, jwt: encodeJwt({ name, sub, nats }, operator, Math.max(now, former.iat + 1)) };
-  });
-}
-
-function operatorSeedIn(folder: string): string {
-  return join(folder, "keys", "operator.seed");
-}
-
-function resolverIn(folder: string): string {
-  return join(folder, "resolver");
-}
 
 /** An account with its keys. */
 interface KeyedAccount {
@@ -133,7 +106,7 @@ interface KeyedAccount {
   readonly scopes: readonly (KeyedScope & { readonly signer: NkeySeed })[];
 }
 
-/** The system's account first. The key that an account is named by signs no user: it may be kept elsewhere. */
+/** The system's account is the first. The key that names an account signs no user: it may be kept elsewhere. */
 function keyedAccounts(env: Environment, table: AccessTable, keys: string): KeyedAccount[] {
   const seed = (name: string): NkeySeed => keepOrCreateSeed(join(keys, `${name}.seed`), "account");
   const keyed = ({ name, jetstream }: Account, scopes: readonly Scope[]): KeyedAccount => ({
@@ -155,7 +128,7 @@ function systemAccountOf(env: Environment): string {
   return `${busAccount(env)}_SYSTEM`;
 }
 
-/** A user that is to have a credentials file. */
+/** A user that needs a credentials file. */
 interface WantedUser {
   readonly name: string;
   readonly account: string;
@@ -163,7 +136,7 @@ interface WantedUser {
   readonly path: string;
 }
 
-/** Those of the bus, those of the stores, the system's. */
+/** The users of the bus, then those of the stores, then the system's. */
 function wantedUsers(
   env: Environment,
   users: readonly UnkeyedUser[],
@@ -187,15 +160,16 @@ function wantedUsers(
   ];
 }
 
-/** A wanted user with its key, and whether the file that is there serves it. */
+/** A wanted user with its key. */
 interface PlannedUser {
   readonly claims: JwtClaims;
   readonly nkey: string;
   readonly path: string;
   readonly seed: string;
   readonly signer: NkeySeed;
-  /** The JWT in its file, where there is one. */
+  /** The JWT in its file, if there is one. */
   readonly former: IssuedJwt | undefined;
+  /** The file already grants what it should. */
   readonly isFit: boolean;
 }
 
@@ -218,7 +192,7 @@ function planUser(
   return { claims, nkey, path, seed, signer, former, isFit };
 }
 
-/** @throws ScbeError FORBIDDEN when the file is there and others may read it, or it holds no credentials */
+/** @throws ScbeError FORBIDDEN if other users may read the file, or it holds no credentials */
 function keepOrCreateUser(path: string): { seed: string; nkey: string; former: IssuedJwt | undefined } {
   const parts = existsSync(path) ? (partsOfCreds(readSecret(path)) ?? { jwt: "", seed: "" }) : undefined;
   const seed = parts?.seed ?? createSeed("user");
@@ -229,28 +203,28 @@ function keepOrCreateUser(path: string): { seed: string; nkey: string; former: I
   return { seed, nkey: key.publicKey, former };
 }
 
-/** The end of the year 9999: the key is not used again. */
+/** The end of the year 9999: the key is never used again. */
 const FOR_GOOD = 253_402_300_799;
 
-/** Of users of the bus: all that their former keys were given, and what they were given before their permissions changed. */
+/** Revokes, for users of the bus, all JWTs of former keys, and the JWTs from before a change of permissions. */
 function revocationsOf(usersFile: string, users: readonly PlannedUser[]): Record<string, number> {
   const current = new Set(users.map(({ nkey }) => nkey));
-  const gone = readUsers(usersFile).filter(({ nkey }) => !current.has(nkey));
+  const replaced = readUsers(usersFile).filter(({ nkey }) => !current.has(nkey));
   return Object.fromEntries([
-    ...gone.map(({ nkey }) => [nkey, FOR_GOOD] as const),
+    ...replaced.map(({ nkey }) => [nkey, FOR_GOOD] as const),
     ...users.flatMap(({ nkey, isFit, former }) =>
       isFit || former === undefined ? [] : [[nkey, former.iat] as const],
     ),
   ]);
 }
 
-/** A revocation covers the whole of its second. */
+/** Issued in a later second than the former JWT: a revocation covers the whole of its second. */
 function writeCreds({ path, claims, seed, signer, former }: PlannedUser, now: number): void {
   const issuedAt = Math.max(now, former === undefined ? 0 : former.iat + 1);
   replaceFile(path, renderCreds(encodeJwt(claims, signer, issuedAt), seed));
 }
 
-/** The JWT in a file where it says the same as this one would; else this one, which is then in the file. */
+/** Keeps the JWT in a file if it has these claims; else replaces it. */
 function keepJwt(
   path: string,
   claims: JwtClaims,
@@ -258,10 +232,10 @@ function keepJwt(
   now: number,
 ): { jwt: string; isNew: boolean } {
   const former = existsSync(path) ? readFileSync(path, "utf8") : undefined;
-  // Servers of a cluster that know two of them take the later one.
+  // A server of a cluster that has two of them uses the later one.
   const issuedAt = Math.max(now, 1 + ((former && readJwt(former)?.iat) || 0));
   const jwt = encodeJwt(claims, issuer, issuedAt);
-  if (former !== undefined && sayTheSame(former, jwt)) return { jwt: former, isNew: false };
+  if (former !== undefined && haveSameClaims(former, jwt)) return { jwt: former, isNew: false };
   replaceFile(path, jwt);
   return { jwt, isNew: true };
 }

@@ -9,7 +9,7 @@ test("a pause doubles with each failure in a row, up to its limit", () => {
   expect(pauses).toEqual([250, 500, 1000, 8000, 15_000, 15_000, 15_000]);
 });
 
-test("chance moves a pause within the upper half of its length, never beyond", () => {
+test("the random share keeps a pause within the upper half of its ceiling", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 2000 }),

@@ -5,9 +5,8 @@ export interface BackoffLimits {
 }
 
 /**
- * How long to wait after the `failures`th failure in a row, in ms: a random share of a ceiling that doubles each time up
- * to a limit. The lower half of it is never drawn, so that no try follows at once; the rest spreads those that failed
- * together.
+ * The wait after the `failures`th failure in a row, in ms: half of a ceiling that doubles each time up to a limit, plus a random share of the
+ * other half. The fixed half keeps the next try from following at once; the random share spreads processes that failed together.
  * @param random 0 to 1
  */
 export function backoffMs(failures: number, random: number, { firstMs, maxMs }: BackoffLimits): number {

@@ -1,8 +1,8 @@
 import { performance } from "node:perf_hooks";
 
-/** The only way to the time: handed to whoever needs it, so that decisions can be tested at any time. */
+/** The time, as an argument: so that decisions can be tested at any time. */
 export interface Clock {
-  /** Milliseconds since the Unix epoch; may jump when the system's clock is set. */
+  /** Milliseconds since the Unix epoch; jumps when the system's clock is set. */
   now(): number;
   /** Milliseconds since some point in the past; never goes back. For durations and deadlines. */
   monotonic(): number;

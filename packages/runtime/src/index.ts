@@ -1,22 +1,24 @@
 export * from "./backoff.ts";
 export * from "./clock.ts";
-export * from "./config/builders.ts";
-export * from "./config/follow-file.ts";
 export * from "./config/markdown.ts";
 export * from "./config/read-config.ts";
-export * from "./config/variable.ts";
+export * from "./config/variables.ts";
+export * from "./follow-file.ts";
+export * from "./limits.ts";
+export * from "./listeners.ts";
 export * from "./lock-file.mjs";
-export * from "./log-limiter.ts";
 export * from "./logger.ts";
-export * from "./metrics/counter.ts";
-export * from "./metrics/endpoint-metrics.ts";
-export * from "./metrics/gauge.ts";
-export * from "./metrics/histogram.ts";
-export * from "./metrics/labels.ts";
-export * from "./metrics/registry.ts";
+export * from "./metrics.ts";
 export * from "./own-folder.ts";
 export * from "./readiness.ts";
 export * from "./reconcile-loop.ts";
 export * from "./slots.ts";
-export * from "./token-bucket.ts";
-export * from "./user-rates.ts";
+export {
+  type LabelsOf,
+  type MetricsRegistry,
+  type NameOf,
+  PROMETHEUS_CONTENT_TYPE,
+  type SetsArgument,
+  type SetsOf,
+  UnservedRegistry,
+} from "./table-metric.ts";

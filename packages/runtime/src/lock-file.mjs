@@ -3,17 +3,16 @@ import { linkSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSyn
 import { join } from "node:path";
 
 /*
- * Plain JavaScript that Node 20 can read: the bootstrap takes this lock before Node 24 is there.
+ * Plain JavaScript for Node 20: the bootstrap takes this lock before Node 24 is installed.
  *
- * The lock of a folder is the file `lock.<n>` with the highest n. It names its holder. To take the lock is to make `lock.<n+1>`,
- * which the file system lets only one process do, and only a holder that is gone is followed. The highest file is never removed,
- * not even when the lock is released, so that no number is used twice: else a process that judged an old file could replace the
- * lock of one that came in between.
+ * The lock of a folder is the file `lock.<n>` with the highest n, which names its holder. If that holder has ended, a process takes the lock by
+ * creating `lock.<n+1>`, which the file system lets only one process do. The highest file is never removed, not even on release, so that no
+ * number is used twice: otherwise a process that has read an old file could replace the lock of a process that came in between.
  */
 
 /**
- * Takes the lock of a folder for this process, or tells which process has it. A process that has ended holds nothing, however it
- * ended. Processes of another container, whose numbers mean nothing here, are not seen.
+ * Takes the lock of a folder for this process, or returns the process that holds it. A process that has ended holds nothing, however it ended.
+ * Processes of another container are not recognized: their ids mean nothing here.
  */
 export function takeLock(folder) {
   for (let tries = 0; tries < TRIES_MAX; tries += 1) {
@@ -30,7 +29,7 @@ export function takeLock(folder) {
     for (const old of all.slice(0, -1)) rmSync(join(folder, nameOf(old)), { force: true });
     return { kind: "taken", release: () => release(join(folder, nameOf(mine))) };
   }
-  throw new Error(`the lock in ${folder} changed hands ${TRIES_MAX} times while it was tried`);
+  throw new Error(`the lock in ${folder} changed hands ${TRIES_MAX} times during this attempt`);
 }
 
 const TRIES_MAX = 100;
@@ -48,7 +47,7 @@ function numbersIn(folder) {
     .sort((left, right) => left - right);
 }
 
-/** Complete from the moment it is there. False when another process was faster. */
+/** Creates the whole file at once. False if another process was faster. */
 function create(folder, number) {
   const draft = join(folder, `lock.${randomUUID()}.new`);
   writeFileSync(draft, JSON.stringify({ pid: process.pid, started: startOf(process.pid) }), { mode: 0o600 });
@@ -63,12 +62,12 @@ function create(folder, number) {
   }
 }
 
-/** The file stays, and names no holder. One that is no longer there was removed together with all others. */
+/** The file stays, without a holder. A missing file was removed together with all others. */
 function release(path) {
   if (readHolder(path)?.pid === process.pid) truncateSync(path);
 }
 
-/** `undefined`: it was released, or is not whole, as after a crash of the machine. */
+/** `undefined` if it was released, or is truncated, as after a crash of the machine. */
 function readHolder(path) {
   try {
     const { pid, started } = JSON.parse(readFileSync(path, "utf8"));
@@ -78,7 +77,7 @@ function readHolder(path) {
   }
 }
 
-/** A number is used again after its process has ended: on Linux the time of its start tells the two apart. */
+/** An id is reused after its process has ended: on Linux the start time distinguishes the two. */
 function isAlive({ pid, started }) {
   if (process.platform === "linux") return started !== null && startOf(pid) === started;
   try {
@@ -89,13 +88,13 @@ function isAlive({ pid, started }) {
   }
 }
 
-/** When a process started, since which start of the machine; null elsewhere than on Linux, and for a process that has ended. */
+/** The boot of the machine and the start time of a process; null on other systems than Linux, and for a process that has ended. */
 function startOf(pid) {
   if (process.platform !== "linux") return null;
   try {
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name before may hold anything, so the fields are counted from its closing bracket.
+    // The name before them may hold anything, so fields are counted from its closing bracket.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return ENDED.includes(fields[0]) ? null : `${boot} ${fields[STARTED]}`;
   } catch {
@@ -103,7 +102,7 @@ function startOf(pid) {
   }
 }
 
-/** States of a process that has ended and was not waited for. */
+/** States of a process that has ended and is not reaped. */
 const ENDED = ["Z", "X", "x"];
 /** starttime, the 22nd field, counted from the third. */
 const STARTED = 19;

@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => dir[Symbol.dispose]());
 
-/** Another process: it says what it got, and holds it until its end, or until it is told to let go. */
+/** Another process: it prints the result, and holds the lock until it ends or gets SIGTERM. */
 function taker(folder: string): RunningProcess {
   const script = `
     import { takeLock } from ${JSON.stringify(MODULE)};
@@ -27,14 +27,14 @@ function taker(folder: string): RunningProcess {
 const ANSWER = /(taken|held) (\d+)/;
 
 describe("the lock of a folder", () => {
-  test("is one process's; another one is told which, and harms nothing", async () => {
+  test("belongs to one process; another one learns which, and changes nothing", async () => {
     await using holder = taker(dir.path);
     await holder.output(/taken/);
     expect(takeLock(dir.path)).toEqual({ kind: "held", pid: holder.pid });
     expect(takeLock(dir.path)).toEqual({ kind: "held", pid: holder.pid });
   });
 
-  test("is free once it was released, and can be taken any number of times", async () => {
+  test("is free after its release, and can be taken any number of times", async () => {
     for (let times = 0; times < 3; times += 1) {
       const lock = takeLock(dir.path);
       expect(takeLock(dir.path)).toEqual({ kind: "held", pid: process.pid });
@@ -51,28 +51,25 @@ describe("the lock of a folder", () => {
     expect(readdirSync(dir.path)).toEqual(["lock.2"]);
   });
 
-  test.skipIf(process.platform !== "linux")(
-    "of a process whose number another one has by now is taken over",
-    () => {
-      const former = JSON.stringify({ pid: process.pid, started: "another start" });
-      writeFileSync(join(dir.path, "lock.1"), former);
-      expect(takeLock(dir.path).kind).toBe("taken");
-    },
-  );
+  test.skipIf(process.platform !== "linux")("of a process whose id was reused is taken over", () => {
+    const former = JSON.stringify({ pid: process.pid, started: "another start" });
+    writeFileSync(join(dir.path, "lock.1"), former);
+    expect(takeLock(dir.path).kind).toBe("taken");
+  });
 
-  test("that is damaged, as by a crash of the machine, is taken over", () => {
+  test("that is damaged, as after a crash of the machine, is taken over", () => {
     writeFileSync(join(dir.path, "lock.7"), '{"pid":');
     expect(takeLock(dir.path).kind).toBe("taken");
     expect(readdirSync(dir.path)).toEqual(["lock.8"]);
   });
 
-  test("whose folder is gone can be released", () => {
+  test("whose folder was removed can be released", () => {
     const lock = takeLock(dir.path);
     dir[Symbol.dispose]();
     expect(() => lock.kind === "taken" && lock.release()).not.toThrow();
   });
 
-  test("that another process has by now, after its file was removed, is not released by the former holder", async () => {
+  test("that another process took after its file was removed is not released by the former holder", async () => {
     const former = takeLock(dir.path);
     rmSync(join(dir.path, "lock.1"));
     await using holder = taker(dir.path);
@@ -82,7 +79,7 @@ describe("the lock of a folder", () => {
   });
 });
 
-describe("of many processes that want it at once", () => {
+describe("of many processes that compete for it", () => {
   test.each<[string, () => void]>([
     ["a new folder's", () => undefined],
     [

@@ -23,8 +23,8 @@ function file(path: string, mode = 0o600): string {
   return path;
 }
 
-describe("a file or folder is taken for this process's own", () => {
-  test("when it is its user's, and no other user may write to it; reading is another question", () => {
+describe("a file or folder is this process's own", () => {
+  test("if its user owns it, and no other user may write to it; others may read it", () => {
     expect(whyNotOwn(file(inside("a"), 0o644))).toBeUndefined();
     expect(whyNotOwn(dir.path)).toBeUndefined();
     expect(whyNotOwn(inside("not", "there"))).toBeUndefined();
@@ -33,26 +33,26 @@ describe("a file or folder is taken for this process's own", () => {
   test.each([
     ["its group", 0o620],
     ["the world", 0o602],
-  ])("not when %s may write to it; the answer says what to do", (_case, mode) => {
+  ])("not if %s may write to it; the reason says what to do", (_case, mode) => {
     expect(whyNotOwn(file(inside("a"), mode))).toMatch(
       /can be changed by other users \(mode 06\d\d\).*chmod go-w/,
     );
   });
 
-  test("not when another user owns it; the answer names both", () => {
+  test("not if another user owns it; the reason names both", () => {
     expect(whyNotOwn(file(inside("a")), OTHER)).toBe(
       `${inside("a")} belongs to the user with id ${me}, and this process runs as ${OTHER}: run it as that user, or name another folder`,
     );
   });
 
-  test("as a symbolic link of its own, by what that leads to", () => {
+  test("as a symbolic link of its own, depending on the target", () => {
     symlinkSync(file(inside("a")), inside("good"));
     expect(whyNotOwn(inside("good"))).toBeUndefined();
     symlinkSync(file(inside("b"), 0o666), inside("bad"));
     expect(whyNotOwn(inside("bad"))).toContain("can be changed by other users");
   });
 
-  test.skipIf(!isRoot)("not as a symbolic link that another user has put there, wherever that leads", () => {
+  test.skipIf(!isRoot)("not as a symbolic link of another user, whatever the target", () => {
     symlinkSync(file(inside("a")), inside("link"));
     lchownSync(inside("link"), OTHER, OTHER);
     expect(whyNotOwn(inside("link"))).toContain(
@@ -62,14 +62,14 @@ describe("a file or folder is taken for this process's own", () => {
 });
 
 describe("a whole folder", () => {
-  test("is taken when every entry is", () => {
+  test("is accepted if every entry is", () => {
     mkdirSync(inside("a", "b"), { recursive: true });
     file(inside("a", "b", "c"));
     symlinkSync(dir.path, inside("a", "round"));
     expect(whyNotAllOwn(dir.path)).toEqual([]);
   });
 
-  test("is not for one entry, however deep, or behind a symbolic link", () => {
+  test("is refused for one entry, at any depth or behind a symbolic link", () => {
     using elsewhere = createTempDir();
     mkdirSync(inside("a", "b"), { recursive: true });
     file(inside("a", "b", "c"), 0o666);
@@ -81,7 +81,7 @@ describe("a whole folder", () => {
     ]);
   });
 
-  test.skipIf(!isRoot)("is not when another user has put a file into it", () => {
+  test.skipIf(!isRoot)("is refused for a file of another user", () => {
     chownSync(file(inside("theirs")), OTHER, OTHER);
     expect(whyNotAllOwn(dir.path)).toEqual([expect.stringContaining(`belongs to the user with id ${OTHER}`)]);
   });
@@ -93,7 +93,7 @@ describe("a whole folder", () => {
 });
 
 describe("a folder of state", () => {
-  test("is made where there is none, for its owner alone", () => {
+  test("is created for its owner alone", () => {
     ownFolder(inside("a", "b"));
     expect(statSync(inside("a", "b")).mode & 0o777).toBe(0o700);
   });
@@ -101,7 +101,7 @@ describe("a folder of state", () => {
   test.each<[string, (path: string) => void]>([
     ["a file", (path) => void file(path)],
     ["a folder that others may write to", (path) => mkdirSync(path) ?? chmodSync(path, 0o777)],
-  ])("is not %s", (_case, prepare) => {
+  ])("cannot be %s", (_case, prepare) => {
     prepare(inside("a"));
     expect(() => ownFolder(inside("a"))).toThrow(expect.objectContaining({ code: "BAD_REQUEST" }));
   });

@@ -3,22 +3,22 @@ import { join } from "node:path";
 import { ScbeError } from "@scbe/contracts";
 
 /**
- * Makes a folder for the state of this process, for its owner alone, where there is none.
- * @throws ScbeError BAD_REQUEST when it cannot be made, or for {@link whyNotOwn}
+ * Creates a folder for the state of this process, for its owner alone, unless it exists.
+ * @throws ScbeError BAD_REQUEST if it cannot be created, or for {@link whyNotOwn}
  */
 export function ownFolder(path: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    throw new ScbeError("BAD_REQUEST", `${path} is no folder that can be made`, { cause });
+    throw new ScbeError("BAD_REQUEST", `the folder ${path} cannot be created`, { cause });
   }
   const why = whyNotOwn(path);
   if (why !== undefined) throw new ScbeError("BAD_REQUEST", why);
 }
 
 /**
- * Why a file or a folder is not taken for state of this process: another user of the machine put it there, or may change it.
- * Says what to do. `undefined` for one that is taken, and for one that is not there yet.
+ * Why a file or a folder must not be used for state of this process, and what to do: another user of the machine owns it, or may change it.
+ * `undefined` if it may be used, or does not exist yet.
  * @param user the user of this process
  */
 export function whyNotOwn(path: string, user: number | undefined = process.getuid?.()): string | undefined {
@@ -32,13 +32,13 @@ export function whyNotOwn(path: string, user: number | undefined = process.getui
 }
 
 /**
- * The same for a folder and all that is in it, also behind symbolic links of our own: one sentence for each entry that is not taken,
- * at most {@link PROBLEMS_MAX}.
+ * The same for a folder and everything in it, also behind symbolic links of our own: one sentence for each refused entry, at most
+ * {@link PROBLEMS_MAX}.
  */
 export function whyNotAllOwn(path: string, user: number | undefined = process.getuid?.()): readonly string[] {
   const problems: string[] = [];
   const seen = new Set<string>();
-  const look = (entry: string): void => {
+  const check = (entry: string): void => {
     if (problems.length >= PROBLEMS_MAX) return;
     const why = whyNotOwn(entry, user);
     if (why !== undefined) {
@@ -48,9 +48,9 @@ export function whyNotAllOwn(path: string, user: number | undefined = process.ge
     const real = targetOf(entry);
     if (real === undefined || seen.has(real) || statOf(real)?.isDirectory() !== true) return;
     seen.add(real);
-    for (const name of readdirSync(real)) look(join(real, name));
+    for (const name of readdirSync(real)) check(join(real, name));
   };
-  look(path);
+  check(path);
   return problems;
 }
 
@@ -73,7 +73,7 @@ function statOf(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false });
 }
 
-/** `undefined` for a link that leads nowhere. */
+/** `undefined` for a broken link. */
 function targetOf(path: string): string | undefined {
   try {
     return realpathSync(path);

@@ -5,12 +5,12 @@ function readinessAt(start = 1000) {
   const clock = { at: start, now: () => clock.at, monotonic: () => clock.at };
   const readiness = createReadiness(clock);
   const heard: boolean[] = [];
-  const listening = readiness.onChange((ready) => void heard.push(ready));
-  return { clock, readiness, heard, listening };
+  const subscription = readiness.onChange((ready) => void heard.push(ready));
+  return { clock, readiness, heard, subscription };
 }
 
 describe("readiness", () => {
-  it("is there while nothing is declared, and not from the first declaration on", () => {
+  it("is true while nothing is declared, and false from the first declaration on", () => {
     const { readiness, heard } = readinessAt();
     expect(readiness.ready).toBe(true);
     readiness.declare("nats");
@@ -19,7 +19,7 @@ describe("readiness", () => {
     expect(readiness.report()).toEqual([{ name: "nats", ok: false, reason: "not yet known", since: 1000 }]);
   });
 
-  it("is there exactly while every dependency is, and tells each change once", () => {
+  it("is true exactly while every dependency is available, and notifies of each change once", () => {
     const { readiness, heard } = readinessAt();
     readiness.declare("nats");
     readiness.declare("store");
@@ -33,7 +33,7 @@ describe("readiness", () => {
     expect(heard).toEqual([false, true, false, true]);
   });
 
-  it("keeps the time of the last change of a state, not of a reason", () => {
+  it("keeps the time of the last change of state, not of reason", () => {
     const { readiness, clock } = readinessAt();
     readiness.set("nats", { ok: false, reason: "one" });
     clock.at = 2000;
@@ -44,7 +44,7 @@ describe("readiness", () => {
     expect(readiness.report()).toEqual([{ name: "nats", ok: true, note: "slow", since: 3000 }]);
   });
 
-  it("keeps what is known of a dependency that is declared again", () => {
+  it("keeps the state of a dependency that is declared again", () => {
     const { readiness } = readinessAt();
     readiness.set("nats", { ok: true });
     readiness.declare("nats");
@@ -58,14 +58,14 @@ describe("readiness", () => {
     expect(readiness.report().map(({ name }) => name)).toEqual(["b", "a", "c"]);
   });
 
-  it("tells a listener that was disposed of nothing more", () => {
-    const { readiness, heard, listening } = readinessAt();
-    listening[Symbol.dispose]();
+  it("no longer notifies a disposed listener", () => {
+    const { readiness, heard, subscription } = readinessAt();
+    subscription[Symbol.dispose]();
     readiness.declare("nats");
     expect(heard).toEqual([]);
   });
 
-  it("has changed already when a listener hears of it", () => {
+  it("has changed already when a listener runs", () => {
     const { readiness } = readinessAt();
     const seen: boolean[] = [];
     readiness.onChange(() => void seen.push(readiness.ready));

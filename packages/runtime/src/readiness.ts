@@ -1,23 +1,24 @@
 import type { Clock } from "./clock.ts";
 import { systemClock } from "./clock.ts";
+import { Listeners } from "./listeners.ts";
 
-/** What a process depends on, and whether it has it. Nothing declared, or all of it there: ready. */
+/** The dependencies of a process and their states. The process is ready while all declared dependencies are available. */
 export interface Readiness {
-  /** Adds a dependency that is not there yet. Idempotent. */
+  /** Adds a dependency as unavailable. Idempotent. */
   declare(name: string): void;
-  /** Says how a dependency is; declares it when it is new. */
+  /** Sets the state of a dependency; declares a new one. */
   set(name: string, state: DependencyState): void;
-  /** True while every dependency is there. */
+  /** True while every dependency is available. */
   readonly ready: boolean;
-  /** Runs whenever {@link ready} changes, after it did. */
+  /** Runs after each change of {@link ready}. */
   onChange(listener: (ready: boolean) => void): Disposable;
-  /** Each dependency, its state, and since when, in the order of declaration. */
+  /** Each dependency, its state, and the time of the last change, in the order of declaration. */
   report(): readonly DependencyReport[];
 }
 
 /**
- * `reason` is for operators: it is shown on `/readyz`, and holds no secret. `note` likewise: what they should know of a
- * dependency that is away without the process being any less ready for it.
+ * `reason` is for operators: `/readyz` shows it, so it holds no secret. `note` likewise, for a problem that does not make the process less
+ * ready.
  */
 export type DependencyState =
   | { readonly ok: true; readonly note?: string }
@@ -26,7 +27,7 @@ export type DependencyState =
 export interface DependencyReport {
   readonly name: string;
   readonly ok: boolean;
-  /** Why it is not there; absent when it is. */
+  /** Why it is unavailable; absent if it is available. */
   readonly reason?: string;
   readonly note?: string;
   /** Milliseconds since the Unix epoch at which `ok` last changed. */
@@ -36,7 +37,7 @@ export interface DependencyReport {
 /** An empty {@link Readiness}. */
 export function createReadiness(clock: Clock = systemClock): Readiness {
   const dependencies = new Map<string, { state: DependencyState; since: number }>();
-  const listeners = new Set<(ready: boolean) => void>();
+  const listeners = new Listeners<[ready: boolean]>();
   let ready = true;
 
   const put = (name: string, state: DependencyState): void => {
@@ -46,7 +47,7 @@ export function createReadiness(clock: Clock = systemClock): Readiness {
     const now = [...dependencies.values()].every((dependency) => dependency.state.ok);
     if (now === ready) return;
     ready = now;
-    for (const listener of [...listeners]) listener(now);
+    listeners.notify(now);
   };
 
   return {
@@ -57,10 +58,7 @@ export function createReadiness(clock: Clock = systemClock): Readiness {
     get ready() {
       return ready;
     },
-    onChange(listener) {
-      listeners.add(listener);
-      return { [Symbol.dispose]: () => void listeners.delete(listener) };
-    },
+    onChange: (listener) => listeners.add(listener),
     report: () => [...dependencies].map(([name, { state, since }]) => ({ name, ...state, since })),
   };
 }

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Slots } from "./slots.ts";
 
-test("slots hold what a Map would hold, whatever comes and goes", () => {
+test("slots hold what a Map would hold, whatever is added and removed", () => {
   const step = fc.oneof(fc.constant("add" as const), fc.nat(20));
   fc.assert(
     fc.property(fc.array(step), (steps) => {
@@ -26,7 +26,7 @@ test("slots hold what a Map would hold, whatever comes and goes", () => {
   );
 });
 
-test("no number that is no slot finds or removes anything", () => {
+test("a number without a slot neither finds nor removes anything", () => {
   const slots = new Slots<string>();
   slots.add("only");
   for (const none of [Number.NaN, -1, 0.5, 1]) {
@@ -36,7 +36,7 @@ test("no number that is no slot finds or removes anything", () => {
   expect(slots.size).toBe(1);
 });
 
-test("who goes through all may remove them on the way", () => {
+test("items may be removed while they are iterated", () => {
   const slots = new Slots<number>();
   const added = [0, 1, 2].map((item) => slots.add(item));
   const seen: number[] = [];

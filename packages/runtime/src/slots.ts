@@ -1,7 +1,7 @@
 /**
- * What is under way just now, each in a slot of its own: for what comes and goes with every request, in place of a Map or a
- * Set. V8's tables of those point to the table that replaced them. Once a major collection has moved one into old space, it
- * keeps all later ones, and with them whatever they ever held, until the next major collection.
+ * A collection for items that come and go with every request, in place of a Map or a Set: each item has a numbered slot. V8's hash tables point
+ * to the table that replaced them. Once a major collection has moved one into old space, it retains all later tables, and with them everything
+ * they ever held, until the next major collection.
  */
 export class Slots<T> implements Iterable<T> {
   readonly #items: (T | undefined)[] = [];
@@ -11,14 +11,14 @@ export class Slots<T> implements Iterable<T> {
     return this.#items.length - this.#free.length;
   }
 
-  /** Returns its slot, which is its own until it is removed. */
+  /** Returns the item's slot, which stays the same until the item is removed. */
   add(item: T): number {
     const slot = this.#free.pop() ?? this.#items.length;
     this.#items[slot] = item;
     return slot;
   }
 
-  /** What is in a slot; for a number that is none, nothing. */
+  /** The item in a slot; `undefined` for an empty slot and for any other number. */
   at(slot: number): T | undefined {
     return this.#items[slot];
   }
@@ -30,7 +30,7 @@ export class Slots<T> implements Iterable<T> {
     this.#free.push(slot);
   }
 
-  /** Those that are here now; they may go, and others come, meanwhile. */
+  /** The items that are here now; meanwhile items may be added and removed. */
   *[Symbol.iterator](): Iterator<T> {
     for (const item of [...this.#items]) if (item !== undefined) yield item;
   }

@@ -27,7 +27,7 @@ describe("a log line", () => {
     expect(logs.lines.map(({ msg }) => msg)).toEqual(["this"]);
   });
 
-  it("tells of bytes only how many there are, however deep they stand, and never fails for them", () => {
+  it("has only the number of bytes, at any depth, and never fails because of them", () => {
     const logs = collectLogs();
     const bytes = Buffer.from(SECRET);
     logs.log.info({ bytes, inner: { bytes: new Uint8Array(bytes), deeper: { bytes } } }, "bytes");
@@ -49,7 +49,7 @@ describe("a log line", () => {
     "body",
     "NATS_CREDS",
     "REDIS_URL",
-  ])("has no value of a field named %s, at the top or up to two levels down", (field) => {
+  ])("has no value of a field %s, at the top or up to two levels down", (field) => {
     const { text, lines } = collectLogsOf((logger) => {
       logger.info({ [field]: SECRET }, "of a field");
       logger.info({ request: { [field]: SECRET } }, "of a field");
@@ -61,7 +61,7 @@ describe("a log line", () => {
     expect(text.match(/\[redacted\]/g)).toHaveLength(4);
   });
 
-  it("has no arguments of a Redis command that failed, alone or as a cause", () => {
+  it("has no arguments of a failed Redis command, as an error or as a cause", () => {
     const redis = Object.assign(new Error("READONLY"), { command: { name: "set", args: ["key", SECRET] } });
     const { text } = collectLogsOf((logger) => {
       logger.error({ err: redis }, "the store failed");
@@ -71,7 +71,7 @@ describe("a log line", () => {
     expect(text).toContain("READONLY");
   });
 
-  it("tells an error's code, its public text, and the cause that is for the operator alone", () => {
+  it("has an error's code, its public text, and the cause for the operator", () => {
     const { lines } = collectLogsOf((logger) =>
       logger.error(
         { err: new ScbeError("NO_KEYS", "no key", { cause: new Error("the inner cause") }) },

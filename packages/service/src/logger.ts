@@ -4,15 +4,15 @@ import { type DestinationStream, type Logger, pino } from "pino";
 export type { Logger } from "pino";
 
 export interface LoggerOptions {
-  /** Stands in every line. */
+  /** Part of every line. */
   readonly name: string;
   /** `fatal` to `trace`, or `silent`. */
   readonly level: string;
-  /** Where lines go; standard output unless told. */
+  /** Default: standard output. */
   readonly destination?: DestinationStream;
 }
 
-/** Names of fields whose values never reach a log, at the top and one level down. */
+/** Fields whose values are never logged, at the top and up to two levels down. */
 const SECRET_FIELDS = [
   "seed",
   "secret",
@@ -28,7 +28,7 @@ const SECRET_FIELDS = [
   "REDIS_URL",
 ];
 
-/** One JSON line for each event, with known secret fields cut out and, inside a request, its `trace_id` and `span_id`. */
+/** Writes one JSON line for each event, with secret fields redacted and, inside a request, its `trace_id` and `span_id`. */
 export function createLogger({ name, level, destination }: LoggerOptions): Logger {
   const options = {
     name,
@@ -45,12 +45,12 @@ export function createLogger({ name, level, destination }: LoggerOptions): Logge
   return destination === undefined ? pino(options) : pino(options, destination);
 }
 
-/** Bytes are nothing to read in a log, and may be a body or a key; redaction by path throws on them. */
+/** Bytes may be a body or a key, and are unreadable in a log; redaction by path throws on them. */
 function withoutBytes(fields: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, readable(value, DEPTH)]));
 }
 
-/** As deep as redaction looks. */
+/** As deep as redaction. */
 const DEPTH = 2;
 
 function readable(value: unknown, depth: number): unknown {

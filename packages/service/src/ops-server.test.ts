@@ -19,13 +19,13 @@ describe("the ops port", () => {
   });
   afterEach(() => ops[Symbol.asyncDispose]());
 
-  it("says on /healthz that the event loop runs, whatever dependencies do", async () => {
+  it("answers /healthz while the event loop runs, whatever the dependencies do", async () => {
     readiness.declare("nats");
     const answer = await get("/healthz");
     expect([answer.status, await answer.json()]).toEqual([200, { status: "ok" }]);
   });
 
-  it("says on /readyz what is there and what is not, why, and since when", async () => {
+  it("lists on /readyz which dependencies are available, why not, and since when", async () => {
     readiness.set("nats", { ok: true });
     readiness.set("store", { ok: false, reason: "no answer" });
     const away = await get("/readyz");
@@ -45,14 +45,14 @@ describe("the ops port", () => {
     expect([there.status, await there.json()]).toMatchObject([200, { ready: true }]);
   });
 
-  it("shows on /metrics what is registered, in Prometheus's own format", async () => {
+  it("serves the registered metrics on /metrics, in Prometheus's own format", async () => {
     counter(metrics, "scbe_nats_reconnects_total").inc({}, 3);
     const answer = await get("/metrics");
     expect(answer.headers.get("content-type")).toMatch(/^text\/plain; version=0\.0\.4/);
     expect(await answer.text()).toContain("\nscbe_nats_reconnects_total 3\n");
   });
 
-  it("shows them to the bearer of the token alone where there is one, and the rest to all", async () => {
+  it("serves /metrics to the bearer of the token only, if there is one, and the rest to all", async () => {
     const token = "the-token-of-prometheus";
     await using guarded = await startOpsServer({
       host: "127.0.0.1",
@@ -61,7 +61,7 @@ describe("the ops port", () => {
       readiness,
       metricsToken: token,
     });
-    const ask = (path: string, authorization?: string) =>
+    const request = (path: string, authorization?: string) =>
       fetch(`http://127.0.0.1:${guarded.port}${path}`, {
         headers: authorization === undefined ? {} : { authorization },
       });
@@ -72,40 +72,40 @@ describe("the ops port", () => {
       `Bearer ${token.slice(1)}`,
       `Basic ${token}`,
     ]) {
-      const answer = await ask("/metrics", wrong);
+      const answer = await request("/metrics", wrong);
       expect([answer.status, answer.headers.get("www-authenticate")]).toEqual([401, 'Bearer realm="scbe"']);
       expect(await answer.json()).toEqual({
         code: "UNAUTHORIZED",
         title: expect.stringContaining("SCBE_METRICS_TOKEN"),
       });
     }
-    expect((await ask("/metrics", `Bearer ${token}`)).status).toBe(200);
-    expect([(await ask("/healthz")).status, (await ask("/readyz")).status]).toEqual([200, 200]);
+    expect((await request("/metrics", `Bearer ${token}`)).status).toBe(200);
+    expect([(await request("/healthz")).status, (await request("/readyz")).status]).toEqual([200, 200]);
   });
 
-  it("has nothing else", async () => {
+  it("serves nothing else", async () => {
     expect((await get("/")).status).toBe(404);
     expect((await fetch(`http://127.0.0.1:${ops.port}/healthz`, { method: "POST" })).status).toBe(404);
   });
 
   it.each([
-    ["says nothing", ""],
+    ["sends nothing", ""],
     ["never ends its headers", "GET /healthz HTTP/1.1\r\nHost: x\r\n"],
     ["never sends its body", "POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"],
-  ])("hangs up on who %s", async (_case, said) => {
-    await using impatient = await startOpsServer({
+  ])("closes a connection that %s", async (_case, bytes) => {
+    await using strict = await startOpsServer({
       host: "127.0.0.1",
       port: 0,
       metrics,
       readiness,
-      patienceMs: 200,
+      timeoutMs: 200,
     });
-    const socket = connect(impatient.port, "127.0.0.1").on("error", () => undefined);
-    socket.resume().write(said);
+    const socket = connect(strict.port, "127.0.0.1").on("error", () => undefined);
+    socket.resume().write(bytes);
     await once(socket, "close", { signal: AbortSignal.timeout(5000) });
   });
 
-  it("takes so many connections, and no further one while they are held", async () => {
+  it("limits the number of open connections", async () => {
     const held = Array.from({ length: 128 }, () => connect(ops.port, "127.0.0.1"));
     await Promise.all(held.map((socket) => once(socket, "connect")));
     const further = connect(ops.port, "127.0.0.1").on("error", () => undefined);
@@ -114,14 +114,14 @@ describe("the ops port", () => {
     await Promise.all(held.map((socket) => once(socket, "close")));
   });
 
-  it("says which variable to set when it is taken", async () => {
+  it("names the variable to set if the port is taken", async () => {
     await expect(start(ops.port)).rejects.toMatchObject({
       code: "CONFLICT",
       message: `ops port 127.0.0.1:${ops.port} is taken; set SCBE_OPS_PORT to a free one`,
     });
   });
 
-  it("says which variables to look at when its address is none of this machine's", async () => {
+  it("names the variables to check if the address is not one of this machine's", async () => {
     const elsewhere = startOpsServer({ host: "192.0.2.1", port: 0, metrics, readiness });
     await expect(elsewhere).rejects.toMatchObject({
       code: "CONFLICT",

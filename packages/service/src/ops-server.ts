@@ -3,35 +3,35 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { isScbeError, ScbeError } from "@scbe/contracts";
 import type { Readiness } from "@scbe/runtime";
 import { type FastifyInstance, fastify } from "fastify";
-import type { Registry } from "prom-client";
+import { collectDefaultMetrics, Registry } from "prom-client";
 
 export interface OpsServerOptions {
   readonly host: string;
-  /** 0: any free one */
+  /** 0: any free port */
   readonly port: number;
   readonly metrics: Registry;
   readonly readiness: Readiness;
-  /** A bearer token without which `/metrics` is refused; absent: all who reach the port may read them. */
+  /** The bearer token that `/metrics` requires; undefined: every client of the port may read them. */
   readonly metricsToken?: string | undefined;
-  /** How long a connection may take to ask, or stay without asking; default 5,000 ms. */
-  readonly patienceMs?: number;
+  /** How long a connection may take for a request, or stay idle; default 5,000 ms. */
+  readonly timeoutMs?: number;
 }
 
 export interface OpsServer extends AsyncDisposable {
   readonly port: number;
 }
 
-const PATIENCE_MS = 5000;
-/** Probes and scrapers need a handful; whoever holds more open gets no further one. */
+const TIMEOUT_MS = 5000;
+/** Probes and scrapers need a handful. */
 const CONNECTIONS_MAX = 128;
 const HEADER_BYTES_MAX = 8192;
-/** Nobody has anything to send. */
+/** No route takes a body. */
 const BODY_BYTES_MAX = 1024;
 
 /**
- * The ops port. `/healthz` speaks of the event loop alone: if it spoke of a dependency, that one's outage would have
- * the whole fleet restarted. `/readyz` names every dependency, its state and since when, with 503 while one is away.
- * @throws ScbeError CONFLICT when the port is taken
+ * The ops port. `/healthz` concerns the event loop only: if it depended on a dependency, an outage of that would restart the whole fleet. `/readyz`
+ * lists every dependency with its state and the time of its last change, with status 503 while one is unavailable.
+ * @throws ScbeError CONFLICT if the port is taken
  */
 export async function startOpsServer({
   host,
@@ -39,13 +39,13 @@ export async function startOpsServer({
   metrics,
   readiness,
   metricsToken,
-  patienceMs = PATIENCE_MS,
+  timeoutMs = TIMEOUT_MS,
 }: OpsServerOptions): Promise<OpsServer> {
   const server = fastify({
     logger: false,
     forceCloseConnections: true,
     bodyLimit: BODY_BYTES_MAX,
-    serverFactory: (ops) => httpServer(patienceMs, ops),
+    serverFactory: (ops) => httpServer(timeoutMs, ops),
   });
   server.get("/healthz", () => ({ status: "ok" }));
   server.get("/readyz", (_request, reply) => {
@@ -67,18 +67,18 @@ export async function startOpsServer({
   };
 }
 
-function httpServer(patienceMs: number, listener: RequestListener): Server {
+function httpServer(timeoutMs: number, listener: RequestListener): Server {
   const server = createServer(
     {
       maxHeaderSize: HEADER_BYTES_MAX,
-      connectionsCheckingInterval: Math.ceil(patienceMs / 5),
-      requestTimeout: patienceMs,
-      keepAliveTimeout: patienceMs,
+      connectionsCheckingInterval: Math.ceil(timeoutMs / 5),
+      requestTimeout: timeoutMs,
+      keepAliveTimeout: timeoutMs,
     },
     listener,
   );
   server.maxConnections = CONNECTIONS_MAX;
-  return server.setTimeout(patienceMs);
+  return server.setTimeout(timeoutMs);
 }
 
 const UNAUTHORIZED = {
@@ -86,7 +86,7 @@ const UNAUTHORIZED = {
   title: 'send -H "Authorization: Bearer $TOKEN" with the value of SCBE_METRICS_TOKEN',
 };
 
-/** Compares digests, so that the time does not tell how much of a token was right. */
+/** Compares digests, so that the time does not depend on how much of a token is right. */
 function bearerCheck(token: string | undefined): (authorization: string | undefined) => boolean {
   if (token === undefined) return () => true;
   const digestOf = (text: string): Buffer => createHash("sha256").update(text, "utf8").digest();
@@ -105,7 +105,7 @@ async function listen(server: FastifyInstance, host: string, port: number): Prom
     const taken = cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE";
     const why = taken
       ? "is taken; set SCBE_OPS_PORT to a free one"
-      : "cannot be listened on (SCBE_OPS_HOST, SCBE_OPS_PORT)";
+      : "cannot be opened (SCBE_OPS_HOST, SCBE_OPS_PORT)";
     throw new ScbeError("CONFLICT", `ops port ${host}:${port} ${why}`, { cause });
   }
 }
@@ -113,4 +113,11 @@ async function listen(server: FastifyInstance, host: string, port: number): Prom
 function portOf(server: FastifyInstance, fallback: number): number {
   const address = server.server.address();
   return address === null || typeof address === "string" ? fallback : address.port;
+}
+
+/** A registry for a service's process, with prom-client's metrics of Node. */
+export function createRegistry(): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  return registry;
 }

@@ -41,7 +41,7 @@ beforeAll(async () => {
   nats = await startNats();
 });
 beforeEach(async () => {
-  bus = await connectBus({ servers: [nats.url], name: "asker", log: collectLogs().log });
+  bus = await connectBus({ servers: [nats.url], name: "requester", log: collectLogs().log });
 });
 afterEach(async () => {
   await running?.kill();
@@ -50,7 +50,7 @@ afterEach(async () => {
 afterAll(() => nats[Symbol.asyncDispose]());
 
 describe("a misconfigured process", () => {
-  it("whose seed file holds no seed ends with 78 too, and shows neither what is in it nor a stack trace", async () => {
+  it("whose seed file holds no seed ends with 78 too, and prints neither its content nor a stack trace", async () => {
     using dir = createTempDir();
     const file = join(dir.path, "seed");
     writeFileSync(file, "SUAHUNTER2\n", { mode: 0o600 });
@@ -60,7 +60,7 @@ describe("a misconfigured process", () => {
     expect(service.stdout).not.toMatch(/HUNTER2|\bat .*:\d+:\d+/);
   });
 
-  it("names everything that is wrong with it at once, and ends with 78 and no stack trace", async () => {
+  it("reports all problems at once, and ends with 78 and no stack trace", async () => {
     const service = start({
       NATS_URL: "nats://user:hunter2@host:4222",
       SCBE_OPS_PORT: "99999",
@@ -71,7 +71,7 @@ describe("a misconfigured process", () => {
     expect(service.stderr.split("\n")).toEqual([
       "echo cannot start: 4 problems in its configuration",
       expect.stringMatching(/^ {2}NATS_URL: .* expected 1 to 32 items/),
-      expect.stringMatching(/^ {2}LOG_LEVEL: "loud" is none of them; expected one of fatal/),
+      expect.stringMatching(/^ {2}LOG_LEVEL: "loud" is not one of them; expected one of fatal/),
       expect.stringMatching(
         /^ {2}SCBE_OPS_PORT: "99999" is out of bounds; expected an integer from 0 to 65535/,
       ),
@@ -84,7 +84,7 @@ describe("a misconfigured process", () => {
 });
 
 describe("a process", () => {
-  it("serves when it is ready, and is found by `nats micro ls` with version and description", async () => {
+  it("serves once it is ready, and appears in `nats micro ls` with version and description", async () => {
     const ops = await opsUrlOf(start());
     await eventually(async () => (await fetch(`${ops}/readyz`)).status === 200);
     await ask();
@@ -106,30 +106,30 @@ describe("a process", () => {
   });
 
   it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
-    "answers 20 of 20 in flight after %s, and ends with 0",
+    "answers 20 of 20 requests in flight after %s, and ends with 0",
     async (signal) => {
       const service = start({ ECHO_DELAY_MS: "300", LOG_LEVEL: "debug" });
       await service.output(/"started"/);
       await eventually(ask);
-      const before = requestsSeenBy(service);
-      const asked = Array.from({ length: 20 }, ask);
-      await eventually(() => requestsSeenBy(service) === before + 20);
+      const before = requestsHandledBy(service);
+      const requests = Array.from({ length: 20 }, ask);
+      await eventually(() => requestsHandledBy(service) === before + 20);
       service.signal(signal);
       service.signal(signal);
-      expect(await Promise.all(asked)).toHaveLength(20);
+      expect(await Promise.all(requests)).toHaveLength(20);
       expect(await service.exited).toEqual({ code: 0, signal: null });
       await expect(ask()).rejects.toMatchObject({ code: "NO_RESPONDERS" });
     },
   );
 
-  it("leaves when its parent is gone", async () => {
+  it("ends when its parent has ended", async () => {
     const service = start({}, { ipc: true });
     await service.output(/"started"/);
     service.child.disconnect();
     expect(await service.exited).toEqual({ code: 0, signal: null });
   });
 
-  it("waits for NATS, healthy and not ready, and can be stopped while it waits", async () => {
+  it("waits for NATS, healthy and not ready, and can be stopped meanwhile", async () => {
     using closed = await closedPort();
     const service = start({ NATS_URL: `nats://127.0.0.1:${closed.port}` });
     await service.output(/waiting for NATS/);
@@ -147,7 +147,7 @@ describe("a process", () => {
     expect(await service.exited).toEqual({ code: 0, signal: null });
   });
 
-  it("says so on /readyz while NATS is away, stays alive, and serves again when it is back", async () => {
+  it("is not ready while NATS is away, stays alive, and serves again when it is back", async () => {
     await using own = await startNats();
     const service = start({ NATS_URL: own.url });
     const ops = await opsUrlOf(service);
@@ -157,25 +157,25 @@ describe("a process", () => {
     await eventually(async () => (await status()) === 503);
     await own.restart();
     await eventually(async () => (await status()) === 200);
-    const asker = await connectBus({ servers: [own.url], name: "asker", log: collectLogs().log });
-    await eventually(() => asker.request("test.echo", NOTHING, { timeoutMs: 1000 }));
-    await asker[Symbol.asyncDispose]();
+    const requester = await connectBus({ servers: [own.url], name: "requester", log: collectLogs().log });
+    await eventually(() => requester.request("test.echo", NOTHING, { timeoutMs: 1000 }));
+    await requester[Symbol.asyncDispose]();
   });
 
-  describe("that finds a server of a version that is not safe", () => {
+  describe("that connects to a server of an unsafe version", () => {
     const version = "2.12.5";
-    const told =
+    const problem =
       "nats-server 2.12.5 lets every user publish anywhere (CVE-2026-33249); take 2.11.15, 2.12.6 or a later one";
 
-    it("at its start ends with 78 and says which to take", async () => {
+    it("at its start ends with 78 and the versions to take", async () => {
       await using proxy = await startVersionProxy(nats.port);
       proxy.version = version;
       const service = start({ NATS_URL: proxy.url });
       expect(await service.exited).toEqual({ code: 78, signal: null });
-      expect(service.stdout).toContain(`cannot go on: connect to NATS at ${proxy.url}: ${told}`);
+      expect(service.stdout).toContain(`cannot go on: connect to NATS at ${proxy.url}: ${problem}`);
     });
 
-    it("at a reconnect says so on /readyz and once in its log, and serves again when a good one is back", async () => {
+    it("at a reconnect reports it on /readyz and once in its log, and serves again with a good server", async () => {
       await using proxy = await startVersionProxy(nats.port);
       const service = start({ NATS_URL: proxy.url });
       const ops = await opsUrlOf(service);
@@ -189,7 +189,7 @@ describe("a process", () => {
       expect(await ready.json()).toMatchObject({
         dependencies: [
           { name: "service", ok: true },
-          { name: "nats", ok: false, reason: told },
+          { name: "nats", ok: false, reason: problem },
         ],
       });
       expect((await fetch(`${ops}/healthz`)).status).toBe(200);
@@ -201,7 +201,7 @@ describe("a process", () => {
     });
   });
 
-  it("ends with 1 and the reason when its ops port is taken", async () => {
+  it("ends with 1 and the reason if its ops port is taken", async () => {
     const ops = await opsUrlOf(start());
     const first = running;
     const port = new URL(ops).port;
@@ -211,14 +211,14 @@ describe("a process", () => {
     await first?.kill();
   });
 
-  it("ends with 1 after a defect that nobody caught, and logs it", async () => {
+  it("ends with 1 after an uncaught defect, and logs it", async () => {
     const service = start({ ECHO_DEFECT: "1" });
     expect(await service.exited).toEqual({ code: 1, signal: null });
-    expect(service.stdout).toMatch(/"level":"fatal".*nobody awaits this.*a defect that nobody caught/);
+    expect(service.stdout).toMatch(/"level":"fatal".*rejected without a handler.*an uncaught defect/);
   });
 });
 
 /** The service logs a line for each request that has reached its handler. */
-function requestsSeenBy(service: RunningProcess): number {
+function requestsHandledBy(service: RunningProcess): number {
   return service.stdout.match(/"msg":"request"/g)?.length ?? 0;
 }

@@ -1,25 +1,31 @@
-import type { Host, StoreHost } from "@scbe/bus";
 import {
   connectHostBus,
   connectHostStore,
   countExportFailures,
+  type Host,
   loadIdentity,
   type opsVariables,
   processMetrics,
+  type StoreHost,
   storeTransportOf,
   type storeVariables,
   transportOf,
   type transportVariables,
 } from "@scbe/bus";
 import { isScbeError, type StoreAccount } from "@scbe/contracts";
-import type { ConfigOf, ConfigSpec, Variables } from "@scbe/runtime";
-import { createReadiness, type Logger, readConfig, systemClock } from "@scbe/runtime";
-import { createLogger, createRegistry } from "@scbe/service";
-import { EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
-import { tellListening } from "./listening.ts";
-import { startOpsServer } from "./ops-server.ts";
+import {
+  type ConfigOf,
+  type ConfigSpec,
+  createReadiness,
+  type Logger,
+  readConfig,
+  systemClock,
+  type Variables,
+} from "@scbe/runtime";
+import { createLogger } from "./logger.ts";
+import { createRegistry, startOpsServer } from "./ops-server.ts";
+import { aborted, EXIT_CODES, exitCodeOf, reportListening, stopSignal } from "./process.ts";
 import { startTracing } from "./start-tracing.ts";
-import { aborted, stopSignal } from "./stop-signal.ts";
 
 /** The variables that every service reads. */
 export type HostVariables = Variables & typeof transportVariables & ReturnType<typeof opsVariables>;
@@ -32,7 +38,7 @@ export interface ServiceProgram<V extends HostVariables, H extends Host = Host> 
   /** Semantic version. */
   readonly version: string;
   readonly config: ConfigSpec<V>;
-  /** Brings the service up; what it returns is disposed of first when the process stops. */
+  /** Starts the service; its result is the first to be disposed of when the process stops. */
   start(config: ConfigOf<V>, host: H): Promise<AsyncDisposable>;
 }
 
@@ -43,9 +49,9 @@ export interface StoreServiceProgram<V extends HostVariables & typeof storeVaria
 }
 
 /**
- * Runs one service as this process: configuration, log, tracing, ops port, bus, service; then waits for TERM, INT, HUP or the
- * parent's end (IPC `disconnect`), and takes all of it down in reverse order. Ends the process: 0 stopped, 1 failed,
- * 78 misconfigured, also by what is in a file that a variable names.
+ * Runs one service as this process: configuration, log, tracing, ops port, bus, service. Then waits for TERM, INT, HUP or the end of the parent (IPC
+ * `disconnect`), and disposes of them in reverse order. Exits with 0 if stopped, 1 if failed, 78 if misconfigured, also in a file that a variable
+ * names.
  *
  * @example
  * await runService({ name: "keyring", version: "1.0.0", config, start });
@@ -73,7 +79,7 @@ export async function runStoreService<V extends HostVariables & typeof storeVari
   });
 }
 
-/** Brings up the service itself, once its host is there. */
+/** Starts the service itself on its host. */
 type Start<V extends HostVariables> = (
   config: ConfigOf<V>,
   host: Host,
@@ -98,13 +104,13 @@ async function run<V extends HostVariables>(program: Program<V>, start: Start<V>
     process.exit(EXIT_CODES.stopped);
   } catch (error) {
     if (signal.aborted && isScbeError(error, "ABORTED")) process.exit(EXIT_CODES.stopped);
-    tellWhy(error, log);
+    logReason(error, log);
     process.exit(exitCodeOf(error));
   }
 }
 
-/** What was foreseen is told without a stack trace. */
-function tellWhy(error: unknown, log: Logger): void {
+/** Logs an expected error without a stack trace. */
+function logReason(error: unknown, log: Logger): void {
   if (!isScbeError(error) || error.code === "INTERNAL") {
     log.fatal({ err: error }, "cannot go on");
     return;
@@ -128,7 +134,7 @@ async function runUntilStopped<V extends HostVariables>(
   const readiness = createReadiness();
   readiness.declare("service");
   const clock = systemClock;
-  const shown = stack.use(processMetrics({ metrics, name, version, readiness, clock }));
+  const processGauges = stack.use(processMetrics({ metrics, name, version, readiness, clock }));
   const ops = stack.use(
     await startOpsServer({
       host: config.SCBE_OPS_HOST,
@@ -138,14 +144,14 @@ async function runUntilStopped<V extends HostVariables>(
       readiness,
     }),
   );
-  tellListening("ops", ops.port);
+  reportListening("ops", ops.port);
   log.info({ version, opsPort: ops.port }, "starting");
 
   const transport = transportOf(config);
   const drainTimeoutMs = config.SCBE_DRAIN_TIMEOUT_MS;
-  const dealings = { name, log, signal, drainTimeoutMs, readiness, metrics };
-  const bus = stack.use(await connectHostBus({ ...transport, ...dealings }));
-  shown.follow(bus);
+  const options = { name, log, signal, drainTimeoutMs, readiness, metrics };
+  const bus = stack.use(await connectHostBus({ ...transport, ...options }));
+  processGauges.follow(bus);
   const identity = loadIdentity(transport);
   const host: Host = { name, version, log, clock, metrics, readiness, bus, identity, signal };
   await start(config, host, stack);
@@ -155,10 +161,10 @@ async function runUntilStopped<V extends HostVariables>(
   await aborted(signal);
   log.info("stopping");
   readiness.set("service", { ok: false, reason: "stopping" });
-  endAtTheLatest(log, drainTimeoutMs + CLOSE_MARGIN_MS);
+  endAfter(log, drainTimeoutMs + CLOSE_MARGIN_MS);
 }
 
-/** Beyond the time to drain: for the service's other resources, the bus and the ops port. */
+/** The time after draining for the service's other resources, the bus and the ops port. */
 const CLOSE_MARGIN_MS = 5000;
 
 function misconfigured(name: string, problems: readonly string[]): string {
@@ -166,17 +172,17 @@ function misconfigured(name: string, problems: readonly string[]): string {
   return `${name} cannot start: ${count} in its configuration\n${problems.map((line) => `  ${line}\n`).join("")}`;
 }
 
-/** A defect that nobody caught leaves a state that nobody knows: the process ends, and its supervisor starts another. */
+/** After an uncaught defect the state is unknown: the process ends, and its supervisor starts another. */
 function endOnDefects(log: Logger): void {
   const end = (error: unknown): void => {
-    log.fatal({ err: error }, "a defect that nobody caught");
+    log.fatal({ err: error }, "an uncaught defect");
     process.exit(EXIT_CODES.failed);
   };
   process.on("uncaughtException", end);
   process.on("unhandledRejection", end);
 }
 
-function endAtTheLatest(log: Logger, timeoutMs: number): void {
+function endAfter(log: Logger, timeoutMs: number): void {
   const timer = setTimeout(() => {
     log.fatal({ timeoutMs }, "stopping took too long");
     process.exit(EXIT_CODES.failed);

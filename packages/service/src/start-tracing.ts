@@ -1,27 +1,26 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { DiagLogLevel, diag } from "@opentelemetry/api";
-import type { Logger } from "@scbe/runtime";
+import { type Logger, LogLimiter } from "@scbe/runtime";
 
 export interface TracingOptions {
-  /** `service.name` of every span, unless `OTEL_SERVICE_NAME` says another. */
+  /** `service.name` of every span, unless `OTEL_SERVICE_NAME` is set. */
   readonly name: string;
   /** `service.version` */
   readonly version: string;
-  /** Hears that spans are lost: the first time, and then once a minute. */
+  /** Gets a warning when spans are lost: the first time, and then once a minute. */
   readonly log?: Logger;
-  /** Runs for every batch of spans that was not delivered, and whenever spans found the queue full. */
+  /** Runs for every batch of spans that was not delivered, and for spans that a full queue dropped. */
   readonly onExportFailure?: () => void;
 }
 
-/** Time to deliver what is left when a process stops: a collector that hangs may not keep it. */
+/** The time to deliver the last spans when a process stops: a collector that hangs must not delay it further. */
 const FLUSH_MS = 2000;
-const SAY_AGAIN_MS = 60_000;
 
 /**
- * Starts the OpenTelemetry SDK for this process's traces, by the standard `OTEL_*` variables, if there is an endpoint to
- * send them to (`OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`); else the SDK is not even imported.
- * Spans go out in the background from a bounded queue: what a collector does not take is dropped. Once for each process;
- * whoever has set up an SDK of their own does not call it. Disposing delivers what is left, within two seconds.
+ * Starts the OpenTelemetry SDK for this process's traces, by the standard `OTEL_*` variables, if they name an endpoint
+ * (`OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`); otherwise it does not even import the SDK. Spans are sent in the background
+ * from a bounded queue; those that the collector does not accept are dropped. Call it once for each process, and not in a process with an SDK of its
+ * own. Disposing delivers the last spans, within two seconds.
  * @example
  * await using tracing = await startTracing({ name: "orchestrator", version: "1.0.0" });
  */
@@ -35,10 +34,10 @@ export async function startTracing(options: TracingOptions): Promise<AsyncDispos
   ]);
   const { defaultResource, envDetector, resourceFromAttributes, serviceInstanceIdDetector } = resources;
   const own = resourceFromAttributes({ "service.name": name, "service.version": version });
-  const hearing = hearFailures(options);
+  const diagnostics = followDiagnostics(options);
   const sdk = new NodeSDK({
     resource: defaultResource().merge(own),
-    // The detector of processes would tell arguments, and who runs them.
+    // The detector of processes would reveal the arguments and the user.
     ...(!isSet(env.OTEL_NODE_RESOURCE_DETECTORS) && {
       resourceDetectors: [serviceInstanceIdDetector, envDetector],
     }),
@@ -46,7 +45,7 @@ export async function startTracing(options: TracingOptions): Promise<AsyncDispos
     logRecordProcessors: [],
   });
   sdk.start();
-  hearing.hasStarted();
+  diagnostics.hasStarted();
   return {
     [Symbol.asyncDispose]: async () => {
       await Promise.race([sdk.shutdown().catch(() => undefined), delay(FLUSH_MS, undefined, { ref: false })]);
@@ -64,25 +63,25 @@ function isSet(value: string | undefined): boolean {
 }
 
 /**
- * The SDK's own texts are left out: they quote the collector's answers, and addresses that may have a password in them.
- * While it starts it speaks of variables that it cannot use; later, of spans that were not taken.
+ * Logs the SDK's diagnostics: unusable variables while it starts, lost spans later. It leaves out the SDK's own texts, which quote the collector's
+ * answers, and addresses that may have a password in them.
  */
-function hearFailures({ log, onExportFailure }: TracingOptions): { hasStarted(): void } {
+function followDiagnostics({ log, onExportFailure }: TracingOptions): { hasStarted(): void } {
   let isStarting = true;
-  let saidAt = Number.NEGATIVE_INFINITY;
+  const limiter = new LogLimiter();
   const onProblem = (text: string): void => {
     const [variable = "an OTEL_* variable"] = /OTEL_[A-Z_]+/.exec(text) ?? [];
-    if (isStarting) log?.warn({ variable }, "tracing cannot use a variable as it stands");
+    if (isStarting) log?.warn({ variable }, "tracing cannot use the value of a variable");
   };
   const onError = (text: string): void => {
     onProblem(text);
     if (isStarting) return;
     onExportFailure?.();
-    if (performance.now() - saidAt < SAY_AGAIN_MS) return;
-    saidAt = performance.now();
-    log?.warn("spans could not be delivered, and are lost; is OTEL_EXPORTER_OTLP_ENDPOINT the right one?");
+    limiter.note(performance.now(), () =>
+      log?.warn("spans could not be delivered, and are lost; is OTEL_EXPORTER_OTLP_ENDPOINT the right one?"),
+    );
   };
-  // What a full queue did not take was sent to nobody, so the SDK takes it for no error.
+  // For the SDK, spans that a full queue dropped are only a warning.
   const onWarning = (text: string): void => (text.startsWith("Dropped ") ? onError : onProblem)(text);
   const ignore = (): void => undefined;
   diag.setLogger(

@@ -29,7 +29,7 @@ test("the list that is issued with the credentials is read, by nkey and by name"
   expect(file.users.map(({ name }) => name)).toEqual(issued.users.map(({ name }) => name));
 });
 
-test("a user that is added is known without a restart, and a file that is broken meanwhile changes nothing and shows", async () => {
+test("an added user is known without a restart, and a broken file changes nothing and is reported", async () => {
   writeFileSync(path, "[]");
   using file = await open();
   const changed = Promise.withResolvers<void>();
@@ -51,15 +51,15 @@ test("a user that is added is known without a restart, and a file that is broken
 });
 
 test.each([
-  ["is no JSON", "[", /cannot be read as JSON/],
-  ["is no list", "{}", /expected array/],
+  ["is not JSON", "[", /cannot be read as JSON/],
+  ["is not a list", "{}", /expected array/],
   ["has an nkey twice", JSON.stringify([user, { ...user, name: "b" }]), /an nkey stands twice/],
   [
     "has a name twice",
     JSON.stringify([user, { ...user, nkey: createIdentity().publicKey }]),
     /a name stands twice/,
   ],
-  ["has an nkey that is none", JSON.stringify([{ ...user, nkey: "U" }]), /nkey/],
+  ["has an invalid nkey", JSON.stringify([{ ...user, nkey: "U" }]), /nkey/],
   ["has a private nkey", JSON.stringify([{ ...user, nkey: `SU${"A".repeat(56)}` }]), /nkey/],
   ["has a name that is a wildcard", JSON.stringify([{ ...user, name: "*" }]), /name/],
   ["has a malformed provider", JSON.stringify([{ ...user, providers: ["*"] }]), /providers\[0\]/],
@@ -67,12 +67,12 @@ test.each([
   ["has an unknown role", JSON.stringify([{ ...user, role: "root" }]), /role/],
   ["has a member too many", JSON.stringify([{ ...user, seed: "x" }]), /seed/],
   ["has a member too few", JSON.stringify([{ name: "a", nkey, role: "gateway" }]), /providers/],
-])("a file that %s is refused, with where it goes wrong", async (_case, text, where) => {
+])("a file that %s is refused, with the place of the error", async (_case, text, where) => {
   writeFileSync(path, text);
   await expect(open()).rejects.toMatchObject({ code: "BAD_REQUEST", message: expect.stringMatching(where) });
 });
 
-test("a file that is not there or too large is refused", async () => {
+test("a missing file, or one that is too large, is refused", async () => {
   await expect(open()).rejects.toMatchObject({ code: "BAD_REQUEST" });
   writeFileSync(path, `[${" ".repeat(4 * 1024 * 1024)}]`);
   await expect(open()).rejects.toMatchObject({ code: "BAD_REQUEST" });

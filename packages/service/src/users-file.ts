@@ -1,10 +1,10 @@
 import { readFile, stat } from "node:fs/promises";
 import { type ListedUser, ScbeError, UserList } from "@scbe/contracts";
 import type { Logger, Readiness } from "@scbe/runtime";
-import { followFile, path } from "@scbe/runtime";
+import { followFile, Listeners, path } from "@scbe/runtime";
 import { z } from "zod";
 
-/** The variable of services that need to know the deployment's users. */
+/** The variable of services that use the list of the deployment's users. */
 export const usersVariables = {
   SCBE_USERS_FILE: path({
     doc: "JSON: the deployment's users (users.json of the issued credentials), with the public nkey, role, providers and intents of each. Read again when it changes.",
@@ -14,19 +14,19 @@ export const usersVariables = {
 export interface UsersFileOptions {
   readonly path: string;
   readonly log: Logger;
-  /** Shows a changed file that cannot be read as a note of the dependency `users`. */
+  /** Gets a note of the dependency `users` while a changed file is unreadable. */
   readonly readiness: Readiness;
 }
 
 const FILE_BYTES_MAX = 4 * 1024 * 1024;
 
 /**
- * The deployment's users, by the file that lists them. A file that changes is read again; one that cannot be read then leaves the
- * former list in force, and shows.
+ * The deployment's users, by the file that lists them. A changed file is read again. If it is unreadable, the former list stays in force, and
+ * readiness has a note.
  */
 export class UsersFile implements Disposable {
   readonly #options: UsersFileOptions;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Listeners();
   #byNkey: ReadonlyMap<string, ListedUser> = new Map();
   #byName: ReadonlyMap<string, ListedUser> = new Map();
   #reading: Promise<void> = Promise.resolve();
@@ -36,7 +36,7 @@ export class UsersFile implements Disposable {
     this.#options = options;
   }
 
-  /** @throws ScbeError BAD_REQUEST when the file is none, with where it goes wrong */
+  /** @throws ScbeError BAD_REQUEST for an invalid file, with the place of the error */
   static async open(options: UsersFileOptions): Promise<UsersFile> {
     const file = new UsersFile(options);
     file.#following = followFile(options.path, () => {
@@ -63,10 +63,9 @@ export class UsersFile implements Disposable {
     return this.#byName.get(name);
   }
 
-  /** Runs after each change that was read. */
+  /** Runs after each change of the list. */
   onChange(listener: () => void): Disposable {
-    this.#listeners.add(listener);
-    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+    return this.#listeners.add(listener);
   }
 
   [Symbol.dispose](): void {
@@ -85,7 +84,7 @@ export class UsersFile implements Disposable {
       return;
     }
     log.info({ users: this.#byName.size }, "the list of users has changed");
-    for (const listener of [...this.#listeners]) listener();
+    this.#listeners.notify();
   }
 
   #take(users: UserList): void {
@@ -95,7 +94,7 @@ export class UsersFile implements Disposable {
   }
 }
 
-/** @throws ScbeError BAD_REQUEST with where it goes wrong */
+/** @throws ScbeError BAD_REQUEST with the place of the error */
 async function readUsersFile(file: string): Promise<UserList> {
   const parsed = UserList.safeParse(await readJson(file));
   if (!parsed.success) throw unusable(z.prettifyError(parsed.error));
@@ -112,5 +111,5 @@ async function readJson(file: string): Promise<unknown> {
 }
 
 function unusable(why: string, cause?: unknown): ScbeError {
-  return new ScbeError("BAD_REQUEST", `SCBE_USERS_FILE is no list of users: ${why}`, { cause });
+  return new ScbeError("BAD_REQUEST", `SCBE_USERS_FILE is not a list of users: ${why}`, { cause });
 }

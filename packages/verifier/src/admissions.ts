@@ -16,6 +16,7 @@ import {
   decodeVerdicts,
   encodeAdmitBatch,
   encodeAdmitTraces,
+  errorCode,
   HEADERS,
   isScbeError,
   subjectOf,
@@ -144,7 +145,10 @@ export class Admissions implements Admission {
       } catch (error) {
         const pauseMs = backoffMs(tries, Math.random(), RETRY);
         if (!mayPass(error) || clock.monotonic() + pauseMs >= deadline) {
-          log.warn({ provider, count: batch.length, code: codeOf(error) }, "the replay guard did not decide");
+          log.warn(
+            { provider, count: batch.length, code: errorCode(error) },
+            "the replay guard did not decide",
+          );
           return [];
         }
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
@@ -174,8 +178,4 @@ function mayPass(error: unknown): boolean {
   return (
     isScbeError(error, "NO_RESPONDERS") || isScbeError(error, "DISCONNECTED") || isScbeError(error, "BUSY")
   );
-}
-
-function codeOf(error: unknown): string {
-  return isScbeError(error) ? error.code : "INTERNAL";
 }

@@ -1,7 +1,7 @@
 import type { Bus } from "@scbe/bus";
 import {
   type Environment,
-  isScbeError,
+  errorCode,
   KnownEpoch,
   type ReadEpoch,
   SUBJECTS,
@@ -87,7 +87,7 @@ export class EpochFollower implements Epochs, AsyncDisposable {
       });
       return this.#follow(this.#known.answered(data));
     } catch (error) {
-      log.debug({ code: isScbeError(error) ? error.code : "INTERNAL" }, "nobody told the replay epoch");
+      log.debug({ code: errorCode(error) }, "nobody told the replay epoch");
       return false;
     }
   }

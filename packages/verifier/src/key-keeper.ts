@@ -1,5 +1,5 @@
 import { DocumentFetcher, SignedBroadcasts } from "@scbe/bus";
-import { type HeldGeneration, isScbeError, type RingState, SUBJECTS, subjectOf } from "@scbe/contracts";
+import { errorCode, type HeldGeneration, type RingState, SUBJECTS, subjectOf } from "@scbe/contracts";
 import { type ClaimedRing, claimedRing, verifyRing } from "@scbe/envelope/grant";
 import type { MetricsRegistry } from "@scbe/runtime";
 import { backoffMs, type Clock, counter, type Logger, LogLimiter, type Readiness } from "@scbe/runtime";
@@ -122,7 +122,7 @@ export class KeyKeeper implements AsyncDisposable {
       }
       failures += 1;
       if (failures === 1) {
-        this.#options.log.warn({ code: codeOf(this.#failure) }, "not every key could be fetched");
+        this.#options.log.warn({ code: errorCode(this.#failure) }, "not every key could be fetched");
       }
       const hasNews = this.#wanted;
       this.#wanted = true;
@@ -158,7 +158,7 @@ export class KeyKeeper implements AsyncDisposable {
     const { keys, readiness } = this.#options;
     const lacking = keys.withoutSealing().map(({ provider, intent }) => `${provider}/${intent}`);
     if (lacking.length > 0) {
-      const why = this.#failure === undefined ? "" : `; the last try ended with ${codeOf(this.#failure)}`;
+      const why = this.#failure === undefined ? "" : `; the last try ended with ${errorCode(this.#failure)}`;
       readiness.set("keys", {
         ok: false,
         reason: `no active key for ${lacking.slice(0, 8).join(", ")}${why}`,
@@ -184,8 +184,4 @@ export class KeyKeeper implements AsyncDisposable {
       };
     });
   }
-}
-
-function codeOf(error: unknown): string {
-  return isScbeError(error) ? error.code : "INTERNAL";
 }

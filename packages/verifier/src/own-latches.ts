@@ -1,6 +1,6 @@
 import type { TrustDocument } from "@scbe/contracts";
 import { isLatched, trustIn } from "@scbe/contracts";
-import type { Logger } from "@scbe/runtime";
+import { Listeners, type Logger } from "@scbe/runtime";
 import type { TrustView } from "./trust/trust-view.ts";
 
 export interface OwnLatchesOptions {
@@ -28,7 +28,7 @@ interface OwnLatch {
 export class OwnLatches implements Disposable {
   readonly #options: OwnLatchesOptions;
   readonly #latches = new Map<string, OwnLatch>();
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Listeners();
   readonly #following: Disposable;
 
   constructor(options: OwnLatchesOptions) {
@@ -50,7 +50,7 @@ export class OwnLatches implements Disposable {
     }
     this.#latches.set(provider, { unstored: 1, seq: 0, created: undefined });
     this.#options.log.error({ provider }, "an answer's integrity failed: this process refuses the provider");
-    this.#tell();
+    this.#listeners.notify();
   }
 
   /**
@@ -70,9 +70,7 @@ export class OwnLatches implements Disposable {
 
   /** Runs `listener` whenever a latch begins or ends. */
   onChange(listener: () => void): Disposable {
-    const own = (): void => listener();
-    this.#listeners.add(own);
-    return { [Symbol.dispose]: () => void this.#listeners.delete(own) };
+    return this.#listeners.add(listener);
   }
 
   [Symbol.dispose](): void {
@@ -92,11 +90,7 @@ export class OwnLatches implements Disposable {
       this.#latches.delete(provider);
       log.info({ provider }, "the provider's latch was cleared");
     }
-    this.#tell();
-  }
-
-  #tell(): void {
-    for (const listener of [...this.#listeners]) listener();
+    this.#listeners.notify();
   }
 }
 

@@ -5,7 +5,7 @@ import {
   READ_RATE,
   type ServiceDefinition,
 } from "@scbe/bus";
-import { HeldGeneration, isScbeError, QUEUES, servedAs, writeMessage } from "@scbe/contracts";
+import { errorCode, HeldGeneration, QUEUES, servedAs, writeMessage } from "@scbe/contracts";
 import type { Logger } from "@scbe/runtime";
 import { GrantRefused, type Grants } from "./grants.ts";
 import type { KeyringMetrics } from "./metrics.ts";
@@ -37,7 +37,7 @@ export function keyringEndpoints(options: EndpointsOptions): ServiceDefinition {
       onGrant();
       return { data: writeMessage(answer) };
     } catch (error) {
-      metrics.refused(isScbeError(error) ? error.code : "INTERNAL");
+      metrics.refused(errorCode(error));
       if (error instanceof GrantRefused) log.debug({ user, provider, why: error.reason }, "refused a grant");
       throw error;
     }

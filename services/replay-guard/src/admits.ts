@@ -1,5 +1,5 @@
 import { type AdmitItem, type AdmitVerdict, ScbeError } from "@scbe/contracts";
-import type { ReconcileLoop } from "./admission-turns.ts";
+import type { ReconcileLoop } from "@scbe/runtime";
 import { sortBatch } from "./domain/sort-batch.ts";
 import type { EpochInForce, EpochKeeper } from "./epoch-keeper.ts";
 import type { ReplayMetrics } from "./metrics.ts";

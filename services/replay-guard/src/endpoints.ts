@@ -7,7 +7,7 @@ import {
   streamEndpoint,
 } from "@scbe/bus";
 import { decodeAdmitBatch, encodeVerdicts, QUEUES, ScbeError, servedAs, writeEpoch } from "@scbe/contracts";
-import type { ReconcileLoop } from "./admission-turns.ts";
+import type { ReconcileLoop } from "@scbe/runtime";
 import { startAdmitSpans } from "./admit-spans.ts";
 import type { Admits } from "./admits.ts";
 import type { EpochKeeper } from "./epoch-keeper.ts";

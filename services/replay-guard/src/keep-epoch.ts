@@ -1,7 +1,6 @@
 import type { Bus, StoreBus } from "@scbe/bus";
 import { type Environment, isScbeError, readEpoch, SUBJECTS } from "@scbe/contracts";
-import type { Clock, Logger, Readiness } from "@scbe/runtime";
-import { ReconcileLoop } from "./admission-turns.ts";
+import { type Clock, type Logger, type Readiness, ReconcileLoop } from "@scbe/runtime";
 import { BROADCAST_MS, EpochBroadcast } from "./epoch-broadcast.ts";
 import { type EpochKeeper, isForeignRecord, type TurnReport } from "./epoch-keeper.ts";
 import type { ReplayMetrics } from "./metrics.ts";
@@ -55,7 +54,7 @@ export async function keepEpoch(options: KeepEpochOptions): Promise<EpochKeeping
   if (isForeignRecord(first) && !first.serve && first.why === "failed") throw first.error;
   show.report(first);
   const turn = async (): Promise<void> => show.report(await keeper.turn());
-  const turns = stack.use(new ReconcileLoop({ turn, clock, everyMs: BROADCAST_MS, gapMs: GAP_MS }));
+  const turns = stack.use(new ReconcileLoop(turn, BROADCAST_MS, { clock, gapMs: GAP_MS }));
   const nudge = (): void => void turns.next();
   stack.use(store.onChange(nudge));
   stack.use(records.watch(nudge));

@@ -4,7 +4,7 @@ import type { Bus, StoreBus } from "@scbe/bus";
 import {
   type AdmitItem,
   type Environment,
-  isScbeError,
+  errorCode,
   type NonceReuseEvent,
   subjectOf,
   writeMessage,
@@ -119,7 +119,7 @@ export class ReuseReports implements AsyncDisposable {
       return true;
     } catch (error) {
       metrics.reported("failed");
-      const code = isScbeError(error) ? error.code : "INTERNAL";
+      const code = errorCode(error);
       log.warn(
         { code, waiting: this.#waiting.length },
         "the report of a nonce reuse is not acknowledged yet",

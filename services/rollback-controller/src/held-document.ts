@@ -1,10 +1,11 @@
 import { isScbeError } from "@scbe/contracts";
 import { type ControlDocument, supersedes } from "@scbe/envelope/control";
+import { Listeners } from "@scbe/runtime";
 
 /** The highest control document that this controller has seen, and whether the others have been told. */
 export class HeldDocument {
   readonly #send: (document: ControlDocument) => void;
-  readonly #listeners = new Set<(document: ControlDocument) => void>();
+  readonly #listeners = new Listeners<[ControlDocument]>();
   #document: ControlDocument | undefined;
   #isUnsent = false;
 
@@ -29,15 +30,14 @@ export class HeldDocument {
 
   /** Runs after each change. */
   onChange(listener: (document: ControlDocument) => void): Disposable {
-    this.#listeners.add(listener);
-    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+    return this.#listeners.add(listener);
   }
 
   /** False for one that does not take the place of what is held. */
   take(document: ControlDocument): boolean {
     if (!supersedes(document, this.#document)) return false;
     this.#document = document;
-    for (const listener of [...this.#listeners]) listener(document);
+    this.#listeners.notify(document);
     return true;
   }
 

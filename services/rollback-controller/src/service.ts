@@ -1,6 +1,6 @@
 import type { StoreHost } from "@scbe/bus";
 import { BUCKETS, STREAMS } from "@scbe/contracts";
-import { tellListening, UsersFile } from "@scbe/service";
+import { reportListening, UsersFile } from "@scbe/service";
 import { startRollback } from "./alerts/start-rollback.ts";
 import { type ApiServerOptions, startApiServer } from "./api/api-server.ts";
 import { showTokens } from "./api/show-tokens.ts";
@@ -63,7 +63,7 @@ export async function start(config: RollbackControllerConfig, host: StoreHost): 
     ...(config.PROMETHEUS_URL !== undefined && { prometheus: prometheus(config.PROMETHEUS_URL) }),
   };
   const api = stack.use(await startApiServer({ ...listenerOf(config), ports, metrics: host.metrics }));
-  tellListening("control", api.port);
+  reportListening("control", api.port);
   log.info({ apiPort: api.port }, "the control API listens");
   return stack.move();
 }

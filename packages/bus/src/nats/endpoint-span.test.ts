@@ -1,9 +1,9 @@
 import { startTracing } from "@scbe/service";
 import { collectLogs, receiveSpans, startNats } from "@scbe/testkit";
 import { expect, test, vi } from "vitest";
-import { connectBus } from "./connect-bus.ts";
+import { connectBus } from "./connect.ts";
 
-test("an answer that the bus does not take has the span fail with the code that its asker gets", async () => {
+test("if the bus refuses an answer, the span fails with the code that the caller gets", async () => {
   await using collector = await receiveSpans();
   vi.stubEnv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url);
   vi.stubEnv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json");
@@ -17,7 +17,7 @@ test("an answer that the bus does not take has the span fail with the code that 
   await using service = bus.service({ name: "s", version: "1.0.0", description: "", queue: "q", endpoints });
   await service.join();
   await bus.flush();
-  const asking = bus.request("svc.long", new Uint8Array(0), { timeoutMs: 5000 });
-  await expect(asking).rejects.toMatchObject({ code: "TOO_LARGE" });
+  const request = bus.request("svc.long", new Uint8Array(0), { timeoutMs: 5000 });
+  await expect(request).rejects.toMatchObject({ code: "TOO_LARGE" });
   expect((await collector.span("process svc.long")).status).toEqual({ code: 2, message: "TOO_LARGE" });
 });

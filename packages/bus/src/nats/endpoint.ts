@@ -1,42 +1,33 @@
 import { performance } from "node:perf_hooks";
 import type { Context } from "@opentelemetry/api";
-import {
-  HEADERS,
-  isInboxOf,
-  isName,
-  isScbeError,
-  ScbeError,
-  type SubjectToken,
-  serviceErrorHeaders,
-} from "@scbe/contracts";
-import type { Logger } from "@scbe/runtime";
-import { LogLimiter, UserRates } from "@scbe/runtime";
+import { HEADERS, isInboxOf, isScbeError, ScbeError, serviceErrorHeaders } from "@scbe/contracts";
+import { type Logger, LogLimiter, Places, UserRates } from "@scbe/runtime";
 import type { Msg } from "nats";
-import type { BusHeaders, EndpointAnswer, EndpointDefinition, EndpointRequest } from "../bus.ts";
-import { extractTrace } from "../tracing/propagation.ts";
-import { failSpan, inSpan, isTracing, processSpan, type Span } from "../tracing/spans.ts";
+import type { BusHeaders, EndpointAnswer, EndpointDefinition } from "../bus.ts";
+import { extractTrace, processSpan } from "../tracing/messages.ts";
+import { failSpan, inSpan, isTracing, type Span } from "../tracing/spans.ts";
 import { HeldAnswers } from "./held-answers.ts";
-import { Received } from "./received.ts";
+import { IncomingRequest, type RequestPorts, subjectNames } from "./incoming-request.ts";
 
-/** What an endpoint needs of its surroundings. */
+/** What an endpoint uses of its service. */
 export interface EndpointPorts {
   readonly log: Logger;
-  /** The queue group that it serves in. */
+  /** The queue group. */
   readonly queue: string;
-  /** Aborts when draining takes too long. */
+  /** Aborts if draining takes too long. */
   readonly signal: AbortSignal;
   respond(reply: string, data: Uint8Array, headers: BusHeaders | undefined): void;
-  /** A request found no place, or its user asks too often. */
+  /** A request found no free place, or its user exceeds the rate. */
   turnedAway(endpoint: string): void;
-  /** An answer that was held back is not sent. */
+  /** A held answer was dropped. */
   heldDropped(endpoint: string): void;
 }
 
-/** What an endpoint has done since it was made, as the services framework tells it (ADR-32). */
+/** The counts of an endpoint since its creation, as the NATS services framework defines them (ADR-32). */
 export interface EndpointStats {
   readonly requests: number;
   readonly errors: number;
-  /** Code and public text of the last one; "" while there was none. */
+  /** Code and public text of the last error; "" if there was none. */
   readonly lastError: string;
   /** Of all requests together. */
   readonly processingMs: number;
@@ -45,21 +36,20 @@ export interface EndpointStats {
 const CONCURRENCY_DEFAULT = 1024;
 const EMPTY = new Uint8Array(0);
 
-/** One endpoint of a service: decides what is let in, and that every request let in is answered. */
+/** One endpoint of a service: decides which requests it accepts, and answers every accepted one. */
 export class Endpoint {
   readonly definition: EndpointDefinition;
   readonly #ports: EndpointPorts;
-  readonly #concurrency: number;
   readonly #pattern: readonly string[];
-  /** Handlers at work for each provider, or each user and provider, that has any. */
-  readonly #atWork = new Map<string, number>();
+  /** One for each running handler, by provider, or by user and provider. */
+  readonly #places: Places;
   readonly #held: HeldAnswers;
   readonly #drops = new LogLimiter();
   readonly #requestPorts: RequestPorts;
-  /** Absent: the endpoint limits no user's rate. */
+  /** Undefined if the endpoint does not limit the rate of users. */
   readonly #rates: UserRates | undefined;
-  /** Of those BUSY answers that each user is sent for its rate. */
-  readonly #told: UserRates | undefined;
+  /** The rate of the BUSY answers to each user that exceeds its rate. */
+  readonly #busyRates: UserRates | undefined;
   #inFlight = 0;
   #requests = 0;
   #errors = 0;
@@ -70,12 +60,13 @@ export class Endpoint {
   constructor(definition: EndpointDefinition, ports: EndpointPorts) {
     this.definition = definition;
     this.#ports = ports;
-    this.#concurrency = definition.concurrency ?? CONCURRENCY_DEFAULT;
+    this.#pattern = definition.subject.split(".");
+    this.#places = new Places(definition.concurrency ?? CONCURRENCY_DEFAULT);
     this.#rates = definition.userRate && new UserRates(definition.userRate);
-    this.#told = definition.userRate && new UserRates(definition.userRate);
+    this.#busyRates = definition.userRate && new UserRates(definition.userRate);
     this.#held = new HeldAnswers({
       send: ({ reply, data, headers }) => this.#sendHeld(reply, data, headers),
-      dropped: () => this.#heldDropped("there was no place for it"),
+      dropped: () => this.#heldDropped("the pool was full"),
     });
     this.#requestPorts = {
       signal: ports.signal,
@@ -84,7 +75,6 @@ export class Endpoint {
         else this.#hold(request, answer);
       },
     };
-    this.#pattern = definition.subject.split(".");
   }
 
   get inFlight(): number {
@@ -105,7 +95,7 @@ export class Endpoint {
     };
   }
 
-  /** Resolves when no handler is at work, and no answer is held back. */
+  /** Resolves when no handler is running, and no answer is held. */
   async idle(): Promise<void> {
     if (this.#inFlight > 0) {
       await new Promise<void>((resolve) => {
@@ -115,56 +105,38 @@ export class Endpoint {
     await this.#held.idle();
   }
 
-  /** Gives up what is held back. */
+  /** Drops all held answers. */
   dropHeld(): void {
     this.#held.clear();
   }
 
   /**
-   * Takes one message. The asker chooses the reply subject, and the service has the right to publish there: so a request whose
-   * reply is not in the asking user's own inbox is dropped. Names are taken from a subject only after it matched the endpoint's own.
+   * Takes one message. The sender chooses the reply subject, and the service may publish to it: so a request whose reply is not in the sending
+   * user's own inbox is dropped. The names in a subject count only if it matches the endpoint's own.
    */
   receive(message: Msg): void {
     const arrivedAt = performance.now();
-    const names = this.#namesIn(message.subject);
+    const { askers, name, placesOf, tokens = [] } = this.definition;
+    const names = subjectNames(message.subject, this.#pattern, tokens);
     const { reply } = message;
-    if (names === undefined || reply === undefined || !isInboxOf(reply, names.user, this.definition.askers)) {
-      this.#ports.log.debug(
-        { endpoint: this.definition.name },
-        "a request with a foreign reply subject was dropped",
-      );
+    if (names === undefined || reply === undefined || !isInboxOf(reply, names.user, askers)) {
+      this.#ports.log.debug({ endpoint: name }, "a request with a foreign reply subject was dropped");
       return;
     }
     this.#requests += 1;
     if (this.#rates?.take(names.user, arrivedAt) === false) {
-      // A flood is answered no more than it may ask: else its answers would cost what its questions do not.
-      if (this.#told?.take(names.user, arrivedAt)) this.#turnAway(reply);
-      else this.#ports.turnedAway(this.definition.name);
+      // BUSY answers have a rate, too: otherwise the answers to a flood would cost what its requests do not.
+      if (this.#busyRates?.take(names.user, arrivedAt)) this.#turnAway(reply);
+      else this.#ports.turnedAway(name);
       return;
     }
-    const place = this.definition.placesOf === "user" ? `${names.user} ${names.provider}` : names.provider;
-    if ((this.#atWork.get(place) ?? 0) >= this.#concurrency) this.#turnAway(reply);
-    else this.#trace(new Request(message, { reply, place, arrivedAt, ...names }, this.#requestPorts));
+    const place = placesOf === "user" ? `${names.user} ${names.provider}` : names.provider;
+    if (!this.#places.hasFree(place)) this.#turnAway(reply);
+    else this.#trace(new IncomingRequest(message, { reply, place, arrivedAt, ...names }, this.#requestPorts));
   }
 
-  /** The names that a subject carries; undefined when it is none of this endpoint's. */
-  #namesIn(subject: string): Names | undefined {
-    const { tokens = [] } = this.definition;
-    const parts = subject.split(".");
-    const pattern = this.#pattern;
-    if (parts.length !== pattern.length) return undefined;
-    for (const [index, expected] of pattern.entries()) {
-      const part = parts[index] ?? "";
-      if (expected === "*" ? !isName(part) : part !== expected) return undefined;
-    }
-    const names = { user: "", provider: "", intent: "" };
-    const first = parts.length - tokens.length;
-    for (const [index, token] of tokens.entries()) names[token] = parts[first + index] ?? "";
-    return names;
-  }
-
-  /** Whatever the handler does and logs belongs to the asker's trace. */
-  #trace(request: Request): void {
+  /** Handles the request in its sender's trace. */
+  #trace(request: IncomingRequest): void {
     const parent = this.#traceOf(request);
     if (parent === undefined) {
       this.#handle(request);
@@ -175,8 +147,8 @@ export class Endpoint {
     inSpan(span, () => this.#handle(request, span), parent);
   }
 
-  /** What a span of the request is to be below; undefined: it has none. */
-  #traceOf(request: Request): Context | undefined {
+  /** The parent of the request's span; undefined if it has none. */
+  #traceOf(request: IncomingRequest): Context | undefined {
     const { trace = "join" } = this.definition;
     if (trace === "none" || !isTracing()) return undefined;
     if (trace === "join" && request.header(HEADERS.traceparent) === undefined) return undefined;
@@ -186,38 +158,37 @@ export class Endpoint {
   #turnAway(reply: string): void {
     const { onBusy, name } = this.definition;
     if (onBusy === undefined) {
-      this.#fail(reply, new ScbeError("BUSY", `${name} has all the work it can take`));
+      this.#fail(reply, new ScbeError("BUSY", `${name} has no free place now`));
       return;
     }
     this.#ports.turnedAway(name);
     this.#answer(reply, onBusy());
   }
 
-  #handle(request: Request, span?: Span): void {
-    const { place } = request;
+  #handle(request: IncomingRequest, span?: Span): void {
     this.#inFlight += 1;
-    this.#atWork.set(place, (this.#atWork.get(place) ?? 0) + 1);
+    this.#places.take(request.place);
     try {
       const answer = this.definition.handler(request);
       if (answer instanceof Promise) {
         answer.then(
           (value) => this.#finish(request, value, span),
-          (error) => this.#finishBadly(request, error, span),
+          (error) => this.#finishFailed(request, error, span),
         );
       } else this.#finish(request, answer, span);
     } catch (error) {
-      this.#finishBadly(request, error, span);
+      this.#finishFailed(request, error, span);
     }
   }
 
-  #finish(request: Request, answer: EndpointAnswer, span: Span | undefined): void {
+  #finish(request: IncomingRequest, answer: EndpointAnswer, span: Span | undefined): void {
     if (answer?.notBefore === undefined) this.#answer(request.replyTo, answer, span);
     else this.#hold(request, answer);
     span?.end();
     this.#done(request);
   }
 
-  #finishBadly(request: Request, error: unknown, span: Span | undefined): void {
+  #finishFailed(request: IncomingRequest, error: unknown, span: Span | undefined): void {
     if (span !== undefined) failSpan(span, error);
     this.#fail(request.replyTo, error);
     span?.end();
@@ -235,7 +206,8 @@ export class Endpoint {
     }
   }
 
-  #hold({ replyTo, place }: Request, { data, headers, notBefore = 0 }: Answer): void {
+  #hold({ replyTo, place }: IncomingRequest, answer: NonNullable<EndpointAnswer>): void {
+    const { data, headers, notBefore = 0 } = answer;
     this.#held.add({ place, reply: replyTo, data, headers, notBefore });
   }
 
@@ -252,11 +224,11 @@ export class Endpoint {
     const endpoint = this.definition.name;
     heldDropped(endpoint);
     this.#drops.note(performance.now(), (count) =>
-      log.warn({ endpoint, why, count }, "answers that were held back are not sent"),
+      log.warn({ endpoint, why, count }, "held answers were dropped"),
     );
   }
 
-  /** The asker reads the code and the public text; the cause goes to the log alone. */
+  /** The answer has the code and the public text; only the log has the cause. */
   #fail(reply: string, error: unknown): void {
     const { log } = this.#ports;
     const endpoint = this.definition.name;
@@ -278,58 +250,10 @@ export class Endpoint {
     this.#ports.log.warn({ endpoint: this.definition.name, err: error }, "an answer could not be sent");
   }
 
-  #done({ place, arrivedAt }: Request): void {
+  #done({ place, arrivedAt }: IncomingRequest): void {
     this.#processingMs += performance.now() - arrivedAt;
-    const left = (this.#atWork.get(place) ?? 0) - 1;
-    if (left > 0) this.#atWork.set(place, left);
-    else this.#atWork.delete(place);
+    this.#places.release(place);
     this.#inFlight -= 1;
     if (this.#inFlight === 0) this.#onIdle?.();
-  }
-}
-
-type Answer = NonNullable<EndpointAnswer>;
-
-interface RequestPorts {
-  readonly signal: AbortSignal;
-  respondEarly(request: Request, answer: Answer): void;
-}
-
-type Names = Readonly<Record<SubjectToken, string>>;
-
-interface Arrival extends Names {
-  readonly reply: string;
-  /** Whose place its handler takes. */
-  readonly place: string;
-  readonly arrivedAt: number;
-}
-
-/** A request that was let in. */
-class Request extends Received implements EndpointRequest {
-  readonly replyTo: string;
-  readonly user: string;
-  readonly provider: string;
-  readonly intent: string;
-  readonly place: string;
-  readonly arrivedAt: number;
-  readonly #ports: RequestPorts;
-
-  constructor(message: Msg, arrival: Arrival, ports: RequestPorts) {
-    super(message);
-    this.replyTo = arrival.reply;
-    this.user = arrival.user;
-    this.provider = arrival.provider;
-    this.intent = arrival.intent;
-    this.place = arrival.place;
-    this.arrivedAt = arrival.arrivedAt;
-    this.#ports = ports;
-  }
-
-  get signal(): AbortSignal {
-    return this.#ports.signal;
-  }
-
-  respondEarly(answer: EndpointAnswer): void {
-    if (answer !== undefined) this.#ports.respondEarly(this, answer);
   }
 }

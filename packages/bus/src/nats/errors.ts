@@ -8,7 +8,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   [NatsCode.PermissionsViolation]: "FORBIDDEN",
   [NatsCode.AuthorizationViolation]: "FORBIDDEN",
   [NatsCode.AuthenticationExpired]: "FORBIDDEN",
-  // The server offers no TLS, and this connection demands it.
+  // The server offers no TLS, which this connection requires.
   [NatsCode.ServerOptionNotAvailable]: "FORBIDDEN",
   [NatsCode.BadSubject]: "BAD_REQUEST",
   [NatsCode.BadHeader]: "BAD_REQUEST",
@@ -19,10 +19,10 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   [NatsCode.Disconnect]: "DISCONNECTED",
 };
 
-/** JetStream's "wrong last sequence": a compare-and-set that lost. */
+/** JetStream's "wrong last sequence": a lost compare-and-set. */
 const WRONG_LAST_SEQUENCE: ReadonlySet<number | undefined> = new Set([10_071, 10_164]);
 
-/** What the client library threw, as an {@link ScbeError}; `doing` says what failed: "publish to x". */
+/** An error of the client library as an {@link ScbeError}; `doing` is what failed: "publish to x". */
 export function toScbeError(error: unknown, doing: string): ScbeError {
   if (isScbeError(error)) return error;
   const code = codeOf(error);
@@ -37,21 +37,26 @@ function codeOf(error: unknown): ErrorCode {
 }
 
 const TEXTS: Partial<Record<ErrorCode, string>> = {
-  NO_RESPONDERS: "nobody serves it now",
+  NO_RESPONDERS: "no service answers it now",
   TIMEOUT: "no answer within the deadline",
   FORBIDDEN: "the server does not allow it",
   DISCONNECTED: "the connection to NATS is down",
   ABORTED: "given up",
-  CONFLICT: "somebody else wrote first",
+  CONFLICT: "another process wrote first",
   BAD_REQUEST: "the subject or a header is malformed",
 };
 
-/** The error for a message that is too long; tells the limit. */
+/** The error for a message that is too long, with the limit. */
 export function tooLarge(subject: string, maxPayload: number): ScbeError {
   return new ScbeError("TOO_LARGE", `a message to ${subject} exceeds the bus's limit of ${maxPayload} bytes`);
 }
 
-/** The error for whatever is asked of a link that is down. */
+/** The error for an operation on a link that is down. */
 export function disconnected(doing: string): ScbeError {
   return new ScbeError("DISCONNECTED", `${doing}: ${TEXTS.DISCONNECTED}`);
+}
+
+/** True if the server reports that there is no such stream. */
+export function isMissingStream(error: unknown): boolean {
+  return error instanceof NatsError && error.api_error?.err_code === 10_059;
 }

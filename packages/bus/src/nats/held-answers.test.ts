@@ -2,12 +2,12 @@ import { collectLogs, eventually, type NatsServer, startNats } from "@scbe/testk
 import { Registry } from "prom-client";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Bus, EndpointDefinition } from "../bus.ts";
-import { connectBus } from "./connect-bus.ts";
+import { connectBus } from "./connect.ts";
 import { HELD_MAX, type HeldAnswer, HeldAnswers, STEP_MS, sendingTime } from "./held-answers.ts";
 
 const NOTHING = new Uint8Array(0);
 
-describe("answers that are held back", () => {
+describe("held answers", () => {
   interface Sent {
     readonly reply: string;
     /** After {@link sendingTime}. */
@@ -31,7 +31,7 @@ describe("answers that are held back", () => {
     ...{ place, reply, data: NOTHING, headers: undefined, notBefore },
   });
 
-  test("are sent in the order in which they are due, whatever the order in which they came", async () => {
+  test("are sent in the order in which they are due, in whatever order they were added", async () => {
     const now = performance.now();
     for (const [reply, ms] of [
       ["c", 90],
@@ -45,7 +45,7 @@ describe("answers that are held back", () => {
     expect(held.size).toBe(0);
   });
 
-  test("are sent at a time that depends on when they are due alone, and not on when they were added", async () => {
+  test("are sent at a time that depends only on when they are due, not on when they were added", async () => {
     const started = performance.now();
     const due = started + 40;
     for (let n = 0; n < 300; n += 1) {
@@ -59,7 +59,7 @@ describe("answers that are held back", () => {
     expect(sendingTime(due) - due).toBeLessThanOrEqual(STEP_MS);
   });
 
-  test("come at that time itself: what was spent before the wait is no part of it", async () => {
+  test("are sent at that time exactly: time spent before the wait does not delay them", async () => {
     const lateMs: number[] = [];
     for (let n = 0; n < 40; n += 1) {
       const due = performance.now() + 8;
@@ -69,19 +69,19 @@ describe("answers that are held back", () => {
       await held.idle();
       lateMs.push(sent.at(-1)?.lateMs ?? Number.NaN);
     }
-    // The machine delays some; it hastens none.
+    // The machine may delay some, but never sends one early.
     expect(Math.min(...lateMs)).toBeGreaterThanOrEqual(0);
     expect(Math.min(...lateMs)).toBeLessThan(0.3);
   });
 
-  test("that are due already are sent, but never in the turn in which they are added", async () => {
+  test("that are due already are sent, but never while they are being added", async () => {
     held.add(answer("late", performance.now() - 1000));
     expect(sent).toEqual([]);
     await held.idle();
     expect(sent).toHaveLength(1);
   });
 
-  test("are as many as there are places; for another one, the one that is due first goes, and of its own pool", () => {
+  test("are limited in number: if the pool is full, a further one replaces the one in it that is due first", () => {
     const due = performance.now() + 60_000;
     held.add(answer("another's", due - 1000, "anthropic"));
     for (let n = 0; n < HELD_MAX + 3; n += 1) held.add(answer(`no. ${n}`, due + n));
@@ -92,7 +92,7 @@ describe("answers that are held back", () => {
     expect(held.size).toBe(0);
   });
 
-  test("that were sent have left their places to others", async () => {
+  test("free their places when they are sent", async () => {
     for (let round = 0; round < 2; round += 1) {
       const due = performance.now() + 20;
       for (let n = 0; n < HELD_MAX; n += 1) held.add(answer(`no. ${n}`, due));
@@ -103,24 +103,24 @@ describe("answers that are held back", () => {
   });
 });
 
-describe("an endpoint that holds its answers back", () => {
+describe("an endpoint that holds its answers", () => {
   let nats: NatsServer;
   let logs = collectLogs();
   let metrics = new Registry();
-  let asker: Bus;
+  let requester: Bus;
   beforeAll(async () => {
     nats = await startNats();
-    asker = await connectBus({ servers: [nats.url], name: "asker", log: logs.log });
+    requester = await connectBus({ servers: [nats.url], name: "requester", log: logs.log });
   });
   beforeEach(() => {
     [logs, metrics] = [collectLogs(), new Registry()];
   });
   afterAll(async () => {
-    await asker?.[Symbol.asyncDispose]();
+    await requester?.[Symbol.asyncDispose]();
     await nats?.[Symbol.asyncDispose]();
   });
 
-  /** Has one place, and answers `hold` that many ms after its arrival, everything else at once. */
+  /** Serves with one place; it answers `hold` that many ms after its arrival, everything else at once. */
   async function serve(holdMs: number, drainTimeoutMs = 5000): Promise<Bus> {
     const server = await connectBus({
       ...{ servers: [nats.url], name: "server", log: logs.log, drainTimeoutMs, metrics },
@@ -146,12 +146,12 @@ describe("an endpoint that holds its answers back", () => {
     return server;
   }
 
-  /** What a question hears, until the test is over. */
+  /** Collects the answers to a request until the end of the test. */
   function hear(stack: DisposableStack): { texts: string[]; afterMs: number[] } {
     const started = performance.now();
     const heard = { texts: [] as string[], afterMs: [] as number[] };
     stack.use(
-      asker.exchange("svc.held.hold", Buffer.from("late"), {
+      requester.exchange("svc.held.hold", Buffer.from("late"), {
         onAnswer: ({ data }) => {
           heard.texts.push(Buffer.from(data).toString());
           heard.afterMs.push(performance.now() - started);
@@ -166,12 +166,12 @@ describe("an endpoint that holds its answers back", () => {
   const dropped = async (): Promise<number | undefined> =>
     valueIn(await metrics.metrics(), "answers_dropped_total");
 
-  test("has its place free meanwhile, and sends each at its time", async () => {
+  test("frees its place meanwhile, and sends each at its time", async () => {
     await using _server = await serve(400);
     using stack = new DisposableStack();
     const all = Array.from({ length: 20 }, () => hear(stack));
     await eventually(async () => (await held()) === 40);
-    await asker.request("svc.held.other", NOTHING, { timeoutMs: 1000 });
+    await requester.request("svc.held.other", NOTHING, { timeoutMs: 1000 });
     await eventually(() => all.every(({ texts }) => texts.length === 2));
     for (const { texts, afterMs } of all) {
       expect(texts).toEqual(["early", "late"]);
@@ -191,20 +191,18 @@ describe("an endpoint that holds its answers back", () => {
     expect(await dropped()).toBe(0);
   });
 
-  test("drops those that are due after the time to drain, counts them, and says so once", async () => {
+  test("drops those that are due after the time to drain, counts them, and logs that once", async () => {
     const server = await serve(60_000, 100);
     using stack = new DisposableStack();
     for (let n = 0; n < 3; n += 1) hear(stack);
     await eventually(async () => (await held()) === 6);
     await server[Symbol.asyncDispose]();
     expect(await dropped()).toBe(6);
-    expect(logs.lines.filter(({ msg }) => msg === "answers that were held back are not sent")).toHaveLength(
-      1,
-    );
+    expect(logs.lines.filter(({ msg }) => msg === "held answers were dropped")).toHaveLength(1);
   });
 });
 
-function valueIn(shown: string, name: string): number | undefined {
-  const line = shown.split("\n").find((it) => it.startsWith(`scbe_endpoint_held_${name}{`));
+function valueIn(scrape: string, name: string): number | undefined {
+  const line = scrape.split("\n").find((it) => it.startsWith(`scbe_endpoint_held_${name}{`));
   return line === undefined ? undefined : Number(line.split(" ")[1]);
 }

@@ -1,9 +1,10 @@
+import { Places } from "@scbe/runtime";
 import type { BusHeaders } from "../bus.ts";
 import { outsideTraces } from "../tracing/spans.ts";
 
-/** An answer that is not to be sent yet. It keeps nothing of the request but where its answer goes. */
+/** An answer that must not be sent yet. It retains nothing of its request but the reply subject. */
 export interface HeldAnswer {
-  /** Whose place its request had: each provider, or each user and provider, has a pool of its own. */
+  /** The key of its pool: a provider, or a user and a provider. */
   readonly place: string;
   readonly reply: string;
   readonly data: Uint8Array;
@@ -14,29 +15,29 @@ export interface HeldAnswer {
 
 export interface HeldAnswersPorts {
   send(answer: HeldAnswer): void;
-  /** There was no place for another one: this one, due before all others of its pool, is not sent. */
+  /** The pool was full: the answer that is due first in it is dropped. */
   dropped(answer: HeldAnswer): void;
 }
 
-/** Of one pool. At 600 bytes or so each, this is less than 3 MB. */
+/** Of one pool. At about 600 bytes each, they take less than 3 MB. */
 export const HELD_MAX = 4096;
-/** Answers leave at multiples of this: one wake-up sends all that became due since the one before. */
+/** Answers are sent at multiples of this: one timer sends all that became due since the previous one. */
 export const STEP_MS = 5;
 
 /**
- * When what is not to be sent before `notBefore` is sent. It depends on that time alone, so neither what it took to decide on the
- * answer nor what else is under way shows.
+ * When an answer that must not be sent before `notBefore` is sent. It depends on that time only, so that neither the time that the decision took nor
+ * the load of the process is visible.
  */
 export function sendingTime(notBefore: number): number {
   return Math.ceil(notBefore / STEP_MS) * STEP_MS;
 }
 
-/** Answers that wait for their time, without a handler, a message or a timer of their own. */
+/** Answers that wait for their time, without a handler, a message or a timer each. */
 export class HeldAnswers {
   readonly #ports: HeldAnswersPorts;
-  /** The one that is due first stands first. */
+  /** In the order in which they are due. */
   readonly #queue: HeldAnswer[] = [];
-  readonly #counts = new Map<string, number>();
+  readonly #places = new Places(HELD_MAX);
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #onIdle: (() => void) | undefined;
@@ -50,15 +51,14 @@ export class HeldAnswers {
   }
 
   add(answer: HeldAnswer): void {
-    const count = this.#counts.get(answer.place) ?? 0;
-    if (count >= HELD_MAX) this.#dropFirstOf(answer.place);
-    this.#counts.set(answer.place, Math.min(count + 1, HELD_MAX));
-    const at = this.#placeOf(answer.notBefore);
+    if (!this.#places.hasFree(answer.place)) this.#dropFirstOf(answer.place);
+    this.#places.take(answer.place);
+    const at = this.#positionOf(answer.notBefore);
     this.#queue.splice(at, 0, answer);
     if (at === 0) this.#wait();
   }
 
-  /** Resolves when nothing is held. */
+  /** Resolves when no answer is held. */
   idle(): Promise<void> {
     if (this.#queue.length === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -66,15 +66,13 @@ export class HeldAnswers {
     });
   }
 
-  /** Forgets all of them, unsent. */
+  /** Drops all of them. */
   clear(): void {
-    for (const answer of this.#queue.splice(0)) this.#ports.dropped(answer);
-    this.#counts.clear();
+    for (const answer of this.#queue.splice(0)) this.#drop(answer);
     this.#wait();
   }
 
-  /** Most answers are due last, so the search mostly ends where it begins. */
-  #placeOf(notBefore: number): number {
+  #positionOf(notBefore: number): number {
     let [low, high] = [0, this.#queue.length];
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -86,12 +84,17 @@ export class HeldAnswers {
 
   #dropFirstOf(place: string): void {
     const at = this.#queue.findIndex((answer) => answer.place === place);
-    for (const answer of this.#queue.splice(at, 1)) this.#ports.dropped(answer);
+    for (const answer of this.#queue.splice(at, 1)) this.#drop(answer);
+  }
+
+  #drop(answer: HeldAnswer): void {
+    this.#places.release(answer.place);
+    this.#ports.dropped(answer);
   }
 
   /**
-   * Timers of Node count whole milliseconds, and from when they are set: the last part of the wait goes turn by turn of the event
-   * loop, or what was spent before the timer was set would show.
+   * Node's timers count whole milliseconds from when they are set. So the last part of the wait takes turns of the event loop; otherwise the time
+   * spent before setting the timer would be visible.
    */
   #wait(): void {
     clearTimeout(this.#timer);
@@ -113,15 +116,9 @@ export class HeldAnswers {
     for (let [first] = this.#queue; first !== undefined; [first] = this.#queue) {
       if (sendingTime(first.notBefore) > now) break;
       this.#queue.shift();
-      this.#count(first.place);
+      this.#places.release(first.place);
       this.#ports.send(first);
     }
     this.#wait();
   };
-
-  #count(place: string): void {
-    const left = (this.#counts.get(place) ?? 0) - 1;
-    if (left > 0) this.#counts.set(place, left);
-    else this.#counts.delete(place);
-  }
 }

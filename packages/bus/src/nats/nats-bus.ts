@@ -1,7 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Logger, MetricsRegistry } from "@scbe/runtime";
-import type { NatsConnection } from "nats";
-import { ErrorCode as NatsCode, NatsError } from "nats";
+import { Listeners, type Logger, type MetricsRegistry } from "@scbe/runtime";
+import { ErrorCode as NatsCode, type NatsConnection, NatsError } from "nats";
 import type {
   Bus,
   BusHeaders,
@@ -13,16 +12,13 @@ import type {
   SubscribeOptions,
   Subscription,
 } from "../bus.ts";
-import { injectTrace } from "../tracing/propagation.ts";
-import { beginSpan, requestSpan, whileIn } from "../tracing/spans.ts";
+import { injectTrace, requestSpan } from "../tracing/messages.ts";
+import { beginSpan, whileIn } from "../tracing/spans.ts";
 import { disconnected, tooLarge, toScbeError } from "./errors.ts";
-import { Exchanges } from "./exchanges.ts";
-import { encodeHeaders } from "./headers.ts";
-import { followLink } from "./link.ts";
-import { NatsService } from "./nats-service.ts";
-import { Received } from "./received.ts";
-import type { Reconnecting } from "./reconnecting.ts";
-import { request } from "./request.ts";
+import { Exchanges, request } from "./exchanges.ts";
+import { encodeHeaders, ReceivedMessage } from "./message.ts";
+import { followLink, type Reconnecting } from "./reconnecting.ts";
+import { NatsService } from "./service.ts";
 
 export interface NatsBusOptions {
   readonly user: string;
@@ -30,22 +26,22 @@ export interface NatsBusOptions {
   readonly inboxPrefix: string;
   readonly log: Logger;
   readonly drainTimeoutMs: number;
-  /** Where the endpoints of its services are shown. */
+  /** Gets the metrics of the endpoints of its services. */
   readonly metrics?: MetricsRegistry | undefined;
   readonly reconnecting: Reconnecting;
   isEncrypted(): boolean;
   onSubscriptionRefused?(subject: string): void;
 }
 
-/** The {@link Bus} over one connection of the client library. `NatsStoreBus` adds JetStream to it. */
+/** The {@link Bus} on one connection of the client library. `NatsStoreBus` adds JetStream to it. */
 export class NatsBus implements Bus {
   protected readonly connection: NatsConnection;
   protected readonly options: NatsBusOptions;
   readonly #exchanges: Exchanges;
-  readonly #onConnection = new Set<(connected: boolean) => void>();
-  readonly #onReconnect = new Set<() => void>();
+  readonly #onConnection = this.#listeners<[connected: boolean]>("connection");
+  readonly #onReconnect = this.#listeners("reconnect");
   readonly #owned = new Set<AsyncDisposable>();
-  /** Subjects of subscriptions: those that some part cannot do without, and those that all can. */
+  /** Subjects of subscriptions that are required, and of those that are optional; a subject may be both. */
   readonly #needed = new Set<string>();
   readonly #optional = new Set<string>();
   #connected = true;
@@ -134,7 +130,12 @@ export class NatsBus implements Bus {
     const subscription = this.connection.subscribe(subject, {
       ...(queue !== undefined && { queue }),
       callback: (error, message) => {
-        if (error === null) this.#guarded(subject, () => handler(new Received(message)));
+        if (error !== null) return;
+        try {
+          handler(new ReceivedMessage(message));
+        } catch (defect) {
+          this.#handlerFailed(subject, defect);
+        }
       },
     });
     return this.#own({
@@ -146,13 +147,11 @@ export class NatsBus implements Bus {
   }
 
   onReconnect(listener: () => void): Disposable {
-    this.#onReconnect.add(listener);
-    return { [Symbol.dispose]: () => void this.#onReconnect.delete(listener) };
+    return this.#onReconnect.add(listener);
   }
 
   onConnection(listener: (connected: boolean) => void): Disposable {
-    this.#onConnection.add(listener);
-    return { [Symbol.dispose]: () => void this.#onConnection.delete(listener) };
+    return this.#onConnection.add(listener);
   }
 
   service(definition: ServiceDefinition): BusService {
@@ -176,7 +175,7 @@ export class NatsBus implements Bus {
   }
 
   roundTripMs(): Promise<number | undefined> {
-    // One at a time: while the server does not answer, questions would pile up.
+    // One at a time: while the server does not answer, measurements would pile up.
     this.#roundTrip ??= this.#measureRoundTrip().finally(() => {
       this.#roundTrip = undefined;
     });
@@ -192,7 +191,7 @@ export class NatsBus implements Bus {
     );
   }
 
-  /** Subscriptions end, handlers finish, what was written leaves, the connection closes; each within its deadline. */
+  /** Subscriptions end, handlers finish, published messages are sent, the connection closes; each within its deadline. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposing ??= this.#dispose();
     return this.#disposing;
@@ -243,33 +242,34 @@ export class NatsBus implements Bus {
     return owned;
   }
 
-  #guarded(subject: string, work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.options.log.error({ subject, err: error }, "a handler of a subscription failed");
-    }
+  /** @param subject names the listeners in the log */
+  #listeners<Args extends readonly unknown[] = []>(subject: string): Listeners<Args> {
+    return new Listeners((error) => this.#handlerFailed(subject, error));
+  }
+
+  #handlerFailed(subject: string, error: unknown): void {
+    this.options.log.error({ subject, err: error }, "a handler of a subscription failed");
   }
 
   #down(): void {
     if (!this.#connected) return;
     this.#connected = false;
     this.#exchanges.failAll(disconnected("wait for an answer"));
-    this.#tell(false);
+    this.#report(false);
   }
 
   #up(): void {
     this.#connected = true;
     this.#maxPayload = this.connection.info?.max_payload ?? this.#maxPayload;
-    this.#tell(true);
-    for (const listener of [...this.#onReconnect]) this.#guarded("reconnect", listener);
+    this.#report(true);
+    this.#onReconnect.notify();
   }
 
-  #tell(connected: boolean): void {
+  #report(connected: boolean): void {
     const { log } = this.options;
     if (connected) log.info("NATS is back");
     else if (this.#disposing === undefined) log.warn("NATS is away");
-    for (const listener of [...this.#onConnection]) this.#guarded("connection", () => listener(connected));
+    this.#onConnection.notify(connected);
   }
 
   #refused(operation: "publish" | "subscription", subject: string): void {

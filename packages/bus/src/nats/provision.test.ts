@@ -7,9 +7,15 @@ import {
   startNats,
   startSecuredNats,
 } from "@scbe/testkit";
-import { connect as connectRaw, type JetStreamManager, type NatsConnection, StorageType } from "nats";
+import {
+  connect as connectRaw,
+  type JetStreamManager,
+  type NatsConnection,
+  StorageType,
+  type StreamConfig,
+} from "nats";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { provision } from "./provision.ts";
+import { planStream, provision, wantedStream } from "./provision.ts";
 
 const { log } = collectLogs();
 const STREAMS = STORE_ACCOUNTS.flatMap((account) => allStores(account)).map(({ stream }) => stream);
@@ -38,7 +44,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       await nats[Symbol.asyncDispose]();
     });
 
-    it("makes every bucket and stream in file storage, and finds nothing to do the second time", async () => {
+    it("creates every bucket and stream in file storage, and changes nothing the second time", async () => {
       const first = await run();
       expect(first).toEqual({
         ok: true,
@@ -56,7 +62,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       });
     });
 
-    it("brings limits that differ up to date, says which, and keeps what is stored", async () => {
+    it("updates limits that differ, lists them, and keeps the stored messages", async () => {
       await run();
       await raw.jetstream().publish(`$KV.${STORES.keyring.bucket}.ring`, "kept");
       const { stream, maxBytes } = STORES.keyring;
@@ -71,7 +77,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       expect([config.max_bytes, state.messages]).toEqual([maxBytes, 1]);
     });
 
-    it("refuses what bears another environment's stamp, and changes nothing at all", async () => {
+    it("refuses streams with another environment's stamp, and changes nothing", async () => {
       await run();
       await manager.streams.update(STORES.security.stream, { max_bytes: 1000 });
       const result = await run({ env: "prod" });
@@ -81,20 +87,20 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       expect((await manager.streams.info(STORES.security.stream)).config.max_bytes).toBe(1000);
     });
 
-    it("refuses a stream that somebody else made, and makes none of the others", async () => {
+    it("refuses a foreign stream, and creates none of the others", async () => {
       const { stream, subjects } = STORES.security;
       await manager.streams.add({ name: stream, subjects: [...subjects], storage: StorageType.Memory });
       const result = await run();
       expect(!result.ok && result.problems).toEqual(
         expect.arrayContaining([
-          expect.stringContaining(`stream ${stream}: it says ""`),
+          expect.stringContaining(`stream ${stream}: its description begins with ""`),
           expect.stringContaining("storage is memory, must be file, and cannot be changed"),
         ]),
       );
       await expect(manager.streams.info(STORES.keyring.stream)).rejects.toThrow("stream not found");
     });
 
-    it("keeps so many security events of each provider that none can push out another one's", async () => {
+    it("limits the security events of each provider, so that one cannot push out another's", async () => {
       await run();
       const { messagesPerSubjectMax: max } = STORES.security;
       const jetstream = raw.jetstream();
@@ -106,7 +112,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       expect((await manager.streams.info(STORES.security.stream)).state.messages).toBe(max + 1);
     });
 
-    it("changes nothing for replicas on a server that is alone: it would lose the streams at its next start", async () => {
+    it("changes nothing for replicas on a lone server, which would lose the streams at its next start", async () => {
       const refusal = { ok: false, problems: [expect.stringContaining("3 replicas need a cluster")] };
       expect(await run({ replicas: 3 })).toEqual(refusal);
       await run();
@@ -124,11 +130,58 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
         replicas: 1,
       });
 
-    it("is possible with each account's own user for it, and no other", async () => {
+    it("is possible only for each account's user for it", async () => {
       await using nats = await startSecuredNats({ program, provisioned: false });
       expect(await as(nats, "provision")).toMatchObject({ ok: true });
       await using other = await startSecuredNats({ program, provisioned: false });
       await expect(as(other, "store")).rejects.toMatchObject({ code: "FORBIDDEN" });
     });
+  });
+});
+
+const wanted = wantedStream(STORES.keyring, { env: "dev", replicas: 1 });
+const existing = (changes: object = {}): StreamConfig =>
+  ({ ...wanted, ...changes }) as unknown as StreamConfig;
+
+describe("a stream", () => {
+  it("that is missing is created, and one that is as wanted is kept", () => {
+    expect(planStream(wanted, undefined)).toEqual({ does: "create" });
+    expect(planStream(wanted, existing())).toEqual({ does: "keep" });
+  });
+
+  it.each([
+    ["max_bytes", 5],
+    ["max_msg_size", -1],
+    ["num_replicas", 3],
+    ["allow_direct", false],
+    ["subjects", ["$KV.SCBE_KEYRING.>", "$KV.ANOTHER.>"]],
+    ["description", "SCBE dev: the text of an older version"],
+  ])("whose %s differs is updated", (field, value) => {
+    const plan = planStream(wanted, existing({ [field]: value }));
+    expect(plan).toEqual({ does: "update", changes: [expect.stringContaining(`${field} from `)] });
+  });
+
+  it.each([
+    ["another environment's stamp", { description: "SCBE prod: the ring" }, '"SCBE prod: the ring"'],
+    ["no stamp", { description: undefined }, 'begins with ""'],
+    ["memory storage", { storage: "memory" }, "storage is memory"],
+    ["another retention", { retention: "workqueue" }, "retention is workqueue"],
+    ["a mirror", { mirror: { name: "ANOTHER" } }, "it has mirror"],
+    ["sources", { sources: [{ name: "ANOTHER" }] }, "it has sources"],
+    [
+      "republishing, which would pass its messages on",
+      { republish: { src: ">", dest: "x" } },
+      "it has republish",
+    ],
+    ["purging forbidden", { deny_purge: true }, "deny_purge is set"],
+    ["a seal", { sealed: true }, "it is sealed"],
+  ])("with %s is refused", (_name, changes, problem) => {
+    const plan = planStream(wanted, existing(changes));
+    expect(plan).toEqual({ does: "refuse", problems: [expect.stringContaining(problem)] });
+  });
+
+  it("of another environment is refused although its description contains the stamp further on", () => {
+    const description = "mine, not SCBE dev: yours";
+    expect(planStream(wanted, existing({ description }))).toMatchObject({ does: "refuse" });
   });
 });

@@ -1,21 +1,34 @@
-import { allStores, type Environment, isScbeError, ScbeError } from "@scbe/contracts";
-import { type JetStreamManager, NatsError, type StreamConfig } from "nats";
-import type { StoreTransport } from "../transport.ts";
-import { connectNats, type LinkOptions, linkOfStore } from "./connect-nats.ts";
-import { toScbeError } from "./errors.ts";
-import { isMissingStream } from "./nats-bucket.ts";
-import { planStream, type StreamPlan, type WantedStream, wantedStream } from "./plan-stream.ts";
+import {
+  allStores,
+  BUCKET_HISTORY,
+  cutText,
+  type Environment,
+  isScbeError,
+  ScbeError,
+  type Store,
+} from "@scbe/contracts";
+import {
+  DiscardPolicy,
+  type JetStreamManager,
+  NatsError,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+} from "nats";
+import type { StoreTransport } from "../config.ts";
+import { connectNats, type LinkOptions, linkOfStore } from "./connect.ts";
+import { isMissingStream, toScbeError } from "./errors.ts";
 
 export interface ProvisionOptions extends Pick<LinkOptions, "log" | "signal" | "timeoutMs"> {
   /** How to reach each account, as its provisioning user. */
   readonly transports: readonly StoreTransport[];
-  /** Stamped into every bucket and stream; one that bears another environment's stamp is refused. */
+  /** Stamped into every bucket and stream; a stream with another environment's stamp is refused. */
   readonly env: Environment;
   /** Copies of each bucket and stream in a cluster of NATS servers: 1, 3 or 5. */
   readonly replicas: number;
 }
 
-/** What was done, stream by stream, or all that stands in the way of doing any of it. */
+/** What was done, stream by stream, or every problem that prevents all of it. */
 export type Provisioning =
   | { readonly ok: true; readonly streams: readonly ProvisionedStream[] }
   | { readonly ok: false; readonly problems: readonly string[] };
@@ -28,10 +41,10 @@ export interface ProvisionedStream {
 }
 
 /**
- * Makes the buckets and streams of these accounts what the table of stores says. It can run any number of times; it looks at all of them before
- * it touches one, and nothing is ever deleted.
- * @throws ScbeError what connecting throws; FORBIDDEN for a user without these rights; NOT_READY where JetStream does not
- *   answer; BAD_REQUEST when the server refuses, as it does with more replicas than it has peers
+ * Creates and updates the buckets and streams of these accounts by the table of stores. It can run any number of times, reads all streams before it
+ * changes one, and never deletes one.
+ * @throws ScbeError as {@link connectNats}; FORBIDDEN for a user without these rights; NOT_READY if JetStream does not answer; BAD_REQUEST if the
+ *   server refuses, as with more replicas than it has peers
  */
 export async function provision(options: ProvisionOptions): Promise<Provisioning> {
   await using links = new AsyncDisposableStack();
@@ -41,7 +54,7 @@ export async function provision(options: ProvisionOptions): Promise<Provisioning
     const { connection } = await connectNats(link);
     links.defer(() => connection.close());
     if (options.replicas > 1 && connection.info?.cluster === undefined) {
-      const lone = `${options.replicas} replicas need a cluster; this server is alone, and would lose what it kept`;
+      const lone = `${options.replicas} replicas need a cluster; this server is alone, and would lose its streams`;
       return { ok: false, problems: [lone] };
     }
     const manager = await connection.jetstreamManager({ checkAPI: false, timeout: API_TIMEOUT_MS });
@@ -53,7 +66,7 @@ export async function provision(options: ProvisionOptions): Promise<Provisioning
   const problems = steps.flatMap(problemsOf);
   if (problems.length > 0) return { ok: false, problems };
   const streams: ProvisionedStream[] = [];
-  for (const step of steps) streams.push(await take(step));
+  for (const step of steps) streams.push(await apply(step));
   return { ok: true, streams };
 }
 
@@ -79,7 +92,7 @@ function problemsOf({ wanted, plan }: Step): string[] {
   return plan.does === "refuse" ? plan.problems.map((problem) => `stream ${wanted.name}: ${problem}`) : [];
 }
 
-async function take({ wanted, plan, manager }: Step): Promise<ProvisionedStream> {
+async function apply({ wanted, plan, manager }: Step): Promise<ProvisionedStream> {
   const stream = wanted.name;
   if (plan.does === "create") {
     await manager.streams.add(wanted).catch((error: unknown) => {
@@ -96,11 +109,122 @@ async function take({ wanted, plan, manager }: Step): Promise<ProvisionedStream>
   return { stream, outcome: "unchanged", changes: [] };
 }
 
-/** JetStream's own words say best what it refuses; they hold nothing secret. */
+/** Quotes JetStream's description of a refusal, which holds nothing secret. */
 function failure(error: unknown, doing: string): ScbeError {
-  const said = error instanceof NatsError ? error.api_error?.description : undefined;
-  if (said !== undefined) return new ScbeError("BAD_REQUEST", `${doing}: ${said}`, { cause: error });
+  const description = error instanceof NatsError ? error.api_error?.description : undefined;
+  if (description !== undefined)
+    return new ScbeError("BAD_REQUEST", `${doing}: ${description}`, { cause: error });
   const known = toScbeError(error, doing);
   if (!isScbeError(known, "NO_RESPONDERS")) return known;
   return new ScbeError("NOT_READY", `${doing}: JetStream does not answer`, { cause: error });
+}
+
+/** What to do with one stream. */
+export type StreamPlan =
+  | { readonly does: "create" }
+  | { readonly does: "keep" }
+  | { readonly does: "update"; readonly changes: readonly string[] }
+  | { readonly does: "refuse"; readonly problems: readonly string[] };
+
+export interface StreamOptions {
+  readonly env: Environment;
+  readonly replicas: number;
+}
+
+/** Everything that provisioning sets in a stream. */
+export type WantedStream = Omit<StreamConfig, OfNewerServers | OfOtherStreams | "sealed">;
+type OfNewerServers = "first_seq" | "discard_new_per_subject";
+type OfOtherStreams = "mirror_direct";
+
+/**
+ * Compares a stream with its wanted configuration. It refuses a stream with a difference that the server cannot change, or that passes its
+ * messages on to others: only an operator can decide about the data.
+ * @param existing the stream's present configuration, `undefined` if there is no such stream
+ */
+export function planStream(wanted: WantedStream, existing: StreamConfig | undefined): StreamPlan {
+  if (existing === undefined) return { does: "create" };
+  const problems = [...problemsOfOrigin(wanted, existing), ...problemsOfShape(wanted, existing)];
+  if (problems.length > 0) return { does: "refuse", problems };
+  const changes = differences(wanted, existing);
+  return changes.length === 0 ? { does: "keep" } : { does: "update", changes };
+}
+
+/** The wanted configuration of a stream; that of a bucket is what NATS clients expect (ADR-8). */
+export function wantedStream(store: Store, { env, replicas }: StreamOptions): WantedStream {
+  const common = {
+    name: store.stream,
+    description: `${stampOf(env)}${store.is}`,
+    storage: StorageType.File,
+    retention: RetentionPolicy.Limits,
+    num_replicas: replicas,
+    max_consumers: -1,
+    max_msgs: -1,
+    max_bytes: store.maxBytes,
+    allow_direct: true,
+    deny_delete: true,
+  };
+  if (store.kind === "bucket") {
+    return {
+      ...common,
+      subjects: [`$KV.${store.bucket}.>`],
+      max_msgs_per_subject: BUCKET_HISTORY,
+      max_msg_size: store.maxValueBytes,
+      max_age: 0,
+      discard: DiscardPolicy.New,
+      duplicate_window: BUCKET_DUPLICATE_WINDOW_MS * NANOS_PER_MS,
+      allow_rollup_hdrs: true,
+      deny_purge: false,
+    };
+  }
+  return {
+    ...common,
+    subjects: [...store.subjects],
+    max_msgs_per_subject: store.messagesPerSubjectMax,
+    max_msg_size: store.maxMessageBytes,
+    max_age: store.maxAgeMs * NANOS_PER_MS,
+    discard: DiscardPolicy.Old,
+    duplicate_window: store.duplicateWindowMs * NANOS_PER_MS,
+    allow_rollup_hdrs: false,
+    deny_purge: true,
+  };
+}
+
+const NANOS_PER_MS = 1_000_000;
+const BUCKET_DUPLICATE_WINDOW_MS = 120_000;
+
+/** The start of the description, which is the only text field of servers from 2.9 on. */
+function stampOf(env: Environment): string {
+  return `SCBE ${env}: `;
+}
+
+function problemsOfOrigin({ description = "" }: WantedStream, existing: StreamConfig): string[] {
+  const stamp = description.slice(0, description.indexOf(":") + 1);
+  const found = existing.description ?? "";
+  if (found.startsWith(stamp)) return [];
+  return [`its description begins with ${JSON.stringify(cutText(found, 80))}, not ${JSON.stringify(stamp)}`];
+}
+
+/** Fields that a server cannot change, and fields that connect a stream with others. */
+const FIXED = ["storage", "retention", "max_consumers"] as const;
+const FOREIGN = ["mirror", "sources", "republish", "subject_transform"] as const;
+
+function problemsOfShape(wanted: WantedStream, existing: StreamConfig): string[] {
+  return [
+    ...FIXED.filter((field) => existing[field] !== wanted[field]).map(
+      (field) => `${field} is ${existing[field]}, must be ${wanted[field]}, and cannot be changed`,
+    ),
+    ...(["deny_delete", "deny_purge"] as const)
+      .filter((field) => existing[field] && !wanted[field])
+      .map((field) => `${field} is set, must not be, and cannot be changed`),
+    ...FOREIGN.filter((field) => existing[field] !== undefined).map((field) => `it has ${field}`),
+    ...(existing.sealed ? ["it is sealed"] : []),
+  ];
+}
+
+function differences(wanted: WantedStream, existing: StreamConfig): string[] {
+  return Object.entries(wanted).flatMap(([field, value]) => {
+    const before = JSON.stringify(existing[field as keyof StreamConfig]);
+    const after = JSON.stringify(value);
+    return before === after ? [] : [`${field} from ${before} to ${after}`];
+  });
 }

@@ -8,13 +8,13 @@ const VERBS = ["PING", "INFO", "STATS"] as const;
 type Verb = (typeof VERBS)[number];
 
 const ID_BYTES = 12;
-/** Inboxes of those who may inspect services; an answer goes nowhere else. */
+/** The inboxes of the roles that may inspect services; an answer goes to no other subject. */
 const INBOXES = ROLES.filter((role) => ACCESS[role].inspects === true).map((role) => `_INBOX.${role}.`);
 
 /**
- * Answers `$SRV.{PING,INFO,STATS}[.<name>[.<id>]]` as the NATS services framework does (ADR-32), so that `nats micro` finds a service.
- * Unlike the framework it answers only in the inboxes of users that may inspect: a reply subject is the asker's choice, and the
- * answer would be published to it with the service's own rights.
+ * Answers `$SRV.{PING,INFO,STATS}[.<name>[.<id>]]` as the NATS services framework does (ADR-32), so that `nats micro` finds a service. Unlike the
+ * framework, it answers only to inboxes of users that may inspect services: the sender chooses the reply subject, and the answer would be
+ * published to it with the service's own rights.
  */
 export class ServiceDiscovery {
   readonly #definition: ServiceDefinition;
@@ -33,7 +33,7 @@ export class ServiceDiscovery {
     this.#ports = ports;
   }
 
-  /** @param onRefused the server does not let this user subscribe */
+  /** @param onRefused the server refuses a subscription of this user */
   subscribe(connection: NatsConnection, onRefused: (error: Error) => void): Subscription[] {
     const { name } = this.#definition;
     return VERBS.flatMap((verb) => {
@@ -80,7 +80,7 @@ export class ServiceDiscovery {
   }
 }
 
-/** Durations in nanoseconds, as the framework has them. */
+/** Durations are in nanoseconds, as in the framework. */
 function statsOf({ stats }: Endpoint): object {
   const { requests, errors, lastError, processingMs } = stats;
   const processing = Math.round(processingMs * NS_PER_MS);

@@ -3,15 +3,12 @@ import { ScbeError } from "@scbe/contracts";
 import { startTracing } from "@scbe/service";
 import { collectLogs, receiveSpans, type SpanReceiver } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { extractTrace, injectTrace } from "./propagation.ts";
+import { extractTrace, headersOf, injectTrace, processSpan, requestSpan } from "./messages.ts";
 import {
   beginSpan,
   failSpan,
-  headersOf,
   inSpan,
-  processSpan,
   recordedSpan,
-  requestSpan,
   startSpan,
   traceIdOf,
   whileIn,
@@ -36,7 +33,7 @@ afterAll(async () => {
 });
 
 describe("a span", () => {
-  test("is below the one that is active when it starts, also after an await", async () => {
+  test("is a child of the span that is active when it starts, also after an await", async () => {
     await whileIn(beginSpan("outer"), async () => {
       await Promise.resolve();
       withSpan("inner", {}, () => undefined);
@@ -48,17 +45,20 @@ describe("a span", () => {
     expect(outer.service).toBe("spans");
   });
 
-  test("is below one that has ended already, and ends for itself, as work does that goes on after an answer", async () => {
+  test("may be a child of a span that has ended, as for work that continues after an answer", async () => {
     const outer = beginSpan("answered already");
     outer.end();
-    inSpan(outer, () => withSpan("goes on", {}, () => requestSpan("scbe.v1.later", 1).end()));
-    const [above, inner] = [await collector.span("goes on"), await collector.span("request scbe.v1.later")];
+    inSpan(outer, () => withSpan("later work", {}, () => requestSpan("scbe.v1.later", 1).end()));
+    const [above, inner] = [
+      await collector.span("later work"),
+      await collector.span("request scbe.v1.later"),
+    ];
     expect(above.parentSpanId).toBe(outer.spanContext().spanId);
     expect(inner.parentSpanId).toBe(above.spanId);
   });
 
-  test("that is handed to a callback is the parent of what starts there", async () => {
-    const span = beginSpan("handed on");
+  test("that is passed to a callback is the parent of spans that start there", async () => {
+    const span = beginSpan("passed on");
     await new Promise<void>((resolve) =>
       setImmediate(() => {
         inSpan(span, () => withSpan("in the callback", {}, () => undefined));
@@ -67,11 +67,11 @@ describe("a span", () => {
     );
     span.end();
     expect((await collector.span("in the callback")).parentSpanId).toBe(
-      (await collector.span("handed on")).spanId,
+      (await collector.span("passed on")).spanId,
     );
   });
 
-  test("ends as failed, with the code of what was thrown and not a word of its text", async () => {
+  test("ends as failed, with the code of the error and not its text", async () => {
     const secret = "the body that a handler quotes";
     const failing = whileIn(beginSpan("rejects"), () => Promise.reject(new ScbeError("BUSY", secret)));
     await expect(failing).rejects.toThrow(secret);
@@ -87,26 +87,26 @@ describe("a span", () => {
     expect(collector.text).not.toContain(secret);
   });
 
-  test("is found by what it says of itself while it is recorded", () => {
+  test("is found while it is recorded", () => {
     expect(recordedSpan()).toBeUndefined();
     const span = beginSpan("found");
     whileIn(span, () => expect(recordedSpan()).toBe(span));
     expect(span.spanContext().traceId).toMatch(/^[0-9a-f]{32}$/);
   });
 
-  test("that nobody has begun a trace for is none, and what it would hold is done all the same", () => {
-    expect(withSpan("of no trace", {}, (span) => [span.isRecording(), recordedSpan()])).toEqual([
+  test("without a trace is a dummy, and its work runs", () => {
+    expect(withSpan("without a trace", {}, (span) => [span.isRecording(), recordedSpan()])).toEqual([
       false,
       undefined,
     ]);
-    expect(startSpan("of no trace")).toBe(requestSpan("scbe.v1.request.openai", 1));
+    expect(startSpan("without a trace")).toBe(requestSpan("scbe.v1.request.openai", 1));
   });
 });
 
 describe("a trace on the bus", () => {
   const REMOTE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-  test("goes on where a message says so, under the bus's own names", async () => {
+  test("continues the trace of a message, with the bus's attributes", async () => {
     const parent = extractTrace((name) => (name === "traceparent" ? REMOTE : undefined));
     const span = processSpan("scbe.v1.request.openai", { queue: "gateways", bytes: 12 }, parent);
     failSpan(span, new ScbeError("BUSY", "full"));
@@ -128,10 +128,10 @@ describe("a trace on the bus", () => {
 
   test("travels in traceparent and tracestate, and in no other header", () => {
     const header = (name: string): string | undefined =>
-      ({ traceparent: REMOTE, tracestate: "vendor=1", baggage: "user=somebody" })[name];
+      ({ traceparent: REMOTE, tracestate: "vendor=1", baggage: "user=alice" })[name];
     const extracted = extractTrace(header);
     expect(propagation.getBaggage(extracted)).toBeUndefined();
-    const baggage = propagation.createBaggage({ user: { value: "somebody" } });
+    const baggage = propagation.createBaggage({ user: { value: "alice" } });
     expect(injectTrace(propagation.setBaggage(extracted, baggage))).toEqual({
       traceparent: REMOTE,
       tracestate: "vendor=1",
@@ -144,19 +144,19 @@ describe("a trace on the bus", () => {
     ["ids of zeros", "00-00000000000000000000000000000000-b7ad6b7169203331-01"],
     ["a line of 64 KiB", `${REMOTE}${"0".repeat(65_536)}`],
     ["other text", "traceparent"],
-  ])("begins anew with %s as traceparent", (_, traceparent) => {
+  ])("does not continue with %s as traceparent", (_, traceparent) => {
     const parent = extractTrace((name) => (name === "traceparent" ? traceparent : undefined));
     expect(injectTrace(parent)).toEqual({});
   });
 
-  test("that its sender does not sample costs nothing from here on: no span, no header", () => {
+  test("that its sender does not sample costs nothing: no span, no header", () => {
     const parent = extractTrace((name) => (name === "traceparent" ? REMOTE.replace(/01$/, "00") : undefined));
     const span = processSpan("scbe.v1.request.openai", { queue: "gateways", bytes: 1 }, parent);
     expect(span.isRecording()).toBe(false);
     inSpan(
       span,
       () => {
-        expect(startSpan("below what is not sampled")).toBe(span);
+        expect(startSpan("below an unsampled span")).toBe(span);
         expect(injectTrace()).toEqual({});
         expect(headersOf(span)).toEqual({});
         expect(traceIdOf(span)).toBeUndefined();
@@ -166,7 +166,7 @@ describe("a trace on the bus", () => {
   });
 });
 
-test("a log line that is written inside of a request has its trace's id, and none outside", () => {
+test("a log line has the id of its trace inside a request, and none outside", () => {
   const logs = collectLogs();
   logs.log.info("outside");
   const span = beginSpan("logs");
@@ -176,7 +176,7 @@ test("a log line that is written inside of a request has its trace's id, and non
   expect(logs.lines[1]).toMatchObject({ msg: "inside", trace_id: traceId });
 });
 
-test("what is exported tells the service, its version and OTEL_RESOURCE_ATTRIBUTES, and nothing of the process", async () => {
+test("exported spans have the service, its version and OTEL_RESOURCE_ATTRIBUTES, and nothing about the process", async () => {
   beginSpan("resource").end();
   await collector.span("resource");
   expect(collector.text).toContain("1.2.3");

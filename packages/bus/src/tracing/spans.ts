@@ -6,26 +6,22 @@ import {
   ProxyTracerProvider,
   ROOT_CONTEXT,
   type Span,
-  SpanKind,
+  type SpanKind,
   SpanStatusCode,
   TraceFlags,
   type Tracer,
   trace,
 } from "@opentelemetry/api";
-import { isScbeError } from "@scbe/contracts";
-import type { BusHeaders } from "../bus.ts";
-import { ATTRIBUTES } from "./attributes.ts";
-import { injectTrace } from "./propagation.ts";
+import { errorCode } from "@scbe/contracts";
 
 export { type Span, SpanKind } from "@opentelemetry/api";
 
-/** What there is in place of a span in a process that does not trace. */
-const NO_SPAN = trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
-const NO_HEADERS: BusHeaders = {};
+/** In place of a span, in a process that does not trace. */
+export const NO_SPAN = trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
 
 let tracer: Tracer | undefined;
 
-/** Of the SDK that this process has registered, which may come at any time; undefined while there is none. */
+/** The tracer of the SDK that this process has registered, at any time; undefined while there is none. */
 function tracerInUse(): Tracer | undefined {
   if (tracer !== undefined) return tracer;
   const provider = trace.getTracerProvider();
@@ -34,7 +30,7 @@ function tracerInUse(): Tracer | undefined {
   return tracer;
 }
 
-/** False while no SDK is registered: then there is nothing to ask a message for. */
+/** False while no SDK is registered: then a message need not be read for its trace. */
 export function isTracing(): boolean {
   return tracerInUse() !== undefined;
 }
@@ -46,38 +42,38 @@ export interface SpanFacts {
 }
 
 /**
- * Begins a span where a trace may begin: below the active span, or `parent`'s, else as a root. The process's sampler has the
- * word. What is not sampled costs no more than that: neither headers nor context are made for it, and nothing below it.
+ * Begins a span where a trace may begin: below the active span or `parent`'s, else as a root. The process's sampler decides. An unsampled span
+ * costs no more than that: it gets no headers, no context and no children.
  */
 export function beginSpan(name: string, facts: SpanFacts = {}, parent: Context = context.active()): Span {
   const span = tracerInUse()?.startSpan(name, facts, parent);
   return span?.isRecording() === true ? span : NO_SPAN;
 }
 
-/** Starts a span of the active trace; where there is none that is sampled, nothing. */
+/** Starts a span of the active trace, if that is sampled. */
 export function startSpan(name: string, facts: SpanFacts = {}): Span {
   const active = trace.getActiveSpan();
   return active !== undefined && isSampled(active) ? beginSpan(name, facts) : NO_SPAN;
 }
 
-/** True of one that has ended, too: what goes on below it is recorded. */
+/** Also true after the span has ended: work below it is still recorded. */
 function isSampled(span: Span): boolean {
   return (span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0;
 }
 
-/** Runs `work` with a span that begins a trace, or goes on with the active one; {@link withSpan} is for what is inside of one. */
+/** Runs `work` with a span that begins a trace or continues the active one; {@link withSpan} only continues one. */
 export function withTrace<T>(name: string, facts: SpanFacts, work: (span: Span) => T): T {
   const span = beginSpan(name, facts);
   return whileIn(span, () => work(span));
 }
 
-/** Runs `work` with a span of its own as the active one; the span ends with it, as failed when it throws or rejects. */
+/** Runs `work` with a span of its own as the active one; the span ends with it, as failed if it throws or rejects. */
 export function withSpan<T>(name: string, facts: SpanFacts, work: (span: Span) => T): T {
   const span = startSpan(name, facts);
   return whileIn(span, () => work(span));
 }
 
-/** Runs `work` with `span` as the active one, and ends the span with it, as failed when it throws or rejects. */
+/** Runs `work` with `span` as the active one, and ends the span with it, as failed if it throws or rejects. */
 export function whileIn<T>(span: Span, work: () => T): T {
   if (span === NO_SPAN) return work();
   try {
@@ -92,34 +88,34 @@ export function whileIn<T>(span: Span, work: () => T): T {
   }
 }
 
-/** Runs `work` with `span` as the active one, from wherever it is called. */
+/** Runs `work` with `span` as the active one, and leaves the span open. */
 export function inSpan<T>(span: Span, work: () => T, parent: Context = context.active()): T {
   return span === NO_SPAN ? work() : context.with(trace.setSpan(parent, span), work);
 }
 
-/** Runs `work` below no span: for what goes on for longer than whatever has begun it. */
+/** Runs `work` below no span: for work that outlives its caller. */
 export function outsideTraces<T>(work: () => T): T {
   return context.active() === ROOT_CONTEXT ? work() : context.with(ROOT_CONTEXT, work);
 }
 
-/** The status of a span whose work failed: the error's code, never its text, which others may have written. */
+/** Marks a span as failed with the error's code, never its text, which another process may have written. */
 export function failSpan(span: Span, error: unknown): void {
-  setFailure(span, isScbeError(error) ? error.code : "INTERNAL");
+  setFailure(span, errorCode(error));
 }
 
-/** The status of a span that ended as it should not have, with a reason of a closed set. */
+/** Marks a span as failed with a reason of a closed set. */
 export function setFailure(span: Span, reason: string): void {
   if (!span.isRecording()) return;
   span.setAttribute(ATTRIBUTES.errorType, reason).setStatus({ code: SpanStatusCode.ERROR, message: reason });
 }
 
-/** The active span, where there is one that is recorded. */
+/** The active span, if it is recorded. */
 export function recordedSpan(): Span | undefined {
   const span = trace.getActiveSpan();
   return span?.isRecording() === true ? span : undefined;
 }
 
-/** What every span of one request says of it. Only for what the process itself knows, was asked for, or has verified. */
+/** Adds the facts of a request to a span. Only for facts that the process itself knows or has verified. */
 export function describeRequest(span: Span, facts: RequestFacts): void {
   if (!span.isRecording()) return;
   const { provider, model, intent, requestId } = facts;
@@ -138,51 +134,9 @@ export interface RequestFacts {
   readonly intent: string;
 }
 
-/** The headers that tell a receiver of `span`. */
-export function headersOf(span: Span): BusHeaders {
-  if (span === NO_SPAN) return NO_HEADERS;
-  return injectTrace(trace.setSpan(context.active(), span));
-}
-
-/** The id of a trace that is recorded, by which it is found. */
+/** The id of a recorded trace. */
 export function traceIdOf(span: Span): string | undefined {
   return span.isRecording() ? span.spanContext().traceId : undefined;
-}
-
-/** A question on the bus, as the one who asks sees it: from the asking to the answer. */
-export function requestSpan(subject: string, bytes: number, start: typeof startSpan = startSpan): Span {
-  const span = start(`request ${subject}`, { kind: SpanKind.PRODUCER });
-  if (span.isRecording()) {
-    span.setAttributes({
-      [ATTRIBUTES.system]: "nats",
-      [ATTRIBUTES.operationName]: "request",
-      [ATTRIBUTES.operationType]: "send",
-      [ATTRIBUTES.destination]: subject,
-      [ATTRIBUTES.bodySize]: bytes,
-    });
-  }
-  return span;
-}
-
-/** A question on the bus, as the one who answers sees it: from its arrival to the answer. */
-export function processSpan(
-  subject: string,
-  { queue, bytes, startTime }: { queue: string; bytes: number; startTime?: number },
-  parent: Context,
-): Span {
-  const options = { kind: SpanKind.CONSUMER, ...(startTime !== undefined && { startTime }) };
-  const span = beginSpan(`process ${subject}`, options, parent);
-  if (span.isRecording()) {
-    span.setAttributes({
-      [ATTRIBUTES.system]: "nats",
-      [ATTRIBUTES.operationName]: "process",
-      [ATTRIBUTES.operationType]: "process",
-      [ATTRIBUTES.destination]: subject,
-      [ATTRIBUTES.consumerGroup]: queue,
-      [ATTRIBUTES.bodySize]: bytes,
-    });
-  }
-  return span;
 }
 
 async function endWith<T>(result: Promise<T>, span: Span): Promise<T> {
@@ -195,3 +149,36 @@ async function endWith<T>(result: Promise<T>, span: Span): Promise<T> {
     span.end();
   }
 }
+
+/**
+ * Names of span attributes: OpenTelemetry's semantic conventions for messaging and errors, and `scbe.*` for everything else. No attribute holds a
+ * body, a key, a nonce or anything unverified.
+ */
+export const ATTRIBUTES = {
+  system: "messaging.system",
+  operationName: "messaging.operation.name",
+  operationType: "messaging.operation.type",
+  destination: "messaging.destination.name",
+  consumerGroup: "messaging.consumer.group.name",
+  bodySize: "messaging.message.body.size",
+  errorType: "error.type",
+  /** A UUID, which finds the trace of a support ticket. */
+  requestId: "scbe.request_id",
+  provider: "scbe.provider",
+  model: "scbe.model",
+  intent: "scbe.intent",
+  phase: "scbe.phase",
+  kid: "scbe.kid",
+  /** The number of envelopes of a request. */
+  envelopes: "scbe.envelopes",
+  /** The outcome of one envelope: answered, refused, busy or silent. */
+  landing: "scbe.landing",
+  /** The verdict of the replay guard: fresh, replay, reuse or refused. */
+  verdict: "scbe.verdict",
+  /** Why an envelope was not opened; its sender never learns it. */
+  refusal: "scbe.refusal",
+  /** Why an opening token was refused; its sender never learns it. */
+  openingToken: "scbe.opening_token",
+  /** The step of opening that refused (docs/spec/envelope-v1.md, "Opening"). */
+  refusalStep: "scbe.refusal_step",
+} as const;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { choice, integer, text } from "./builders.ts";
 import { configMarkdown } from "./markdown.ts";
 import { defineConfig } from "./read-config.ts";
+import { choice, integer, text } from "./variables.ts";
 
-const LEVEL = choice(["info", "debug"], { default: "info", doc: "How much is said." });
+const LEVEL = choice(["info", "debug"], { default: "info", doc: "How much is logged." });
 const one = defineConfig({
   LEVEL,
   PORT: integer({ default: 1, min: 0, max: 9, unit: "TCP port", doc: "Its own | port." }),
@@ -21,10 +21,10 @@ describe("the configuration's page", () => {
     { title: "three", spec: defineConfig({ NAME: text({ doc: "Required." }) }) },
   ]);
 
-  it("tells what is shared once, with its readers, and the rest where it belongs", () => {
+  it("lists a shared variable once, with its readers, and the others in their sections", () => {
     expect(page.match(/`LEVEL`/g)).toHaveLength(1);
     expect(page).toContain(
-      "| `LEVEL` | How much is said. | one of info, debug |  | `info` | no | one, two |",
+      "| `LEVEL` | How much is logged. | one of info, debug |  | `info` | no | one, two |",
     );
     expect(page.match(/`PORT`/g)).toHaveLength(2);
     expect([...page.matchAll(/^## (.*)$/gm)].map(([, title]) => title)).toEqual([
@@ -35,7 +35,7 @@ describe("the configuration's page", () => {
     ]);
   });
 
-  it("tells unit, default, whether it is required and whether it is secret, and no secret's default", () => {
+  it("lists unit, default, whether it is required and whether it is secret, and no default of a secret", () => {
     expect(page).toContain(
       "| `PORT` | Its own \\| port. | an integer from 0 to 9 (TCP port) | TCP port | `1` | no |",
     );

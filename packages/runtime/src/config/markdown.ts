@@ -1,11 +1,11 @@
-import type { ConfigSpec } from "./variable.ts";
+import type { ConfigSpec } from "./read-config.ts";
 
 /** One row of the configuration's documentation. */
 export interface ConfigRow {
   readonly name: string;
   readonly expected: string;
   readonly unit: string;
-  /** Empty: there is none. */
+  /** Empty if there is none. */
   readonly default: string;
   readonly required: boolean;
   readonly secret: boolean;
@@ -32,8 +32,8 @@ export interface ConfigSection {
 }
 
 /**
- * The variables of several processes as Markdown. A variable that reads the same in more than one of them stands once,
- * in a section of its own in front, which says who reads it.
+ * The variables of several processes as Markdown. A variable whose row is the same for several processes appears once, in a first section
+ * that names its readers.
  */
 export function configMarkdown(sections: readonly ConfigSection[]): string {
   const described = sections.map(({ title, spec }) => ({ title, rows: describeConfig(spec).map(cellsOf) }));
@@ -78,9 +78,9 @@ function section(title: string, head: Cells, rows: readonly Cells[]): string {
 }
 
 function cellsOf(row: ConfigRow): Cells {
-  const standing = row.default === "" ? (row.required ? "required" : "none") : `\`${row.default}\``;
+  const fallback = row.default === "" ? (row.required ? "required" : "none") : `\`${row.default}\``;
   const secret = row.secret ? `yes; or \`${row.name}_FILE\`` : "no";
-  return [`\`${row.name}\``, row.doc, row.expected, row.unit, standing, secret];
+  return [`\`${row.name}\``, row.doc, row.expected, row.unit, fallback, secret];
 }
 
 function line(cells: Cells): string {

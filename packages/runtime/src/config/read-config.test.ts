@@ -9,8 +9,8 @@ import {
 } from "@scbe/bus";
 import { createTempDir, type TempDir } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { choice, integer, text, url } from "./builders.ts";
 import { defineConfig, readConfig } from "./read-config.ts";
+import { choice, integer, text, url } from "./variables.ts";
 
 const doc = "What it is for.";
 const spec = defineConfig({
@@ -27,7 +27,7 @@ const problemsOf = (env: Record<string, string>): readonly string[] => {
 };
 
 describe("a configuration", () => {
-  it("is what is set, then defaults, then nothing for what is optional", () => {
+  it("has the values that are set, then defaults, then nothing for optional variables", () => {
     const reading = readConfig(spec, { NAME: "abc", PORT: "1" });
     expect(reading).toEqual({
       ok: true,
@@ -35,7 +35,7 @@ describe("a configuration", () => {
     });
   });
 
-  it("takes an empty value for one that is not set", () => {
+  it("treats an empty value as unset", () => {
     expect(readConfig(spec, { NAME: "abc", PORT: "", LABEL: "", STORE: "" })).toMatchObject({
       ok: true,
       config: { PORT: 7100, LABEL: undefined },
@@ -43,19 +43,19 @@ describe("a configuration", () => {
     expect(problemsOf({ NAME: "" })).toEqual(["NAME: is not set; expected lower-case letters"]);
   });
 
-  it("tells all problems at once: which variable, what is wrong, what is expected", () => {
+  it("reports all problems at once: the variable, what is wrong, what is expected", () => {
     expect(problemsOf({ PORT: "no", LEVEL: "loud" })).toEqual([
       'PORT: "no" is not a decimal integer; expected an integer from 0 to 65535',
-      'LEVEL: "loud" is none of them; expected one of info, debug',
+      'LEVEL: "loud" is not one of them; expected one of info, debug',
       "NAME: is not set; expected lower-case letters",
     ]);
   });
 
-  it("shows no more than the beginning of a long value", () => {
+  it("quotes no more than the beginning of a long value", () => {
     expect(problemsOf({ NAME: `A${"b".repeat(10_000)}` })[0]?.length).toBeLessThan(400);
   });
 
-  it("checks variables against each other, with those that can be read", () => {
+  it("checks a variable against others, if those are readable", () => {
     const window = defineConfig(windowVariables);
     const env = { SCBE_MAX_CLOCK_SKEW_SECONDS: "200", SCBE_SKEW_LIMIT_SECONDS: "100" };
     expect(readConfig(window, env)).toEqual({
@@ -85,7 +85,7 @@ describe("a secret", () => {
   afterEach(() => dir[Symbol.dispose]());
   const fromFile = (path: string) => readConfig(spec, { NAME: "abc", STORE_FILE: path });
 
-  it("is never shown, however wrong it is", () => {
+  it("is never part of a problem", () => {
     const [problem] = problemsOf({ NAME: "abc", STORE: "http://:hunter2@host" });
     expect(problem).toBe("STORE: its value has another scheme; expected a URL with scheme redis");
   });
@@ -94,25 +94,25 @@ describe("a secret", () => {
     expect(fromFile(file)).toMatchObject({ ok: true, config: { STORE: "redis://:hunter2@host" } });
   });
 
-  it("is not shown either when the file holds something wrong", () => {
+  it("is not part of a problem with the content of its file", () => {
     writeFileSync(file, "hunter2");
     expect(JSON.stringify(fromFile(file))).toContain("STORE: its value is not a URL");
     expect(JSON.stringify(fromFile(file))).not.toContain("hunter2");
   });
 
-  it("may not stand in both", () => {
+  it("may not be set in both ways", () => {
     const reading = readConfig(spec, { NAME: "abc", STORE: "redis://host", STORE_FILE: file });
     expect(reading).toMatchObject({ problems: ["STORE: is set, and STORE_FILE too; set one of them"] });
   });
 
-  it("only a secret has a file", () => {
+  it("is the only kind of variable that has a file", () => {
     writeFileSync(file, "abc");
     expect(problemsOf({ NAME_FILE: file })).toEqual(["NAME: is not set; expected lower-case letters"]);
   });
 
   it.each([
     ["is missing", (path: string) => `${path}-none`, "names a file that does not exist"],
-    ["is a folder", (path: string) => makeFolder(`${path}-folder`), "names something that is no file"],
+    ["is a folder", (path: string) => makeFolder(`${path}-folder`), "does not name a file"],
     ["is readable by others", (path: string) => change(path, 0o644), "names a file that others may read"],
     ["is empty", (path: string) => write(path, " \n"), "names an empty file"],
     ["is huge", (path: string) => write(path, "x".repeat(70_000)), "names a file that is too large"],
@@ -182,7 +182,7 @@ describe("the transport's variables", () => {
 });
 
 describe("the intents of a deployment", () => {
-  it("cannot have a name that SCBE keeps for itself", () => {
+  it("cannot have a name that SCBE reserves", () => {
     const intents = defineConfig(environmentVariables);
     expect(readConfig(intents, { SCBE_INTENTS: "chat,scbe-opening-token" })).toMatchObject({
       ok: false,
@@ -193,7 +193,7 @@ describe("the intents of a deployment", () => {
 });
 
 describe("every group of variables", () => {
-  it("has defaults that are legal, and can be used as they are", () => {
+  it("has valid defaults", () => {
     const all = defineConfig({
       ...environmentVariables,
       ...windowVariables,

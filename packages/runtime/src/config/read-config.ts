@@ -1,9 +1,21 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { isOpenToOthers } from "./builders.ts";
-import { showValue } from "./show-value.ts";
-import type { ConfigOf, ConfigSpec, Variable, Variables } from "./variable.ts";
+import { cutText } from "@scbe/contracts";
+import { isOpenToOthers, type Variable, type Variables } from "./variables.ts";
 
-/** Either the whole configuration, or everything that is wrong with it. */
+/** What a process reads from its environment, keyed by the variables' names. */
+export interface ConfigSpec<V extends Variables = Variables> {
+  readonly variables: V;
+}
+
+/** The values of variables, under the variables' own names. */
+export type ConfigOf<V extends Variables> = {
+  readonly [K in keyof V]: V[K] extends Variable<infer T> ? T : never;
+};
+
+/** The configuration type of a specification: `type Config = ConfigValues<typeof config>`. */
+export type ConfigValues<S> = S extends ConfigSpec<infer V> ? ConfigOf<V> : never;
+
+/** Either the whole configuration, or every problem with it. */
 export type ConfigReading<V extends Variables> =
   | { readonly ok: true; readonly config: ConfigOf<V> }
   | { readonly ok: false; readonly problems: readonly string[] };
@@ -17,8 +29,8 @@ export function defineConfig<const V extends Variables>(variables: V): ConfigSpe
 }
 
 /**
- * Reads and checks every variable of `spec`. All problems are found at once, each naming its variable, what is wrong
- * and what is expected; a value is shown only where the variable is no secret. An empty value counts as unset.
+ * Reads and checks every variable of `spec`. It reports all problems at once, each with its variable, what is wrong and what is expected;
+ * the value of a secret is never part of one. An empty value counts as unset.
  */
 export function readConfig<V extends Variables>(spec: ConfigSpec<V>, env: Environment): ConfigReading<V> {
   const problems: string[] = [];
@@ -40,7 +52,7 @@ export function readConfig<V extends Variables>(spec: ConfigSpec<V>, env: Enviro
   return problems.length === 0 ? { ok: true, config: values as ConfigOf<V> } : { ok: false, problems };
 }
 
-/** A value that is compared with one that could not be read has no problem of its own yet. */
+/** A value that is compared with an unreadable one has no problem of its own yet. */
 function checkBeside(
   variable: Variable<unknown>,
   value: unknown,
@@ -72,8 +84,8 @@ function readVariable(name: string, variable: Variable<unknown>, env: Environmen
   }
   const parsed = variable.parse(source.raw);
   if (parsed.ok) return parsed;
-  const shown = variable.secret ? "its value" : JSON.stringify(showValue(source.raw, variable));
-  return { ok: false, problem: `${shown} ${parsed.problem}; expected ${variable.expected}` };
+  const value = variable.secret ? "its value" : JSON.stringify(printable(source.raw, variable));
+  return { ok: false, problem: `${value} ${parsed.problem}; expected ${variable.expected}` };
 }
 
 type Raw =
@@ -93,11 +105,11 @@ const SECRET_BYTES_MAX = 65_536;
 function readSecretFile(name: string, file: string): Raw {
   const wrong = (problem: string): Raw => ({
     ok: false,
-    problem: `${name} ${JSON.stringify(showValue(file, { isPath: true }))} ${problem}`,
+    problem: `${name} ${JSON.stringify(printable(file, { isPath: true }))} ${problem}`,
   });
   if (!existsSync(file)) return wrong("names a file that does not exist");
   const found = statSync(file);
-  if (!found.isFile()) return wrong("names something that is no file");
+  if (!found.isFile()) return wrong("does not name a file");
   if (isOpenToOthers(found.mode)) return wrong("names a file that others may read; expected mode 0600");
   if (found.size > SECRET_BYTES_MAX) return wrong("names a file that is too large for a secret");
   try {
@@ -106,4 +118,24 @@ function readSecretFile(name: string, file: string): Raw {
   } catch {
     return wrong("names a file that this process may not read");
   }
+}
+
+const PRINTABLE_MAX = 200;
+
+/**
+ * The start of a value, for a message: without what may be the user and password of a URL (all between the scheme and the last @), or secrets in
+ * its query. In a path an @ has no such meaning, unless the path is a URL.
+ */
+function printable(raw: string, { isPath = false }: { readonly isPath?: boolean } = {}): string {
+  const isUrl = raw.includes("://");
+  const text = isPath && !isUrl ? raw : withoutLogin(raw);
+  return cutText(isUrl ? text.replace(/\?.*$/s, "?***") : text, PRINTABLE_MAX);
+}
+
+/** A password may hold any character, so everything up to the last @ is left out, also in a list of URLs. */
+function withoutLogin(text: string): string {
+  const end = text.lastIndexOf("@");
+  if (end === -1) return text;
+  const [scheme = ""] = /^[\s\w+.-]*?:\/\//.exec(text.slice(0, end)) ?? [];
+  return `${scheme}***${text.slice(end)}`;
 }

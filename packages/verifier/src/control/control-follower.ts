@@ -3,7 +3,7 @@ import { type Environment, type HeldGeneration, SUBJECTS, subjectOf } from "@scb
 import type { Phase } from "@scbe/envelope";
 import type { ControlDocument } from "@scbe/envelope/control";
 import type { MetricsRegistry } from "@scbe/runtime";
-import { type Clock, type Logger, LogLimiter, type Readiness } from "@scbe/runtime";
+import { type Clock, Listeners, type Logger, LogLimiter, type Readiness } from "@scbe/runtime";
 import type { Control } from "./control.ts";
 import { type ControlMetrics, showControl } from "./control-metrics.ts";
 import { ControlRules } from "./control-rules.ts";
@@ -45,7 +45,9 @@ export interface ControlFollowerOptions {
 export class ControlFollower implements Control {
   readonly #options: ControlFollowerOptions;
   readonly #stack = new AsyncDisposableStack();
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Listeners((error) =>
+    this.#options.log.error({ err: error }, "a listener of the control plane failed"),
+  );
   readonly #file: GenerationFile | undefined;
   readonly #held: HeldControl;
   readonly #lease: WatchedLease;
@@ -101,10 +103,7 @@ export class ControlFollower implements Control {
   }
 
   onChange(listener: () => void): Disposable {
-    // One of its own, since the same listener may be given twice.
-    const own = (): void => listener();
-    this.#listeners.add(own);
-    return { [Symbol.dispose]: () => void this.#listeners.delete(own) };
+    return this.#listeners.add(listener);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -148,7 +147,7 @@ export class ControlFollower implements Control {
 
   /** Nothing of this may come before the document is held: openings in flight look at it in their own turns. */
   #applied({ state }: ControlDocument): void {
-    this.#tell();
+    this.#listeners.notify();
     const { all, providers } = state.kill_switch;
     const killed = all === null ? Object.keys(providers) : ["all"];
     this.#options.log[killed.length === 0 ? "info" : "warn"](
@@ -173,7 +172,7 @@ export class ControlFollower implements Control {
       log.warn({ policy, leaseMs }, "no controller confirms what is in force any more");
     else log.info("a controller confirms what is in force");
     this.#show();
-    this.#tell();
+    this.#listeners.notify();
   }
 
   #show(): void {
@@ -185,16 +184,6 @@ export class ControlFollower implements Control {
     } else if (stalePolicy === "hold") {
       readiness.set("control", { ok: true, note: `${STALE}: the last known state is obeyed` });
     } else readiness.set("control", { ok: false, reason: `${STALE}: nothing is sealed or opened` });
-  }
-
-  #tell(): void {
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener();
-      } catch (error) {
-        this.#options.log.error({ err: error }, "a listener of the control plane failed");
-      }
-    }
   }
 }
 

@@ -8,7 +8,7 @@ import {
   type TrustDocument,
   type TrustDocumentResult,
 } from "@scbe/contracts";
-import type { Clock, Logger, MetricsRegistry, Readiness } from "@scbe/runtime";
+import { type Clock, Listeners, type Logger, type MetricsRegistry, type Readiness } from "@scbe/runtime";
 import { judgeBroadcast } from "./judge-broadcast.ts";
 import { Liveness } from "./liveness.ts";
 import { readTrustDocument } from "./read-trust-document.ts";
@@ -39,7 +39,9 @@ const ASK_EVERY_MS = 1000;
 export class TrustFollower implements TrustView, AsyncDisposable {
   readonly #options: TrustFollowerOptions;
   readonly #stack = new AsyncDisposableStack();
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Listeners((error) =>
+    this.#options.log.error({ err: error }, "a listener of trust failed"),
+  );
   readonly #hearing: Liveness;
   readonly #shown: TrustMetrics;
   readonly #scorer: DocumentFetcher;
@@ -108,10 +110,7 @@ export class TrustFollower implements TrustView, AsyncDisposable {
   }
 
   onChange(listener: () => void): Disposable {
-    // One of its own, since the same listener may be given twice.
-    const own = (): void => listener();
-    this.#listeners.add(own);
-    return { [Symbol.dispose]: () => void this.#listeners.delete(own) };
+    return this.#listeners.add(listener);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -173,7 +172,7 @@ export class TrustFollower implements TrustView, AsyncDisposable {
     const isFirst = this.#document === undefined;
     this.#document = next;
     if (isFirst) this.#show();
-    this.#tell();
+    this.#listeners.notify();
   }
 
   #hearingChanged(isHeard: boolean): void {
@@ -188,16 +187,6 @@ export class TrustFollower implements TrustView, AsyncDisposable {
     const { readiness } = this.#options;
     if (this.#document === undefined) readiness.set("trust", { ok: false, reason: NEVER_HEARD });
     else readiness.set("trust", { ok: true, ...(note !== undefined && { note }) });
-  }
-
-  #tell(): void {
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener();
-      } catch (error) {
-        this.#options.log.error({ err: error }, "a listener of trust failed");
-      }
-    }
   }
 }
 

@@ -1,5 +1,5 @@
 import { decodeVerdicts } from "@scbe/contracts";
-import type { Clock, Logger } from "@scbe/runtime";
+import { type Clock, Listeners, type Logger } from "@scbe/runtime";
 import type { Redis } from "ioredis";
 import { FIELD_BYTES, sessionMinute, VALUE_BYTES, writeItem } from "../domain/judge.ts";
 import type {
@@ -38,7 +38,7 @@ const RECONNECT_EVERY_MS = 1000;
 export class RedisStore implements ReplayStore {
   readonly note = undefined;
   readonly #options: RedisStoreOptions;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Listeners();
   /** Why the server behind this connection can never be used; `undefined` until it was asked. */
   #inspected: Promise<string | undefined> | undefined;
   #reconnectAt = 0;
@@ -47,7 +47,7 @@ export class RedisStore implements ReplayStore {
     this.#options = options;
     const tell = (): void => {
       this.#inspected = undefined;
-      for (const listener of this.#listeners) listener();
+      this.#listeners.notify();
     };
     options.connection.redis.on("ready", tell).on("close", tell);
   }
@@ -103,8 +103,7 @@ export class RedisStore implements ReplayStore {
   }
 
   onChange(listener: () => void): Disposable {
-    this.#listeners.add(listener);
-    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+    return this.#listeners.add(listener);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

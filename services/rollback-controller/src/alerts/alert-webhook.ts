@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { isScbeError } from "@scbe/contracts";
+import { errorCode } from "@scbe/contracts";
 import type { Clock, Logger } from "@scbe/runtime";
 import { decideRollback, type Rollback } from "../domain/decide-rollback.ts";
 import { applySightings, compareFirings, isStanding, splitKey } from "../domain/firings.ts";
@@ -142,10 +142,7 @@ export class AlertWebhook implements Webhook {
       for (const { order, actor } of orders) await plane.kill(order, actor);
       return true;
     })().catch((error: unknown) => {
-      log.error(
-        { code: isScbeError(error) ? error.code : "INTERNAL", err: error },
-        "an alert's kill was not sent",
-      );
+      log.error({ code: errorCode(error), err: error }, "an alert's kill was not sent");
       return false;
     });
     return Promise.race([all, delay(KILL_TIMEOUT_MS, false, { ref: false })]);
@@ -185,7 +182,7 @@ export class AlertWebhook implements Webhook {
         if (changed) this.#audit(news, now);
       },
       (error: unknown) => {
-        const code = isScbeError(error) ? error.code : "INTERNAL";
+        const code = errorCode(error);
         log.error({ code }, "that alerts were acted on could not be recorded");
       },
     );

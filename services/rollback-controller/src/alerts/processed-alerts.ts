@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Bucket, BucketEntry } from "@scbe/bus";
-import { isScbeError, KV_KEYS, ScbeError } from "@scbe/contracts";
+import { errorCode, isScbeError, KV_KEYS, ScbeError } from "@scbe/contracts";
 import { backoffMs, type Logger, type Readiness } from "@scbe/runtime";
 import {
   NO_PROCESSED_ALERTS,
@@ -161,7 +161,7 @@ export class ProcessedAlerts implements AsyncDisposable {
 
   #failed(error: unknown): void {
     const { log, readiness } = this.#options;
-    const code = isScbeError(error) ? error.code : "INTERNAL";
+    const code = errorCode(error);
     if (code === "CONFLICT") return;
     readiness.set(DEPENDENCY, { ok: true, note: `${code}: what was acted on is not stored yet` });
     log.warn({ code, ...(code === "INTERNAL" && { err: error }) }, "what was acted on is not stored yet");

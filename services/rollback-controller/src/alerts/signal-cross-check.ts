@@ -1,4 +1,4 @@
-import { isScbeError, type RollbackPath } from "@scbe/contracts";
+import { errorCode, type RollbackPath } from "@scbe/contracts";
 import type { Clock, Logger } from "@scbe/runtime";
 import { type Incident, settle, speak } from "../domain/compare-paths.ts";
 import type { ProcessedAlertsState } from "../domain/processed-alerts-state.ts";
@@ -71,7 +71,7 @@ export class SignalCrossCheck implements Disposable {
           this.#judged(provider, after);
       },
       (error: unknown) => {
-        const code = isScbeError(error) ? error.code : "INTERNAL";
+        const code = errorCode(error);
         this.#options.log.warn({ code, provider }, "whether both paths spoke of a nonce reuse is not known");
       },
     );

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { isScbeError, ScbeError } from "@scbe/contracts";
+import { errorCode, ScbeError } from "@scbe/contracts";
 import { backoffMs, type Clock, type Logger, type Readiness } from "@scbe/runtime";
 import { type ChainEnd, chainEntry } from "../domain/audit-chain.ts";
 import { fitRecord } from "../domain/fit-record.ts";
@@ -85,10 +85,7 @@ export class AuditLog implements Audit, AsyncDisposable {
     try {
       this.#end = await stream.end();
     } catch (error) {
-      log.debug(
-        { code: isScbeError(error) ? error.code : "INTERNAL" },
-        "the audit stream cannot be read yet",
-      );
+      log.debug({ code: errorCode(error) }, "the audit stream cannot be read yet");
     }
     await this.#send();
   }
@@ -145,7 +142,7 @@ export class AuditLog implements Audit, AsyncDisposable {
   #failed(error: unknown): void {
     const { log, metrics, readiness } = this.#options;
     const waiting = this.#waiting.length;
-    const code = isScbeError(error) ? error.code : "INTERNAL";
+    const code = errorCode(error);
     metrics.audited("failed");
     readiness.set(DEPENDENCY, { ok: true, note: `${code}: ${waiting} audit records wait to be stored` });
     log.warn(

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Environment, isScbeError, type Kill, type RollbackPath } from "@scbe/contracts";
+import { type Environment, errorCode, type Kill, type RollbackPath } from "@scbe/contracts";
 import type { Logger } from "@scbe/runtime";
 import type { ProcessedAlerts } from "../alerts/processed-alerts.ts";
 import { groupKeyOf, incidentOf } from "../domain/incident-of.ts";
@@ -70,7 +70,7 @@ export class Notices implements Disposable {
     void acted
       .update(change)
       .catch((error: unknown) => {
-        const code = isScbeError(error) ? error.code : "INTERNAL";
+        const code = errorCode(error);
         log.warn({ code }, "that people were told could not be recorded");
       })
       .finally(() => {

@@ -1,4 +1,4 @@
-import { isScbeError } from "@scbe/contracts";
+import { errorCode } from "@scbe/contracts";
 import type { Clock, Logger, Readiness } from "@scbe/runtime";
 import type { ProcessedAlerts } from "../alerts/processed-alerts.ts";
 import type { ProcessedAlertsState } from "../domain/processed-alerts-state.ts";
@@ -78,7 +78,7 @@ export class CatchUp implements AsyncDisposable {
       await this.#readTo({ created, seq: last }, recorded);
       readiness.set(DEPENDENCY, { ok: true });
     } catch (error) {
-      const code = isScbeError(error) ? error.code : "INTERNAL";
+      const code = errorCode(error);
       readiness.set(DEPENDENCY, { ok: true, note: `${code}: missed nonce reuses cannot be read` });
       log.warn(
         { code, ...(code === "INTERNAL" && { err: error }) },
@@ -140,7 +140,7 @@ export class CatchUp implements AsyncDisposable {
           audit.append({ at, action: "security", by: "security event", ...describe(batch, since) });
       },
       (error: unknown) => {
-        const code = isScbeError(error) ? error.code : "INTERNAL";
+        const code = errorCode(error);
         log.warn({ code }, "how far the security stream was handled could not be recorded");
       },
     );

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Bus } from "@scbe/bus";
-import { isScbeError, type NonceReuseEvent } from "@scbe/contracts";
+import { errorCode, type NonceReuseEvent } from "@scbe/contracts";
 import { backoffMs, type Clock, type Logger, type Readiness } from "@scbe/runtime";
 import type { ProcessedAlerts } from "../alerts/processed-alerts.ts";
 import type { RollbackMetrics } from "../alerts/rollback-metrics.ts";
@@ -91,7 +91,7 @@ export class NonceReusePath implements AsyncDisposable {
         paths.heard("event", provider);
         return true;
       } catch (error) {
-        const code = isScbeError(error) ? error.code : "INTERNAL";
+        const code = errorCode(error);
         log.error({ code, provider, tries }, "the kill for a nonce reuse was not sent yet");
         const pauseMs = backoffMs(tries, Math.random(), RETRY);
         await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);

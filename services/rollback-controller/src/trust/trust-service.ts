@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type ErrorCode, isScbeError, ScbeError, type TrustDocument, trustIn } from "@scbe/contracts";
+import { type ErrorCode, errorCode, ScbeError, type TrustDocument, trustIn } from "@scbe/contracts";
 import type { Clock } from "@scbe/runtime";
 import type { TrustFollower } from "@scbe/verifier";
 import { showTrustRow } from "../domain/show-trust.ts";
@@ -52,7 +52,7 @@ export class TrustService implements TrustPort {
       this.#audit(word, { by, before, came: isApplied ? "applied" : "kept" });
       return { isApplied };
     } catch (error) {
-      this.#audit(word, { by, before, came: isScbeError(error) ? error.code : "INTERNAL" });
+      this.#audit(word, { by, before, came: errorCode(error) });
       throw error;
     }
   }
