@@ -52,3 +52,8 @@ export interface ScbeErrorOptions {
 export function isScbeError(value: unknown, code?: ErrorCode): value is ScbeError {
   return value instanceof ScbeError && (code === undefined || value.code === code);
 }
+
+/** The code of a caught value; INTERNAL for any other value than an {@link ScbeError}. */
+export function errorCode(value: unknown): ErrorCode {
+  return isScbeError(value) ? value.code : "INTERNAL";
+}

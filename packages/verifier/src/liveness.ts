@@ -1,23 +1,23 @@
 import type { Clock } from "@scbe/runtime";
 
-/** A scorer speaks ten times as often. */
+/** A scorer broadcasts ten times as often. */
 export const LIVENESS_MS = 5000;
 
 export interface LivenessOptions {
   readonly clock: Pick<Clock, "monotonic">;
-  /** Runs when {@link Liveness.isHeard} has become another, and after the first silence. */
+  /** Runs when {@link Liveness.isHeard} changes, and after the first silence. */
   onChange(isHeard: boolean): void;
-  /** Runs after each {@link LIVENESS_MS} without a word, counted from the start too. */
+  /** Runs after each {@link LIVENESS_MS} of silence, counted from the start too. */
   onSilence(): void;
 }
 
-/** Whether somebody who speaks regularly is still heard, by this process's monotonic clock alone. Disposing ends the telling. */
+/** Whether a regular sender is still heard, by this process's monotonic clock alone. Disposing stops the reports. */
 export class Liveness implements Disposable {
   readonly #options: LivenessOptions;
-  /** Monotonic ms; undefined: nothing was heard yet. */
+  /** Monotonic ms; undefined before the first message. */
   #heardAt: number | undefined;
-  /** What was told last; undefined: nothing. */
-  #told: boolean | undefined;
+  /** The last state that was reported. */
+  #reported: boolean | undefined;
   #timer: NodeJS.Timeout;
 
   constructor(options: LivenessOptions) {
@@ -33,7 +33,7 @@ export class Liveness implements Disposable {
     this.#heardAt = this.#options.clock.monotonic();
     clearTimeout(this.#timer);
     this.#timer = this.#wait(LIVENESS_MS);
-    this.#tell();
+    this.#report();
   }
 
   [Symbol.dispose](): void {
@@ -46,22 +46,22 @@ export class Liveness implements Disposable {
   }
 
   #wait(ms: number): NodeJS.Timeout {
-    return setTimeout(() => this.#look(), Math.ceil(ms)).unref();
+    return setTimeout(() => this.#check(), Math.ceil(ms)).unref();
   }
 
-  #look(): void {
+  #check(): void {
     const { isHeard } = this;
-    // Timers may be early.
+    // Timers can fire early.
     this.#timer = this.#wait(isHeard ? this.#leftMs : LIVENESS_MS);
     if (isHeard) return;
-    this.#tell();
+    this.#report();
     this.#options.onSilence();
   }
 
-  #tell(): void {
+  #report(): void {
     const { isHeard } = this;
-    if (isHeard === this.#told) return;
-    this.#told = isHeard;
+    if (isHeard === this.#reported) return;
+    this.#reported = isHeard;
     this.#options.onChange(isHeard);
   }
 }

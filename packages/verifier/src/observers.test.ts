@@ -1,8 +1,8 @@
 import type { OpeningKeys, Subkeys, TagCheck } from "@scbe/envelope";
 import { expect, test } from "vitest";
-import { FailedOpens } from "./failed-opens.ts";
+import { FailedOpens } from "./observers.ts";
 
-/** Keys by their kid: all that is asked of them here is whether they are held. */
+/** Keys by kid: this test only needs to know whether a key is held. */
 function setup(...kids: string[]) {
   const held = new Set(kids);
   const keys: OpeningKeys = { find: (kid) => (held.has(kid) ? ({ kid } as Subkeys) : undefined) };
@@ -12,7 +12,7 @@ function setup(...kids: string[]) {
   return { held, failed, note };
 }
 
-test("the most is of one key, one phase and one provider", () => {
+test("failed opens: the highest count is that of one key, one phase and one provider", () => {
   const { failed, note } = setup("k1", "k2");
   for (const kid of ["k1", "k2", "k2", "k2"]) note(kid);
   note("k2", { intent: "embed" });
@@ -22,13 +22,13 @@ test("the most is of one key, one phase and one provider", () => {
   expect(failed.most("request", "xai")).toBe(0);
 });
 
-test("tags that verify count for nothing", () => {
+test("failed opens: tags that verify are not counted", () => {
   const { failed, note } = setup("k1");
   note("k1", { verified: true });
   expect(failed.most("request", "openai")).toBe(0);
 });
 
-test("a key that is not held any more is forgotten, and begins at 0 should it come back", () => {
+test("failed opens: a key that is no longer held is forgotten, and starts again at 0", () => {
   const { held, failed, note } = setup("k1");
   note("k1");
   held.delete("k1");

@@ -1,6 +1,7 @@
 import { connectBus } from "@scbe/bus";
 import {
   jcs,
+  LATCH_TELLERS_MAX,
   patternOf,
   SUBJECTS,
   type TrustDocument,
@@ -17,9 +18,14 @@ import {
   startSecuredNats,
 } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { TrustFollower } from "./trust-follower.ts";
+import {
+  judgeBroadcast,
+  readTrustDocument,
+  TRUST_DOCUMENT_BYTES_MAX,
+  TrustFollower,
+} from "./trust-follower.ts";
 
-/** On a real server, with the rights that the access table gives: a gateway follows, a scorer speaks. */
+/** A real server with the permissions of the access table: a gateway follows, a scorer broadcasts. */
 let nats: SecuredNats;
 beforeAll(async () => {
   nats = await startSecuredNats();
@@ -40,7 +46,7 @@ interface Options {
   readonly clock?: Clock;
 }
 
-/** Nothing is ever silent by it. */
+/** With it a scorer is never silent. */
 const STOPPED: Clock = { ...systemClock, monotonic: () => 0 };
 
 async function follow({ on = nats, port = on.server.port, clock = systemClock }: Options = {}) {
@@ -64,11 +70,11 @@ async function follow({ on = nats, port = on.server.port, clock = systemClock }:
   };
 }
 
-/** The other side: broadcasts, and answers with what it has put down, as `trust-scorer` or as a controller. */
+/** The other side: broadcasts, and answers with its stored document, as a scorer or as a controller. */
 async function scorer(on = nats, name: "trust-scorer" | "rollback-controller" = "trust-scorer") {
   const log = createLogger({ name: "test", level: "silent" });
   const bus = await connectBus({ ...on.transport(name), name, log });
-  const say = (text: string): void => bus.publish(SUBJECTS.trustState, Buffer.from(text));
+  const broadcast = (text: string): void => bus.publish(SUBJECTS.trustState, Buffer.from(text));
   let stored: TrustDocument | undefined;
   let beforeAnswer: (() => Promise<void>) | undefined;
   let asked = 0;
@@ -86,13 +92,13 @@ async function scorer(on = nats, name: "trust-scorer" | "rollback-controller" = 
   await bus.flush();
   return {
     bus,
-    say,
+    broadcast,
     asked: () => asked,
-    speak: (document: TrustDocument) => say(jcs(document)),
+    send: (document: TrustDocument) => broadcast(jcs(document)),
     store: (document: TrustDocument): void => {
       stored = document;
     },
-    /** Holds up each answer, which is of the moment of asking. */
+    /** Delays each answer; it holds the document of the moment of the request. */
     hold: (until: () => Promise<void>): void => {
       beforeAnswer = until;
     },
@@ -101,24 +107,24 @@ async function scorer(on = nats, name: "trust-scorer" | "rollback-controller" = 
 }
 
 describe("a document is held", () => {
-  test("that is stored at start, and each that is broadcast; an unchanged one tells nobody", async () => {
+  test("that is stored at start, and each that is broadcast; an unchanged one notifies no listener", async () => {
     await using from = await scorer();
     from.store(documentAt(10));
     await using it = await follow();
     await eventually(() => it.seq() === 10);
     const seen: (number | undefined)[] = [];
     using _failing = it.follower.onChange(() => {
-      throw new Error("a listener's own");
+      throw new Error("of the listener");
     });
     using _ = it.follower.onChange(() => seen.push(it.seq()));
-    for (const seq of [11, 11, 12]) from.speak(documentAt(seq));
+    for (const seq of [11, 11, 12]) from.send(documentAt(seq));
     await eventually(() => seen.at(-1) === 12);
     expect(seen).toEqual([11, 12]);
     expect([await it.documents("applied"), await it.documents("old")]).toEqual([3, 1]);
     expect(it.logged("a listener of trust failed")).toBe(2);
   });
 
-  test("and is held when its process is ready", async () => {
+  test("when the process becomes ready", async () => {
     await using from = await scorer();
     from.store(documentAt(10));
     from.store(documentAt(77));
@@ -127,64 +133,64 @@ describe("a document is held", () => {
     expect(it.seq()).toBe(77);
   });
 
-  test("and not what a broadcast says that goes back; what is stored decides", async () => {
+  test("but not from an older broadcast; the stored document decides", async () => {
     await using from = await scorer();
     from.store(documentAt(10));
     await using it = await follow({ clock: STOPPED });
     await eventually(() => it.seq() === 10);
     const seen: (number | undefined)[] = [];
     using _ = it.follower.onChange(() => seen.push(it.seq()));
-    from.speak(documentAt(20));
+    from.send(documentAt(20));
     await eventually(() => it.seq() === 20);
     from.store(documentAt(15));
-    from.speak(documentAt(5));
+    from.send(documentAt(5));
     await eventually(() => it.seq() === 15);
     expect(seen).toEqual([20, 15]);
   });
 
-  test("and of another stream only what is stored", async () => {
+  test("and of another stream only the stored one", async () => {
     await using from = await scorer();
     from.store(documentAt(10));
     await using it = await follow();
     await eventually(() => it.seq() === 10);
     const anew = documentAt(3, "2027-02-01T08:00:00Z");
     from.store(anew);
-    from.speak(documentAt(99, "2027-03-01T08:00:00Z"));
+    from.send(documentAt(99, "2027-03-01T08:00:00Z"));
     await eventually(() => it.seq() === 3);
     expect(it.follower.document).toEqual(anew);
   });
 
-  test("but nothing that is none: it is counted, and warned of once", async () => {
+  test("but nothing invalid: it is counted, and logged once", async () => {
     await using from = await scorer();
     from.store(documentAt(10));
     await using it = await follow();
     await eventually(() => it.seq() === 10);
-    for (const text of ["{", "[]", jcs({ ...documentAt(11), v: 2 })]) from.say(text);
+    for (const text of ["{", "[]", jcs({ ...documentAt(11), v: 2 })]) from.broadcast(text);
     await eventually(async () => (await it.documents("refused")) === 3);
-    expect([it.seq(), it.follower.isHeard, it.logged("is none")]).toEqual([10, false, 1]);
+    expect([it.seq(), it.follower.isHeard, it.logged("not a valid trust document")]).toEqual([10, false, 1]);
   });
 
-  test("by one that was cut off, as soon as its link is back", async () => {
+  test("by a process that was cut off, as soon as its link is back", async () => {
     await using from = await scorer();
     from.store(documentAt(10));
     await using proxy = await startLinkProxy(nats.server.port);
     await using it = await follow({ port: proxy.port, clock: STOPPED });
     await eventually(() => it.seq() === 10);
-    from.speak(documentAt(11));
+    from.send(documentAt(11));
     await eventually(() => it.follower.isHeard && it.seq() === 11);
     from.store(documentAt(31));
     proxy.cut();
     await eventually(() => it.seq() === 31, LONG);
   });
 
-  test("that was broadcast while an older one was on its way", async () => {
+  test("that was broadcast while an older answer was under way", async () => {
     await using from = await scorer();
     from.store(documentAt(10));
     const answer = Promise.withResolvers<void>();
     from.hold(() => answer.promise);
     await using it = await follow();
     await eventually(() => from.asked() > 0);
-    from.speak(documentAt(12));
+    from.send(documentAt(12));
     await eventually(() => it.seq() === 12);
     answer.resolve();
     await eventually(async () => (await it.documents("old")) > 0);
@@ -193,7 +199,7 @@ describe("a document is held", () => {
 });
 
 describe("without a scorer", () => {
-  test("a process is not ready, says what for, and finds one that comes later", async () => {
+  test("a process is not ready, says why, and finds a scorer that starts later", async () => {
     await using bare = await startSecuredNats({ provisioned: false });
     await using it = await follow({ on: bare });
     expect(it.dependency()).toMatchObject({ ok: false, reason: expect.stringContaining("no trust scorer") });
@@ -204,7 +210,7 @@ describe("without a scorer", () => {
     expect(it.dependency()).toMatchObject({ ok: true });
   }, 40_000);
 
-  test("a process that starts beside a frozen scorer takes it within seconds", async () => {
+  test("a process that starts beside a frozen scorer gets the document of a controller within seconds", async () => {
     await using bare = await startSecuredNats();
     await using controller = await scorer(bare, "rollback-controller");
     await using frozen = await scorer(bare);
@@ -218,7 +224,7 @@ describe("without a scorer", () => {
     expect(performance.now() - startedAt).toBeLessThan(3 * 2500);
   });
 
-  test("a process that starts takes what a controller heard last, and then only what a scorer says", async () => {
+  test("a process that starts takes the document of a controller, and then only those of a scorer", async () => {
     await using bare = await startSecuredNats({ provisioned: false });
     await using controller = await scorer(bare, "rollback-controller");
     controller.store(documentAt(7));
@@ -226,16 +232,16 @@ describe("without a scorer", () => {
     await eventually(() => it.seq() === 7, LONG);
     expect(it.dependency()).toMatchObject({ ok: true });
     await using from = await scorer(bare);
-    from.speak(documentAt(8));
+    from.send(documentAt(8));
     await eventually(() => it.seq() === 8);
     controller.store(documentAt(3));
     expect(it.seq()).toBe(8);
   }, 40_000);
 
-  test("what was last known stands, and is looked up again; the silence is told once", async () => {
+  test("the last document applies, and is requested again; the silence is logged once", async () => {
     await using from = await scorer();
     await using it = await follow();
-    from.speak(documentAt(50));
+    from.send(documentAt(50));
     await eventually(() => it.follower.isHeard && it.seq() === 50);
     expect([it.dependency()?.note, await it.metric("scbe_trust_stale")]).toEqual([undefined, 0]);
     from.store(documentAt(51));
@@ -244,9 +250,68 @@ describe("without a scorer", () => {
     expect(it.dependency()).toMatchObject({ ok: true, note: expect.stringContaining("last known") });
     from.store(documentAt(52));
     await eventually(() => it.seq() === 52, LONG);
-    expect(it.logged("what was last known stands")).toBe(1);
-    from.speak(documentAt(53));
+    expect(it.logged("the last known trust applies")).toBe(1);
+    from.send(documentAt(53));
     await eventually(() => it.follower.isHeard && it.dependency()?.note === undefined);
     expect(it.logged("a trust scorer is heard")).toBe(2);
   }, 40_000);
+});
+
+const CALIBRATION = { score: 1, reason: "\u0001".repeat(500), by: "\u0001".repeat(128), at: 1 };
+const TIME = 9e15;
+const LATCH = { since: TIME, event: "e".repeat(64), n: TIME };
+const ROW = {
+  ...{ w: 123_456.12345, samples: TIME, exclusions: TIME, exclusion: { since: TIME, until: TIME } },
+  ...{ latch: LATCH, at: TIME },
+};
+/** The largest possible one. */
+const LARGEST: TrustDocument = {
+  v: 1,
+  stream: { created: "2027-01-15T08:00:00Z", seq: 1 },
+  providers: Object.fromEntries(
+    Array.from({ length: 64 }, (_, index) => [
+      `p${index}`.padEnd(64, "x"),
+      {
+        ...UNKNOWN_PROVIDER,
+        calibration: CALIBRATION,
+        tellers: Object.fromEntries([1, 2, 3, 4].map((n) => [`t${n}`.padEnd(64, "x"), ROW])),
+        latch: {
+          ...{ ...LATCH, cause: "bound_response_fails" },
+          tellers: Array.from({ length: LATCH_TELLERS_MAX }, () => "t".padEnd(64, "x")),
+        },
+      },
+    ]),
+  ),
+};
+
+test("the largest possible document is read", () => {
+  const bytes = writeMessage(LARGEST);
+  expect(readTrustDocument(bytes)).toEqual(LARGEST);
+});
+
+test.each([
+  ["not an object", "[]"],
+  ["not JSON", "{"],
+  ["of another version", jcs({ ...LARGEST, v: 2 })],
+  ["one with another member", jcs({ ...LARGEST, more: 1 })],
+  ["too large", `${jcs(LARGEST)}${" ".repeat(TRUST_DOCUMENT_BYTES_MAX)}`],
+])("a document that is %s is not read", (_is, text) => {
+  expect(readTrustDocument(Buffer.from(text))).toBeUndefined();
+});
+
+const HELD = { stream: { created: "monday", seq: 7 } };
+
+test.each([
+  ["the first broadcast is taken", undefined, { created: "monday", seq: 0 }, "take"],
+  ["a newer broadcast is taken", HELD, { created: "monday", seq: 8 }, "take"],
+  ["a broadcast with the same number is taken", HELD, { created: "monday", seq: 7 }, "take"],
+  ["an older broadcast is not", HELD, { created: "monday", seq: 6 }, "fetch"],
+  [
+    "a broadcast of another stream is not, whatever its number",
+    HELD,
+    { created: "tuesday", seq: 9 },
+    "fetch",
+  ],
+] as const)("%s", (_is, held, place, judgement) => {
+  expect(judgeBroadcast(held, place)).toBe(judgement);
 });
