@@ -1,12 +1,10 @@
 import { expect, test } from "vitest";
-import { readAnswer } from "./answers.ts";
-import { ERROR_CODES, type ErrorCode, ScbeError } from "./errors.ts";
-import { HEADERS, STATUS } from "./headers.ts";
-import { serviceErrorHeaders } from "./service-errors.ts";
+import { ERROR_CODES, type ErrorCode, ScbeError, serviceErrorHeaders } from "./errors.ts";
+import { HEADERS, readAnswer, STATUS } from "./headers.ts";
 
 const of = (headers: Readonly<Record<string, string>>) => (name: string) => headers[name];
 
-test("a status says what an answer is; one that is not due, or not known, says nothing", () => {
+test("a status gives the kind of an answer; one that is not due, or unknown, is ignored", () => {
   const read = (due: "sealed" | "unsealed") =>
     Object.values(STATUS).map((status) => readAnswer(of({ [HEADERS.status]: status }), due));
   expect(read("sealed")).toEqual(["accepted", "busy", "answer", "none", "none", "refused"]);

@@ -1,13 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { patternOf, QUEUES, SUBJECTS, type SubjectKind, tokensIn } from "../subjects.ts";
 import { ACCESS, ACCESS_WITH_FALLBACK, ROLES } from "./access-table.ts";
-import { type AccessUser, checkUsers } from "./access-user.ts";
-import { deploymentUsers } from "./deployment-users.ts";
-import { permissionsOf, rolesAsking } from "./permissions-of.ts";
+import { busScopes, grantOf, permissionsOf, rolesAsking } from "./permissions.ts";
 import { type KeyedStoreUser, renderServerConfig, type ServerConfigOptions } from "./render-server-config.ts";
-import { storeUsers } from "./store-users.ts";
-import { allStores, STORE_ACCOUNTS } from "./stores.ts";
-import { listUsers } from "./user-list.ts";
+import { allStores, STORE_ACCOUNTS, storeUsers } from "./stores.ts";
+import { type AccessUser, checkUsers, deploymentUsers, listUsers } from "./users.ts";
 
 const nkey = (letter: string): string => `U${letter.repeat(55)}`;
 const GATEWAY: AccessUser = {
@@ -22,7 +19,7 @@ const STORES_USERS = storeUsers().map((user, n) => ({ ...user, nkey: nkey("CDEFG
 describe("the access table", () => {
   const kinds = Object.keys(SUBJECTS) as SubjectKind[];
 
-  it("has somebody who publishes, and somebody who hears, every subject there is", () => {
+  it("has a publisher and a subscriber for every subject", () => {
     const heard = (kind: SubjectKind): boolean =>
       ROLES.some(
         (role) =>
@@ -41,7 +38,7 @@ describe("the access table", () => {
     }
   });
 
-  it("has each subject served by one role only, in that role's own queue group", () => {
+  it("has one serving role for each subject, in its own queue group", () => {
     for (const kind of kinds) {
       const serving = ROLES.filter((role) => ACCESS_WITH_FALLBACK[role].serves?.subjects.includes(kind));
       // The offline kill switch answers beside the controllers, in a group of its own.
@@ -52,7 +49,7 @@ describe("the access table", () => {
     expect(queues.sort()).toEqual(Object.values(QUEUES).sort());
   });
 
-  it("lets nobody near unsealed traffic unless the deployment permits it", () => {
+  it("gives no role access to unsealed traffic unless the deployment permits it", () => {
     const of = (row: (typeof ACCESS)["gateway"]): boolean =>
       [...row.publishes, ...row.subscribes, ...(row.serves?.subjects ?? [])].includes("fallback");
     expect(ROLES.filter((role) => of(ACCESS[role]))).toEqual([]);
@@ -64,7 +61,7 @@ describe("the access table", () => {
     expect(kept.sort()).toEqual([...STORE_ACCOUNTS].sort());
   });
 
-  it("gives no user of the bus a right on what JetStream, KV or the server answer, nor to any reply subject", () => {
+  it("gives no user of the bus access to JetStream, KV, the server, or arbitrary reply subjects", () => {
     const users = deploymentUsers({ providers: ["openai"] }, ACCESS_WITH_FALLBACK);
     for (const user of users) {
       const { publish } = permissionsOf(user, ACCESS_WITH_FALLBACK);
@@ -94,7 +91,7 @@ describe("permissions", () => {
     ]);
   });
 
-  it("to answer are for the inboxes of the roles that may ask, so that a new user changes no other's", () => {
+  it("to answer are for the inboxes of the roles that may send requests, so that a new user changes no other's", () => {
     const answering = Object.fromEntries(
       ROLES.filter((role) => ACCESS[role].serves !== undefined).map((role) => [role, rolesAsking(role)]),
     );
@@ -118,7 +115,7 @@ describe("permissions", () => {
     expect(inboxes).toEqual(["_INBOX.orchestrator.*.>", "_INBOX.operator.*.>"]);
   });
 
-  it("to ask carry the user's own name, and each of its intents where it has a list of them", () => {
+  it("to send requests carry the user's own name, and each of its intents if it has a list of them", () => {
     const narrow = { name: "narrow", role: "orchestrator", providers: ["xai"], intents: ["chat"] } as const;
     const { publish } = permissionsOf(narrow);
     expect(publish).toContain("scbe.v1.envelope.seal.request.narrow.xai.chat");
@@ -132,12 +129,12 @@ describe("permissions", () => {
   });
 
   it.each([
-    ["a name that could widen a subject", { name: "a.>" }],
+    ["a name that would widen a subject", { name: "a.>" }],
     ["a name with a space, which would begin a queue group", { name: "a b" }],
     ["no name", { name: "" }],
-    ["a provider that could widen a subject", { providers: ["*"] }],
+    ["a provider that would widen a subject", { providers: ["*"] }],
     ["no provider", { providers: [] }],
-    ["two providers where it is for one", { providers: ["openai", "xai"] }],
+    ["two providers instead of one", { providers: ["openai", "xai"] }],
   ])("are not made for a gateway with %s", (_name, change) => {
     expect(() => permissionsOf({ ...GATEWAY, ...change })).toThrow(
       expect.objectContaining({ code: "BAD_REQUEST" }),
@@ -148,13 +145,13 @@ describe("permissions", () => {
 describe("users", () => {
   it.each([
     ["an unknown role", { role: "root" }],
-    ["a role that every object has", { role: "toString" }],
+    ["a role that is a member of every object", { role: "toString" }],
     ["no nkey", { nkey: "" }],
     ["a seed for an nkey", { nkey: `SU${"A".repeat(56)}` }],
     ["another variable for an nkey", { nkey: "$HOME" }],
-    ["an nkey that goes on", { nkey: `${nkey("A")} }` }],
+    ["an nkey with a suffix", { nkey: `${nkey("A")} }` }],
     ["a provider that it names twice", { role: "orchestrator", providers: ["openai", "openai"] }],
-    ["an intent that is no name", { intents: ["chat", "a.b"] }],
+    ["an intent that is not a name", { intents: ["chat", "a.b"] }],
     ["an intent that is reserved", { intents: ["chat", "scbe-opening-token"] }],
   ])("with %s are refused", (_name, change) => {
     const user = { ...GATEWAY, ...change } as AccessUser;
@@ -202,7 +199,7 @@ describe("the list of users", () => {
     expect(list.filter(({ intents }) => intents !== undefined)).toMatchObject([{ intents: ["chat"] }]);
   });
 
-  it("cannot be made while an nkey is a variable", () => {
+  it("is not made while an nkey is a variable", () => {
     const unknown = users.map((user) => (user.role === "gateway" ? { ...user, nkey: "$SCBE_NKEY_G" } : user));
     expect(() => listUsers(unknown)).toThrow("the nkey of gateway-openai is not known");
   });
@@ -218,7 +215,7 @@ function render(options: Partial<ServerConfigOptions> = {}): string {
 }
 
 describe("the server's configuration", () => {
-  it("denies everything to a user with nothing to publish or to hear", () => {
+  it("denies everything to a user without subjects", () => {
     const { serves: _serves, inspects: _inspects, ...row } = ACCESS.operator;
     const text = render({ table: { ...ACCESS, operator: { ...row, publishes: [] } } });
     expect(text.slice(text.indexOf("# operator"))).toMatch(/^.*\n.*\n +publish: \{ deny: \[">"\] \}/);
@@ -236,11 +233,11 @@ describe("the server's configuration", () => {
     ]);
   });
 
-  it("always names JetStream and its folder, since a reload of a file that does not would stop it", () => {
+  it("always names JetStream and its folder, since a reload without them would stop it", () => {
     expect(render({ storeDir: "$DIR" })).toContain("\njetstream { store_dir: $DIR }\n");
   });
 
-  it("has TLS only where it is given, and asks for certificates only with an authority", () => {
+  it("has TLS only if configured, and requires certificates only with an authority", () => {
     expect(render()).not.toMatch(/tls/);
     const tls = { cert: "/c.pem", key: "$KEY_FILE" };
     expect(render({ tls })).toContain('cert_file: "/c.pem"\n  key_file: $KEY_FILE\n}');
@@ -248,7 +245,7 @@ describe("the server's configuration", () => {
     expect(render({ tls: { ...tls, ca: "/ca.pem" } })).toContain('ca_file: "/ca.pem"\n  verify: true');
   });
 
-  it("has no way out of a quoted path, none for unprintable ones, and none for what is no nkey", () => {
+  it("refuses paths that end their quotes or are unprintable, and invalid nkeys", () => {
     expect(render({ storeDir: '/a" } users: [' })).toContain('"/a\\" } users: ["');
     expect(() => render({ storeDir: "/a\n" })).toThrow(expect.objectContaining({ code: "BAD_REQUEST" }));
     const bad = [{ ...(STORES_USERS[0] as KeyedStoreUser), nkey: "U }" }];
@@ -257,3 +254,73 @@ describe("the server's configuration", () => {
     );
   });
 });
+
+const TABLE = ACCESS_WITH_FALLBACK;
+const PROVIDERS = ["openai", "xai", "groq"];
+const USERS = deploymentUsers(
+  {
+    providers: PROVIDERS,
+    users: [
+      { name: "narrow", role: "orchestrator", providers: ["xai", "groq"], intents: ["chat", "embed"] },
+      { name: "gateway-narrow", role: "gateway", providers: ["xai"], intents: ["chat"] },
+    ],
+  },
+  TABLE,
+);
+
+describe("what a user's JWT grants", () => {
+  it("is what the table gives that user, in its own list or after the server filled in its scope", () => {
+    const scopes = new Map(busScopes(TABLE).map((scope) => [scope.name, scope.permissions]));
+    for (const user of USERS) {
+      const grant = grantOf(user, TABLE);
+      const [own, tags] = "scope" in grant ? [scopes.get(grant.scope), grant.tags] : [grant.permissions, []];
+      const fill = (list: readonly string[] = []) =>
+        list.flatMap((subject) => filledIn(subject, user.name, tags)).sort();
+      const { publish, subscribe } = permissionsOf(user, TABLE);
+      expect([user.name, fill(own?.publish)]).toEqual([user.name, [...publish].sort()]);
+      expect([user.name, fill(own?.subscribe)]).toEqual([user.name, [...subscribe].sort()]);
+    }
+  });
+
+  it("has templates as whole tokens, and no queue group beside one, which the server would drop", () => {
+    for (const { name, permissions } of busScopes(TABLE)) {
+      for (const subject of [...permissions.publish, ...permissions.subscribe]) {
+        for (const token of subject.split("."))
+          expect(token).toMatch(/^(?:[^{}]*|\{\{(?:name\(\)|tag\((?:provider|intent)\))\}\})$/);
+        expect([name, subject]).toEqual([name, expect.not.stringMatching(/template--| /)]);
+      }
+    }
+  });
+
+  it("is refused for a user with more subjects than the server fills in", () => {
+    const names = (count: number) => Array.from({ length: count }, (_, index) => `n${index}`);
+    const user = { name: "wide", role: "orchestrator", providers: names(64) } as const;
+    expect(() => grantOf({ ...user, intents: names(64) })).toThrow("nats-server takes 4096");
+    expect(grantOf({ ...user, intents: names(28) }, TABLE)).toMatchObject({ scope: "orchestrator.intents" });
+  });
+
+  it.each(["*", ">", "a.b", "a b", "{{name()}}", ""])(
+    "is nothing for a name such as %j, which would be filled in as it is",
+    (name) => {
+      const user = { name, role: "orchestrator", providers: ["openai"] } as const;
+      expect(() => grantOf(user)).toThrow(expect.objectContaining({ code: "BAD_REQUEST" }));
+      const widened = { name: "a", role: "orchestrator", providers: [name] } as const;
+      expect(() => grantOf(widened)).toThrow(expect.objectContaining({ code: "BAD_REQUEST" }));
+    },
+  );
+});
+
+/** As nats-server does: one subject for each combination of the tags' values. */
+function filledIn(subject: string, name: string, tags: readonly string[]): string[] {
+  return subject.split(".").reduce<string[]>(
+    (made, token) => {
+      const [, tag] = /^\{\{tag\((\w+)\)\}\}$/.exec(token) ?? [];
+      const values =
+        tag === undefined
+          ? [token === "{{name()}}" ? name : token]
+          : tags.flatMap((text) => (text.startsWith(`${tag}:`) ? [text.slice(tag.length + 1)] : []));
+      return made.flatMap((before) => values.map((value) => (before === "" ? value : `${before}.${value}`)));
+    },
+    [""],
+  );
+}
