@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { CONTEXT, craft, MODEL, NOW_MS, REQUEST_ID, session, text, WINDOW_SECONDS } from "../test/craft.ts";
 import { newOpener, newSealer, openAll, subkeysOf, TestClock, TestKeys } from "../test/fixtures.ts";
-import { encrypt } from "./encrypt.ts";
+import { encrypt } from "./aes-gcm.ts";
 import type { RequestHeader } from "./header/header.ts";
-import { parseHeader } from "./header/parse-header.ts";
-import { deriveCommitment, deriveSessionKeys } from "./keys/session-keys.ts";
+import { parseHeader } from "./header/parse.ts";
+import { deriveCommitment, deriveSessionKeys } from "./keys.ts";
 import type { RequestToSeal, ResponseToSeal, SealedRequest } from "./sealer.ts";
 import { splitEnvelope, startEnvelope } from "./wire.ts";
 

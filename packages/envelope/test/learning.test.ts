@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { parseHeader } from "../src/header/parse-header.ts";
-import { deriveCommitment, deriveSessionKeys } from "../src/keys/session-keys.ts";
+import { parseHeader } from "../src/header/parse.ts";
+import { deriveCommitment, deriveSessionKeys } from "../src/keys.ts";
 import { type CraftedSession, craft, KID, session } from "./craft.ts";
 import { newOpener, openAll, openOne, subkeysOf, TestKeys } from "./fixtures.ts";
 
 // The real functions, counted: how often an opener parses and derives is what its learning saves.
-vi.mock(import("../src/header/parse-header.ts"), { spy: true });
-vi.mock(import("../src/keys/session-keys.ts"), { spy: true });
+vi.mock(import("../src/header/parse.ts"), { spy: true });
+vi.mock(import("../src/keys.ts"), { spy: true });
 
 /** More than an opener remembers of sessions by header (1024) and by keys (4096). */
 const FLOOD = 4500;

@@ -1,7 +1,7 @@
 import { type RingState, type SignedRing, writeMessage } from "@scbe/contracts";
 import { createUser } from "nkeys.js";
 import { expect, test } from "vitest";
-import { lp } from "../lp.ts";
+import { lp } from "../wire.ts";
 import { type Identity, readRing, signRing } from "./index.ts";
 
 function identity(): Identity {

@@ -1,6 +1,6 @@
 import { createAccount, createUser } from "nkeys.js";
 import { expect, test } from "vitest";
-import { verifyNkey } from "./verify-nkey.ts";
+import { verifyNkey } from "./nkey.ts";
 
 const BYTES = Buffer.from("some bytes");
 

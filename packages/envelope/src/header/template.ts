@@ -2,23 +2,23 @@ import { jcs } from "@scbe/contracts";
 import { type Member, SLOT_PATTERNS } from "./forms.ts";
 import type { Header } from "./header.ts";
 
-/** The members that differ from one envelope of a session to the next, in canonical order. */
+/** The members that vary within a session, in canonical order. */
 const SLOTS = ["final", "in_reply_to", "nonce", "replay_nonce", "request_id", "seq", "ts"] as const;
 export type Slot = (typeof SLOTS)[number];
 export type SlotValues = Readonly<Partial<Record<Slot, string | number>>>;
 
 /**
- * The canonical text of a header, cut open at its slots: rendering it with other values gives just what the canonicaliser
- * would, and a text that fits it is canonical without having been parsed. It holds because no value of a header ever
- * needs a JSON escape, and sealed text has one form for each value.
+ * The canonical text of a header, cut at its slots. Rendering it with other values gives the same text as canonicalizing, and a text
+ * that matches it is canonical without being parsed. This holds because no value of a header needs a JSON escape, and each value has one
+ * form.
  */
 export class HeaderTemplate {
-  /** Every member that does not vary. */
+  /** The members that do not vary. */
   readonly fixed: Header;
   readonly #slots: readonly Slot[];
-  /** One more than slots. */
+  /** One more than there are slots. */
   readonly #parts: readonly string[];
-  /** Made when a text is first compared: who seals never does. */
+  /** Made on the first match, since sealers never match. */
   #pattern: RegExp | undefined;
 
   /** @param header a legal header; the values of its slots do not matter */
@@ -36,7 +36,7 @@ export class HeaderTemplate {
     return text;
   }
 
-  /** The header of a text that differs from the template's in its slots alone, each of them well-formed. */
+  /** The header of a text that differs from the template only in well-formed slots. */
   match(text: string): Header | undefined {
     this.#pattern ??= patternOf(this.#parts, this.#slots);
     const found = this.#pattern.exec(text);
@@ -50,7 +50,7 @@ export class HeaderTemplate {
   }
 }
 
-/** One expression for the whole text. A template with a slot of no fixed width, as chunks of streams have, fits nothing. */
+/** One expression for the whole text. A template with a slot of variable width, as in chunks of streams, matches nothing. */
 function patternOf(parts: readonly string[], slots: readonly Slot[]): RegExp {
   const sources = slots.map((slot) => SLOT_PATTERNS[slot]?.source.slice(1, -1));
   if (sources.includes(undefined)) return NOTHING;
@@ -66,7 +66,7 @@ function literal(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }
 
-/** A name in quotes with a colon stands in the text only as that member: no value holds a quote. */
+/** A quoted name with a colon is always that member, since no value holds a quote. */
 function cut(text: string, slots: readonly Slot[], header: Header): string[] {
   const parts: string[] = [];
   let from = 0;

@@ -5,8 +5,8 @@ import { members, session, text } from "../../test/craft.ts";
 import { ENVELOPE_HEADER_BYTES_MAX } from "../wire.ts";
 import { FORMS, MEMBERS, type Member } from "./forms.ts";
 import type { Header } from "./header.ts";
-import { HeaderTemplate, type SlotValues } from "./header-template.ts";
-import { parseHeader } from "./parse-header.ts";
+import { parseHeader } from "./parse.ts";
+import { HeaderTemplate, type SlotValues } from "./template.ts";
 
 const SLOTS = ["final", "in_reply_to", "nonce", "replay_nonce", "request_id", "seq", "ts"] as const;
 const KINDS = ["request", "response", "chunk"] as const;

@@ -3,8 +3,8 @@ import { FORMS, MEMBERS, type Member } from "./forms.ts";
 import { type Header, SUITE, VERSION } from "./header.ts";
 
 /**
- * `malformed`: no JSON object. `not_canonical`: not in the one form that RFC 8785 gives it (so a member that stands
- * twice, too). `version`: another version or suite. `members`: some are missing, unknown or of another form.
+ * `malformed`: not a JSON object. `not_canonical`: not its RFC 8785 form, for example because of a repeated member. `version`: another
+ * version or suite. `members`: some are missing, unknown or of another form.
  */
 export type HeaderProblem = "malformed" | "not_canonical" | "version" | "members";
 
@@ -13,8 +13,8 @@ export type ParsedHeader =
   | { readonly ok: false; readonly reason: HeaderProblem };
 
 /**
- * Reads a header that nobody has vouched for yet. The text itself is what is authenticated; it is accepted only if parsing
- * it and canonicalising the result gives the same text again, so that no two parsers can read it differently.
+ * Parses an unverified header. Its text is authenticated later; it is accepted only if parsing and canonicalizing give the same text
+ * again, so that two parsers cannot read it differently.
  * @param text one character for each byte
  */
 export function parseHeader(text: string): ParsedHeader {
@@ -38,7 +38,7 @@ function parseObject(text: string): Json | undefined {
   }
 }
 
-/** What the canonicaliser cannot write (an infinity, a lone surrogate) is not canonical. */
+/** Values that cannot be canonicalized (an infinity, a lone surrogate) are not canonical. */
 function isCanonical(value: Json, text: string): boolean {
   try {
     return jcs(value) === text;
