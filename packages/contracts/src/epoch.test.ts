@@ -57,31 +57,31 @@ describe("a record", () => {
 });
 
 describe("a sealer", () => {
-  const told = (generation: number, epoch = OTHER) => writeEpoch({ ...RECORD, generation, epoch });
+  const written = (generation: number, epoch = OTHER) => writeEpoch({ ...RECORD, generation, epoch });
 
   it("applies a broadcast only with a higher generation", () => {
     const known = new KnownEpoch("dev");
     expect(known.record).toBeUndefined();
-    known.hear(told(7, RECORD.epoch));
-    for (const generation of [7, 6]) expect(known.hear(told(generation)).ok).toBe(true);
+    known.hear(written(7, RECORD.epoch));
+    for (const generation of [7, 6]) expect(known.hear(written(generation)).ok).toBe(true);
     expect(known.record).toEqual(RECORD);
-    known.hear(told(8));
+    known.hear(written(8));
     expect(known.record).toMatchObject({ generation: 8, epoch: OTHER });
   });
 
   it("applies the answer to its own request whatever its generation, and then broadcasts above that", () => {
     const known = new KnownEpoch("dev");
-    known.hear(told(7, RECORD.epoch));
-    known.answered(told(3));
+    known.hear(written(7, RECORD.epoch));
+    known.answered(written(3));
     expect(known.record).toMatchObject({ generation: 3, epoch: OTHER });
-    known.hear(told(4, RECORD.epoch));
+    known.hear(written(4, RECORD.epoch));
     expect(known.record).toMatchObject({ generation: 4, epoch: RECORD.epoch });
   });
 
   it("keeps its record when an invalid message comes", () => {
     const known = new KnownEpoch("prod");
     known.answered(writeEpoch({ ...RECORD, env: "prod" }));
-    for (const data of [told(9), Buffer.from("{}"), new Uint8Array(0)]) {
+    for (const data of [written(9), Buffer.from("{}"), new Uint8Array(0)]) {
       expect(known.hear(data).ok).toBe(false);
       expect(known.answered(data).ok).toBe(false);
     }

@@ -76,7 +76,7 @@ export type ReadHeader = (name: string) => string | undefined;
 
 /** The meaning of one message to the sender of a request. */
 export type AnswerKind =
-  /** Its data may be the answer. */
+  /** Its data can be the answer. */
   | "answer"
   | "accepted"
   | "busy"

@@ -17,12 +17,12 @@ const ikm = createSecretKey(IKM);
 const NAMES: readonly SubkeyName[] = ["k_enc", "k_nonce", "k_log"];
 
 describe("a subkey", () => {
-  test.each(NAMES)("%s is what the specification's formula gives by HMAC", (name) => {
+  test.each(NAMES)("%s is the result of the specification's formula by HMAC", (name) => {
     expect(deriveSubkey(name, ikm, CONTEXT)).toEqual(subkey(name, CONTEXT));
   });
 
   test("k_enc of a known key has the known bytes", () => {
-    // HMAC-SHA-256 by another implementation, Python's hmac: the formulas of docs/spec/envelope-v1.md, "Keys".
+    // Made with another implementation of HMAC-SHA-256, Python's hmac: the formulas of docs/spec/envelope-v1.md, "Keys".
     expect(deriveSubkey("k_enc", ikm, CONTEXT).toString("hex")).toBe(
       "b6c9a7cb57f27347573463cab2646d209cc828ba54e21355c1ed40278d544c4f",
     );
@@ -43,12 +43,12 @@ describe("a subkey", () => {
       { provider: "a", intent: "b" },
       { provider: "a\u0000\u0001b", intent: "" },
     ],
-  ])("is another for contexts that would read alike without lengths: %s", (_, one, other) => {
+  ])("differs for contexts that would be equal without lengths: %s", (_, one, other) => {
     const first = deriveSubkey("k_enc", ikm, { ...CONTEXT, ...one });
     expect(deriveSubkey("k_enc", ikm, { ...CONTEXT, ...other })).not.toEqual(first);
   });
 
-  test("is another for every name, env, provider and intent", () => {
+  test("differs for every name, env, provider and intent", () => {
     const context = fc.record({
       env: fc.constantFrom("dev", "staging", "prod"),
       provider: fc.string({ maxLength: 4 }),
@@ -66,14 +66,14 @@ describe("a subkey", () => {
     );
   });
 
-  test("as a grant carries it is k_enc and then k_nonce", () => {
+  test("material of a grant is k_enc and then k_nonce", () => {
     const material = deriveGrantMaterial(ikm, CONTEXT);
     expect(material).toEqual(Buffer.concat([subkey("k_enc"), subkey("k_nonce")]));
   });
 });
 
 describe("importing a grant's material", () => {
-  test("takes the keys that it holds and leaves zeros behind", () => {
+  test("takes its keys and leaves zeros", () => {
     const material = deriveGrantMaterial(ikm, CONTEXT);
     const subkeys = importSubkeys({ ...CONTEXT, kid: "k1" }, material);
     expect(material).toEqual(Buffer.alloc(64));
@@ -82,7 +82,7 @@ describe("importing a grant's material", () => {
     expect(subkeys.nonceKey.export()).toEqual(subkey("k_nonce"));
   });
 
-  test.each([0, 32, 63, 65, 96])("of %i bytes is refused, and leaves zeros behind too", (length) => {
+  test.each([0, 32, 63, 65, 96])("of %i bytes is refused, and leaves zeros, too", (length) => {
     const material = Buffer.alloc(length, 1);
     expect(() => importSubkeys({ ...CONTEXT, kid: "k1" }, material)).toThrow(
       expect.objectContaining({ code: "BAD_REQUEST" }),
@@ -90,7 +90,7 @@ describe("importing a grant's material", () => {
     expect(material).toEqual(Buffer.alloc(length));
   });
 
-  test("puts no byte of a key into what can be printed", () => {
+  test("exposes no byte of a key in printed output", () => {
     const { inspect } = process.getBuiltinModule("node:util");
     const printed = inspect(subkeysOf(), { depth: 9, showHidden: true }) + JSON.stringify(subkeysOf());
     for (const key of [subkey("k_enc"), subkey("k_nonce")]) {
@@ -104,7 +104,7 @@ describe("importing a grant's material", () => {
 
 describe("a session's keys", () => {
   test.each(["request", "response"] as const)(
-    "of a %s are what the specification's formulas give",
+    "of a %s are the result of the specification's formulas",
     (phase) => {
       const of = session(phase);
       const { key, prefix } = deriveSessionKeys(subkeysOf(), phase, of.sessionId);
@@ -114,7 +114,7 @@ describe("a session's keys", () => {
     },
   );
 
-  test("are others for the other phase, for any other bit of the session's id, and from each other", () => {
+  test("differ for the other phase, for any other bit of the session id, and from each other", () => {
     const { sessionId } = session("request");
     const keyOf = (phase: "request" | "response", id: Buffer): string[] => [
       deriveSessionKeys(subkeysOf(), phase, id).key.export().toString("hex"),
@@ -129,7 +129,7 @@ describe("a session's keys", () => {
     expect(new Set(all).size).toBe(4 + 512);
   });
 
-  test("hold the session's id raw in their info, behind the length-prefixed texts", () => {
+  test("have the raw session id in their info, after the length-prefixed texts", () => {
     const sessionId = Buffer.alloc(32, 0xab);
     const info = Buffer.concat([
       lengthPrefixed("session", "A256GCM-HKDF-SHA256-COMMIT32", "request"),
@@ -170,7 +170,7 @@ function range(first: number, last: number): string {
   return Buffer.from(Array.from({ length: last - first + 1 }, (_, index) => first + index)).toString("hex");
 }
 
-describe("HKDF gives what RFC 5869 says, from bytes and from a KeyObject, in its appendix's case", () => {
+describe("HKDF gives the result of RFC 5869, from bytes and from a KeyObject, in the appendix's case", () => {
   test.each(RFC_5869)("$name", ({ ikm, salt, info, okm }) => {
     const [secret, saltBytes, infoBytes] = [ikm, salt, info].map((hex) => Buffer.from(hex, "hex"));
     if (secret === undefined || saltBytes === undefined || infoBytes === undefined)
@@ -181,7 +181,7 @@ describe("HKDF gives what RFC 5869 says, from bytes and from a KeyObject, in its
   });
 });
 
-test("HKDF gives what the formulas of RFC 5869 give by HMAC, for all inputs", () => {
+test("HKDF gives the result of the formulas of RFC 5869 by HMAC, for all inputs", () => {
   const bytes = fc.uint8Array({ maxLength: 200 });
   fc.assert(
     fc.property(bytes, bytes, bytes, fc.integer({ min: 1, max: 300 }), (ikm, salt, info, length) => {

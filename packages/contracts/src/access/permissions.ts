@@ -201,7 +201,7 @@ export function pushPermissions(): Permissions {
   return { publish: [CLAIMS_UPDATE], subscribe: [`${inboxPrefixOf(role, name)}.>`] };
 }
 
-/** Valid names that stand for a template each, to make permissions with. */
+/** Valid names in place of templates, to make permissions with. */
 const TEMPLATES = {
   "template--name": "{{name()}}",
   "template--provider": "{{tag(provider)}}",

@@ -35,7 +35,7 @@ async function grant(wanted: Parameters<typeof askGrant>[0] = WANTED, meta = MET
   return { question, keys, answer };
 }
 
-/** Reads the answer as it comes from the bus. */
+/** Reads the answer as from the bus. */
 function read({ answer, ...asked }: AskedGrant & { readonly answer: GrantAnswer }) {
   return readGrant({ ...asked, answer: writeMessage(answer) }, keyring.publicKey);
 }
@@ -48,8 +48,8 @@ function flip(text: string, bit: number): string {
   return bytes.toString("base64url");
 }
 
-describe("a question", () => {
-  test("verifies as it was asked, and has the documented bytes", async () => {
+describe("a grant request", () => {
+  test("verifies unchanged, and has the documented bytes", async () => {
     const { question } = await askGrant(WANTED, asker);
     const verified = verifyGrantRequest(GrantRequest.parse(JSON.parse(JSON.stringify(question))));
     const publicKey = Buffer.from(question.public_key, "base64url");
@@ -60,7 +60,7 @@ describe("a question", () => {
     expect(verified).toMatchObject({ bytes: expected, publicKey });
   });
 
-  test("asks with a fresh key each time", async () => {
+  test("has a fresh key each time", async () => {
     const [first, second] = await Promise.all([askGrant(WANTED, asker), askGrant(WANTED, asker)]);
     expect(first.question.public_key).not.toBe(second.question.public_key);
   });
@@ -87,17 +87,17 @@ describe("a question", () => {
   });
 });
 
-describe("an answer", () => {
+describe("a grant answer", () => {
   let one: Awaited<ReturnType<typeof grant>>;
   beforeAll(async () => {
     one = await grant();
   });
 
-  test("gives the asker the material and what it is about", async () => {
+  test("gives the requester the material and its key's state", async () => {
     expect(await read(one)).toEqual({ ok: true, material: new Uint8Array(material()), meta: META });
   });
 
-  test("leaves no material behind in the keyring's buffer, whether it succeeds or throws", async () => {
+  test("leaves no material in the keyring's buffer, whether it succeeds or throws", async () => {
     const { question } = await askGrant(WANTED, asker);
     const verified = verifyGrantRequest(question);
     if (verified === undefined) throw new Error("the question did not verify");
@@ -112,7 +112,7 @@ describe("an answer", () => {
     expect(refused.every((byte) => byte === 0)).toBe(true);
   });
 
-  test("to another question is refused, even of the same wording", async () => {
+  test("to another request is refused, even to one for the same key", async () => {
     const other = await grant();
     const replayed = { ...one, answer: other.answer };
     expect(await read(replayed)).toEqual({ ok: false, reason: "signature" });
@@ -123,13 +123,13 @@ describe("an answer", () => {
     expect(await read(forged)).toEqual({ ok: false, reason: "signature" });
   });
 
-  test("that somebody else sealed to our key, with the keyring's words about it, is refused", async () => {
+  test("that another party sealed to our key, with the keyring's metadata, is refused", async () => {
     const forged = await grant(WANTED, META, stranger);
     const mixed = { ...forged, answer: { ...forged.answer, signature: one.answer.signature } };
     expect(await read(mixed)).toEqual({ ok: false, reason: "signature" });
   });
 
-  test("with a changed word about the key is refused", async () => {
+  test("with a changed member about the key is refused", async () => {
     const changes: Partial<GrantMeta>[] = [
       { state: "decrypt-only" },
       { not_after: 1 },
@@ -159,7 +159,7 @@ describe("an answer", () => {
     );
   });
 
-  test("about another key than the one asked for is refused though the keyring signed it", async () => {
+  test("for another key than requested is refused though the keyring signed it", async () => {
     const other = await grant(WANTED, { ...META, kid: "k2" });
     expect(await read(other)).toEqual({ ok: false, reason: "kid" });
     const notActive = await grant({ ...WANTED, kid: "" }, { ...META, state: "decrypt-only" });
@@ -168,12 +168,12 @@ describe("an answer", () => {
     expect(await read(retired)).toEqual({ ok: false, reason: "kid" });
   });
 
-  test("that names no kid in its question brings the active one", async () => {
+  test("to a request without a kid brings the active one", async () => {
     const active = await grant({ ...WANTED, kid: "" });
     expect(await read(active)).toMatchObject({ ok: true, meta: { kid: "k1" } });
   });
 
-  test("is unreadable to whoever has another key pair", async () => {
+  test("is unreadable with another key pair", async () => {
     const { keys } = await askGrant(WANTED, asker);
     expect(await read({ ...one, keys })).toEqual({ ok: false, reason: "sealed" });
   });

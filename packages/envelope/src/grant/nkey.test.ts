@@ -4,7 +4,7 @@ import { verifyNkey } from "./nkey.ts";
 
 const BYTES = Buffer.from("some bytes");
 
-test("agrees with nkeys.js on signatures of many users", () => {
+test("verifyNkey agrees with nkeys.js on signatures of many users", () => {
   for (let round = 0; round < 20; round += 1) {
     const user = createUser();
     const signature = user.sign(BYTES);
@@ -14,7 +14,7 @@ test("agrees with nkeys.js on signatures of many users", () => {
   }
 });
 
-test("knows users only, and no text that merely looks like one", () => {
+test("verifyNkey accepts only users, and no text that only resembles one", () => {
   const account = createAccount();
   expect(verifyNkey(account.getPublicKey(), BYTES, account.sign(BYTES))).toBe(false);
   const user = createUser();
@@ -26,7 +26,7 @@ test("knows users only, and no text that merely looks like one", () => {
   }
 });
 
-test("refuses a signature of another length", () => {
+test("verifyNkey refuses a signature of another length", () => {
   const user = createUser();
   expect(verifyNkey(user.getPublicKey(), BYTES, user.sign(BYTES).subarray(1))).toBe(false);
 });

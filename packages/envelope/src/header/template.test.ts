@@ -29,7 +29,7 @@ const uuid = fc
 /** Every legal value of every member. */
 const VALUES: Readonly<Record<Member, fc.Arbitrary<string | number>>> = {
   commitment: bytes(32),
-  // Names of members in it would lead a template astray that looked for them carelessly.
+  // Names of members as values would mislead a careless template.
   content_type: fc.oneof(
     chars(PRINTABLE.replace(/["\\]/g, ""), 1, 128),
     fc.constantFrom("nonce:", "ts", ",ts:1", "replay_nonce", "{seq:0,final:1}"),
@@ -64,7 +64,7 @@ function headerOf(kind: (typeof KINDS)[number]): fc.Arbitrary<Header> {
   return fc.record({ ...values, phase }) as unknown as fc.Arbitrary<Header>;
 }
 
-/** A legal header, and legal values for its slots that need not be its own. */
+/** A legal header, and other legal values for its slots. */
 const headerAndSlots = fc
   .constantFrom(...KINDS)
   .chain((kind) => fc.tuple(headerOf(kind), headerOf(kind).map(slotsOf)));
@@ -75,7 +75,7 @@ function slotsOf(header: Header): SlotValues {
 
 const isChunk = (header: Header): boolean => Object.hasOwn(header, "seq");
 
-test("a template writes what the canonicaliser writes, for every legal header", () => {
+test("a template renders the canonical text of every legal header", () => {
   fc.assert(
     fc.property(headerAndSlots, ([header, slots]) => {
       const written = new HeaderTemplate(header).render(slots);
@@ -86,7 +86,7 @@ test("a template writes what the canonicaliser writes, for every legal header", 
   );
 });
 
-test("a template reads what parsing reads, for every legal header that is no chunk of a stream", () => {
+test("a template matches every legal header as parsing does, except chunks of streams", () => {
   fc.assert(
     fc.property(headerAndSlots, ([header, slots]) => {
       const learned = new HeaderTemplate(header);
@@ -99,7 +99,7 @@ test("a template reads what parsing reads, for every legal header that is no chu
 
 type Mutation = (legal: string, other: string) => string;
 
-/** A change at one place; the places are drawn from the whole text. */
+/** A change at one random place of the whole text. */
 const mutation: fc.Arbitrary<Mutation> = fc.oneof(
   fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(7)).map(
     ([at, bit]): Mutation =>
@@ -113,7 +113,7 @@ const mutation: fc.Arbitrary<Mutation> = fc.oneof(
       (legal) =>
         replaced(legal, Math.floor(at * legal.length), cut, put),
   ),
-  // One member's value by one that may be as long and is of another alphabet.
+  // A member's value by one of another alphabet, possibly of equal length.
   fc.tuple(fc.constantFrom(...SLOTS), chars(`${LOWER}ABCXYZ_-+/=.`, 1, 43)).map(
     ([slot, value]): Mutation =>
       (legal) =>
@@ -139,7 +139,7 @@ function replaced(whole: string, index: number, cut: number, put: string): strin
   return whole.slice(0, index) + put + whole.slice(index + cut);
 }
 
-test("a template takes no text that parsing refuses, and reads no other header from it", () => {
+test("a template matches no text that parsing refuses, and reads no other header from it", () => {
   let taken = 0;
   let refused = 0;
   fc.assert(
@@ -160,12 +160,12 @@ test("a template takes no text that parsing refuses, and reads no other header f
     ),
     { numRuns: 4000 },
   );
-  // Both ways were gone, so that neither of them is tested by nothing.
+  // Both outcomes occurred, so that the test covers both.
   expect(taken).toBeGreaterThan(50);
   expect(refused).toBeGreaterThan(500);
 });
 
-test("a template takes every text that parsing takes and that differs from its own in slots alone", () => {
+test("a template matches every parseable text that differs only in slots", () => {
   fc.assert(
     fc.property(headerAndSlots, mutation, ([header, slots], mutate) => {
       fc.pre(!isChunk(header));
@@ -200,7 +200,7 @@ describe("a template refuses what parsing refuses, in a slot:", () => {
     expect(template.match(altered)).toBeUndefined();
   });
 
-  test("and takes the legal one", () => {
+  test("and accepts the legal one", () => {
     expect(template.match(text(legal))).toEqual(legal);
   });
 });
@@ -219,7 +219,7 @@ test("the longest legal header is far shorter than the limit", () => {
   expect(written.length).toBeLessThan(ENVELOPE_HEADER_BYTES_MAX / 2);
 });
 
-test("the forms take exactly the base64url texts of their length, as decoding and encoding again tells", () => {
+test("the forms accept exactly the base64url texts that decoding and encoding keep", () => {
   const lengths = { nonce: 12, epoch: 16, replay_nonce: 24, session_id: 32, commitment: 32, in_reply_to: 32 };
   fc.assert(
     fc.property(
