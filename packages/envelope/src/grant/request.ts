@@ -94,7 +94,7 @@ const LOW_ORDER_U: readonly bigint[] = [
 ];
 
 /**
- * True for an X25519 public key (32 bytes) that gives a shared secret of zeros with every private key, so that everyone could open what is
+ * True for an X25519 public key (32 bytes) that gives a shared secret of zeros with every private key, so that any process can open what is
  * sealed to it (RFC 9180, section 7.1.4). X25519 ignores the highest bit, and so does this check.
  */
 export function isLowOrder(publicKey: Uint8Array): boolean {
