@@ -3,9 +3,9 @@ import { globSync } from "node:fs";
 /** The code that decides what of the bus is accepted, and what is written for others to accept: patterns from the root. */
 const READERS = [
   "packages/envelope/src/**/*.ts",
-  "packages/contracts/src/{answers,base32,control,epoch,exact-base64url,headers,integers,keyring,message,names,nkey,parameters,refusals,replay,subjects}.ts",
+  "packages/contracts/src/{control,epoch,headers,keyring,message,names,nkey,parameters,refusals,replay,subjects}.ts",
   "packages/verifier/src/held-keys.ts",
-  "packages/verifier/src/control/{control-rules,held-control,lease-time,skew-seconds,take-lease}.ts",
+  "packages/verifier/src/control/{control-rules,held-control,lease}.ts",
   "services/keyring/src/domain/{choose-key,judge-grant-request,may-ask,openable}.ts",
 ];
 

@@ -118,7 +118,7 @@ test.each<[string, ClientSettings]>([
 test("a public key with another checksum is refused before anything is asked", () => {
   const mistyped = `${KEY.slice(0, -1)}${KEY.endsWith("A") ? "B" : "A"}`;
   expect(() => readClientConfig({ keyringPublicKey: mistyped, variables: {} })).toThrow(
-    /its checksum is another/,
+    /its checksum is wrong/,
   );
 });
 

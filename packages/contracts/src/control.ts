@@ -1,39 +1,37 @@
 import { z } from "zod";
-import { exactBase64Url } from "./exact-base64url.ts";
-import { Generation, INTEGER_MAX, Time } from "./integers.ts";
+import { exactBase64Url, Generation, INTEGER_MAX, Time } from "./message.ts";
 import { ENVIRONMENTS, Name, REQUEST_ID_PATTERN } from "./names.ts";
 
-/** Providers that one document can speak of. */
+/** How many providers one document can name. */
 export const CONTROL_PROVIDERS_MAX = 64;
-/** Characters (code points: zod counts these) of a reason, and of a name of who gave it. */
+/** Longest reason and actor, in code points, which zod counts. */
 export const REASON_MAX = 500;
 export const ACTOR_MAX = 128;
 
-/** Why SCBE is taken out of the path. Cause and {@link ControlState.fallback} decide what becomes of the traffic: "off" alone never means "unsealed". */
+/** Why a kill stops sealing. Its cause and {@link ControlState.fallback} decide whether traffic goes unsealed or is refused. */
 export const KILL_CAUSES = ["availability", "integrity"] as const;
 export type KillCause = (typeof KILL_CAUSES)[number];
 
-/** What becomes of traffic that is not sealed: `fallback` goes unsealed where the deployment permits it, `disabled` is refused. */
+/** Traffic that is not sealed: `fallback` sends it unsealed if the deployment permits that, `disabled` refuses it. */
 export type KillMode = "fallback" | "disabled";
 
 /**
- * The causes for which an administrator may choose, beforehand, that traffic goes unsealed instead of being refused: a kill for
- * availability, and what the flags leave outside of a share. A kill for integrity always refuses.
+ * The causes for which an administrator can choose in advance that traffic goes unsealed instead of being refused: a kill for
+ * availability, and requests outside the share of a flag. A kill for integrity always refuses.
  */
 export const FALLBACK_CAUSES = ["availability", "flags"] as const;
 export type FallbackCause = (typeof FALLBACK_CAUSES)[number];
 
-/** base64url of 32, 16 and 64 bytes: the bits of the last character that fill no byte are zero. */
 const Digest = exactBase64Url(32);
 const Nonce = exactBase64Url(16);
 const Signature = exactBase64Url(64);
 const Percentage = z.int().min(0).max(100);
 
-/** One kill: of everything, or of one provider. */
+/** A kill of all providers, or of one. */
 const Kill = z.strictObject({
   cause: z.enum(KILL_CAUSES),
   reason: z.string().max(REASON_MAX),
-  /** Who: a token's name, `alert:<name>`, `security event`. */
+  /** The actor: a token's name, `alert:<name>`, `security event`. */
   by: z.string().max(ACTOR_MAX),
   since: Time,
 });
@@ -46,24 +44,24 @@ function byProvider<T extends z.ZodType>(value: T) {
 }
 
 /**
- * The whole control state: one document, signed by the controller. A provider that the flags do not name is sealed and verified.
+ * The control document, which the controller signs. Requests of a provider that the flags do not name are sealed and verified.
  * Times are ms since the Unix epoch.
  */
 export const ControlState = z.strictObject({
   v: z.literal(1),
   env: z.enum(ENVIRONMENTS),
-  /** Higher than that of every document before: at least the one before plus 1, and at least the time in ms. */
+  /** Higher than all before: at least the last one plus 1, and at least the time in ms. */
   generation: Generation,
   issued_at: Time,
   /**
-   * The generation of the newest stored document that went into this one; absent: all before it did. A kill is sent before it is
-   * stored: by this it shows whether it knew of what was stored meanwhile.
+   * The generation of the newest stored document that this one is based on; absent: the one before it. A kill is sent before it is
+   * stored, so this shows whether it includes what was stored meanwhile.
    */
   after: z.int().min(0).max(INTEGER_MAX).optional(),
-  /** Its digest; absent: nothing was stored. Two documents may have the same generation, and only one of them is stored. */
+  /** The digest of that document; absent if none was stored. Two documents can have one generation, and only one of them is stored. */
   after_digest: Digest.optional(),
   kill_switch: z.strictObject({
-    /** Of everything; `null`: not engaged. */
+    /** The kill of all providers; `null` if there is none. */
     all: Kill.nullable(),
     providers: byProvider(Kill),
   }),
@@ -71,7 +69,7 @@ export const ControlState = z.strictObject({
     enabled: z.boolean(),
     providers: byProvider(z.strictObject({ enabled: z.boolean(), traffic_percentage: Percentage })),
   }),
-  /** For which causes traffic goes unsealed instead of being refused: in alphabetical order, none twice. */
+  /** The causes for which traffic goes unsealed instead of being refused: in alphabetical order, without repeats. */
   fallback: z.strictObject({
     causes: z
       .array(z.enum(FALLBACK_CAUSES))
@@ -81,11 +79,11 @@ export const ControlState = z.strictObject({
       ),
   }),
   /**
-   * The last entry of the audit that the signing controller knew of; absent: none yet. If the audit lacks it, it was truncated or
+   * The last audit entry that the signing controller knew; absent if there is none. If the audit lacks it, it was truncated or
    * rewritten.
    */
   audit: z.strictObject({ seq: z.int().min(1).max(INTEGER_MAX), hash: Digest }).optional(),
-  /** A wider clock skew, for a time. */
+  /** A wider clock skew for a limited time. */
   skew_window: z
     .strictObject({ seconds: z.int().min(1).max(600), until: Time, reason: z.string().max(REASON_MAX) })
     .nullable(),
@@ -101,34 +99,34 @@ export const SignedControl = z.strictObject({
 export type SignedControl = z.infer<typeof SignedControl>;
 
 /**
- * Request to `scbe.v1.control.lease.<user>`; also a verifier's acknowledgement of what it holds. The subject alone says whose
- * verifier asks.
+ * Request to `scbe.v1.control.lease.<user>`; it also reports the held document. Only the subject says which user's verifier sent
+ * it.
  */
 export const LeaseRequest = z.strictObject({
   v: z.literal(1),
-  /** base64url of 16 bytes, drawn for this question */
+  /** base64url of 16 bytes, random for each request. */
   nonce: Nonce,
-  /** A UUID of any version, in lower case: this very process, drawn when it starts. */
+  /** A UUID of any version, in lower case, that the process draws when it starts. */
   verifier: z.string().regex(REQUEST_ID_PATTERN),
-  /** What it holds; `null`: nothing yet. */
+  /** The held document; `null` before the first one. */
   held: z.strictObject({ generation: Generation, digest: Digest }).nullable(),
   /**
-   * The document that it holds: sent where the answer before named one that does not take its place, as after the store was lost
-   * or restored. The signature says whose it is, so a controller may take it back.
+   * The held document itself, if the last answer named an older one, as after the store was lost or restored. Its signature lets a controller
+   * take it back.
    */
   state: SignedControl.optional(),
-  /** Its own configuration lets it send or serve what goes unsealed. */
+  /** Its own configuration allows unsealed messages. */
   fallback: z.boolean(),
-  /** It is the last one: the process ends, and is not to be taken for one that is silent. */
+  /** The process ends, so the controller does not count it as silent. */
   leaving: z.literal(true).optional(),
 });
 export type LeaseRequest = z.infer<typeof LeaseRequest>;
 
-/** What a lease says, in RFC 8785 form in {@link LeaseAnswer}. */
+/** The lease, in RFC 8785 form in {@link LeaseAnswer}. */
 export const Lease = z.strictObject({ nonce: Nonce, generation: Generation, digest: Digest });
 export type Lease = z.infer<typeof Lease>;
 
-/** The answer; it brings the document with it where the asker holds another one. */
+/** The answer; it brings the document if the verifier holds another one. */
 export const LeaseAnswer = z.strictObject({
   v: z.literal(1),
   payload: z.string(),
@@ -137,5 +135,5 @@ export const LeaseAnswer = z.strictObject({
 });
 export type LeaseAnswer = z.infer<typeof LeaseAnswer>;
 
-/** The id of a request, by which its side of a traffic share is found. */
+/** The id of a request, which decides whether it is inside a traffic share. */
 export const RequestId = z.string().regex(REQUEST_ID_PATTERN);

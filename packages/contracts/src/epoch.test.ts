@@ -1,7 +1,6 @@
 import { describe, expect, it, test } from "vitest";
 import { type EpochRecord, KnownEpoch, readEpoch, writeEpoch } from "./epoch.ts";
-import { INTEGER_MAX } from "./integers.ts";
-import { writeMessage } from "./message.ts";
+import { INTEGER_MAX, writeMessage } from "./message.ts";
 
 const RECORD: EpochRecord = {
   v: 1,
@@ -14,7 +13,7 @@ const RECORD: EpochRecord = {
 };
 const OTHER = "BBBBBBBBBBBBBBBBBBBBBA";
 
-test("a record survives being written and read", () => {
+test("a record is read as written", () => {
   expect(readEpoch(writeEpoch(RECORD), "dev")).toEqual({ ok: true, record: RECORD });
 });
 
@@ -22,7 +21,7 @@ test("another environment's record is refused", () => {
   expect(readEpoch(writeEpoch(RECORD), "prod")).toEqual({ ok: false, reason: "env" });
 });
 
-test("a record that no reader takes is not written", () => {
+test("a record that readers refuse is not written", () => {
   expect(() => writeEpoch({ ...RECORD, generation: INTEGER_MAX + 1 })).toThrow();
 });
 
@@ -34,7 +33,7 @@ describe("a record", () => {
     ["padding", { epoch: `${"A".repeat(21)}=` }],
     ["unused bits that are set", { epoch: `${"A".repeat(21)}B` }],
     ["generation 0", { generation: 0 }],
-    ["a generation that is no integer", { generation: 1.5 }],
+    ["a generation that is not an integer", { generation: 1.5 }],
     ["a generation above the limit", { generation: INTEGER_MAX + 1 }],
     ["a negative minute", { from: -1 }],
     ["a fraction of a minute", { to: 1.5 }],
@@ -50,7 +49,7 @@ describe("a record", () => {
     });
   });
 
-  it("that lacks a member, or is spelt otherwise, is refused", () => {
+  it("that lacks a member, or has another spelling, is refused", () => {
     const { store: _, ...rest } = RECORD;
     expect(readEpoch(writeMessage(rest), "dev").ok).toBe(false);
     expect(readEpoch(Buffer.from(JSON.stringify(RECORD)), "dev").ok).toBe(false);
@@ -58,31 +57,31 @@ describe("a record", () => {
 });
 
 describe("a sealer", () => {
-  const told = (generation: number, epoch = OTHER) => writeEpoch({ ...RECORD, generation, epoch });
+  const written = (generation: number, epoch = OTHER) => writeEpoch({ ...RECORD, generation, epoch });
 
-  it("obeys a broadcast only if its generation is higher", () => {
+  it("applies a broadcast only with a higher generation", () => {
     const known = new KnownEpoch("dev");
     expect(known.record).toBeUndefined();
-    known.hear(told(7, RECORD.epoch));
-    for (const generation of [7, 6]) expect(known.hear(told(generation)).ok).toBe(true);
+    known.hear(written(7, RECORD.epoch));
+    for (const generation of [7, 6]) expect(known.hear(written(generation)).ok).toBe(true);
     expect(known.record).toEqual(RECORD);
-    known.hear(told(8));
+    known.hear(written(8));
     expect(known.record).toMatchObject({ generation: 8, epoch: OTHER });
   });
 
-  it("obeys the answer to its own question whatever its generation, and then broadcasts above that", () => {
+  it("applies the answer to its own request whatever its generation, and then broadcasts above that", () => {
     const known = new KnownEpoch("dev");
-    known.hear(told(7, RECORD.epoch));
-    known.answered(told(3));
+    known.hear(written(7, RECORD.epoch));
+    known.answered(written(3));
     expect(known.record).toMatchObject({ generation: 3, epoch: OTHER });
-    known.hear(told(4, RECORD.epoch));
+    known.hear(written(4, RECORD.epoch));
     expect(known.record).toMatchObject({ generation: 4, epoch: RECORD.epoch });
   });
 
-  it("keeps what it knows when something else comes", () => {
+  it("keeps its record when an invalid message comes", () => {
     const known = new KnownEpoch("prod");
     known.answered(writeEpoch({ ...RECORD, env: "prod" }));
-    for (const data of [told(9), Buffer.from("{}"), new Uint8Array(0)]) {
+    for (const data of [written(9), Buffer.from("{}"), new Uint8Array(0)]) {
       expect(known.hear(data).ok).toBe(false);
       expect(known.answered(data).ok).toBe(false);
     }

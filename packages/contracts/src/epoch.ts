@@ -1,22 +1,20 @@
 import { z } from "zod";
-import { exactBase64Url } from "./exact-base64url.ts";
-import { Generation } from "./integers.ts";
-import { readMessage, writeMessage } from "./message.ts";
+import { exactBase64Url, Generation, readMessage, writeMessage } from "./message.ts";
 import { ENVIRONMENTS, type Environment } from "./names.ts";
 
 /** Why a replay epoch ends, and another one starts. */
 export const EPOCH_ENDS = [
-  /** there is no record: nothing was stored yet, or it was lost */
+  /** there is no record: it was lost, or none was stored yet */
   "no-record",
   /** the record is older than one that was seen */
   "record-behind",
-  /** the server is not the record's store: restarted, promoted, another one */
+  /** the server is not the record's store: it restarted, was promoted, or is another one */
   "other-store",
-  /** what is sealed now has no bucket in the record: a clock was set, or no guard ran for long */
+  /** envelopes of now have no bucket in the record: a clock was set, or no guard ran for a long time */
   "out-of-range",
-  /** a bucket that must be there is gone */
+  /** an expected bucket is missing */
   "bucket-missing",
-  /** a bucket is there that the record does not know of: the record has gone back */
+  /** there is a bucket that the record does not know: an older record was restored */
   "bucket-beyond",
 ] as const;
 export type EpochEnd = (typeof EPOCH_ENDS)[number];
@@ -42,22 +40,21 @@ export type ReadEpoch =
   | { readonly ok: true; readonly record: EpochRecord }
   | { readonly ok: false; readonly reason: "malformed" | "env" };
 
-/** The record in a message or in KV; another environment's is refused before anything in it is used. */
+/** The record in a message or in KV; one of another environment is refused before its members are used. */
 export function readEpoch(bytes: Uint8Array, env: Environment): ReadEpoch {
   const record = readMessage(bytes, EpochRecord, EPOCH_BYTES_MAX);
   if (record === undefined) return { ok: false, reason: "malformed" };
   return record.env === env ? { ok: true, record } : { ok: false, reason: "env" };
 }
 
-/** @throws ZodError for a record that no reader could take, as with a generation past all numbers: it is never told */
+/** @throws ZodError for a record that readers refuse, such as one with too high a generation: it is never sent */
 export function writeEpoch(record: EpochRecord): Uint8Array {
   return writeMessage(EpochRecord.parse(record));
 }
 
 /**
- * The epoch that a sealer seals for, by what it has heard. A broadcast is obeyed only if its generation is higher, since one that
- * was held back may come late; the answer to a question of its own whatever its generation, since after a rollback of the guards'
- * record it may be lower.
+ * The epoch that a sealer seals for. A broadcast applies only with a higher generation, since a delayed one can come late. The answer to a
+ * request of the sealer applies whatever its generation, since it can be lower after the guards' record was rolled back.
  */
 export class KnownEpoch {
   readonly #env: Environment;
@@ -71,14 +68,14 @@ export class KnownEpoch {
     return this.#record;
   }
 
-  /** Reads a broadcast, and obeys it if it is newer; what is wrong with it, if it is none. */
+  /** Reads a broadcast, and applies it if it is newer. */
   hear(bytes: Uint8Array): ReadEpoch {
     const read = readEpoch(bytes, this.#env);
     if (read.ok && read.record.generation > (this.#record?.generation ?? 0)) this.#record = read.record;
     return read;
   }
 
-  /** Reads and obeys the answer to a question of this sealer. */
+  /** Reads and applies the answer to a request of this sealer. */
   answered(bytes: Uint8Array): ReadEpoch {
     const read = readEpoch(bytes, this.#env);
     if (read.ok) this.#record = read.record;

@@ -1,20 +1,19 @@
 import { z } from "zod";
-import { exactBase64Url } from "./exact-base64url.ts";
-import { Generation, Time } from "./integers.ts";
+import { exactBase64Url, Generation, Time } from "./message.ts";
 import { ENVIRONMENTS, Name } from "./names.ts";
 import { PublicNkey } from "./nkey.ts";
 
-/** active: seals and opens. decrypt-only: opens until its end. retired, compromised: nothing, wiped at once. */
+/** active: seals and opens. decrypt-only: opens until its end. retired, compromised: wiped at once. */
 export const KEY_STATES = ["active", "decrypt-only", "retired", "compromised"] as const;
 export type KeyState = (typeof KEY_STATES)[number];
 
-/** Request to `scbe.v1.keyring.grant.<user>.<provider>`, signed by the asker's nkey (docs/spec/envelope-v1.md, "Grants"). */
+/** Request to `scbe.v1.keyring.grant.<user>.<provider>`, signed by the requester's nkey (docs/spec/envelope-v1.md, "Grants"). */
 export const GrantRequest = z.strictObject({
   v: z.literal(1),
   env: z.enum(ENVIRONMENTS),
   provider: Name,
   intent: Name,
-  /** empty: the active one */
+  /** Empty for the active key. */
   kid: z.union([z.literal(""), Name]),
   asker: PublicNkey,
   /** X25519 */
@@ -23,17 +22,17 @@ export const GrantRequest = z.strictObject({
 });
 export type GrantRequest = z.infer<typeof GrantRequest>;
 
-/** What a grant is about; signed in RFC 8785 form. */
+/** The key of a grant; signed in RFC 8785 form. */
 export const GrantMeta = z.strictObject({
   kid: Name,
   state: z.enum(KEY_STATES),
-  /** when this kid stops to be used in its state; null while it is active without an end */
+  /** When this kid's state ends; null for an active one without an end. */
   not_after: Time.nullable(),
   ring_generation: Generation,
 });
 export type GrantMeta = z.infer<typeof GrantMeta>;
 
-/** Answer: HPKE's `enc` and `ct` of `k_enc || k_nonce` (64 bytes), and the keyring's signature over all of it. */
+/** The answer: HPKE's `enc` and `ct` of `k_enc || k_nonce` (64 bytes), and the keyring's signature over all of it. */
 export const GrantAnswer = z.strictObject({
   v: z.literal(1),
   enc: exactBase64Url(32),
@@ -43,17 +42,17 @@ export const GrantAnswer = z.strictObject({
 });
 export type GrantAnswer = z.infer<typeof GrantAnswer>;
 
-/** Keys in one ring, those that are retired included. */
+/** How many keys one ring can hold, retired ones included. */
 export const RING_KEYS_MAX = 64;
 
-/** The ring without any key material: broadcast on `scbe.v1.keyring.ring` and answered to nobody in particular. */
+/** The ring without key material, as broadcast on `scbe.v1.keyring.ring`. */
 export const RingState = z.strictObject({
   env: z.enum(ENVIRONMENTS),
   generation: Generation,
   keys: z
     .array(z.strictObject({ kid: Name, state: z.enum(KEY_STATES), not_after: Time.nullable() }))
     .max(RING_KEYS_MAX)
-    .refine((keys) => new Set(keys.map(({ kid }) => kid)).size === keys.length, "a kid stands twice")
+    .refine((keys) => new Set(keys.map(({ kid }) => kid)).size === keys.length, "a kid is repeated")
     .refine(
       (keys) => keys.filter(({ state }) => state === "active").length <= 1,
       "more than one key is active",

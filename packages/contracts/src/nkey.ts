@@ -1,12 +1,11 @@
 import { z } from "zod";
-import { decodeBase32 } from "./base32.ts";
 
-/** 35 bytes in base32; the second character holds the last three bits of the prefix 0xA0. */
+/** 35 bytes in base32; the second character starts with the last three bits of the prefix 0xA0. */
 const USER_NKEY = /^U[A-D][A-Z2-7]{54}$/;
 
 /** The prime of the field of Ed25519. */
 const P = 2n ** 255n - 19n;
-/** y of the eight points whose order divides 8. A signature under such a key needs no private key, and not every OpenSSL refuses it. */
+/** The y coordinates of the eight points of small order. A signature under such a key needs no private key, and not every OpenSSL refuses it. */
 const SMALL_ORDER_Y: readonly bigint[] = [
   0n,
   1n,
@@ -17,7 +16,7 @@ const SMALL_ORDER_Y: readonly bigint[] = [
 
 /**
  * True for a user's public nkey: `0xA0 || Ed25519 public key (32) || CRC-16 of both, little-endian (2)`, in 56 characters of base32, with a
- * key in its canonical form that is not of small order (docs/spec/envelope-v1.md, "Nkeys").
+ * canonical key that is not of small order (docs/spec/envelope-v1.md, "Nkeys").
  */
 export function isUserNkey(text: string): boolean {
   if (!USER_NKEY.test(text)) return false;
@@ -36,8 +35,8 @@ export function coordinateIn(bytes: Uint8Array): bigint {
   return BigInt.asUintN(255, BigInt(`0x${Buffer.from(bytes).reverse().toString("hex")}`));
 }
 
-/** A user's public nkey, its checksum included. */
-export const PublicNkey = z.string().refine(isUserNkey, "no public nkey of a user");
+/** A user's public nkey; the checksum is verified. */
+export const PublicNkey = z.string().refine(isUserNkey, "not a public nkey of a user");
 
 /** CRC-16/XMODEM: polynomial 0x1021, start 0, no reflection, no final XOR. */
 export function crc16(bytes: Uint8Array): number {
@@ -47,4 +46,41 @@ export function crc16(bytes: Uint8Array): number {
     for (let bit = 0; bit < 8; bit += 1) crc = ((crc << 1) ^ (crc & 0x8000 ? 0x1021 : 0)) & 0xffff;
   }
   return crc;
+}
+
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/**
+ * The bytes of an nkey's text: base32 without padding (RFC 4648, section 6), whose form was checked before. Bits that fill no byte
+ * are dropped. nkeys.js does not export its decoder.
+ */
+export function decodeBase32(text: string): Uint8Array {
+  const out = new Uint8Array(Math.floor((text.length * 5) / 8));
+  let pending = 0;
+  let bits = 0;
+  let at = 0;
+  for (const character of text) {
+    pending = ((pending << 5) | ALPHABET.indexOf(character)) & 0xfff;
+    bits += 5;
+    if (bits < 8) continue;
+    bits -= 8;
+    out[at++] = (pending >> bits) & 0xff;
+  }
+  return out;
+}
+
+/** Base32 without padding (RFC 4648, section 6). */
+export function encodeBase32(bytes: Uint8Array): string {
+  let text = "";
+  let pending = 0;
+  let bits = 0;
+  for (const byte of bytes) {
+    pending = ((pending << 8) | byte) & 0xfff;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      text += ALPHABET[(pending >> bits) & 31];
+    }
+  }
+  return bits === 0 ? text : text + ALPHABET[(pending << (5 - bits)) & 31];
 }

@@ -1,25 +1,22 @@
 import { ScbeError } from "./errors.ts";
-import { base64UrlPattern } from "./exact-base64url.ts";
-import { HEADERS } from "./headers.ts";
+import { HEADERS, type ReadHeader } from "./headers.ts";
+import { base64UrlPattern } from "./message.ts";
 import { MODEL_PATTERN, NAME_PATTERN, REQUEST_ID_PATTERN } from "./names.ts";
 
-/** The first value of a header, by its exact name. */
-export type ReadHeader = (name: string) => string | undefined;
-
-/** What the deployment serves. */
+/** The providers and intents of the deployment. */
 export interface Common {
   readonly providers: readonly string[];
   readonly intents: readonly string[];
 }
 
-/** Whom a request is for. */
+/** The target of a request. */
 export interface Names {
   readonly provider: string;
   readonly intent: string;
   readonly model: string;
 }
 
-/** What may be said of a body. */
+/** Optional descriptions of a body. */
 export interface Content {
   readonly contentType?: string;
   readonly schemaHash?: string;
@@ -29,11 +26,11 @@ export interface Content {
 interface Parameter {
   readonly header: string;
   readonly form: RegExp;
-  /** What the form is, in words. */
+  /** The form in words. */
   readonly expected: string;
 }
 
-/** Every parameter that travels in a header of its own, and its exact form. */
+/** Every parameter with a header of its own, and its exact form. */
 export const PARAMETERS = {
   model: {
     header: HEADERS.model,
@@ -64,7 +61,7 @@ export const PARAMETERS = {
   },
 } as const satisfies Record<string, Parameter>;
 
-/** What a message's subject says; where it names no intent, a header does. */
+/** The names in a message's subject; without an intent there, a header has it. */
 export interface SubjectFacts {
   readonly provider: string;
   readonly intent?: string;
@@ -72,7 +69,7 @@ export interface SubjectFacts {
 
 type Name = keyof typeof PARAMETERS;
 
-/** The parameters of one message, each read by its exact form. @throws ScbeError BAD_REQUEST naming the header at fault */
+/** The parameters of one message, each checked by its exact form. @throws ScbeError BAD_REQUEST that names the wrong header */
 export class Parameters {
   readonly #subject: SubjectFacts;
   readonly #read: ReadHeader;
@@ -84,7 +81,7 @@ export class Parameters {
     this.#common = common;
   }
 
-  /** Whom the envelope is for. */
+  /** The target of the envelope. */
   names(): Names {
     const { provider, intent = this.required("intent") } = this.#subject;
     return {
@@ -94,7 +91,7 @@ export class Parameters {
     };
   }
 
-  /** The request that a response belongs to; `hash`: of its envelope, 32 bytes. */
+  /** The request of a response; `hash` is that of its envelope, 32 bytes. */
   binding(): Names & { readonly request_id: string; readonly hash: Uint8Array } {
     return {
       ...this.names(),
@@ -135,8 +132,8 @@ function served(kind: "provider" | "intent", value: string, all: readonly string
 }
 
 /**
- * What `scbe-timeout-ms` says: how long the asker still waits, in ms from the message's arrival. The header stands outside the
- * authenticated bytes: it can shorten `max`, and one that is absent or malformed changes nothing.
+ * Reads `scbe-timeout-ms`: how long the requester still waits, in ms from the message's arrival. The header is not authenticated: it can only
+ * shorten `max`, and an absent or malformed one changes nothing.
  */
 export function readTimeoutMs(text: string | undefined, max: number): number {
   if (text === undefined || !/^[0-9]{1,9}$/.test(text)) return max;

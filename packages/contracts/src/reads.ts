@@ -1,29 +1,29 @@
 import { z } from "zod";
-import { Generation, INTEGER_MAX, Time } from "./integers.ts";
+import { Generation, INTEGER_MAX, Time } from "./message.ts";
 import { StreamPlace } from "./trust.ts";
 
-/** Bytes of a question to one of the reading endpoints. */
+/** Longest request to one of the reading endpoints, in bytes. */
 export const READ_QUESTION_BYTES_MAX = 512;
 
 const Count = z.int().min(0).max(INTEGER_MAX);
 
 /**
- * Request to `scbe.v1.control.get.<user>` and `scbe.v1.keyring.ring.get.<user>`: the generation that is held, `null` for none. The answer is the
- * signed document, or nothing at all when it is of that very generation.
+ * Request to `scbe.v1.control.get.<user>` and `scbe.v1.keyring.ring.get.<user>`: the held generation, `null` for none. The answer is the
+ * signed document, or empty if it has that generation.
  */
 export const HeldGeneration = z.strictObject({ v: z.literal(1), generation: Generation.nullable() });
 export type HeldGeneration = z.infer<typeof HeldGeneration>;
 
 /**
- * Request to `scbe.v1.trust.get.<user>` and `scbe.v1.trust.last.<user>`: the place of the document that is held, `null` for none. The answer is the
- * trust document, or nothing at all when it is of that very place.
+ * Request to `scbe.v1.trust.get.<user>` and `scbe.v1.trust.last.<user>`: the place of the held document, `null` for none. The answer is the
+ * trust document, or empty if it has that place.
  */
 export const HeldPlace = z.strictObject({ v: z.literal(1), stream: StreamPlace.nullable() });
 export type HeldPlace = z.infer<typeof HeldPlace>;
 
 /**
- * Request to `scbe.v1.security.read.<user>` and `scbe.v1.audit.read.<user>`, the streams that others read through their owner: its bounds, or
- * the next messages from one number up to another.
+ * Request to `scbe.v1.security.read.<user>` and `scbe.v1.audit.read.<user>`, streams that others read through their owner: the bounds of the
+ * stream, or its messages from one number to another.
  */
 export const StreamQuestion = z.discriminatedUnion("ask", [
   z.strictObject({ v: z.literal(1), ask: z.literal("bounds") }),
@@ -34,7 +34,7 @@ export type StreamQuestion = z.infer<typeof StreamQuestion>;
 /** The answer for `bounds`. */
 export const StreamBoundsAnswer = z.strictObject({
   v: z.literal(1),
-  /** When the stream was made. */
+  /** When the stream was created. */
   created: z.string().max(64),
   first: Count,
   last: Count,
@@ -43,7 +43,7 @@ export const StreamBoundsAnswer = z.strictObject({
   bytesMax: z.int().min(-1).max(INTEGER_MAX),
 });
 
-/** The answer for `batch`: in order, as many as fit; none: there are none. */
+/** The answer for `batch`: in order, as many as fit; empty if there are none. */
 export const StreamBatchAnswer = z.strictObject({
   v: z.literal(1),
   messages: z

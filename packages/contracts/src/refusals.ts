@@ -1,4 +1,4 @@
-/** Every reason for which an envelope is not opened. What each means, and the step that finds it: docs/spec/envelope-v1.md. */
+/** Every reason why an envelope is not opened. docs/spec/envelope-v1.md has the meaning and step of each. */
 export const REFUSAL_REASONS = [
   "malformed",
   "not_canonical",

@@ -1,12 +1,12 @@
 import { ScbeError } from "./errors.ts";
 
-/** What the replay guard says of one item; anything but `fresh` is a refusal. */
+/** The replay guard's verdict on one item; any but `fresh` is a refusal. */
 export const ADMIT_VERDICTS = ["fresh", "replay", "reuse", "refused"] as const;
 export type AdmitVerdict = (typeof ADMIT_VERDICTS)[number];
 
 /**
- * One question to the replay guard. The bucket's minute is the first four bytes of `sessionId`; `attempt` is drawn by
- * the opener from the system's generator, once for each opening, and reused only for that opening's own resends.
+ * One item for the replay guard. The first four bytes of `sessionId` are the minute of its bucket. The opener draws `attempt` at random for each
+ * opening, and repeats it only in that opening's own resends.
  */
 export interface AdmitItem {
   /** 16 bytes */ readonly epoch: Uint8Array;
@@ -27,7 +27,7 @@ const VERDICT_OF_BYTE: ReadonlyMap<number, string> = new Map(
   Object.entries(VERDICT_BYTES).map(([verdict, byte]) => [byte, verdict]),
 );
 
-/** An admit batch as the data of one NATS request: the items, one after the other. */
+/** An admit batch as the data of one NATS request: the items in a row. */
 export function encodeAdmitBatch(items: readonly AdmitItem[]): Uint8Array {
   const out = Buffer.alloc(items.length * ADMIT_ITEM_BYTES);
   let at = 0;
@@ -45,7 +45,7 @@ export function encodeAdmitBatch(items: readonly AdmitItem[]): Uint8Array {
 
 /**
  * The items of a received batch, as views on `data` (no copy).
- * @throws ScbeError BAD_REQUEST when the length is no multiple of an item, zero, or above the limit.
+ * @throws ScbeError BAD_REQUEST if the length is not a multiple of an item, zero, or above the limit
  */
 export function decodeAdmitBatch(data: Uint8Array): AdmitItem[] {
   const count = data.length / ADMIT_ITEM_BYTES;
@@ -78,4 +78,29 @@ export function encodeVerdicts(verdicts: readonly AdmitVerdict[]): Uint8Array {
 export function decodeVerdicts(data: Uint8Array, count: number): AdmitVerdict[] {
   if (data.length !== count) return Array.from({ length: count }, () => "refused");
   return Array.from(data, (byte) => (VERDICT_OF_BYTE.get(byte) ?? "refused") as AdmitVerdict);
+}
+
+const TRACE = /^(\d{1,3})=(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})$/;
+/** `255=`, a traceparent and a comma, for each item. */
+const TRACES_BYTES_MAX = ADMIT_BATCH_MAX * 60;
+
+/**
+ * The header `scbe-traceparents` of an admit batch: for each item with a recorded trace, its index in the batch and its W3C
+ * `traceparent`. Undefined if no trace is recorded.
+ * @param traceparents one for each item, in the batch's order
+ */
+export function encodeAdmitTraces(traceparents: readonly (string | undefined)[]): string | undefined {
+  const items = traceparents.flatMap((it, index) => (it === undefined ? [] : [`${index}=${it}`]));
+  return items.length === 0 ? undefined : items.join(",");
+}
+
+/** The items' traceparents by index. Malformed ones, and those beyond the batch, are left out. */
+export function decodeAdmitTraces(header: string | undefined, count: number): ReadonlyMap<number, string> {
+  const traces = new Map<number, string>();
+  if (header === undefined || header.length > TRACES_BYTES_MAX) return traces;
+  for (const item of header.split(",")) {
+    const [, index = "", traceparent] = TRACE.exec(item) ?? [];
+    if (traceparent !== undefined && Number(index) < count) traces.set(Number(index), traceparent);
+  }
+  return traces;
 }

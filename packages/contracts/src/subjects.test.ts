@@ -13,11 +13,11 @@ import {
 const NOT_NAMES = ["", "*", ">", "a.b", "OpenAI", "-a", "_a", "a b", "a\n", "é", "a".repeat(65), "__proto__"];
 
 describe("a name", () => {
-  it.each(["a", "0", "openai", "x-ai_2", "a".repeat(64)])("may be %s", (name) => {
+  it.each(["a", "0", "openai", "x-ai_2", "a".repeat(64)])("can be %s", (name) => {
     expect(isName(name)).toBe(true);
   });
 
-  it.each(NOT_NAMES)("may not be %j", (name) => {
+  it.each(NOT_NAMES)("cannot be %j", (name) => {
     expect(isName(name)).toBe(false);
   });
 });
@@ -26,7 +26,7 @@ const NAMES = { user: "orchestrator", provider: "openai", intent: "chat" };
 const KINDS = Object.keys(SUBJECTS) as SubjectKind[];
 
 describe("a subject", () => {
-  it("carries its names behind its base, and they can be read from it again", () => {
+  it("carries its names behind its base, and they are read back", () => {
     expect(subjectOf("request", NAMES)).toBe("scbe.v1.request.orchestrator.openai");
     expect(subjectOf("sealRequest", NAMES)).toBe("scbe.v1.envelope.seal.request.orchestrator.openai.chat");
     for (const kind of KINDS) {
@@ -35,7 +35,7 @@ describe("a subject", () => {
     }
   });
 
-  it.each(NOT_NAMES)("is not made for %j, which could widen it", (name) => {
+  it.each(NOT_NAMES)("is not made for %j, which would widen it", (name) => {
     for (const token of SUBJECT_TOKENS) {
       expect(() => subjectOf("sealRequest", { ...NAMES, [token]: name })).toThrow(RangeError);
       expect(() => patternOf("sealRequest", { [token]: name })).toThrow(RangeError);
@@ -66,7 +66,7 @@ describe("a subject", () => {
     expect(namesIn("request", subject)).toBeUndefined();
   });
 
-  it("stands once: the patterns of no two kinds have a subject in common", () => {
+  it("is unique: the patterns of two kinds have no subject in common", () => {
     const overlap = (a: string, b: string): boolean => {
       const [one, other] = [a.split("."), b.split(".")];
       if (one.length !== other.length) return false;
@@ -78,7 +78,7 @@ describe("a subject", () => {
 });
 
 describe("patterns", () => {
-  it("accept a model's name and a request's id, and no line's end after them", () => {
+  it("accept a model and a request id, but no line end after them", () => {
     expect(MODEL_PATTERN.test("gpt-4.1-mini")).toBe(true);
     expect(MODEL_PATTERN.test("gpt\n")).toBe(false);
     expect(REQUEST_ID_PATTERN.test("0190f5fe-3d2a-7c3e-9b1f-0a1b2c3d4e5f")).toBe(true);

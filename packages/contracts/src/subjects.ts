@@ -1,7 +1,7 @@
 import { NAME_PATTERN } from "./names.ts";
 
 /**
- * The base of every subject of version 1; {@link subjectOf} adds the tokens behind it. Nothing else in SCBE spells a subject.
+ * The base of every subject of version 1; {@link subjectOf} adds the tokens behind it. No other code spells a subject.
  */
 export const SUBJECTS = {
   sealRequest: "scbe.v1.envelope.seal.request",
@@ -33,11 +33,11 @@ export const SUBJECTS = {
   trustLast: "scbe.v1.trust.last",
 } as const;
 
-/** What a subject carries behind its base, in this order. */
+/** The tokens behind the base of a subject, in this order. */
 export const SUBJECT_TOKENS = ["user", "provider", "intent"] as const;
 export type SubjectToken = (typeof SUBJECT_TOKENS)[number];
 export type SubjectKind = keyof typeof SUBJECTS;
-/** The tokens of one subject; those that its kind does not carry are ignored. */
+/** The tokens of one subject; those of other kinds are ignored. */
 export type SubjectNames = Partial<Readonly<Record<SubjectToken, string>>>;
 
 const USER = ["user"] as const;
@@ -46,8 +46,8 @@ const USER_AND_PROVIDER = ["user", "provider"] as const;
 const ALL = SUBJECT_TOKENS;
 
 /**
- * The tokens behind each base. The bus does not tell who published, so every subject that a service answers carries the asking
- * user's name, and the user's permission binds it.
+ * The tokens behind each base. The bus does not name the publisher of a message, so every subject that a service answers carries the
+ * user's name, and the user's permissions bind it.
  */
 const TOKENS: Readonly<Record<SubjectKind, readonly SubjectToken[]>> = {
   sealRequest: ALL,
@@ -79,14 +79,14 @@ const TOKENS: Readonly<Record<SubjectKind, readonly SubjectToken[]>> = {
   trustLast: USER,
 };
 
-/** The tokens that subjects of `kind` carry behind their base. */
+/** The tokens of `kind` behind its base. */
 export function tokensIn(kind: SubjectKind): readonly SubjectToken[] {
   return TOKENS[kind];
 }
 
 /**
  * The subject of `kind` with these names.
- * @throws RangeError for a name that is missing, or that could widen the subject (`*`, `>`, dots)
+ * @throws RangeError for a missing name, or one that would widen the subject (`*`, `>`, dots)
  */
 export function subjectOf(kind: SubjectKind, names: SubjectNames = {}): string {
   let subject: string = SUBJECTS[kind];
@@ -100,8 +100,8 @@ export function subjectOf(kind: SubjectKind, names: SubjectNames = {}): string {
 }
 
 /**
- * Every subject of `kind`, or those with these names: `*` stands for each token that is not given.
- * @throws RangeError for a name that could widen it further
+ * The pattern of all subjects of `kind` with these names: `*` for each token that is not given.
+ * @throws RangeError for a name that would widen it further
  */
 export function patternOf(kind: SubjectKind, names: SubjectNames = {}): string {
   let subject: string = SUBJECTS[kind];
@@ -115,7 +115,7 @@ export function patternOf(kind: SubjectKind, names: SubjectNames = {}): string {
 }
 
 /**
- * The names that a received subject carries; `undefined` when the subject is not `kind` followed by exactly its well-formed tokens.
+ * The names in a received subject; `undefined` unless it is `kind` followed by exactly its well-formed tokens.
  */
 export function namesIn(kind: SubjectKind, subject: string): SubjectNames | undefined {
   const base = SUBJECTS[kind];
@@ -157,9 +157,9 @@ export const STREAMS = {
 } as const;
 
 /**
- * The keys of the buckets. Of the control bucket: the document, who leads, the canary, what was acted on already, words about trust
- * that the trust scorer has not acknowledged yet, and the verifiers that were heard lately. Of the trust bucket:
- * what readers get, all that the scorer knows, who leads, and how much of the security stream was taken over.
+ * The keys of the buckets. The control bucket has the document, the leader, the canary, the processed alerts, the trust overrides
+ * that wait for a trust scorer, and the verifiers of the last minutes. The trust bucket has the document for verifiers, the scorer's whole
+ * state, the leader, and the position in the security stream.
  */
 export const KV_KEYS = {
   ring: "ring",

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import type { AdmitItem, AdmitVerdict } from "@scbe/contracts";
 import type { Header, RequestHeader } from "./header/header.ts";
-import { PREFIX_BYTES } from "./keys/session-keys.ts";
+import { PREFIX_BYTES } from "./keys.ts";
 import type { Admission } from "./ports.ts";
 import type { Refusal } from "./refusals.ts";
 import type { EnvelopeParts } from "./wire.ts";
 
-/** What the guard is told of a request whose tag has verified. */
+/** The facts of a request with a verified tag that the guard gets. */
 export interface AdmitFacts {
   readonly header: Header;
   readonly sessionId: Uint8Array;
@@ -16,7 +16,7 @@ export interface AdmitFacts {
 
 const ATTEMPT_BYTES = 16;
 
-/** A guard that fails has admitted nothing, and its asker gets noise like any other. */
+/** A failing guard admits nothing. */
 export async function askGuard(guard: Admission, facts: AdmitFacts, provider: string): Promise<AdmitVerdict> {
   try {
     return await guard.admit(admitItem(facts), provider);
@@ -25,14 +25,14 @@ export async function askGuard(guard: Admission, facts: AdmitFacts, provider: st
   }
 }
 
-/** Only a clear `fresh` is none. */
+/** Any verdict but `fresh` is a refusal. */
 export function refusalOf(verdict: AdmitVerdict): Refusal | undefined {
   if (verdict === "fresh") return undefined;
   if (verdict === "replay") return "replay";
   return verdict === "reuse" ? "nonce_reuse" : "not_admitted";
 }
 
-/** The attempt is drawn here, from the system's generator, and taken from no envelope: it makes a resend idempotent. */
+/** The attempt is random and not part of the envelope: it makes a resend idempotent. */
 function admitItem({ header, sessionId, nonce, parts }: AdmitFacts): AdmitItem {
   return {
     epoch: Buffer.from((header as RequestHeader).epoch, "base64url"),

@@ -1,9 +1,21 @@
-export type { Header, Phase, RequestHeader, ResponseHeader } from "./header/header.ts";
-export { SUITE, VERSION } from "./header/header.ts";
-export { type HeaderProblem, type ParsedHeader, parseHeader } from "./header/parse-header.ts";
+export {
+  type Header,
+  type Phase,
+  type RequestHeader,
+  type ResponseHeader,
+  SUITE,
+  VERSION,
+} from "./header/header.ts";
+export { type HeaderProblem, type ParsedHeader, parseHeader } from "./header/parse.ts";
 export { fromJsonForm, toJsonForm } from "./json-form.ts";
-export { deriveGrantMaterial, deriveSubkey, type KeyContext, type SubkeyName } from "./keys/derive-subkey.ts";
-export { importSubkeys, type Subkeys } from "./keys/subkeys.ts";
+export {
+  deriveGrantMaterial,
+  deriveSubkey,
+  importSubkeys,
+  type KeyContext,
+  type SubkeyName,
+  type Subkeys,
+} from "./keys.ts";
 export { type HeldNoise, NOISE_BYTES } from "./noise.ts";
 export {
   type Arrival,

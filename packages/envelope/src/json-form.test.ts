@@ -13,7 +13,7 @@ const TEXT = toJsonForm(ENVELOPE);
 const FORM = JSON.parse(TEXT) as Record<"header" | "ciphertext" | "tag", string>;
 const BAD_REQUEST = expect.objectContaining({ code: "BAD_REQUEST" });
 
-test("an envelope that went through its JSON form is the same bytes", () => {
+test("an envelope is unchanged by its JSON form and back", () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ maxLength: 200 }),
@@ -29,7 +29,7 @@ test("an envelope that went through its JSON form is the same bytes", () => {
   );
 });
 
-test("the JSON form holds the header's very text, and the rest in base64url", async () => {
+test("the JSON form holds the exact header text, and the rest in base64url", async () => {
   const parts = splitEnvelope(ENVELOPE);
   expect(FORM).toEqual({
     header: parts?.headerText,
@@ -46,13 +46,13 @@ test("an empty body is an empty ciphertext", () => {
   expect(splitEnvelope(fromJsonForm(text))?.ciphertext).toHaveLength(0);
 });
 
-/** The rest of what is refused stands in docs/spec/vectors/json-form.json. */
-test("a header's meaning is the opener's to judge", () => {
+/** docs/spec/vectors/json-form.json has the other refusals. */
+test("the JSON form does not check the members of a header", () => {
   const odd = jcs({ ...FORM, header: "x".repeat(ENVELOPE_HEADER_BYTES_MAX) });
   expect(toJsonForm(fromJsonForm(odd))).toBe(odd);
 });
 
-test("no text but the one that was written is read", () => {
+test("only the written text is read", () => {
   const change = fc.record({
     at: fc.nat(TEXT.length),
     by: fc.constantFrom(" ", "\n", "\\", '"', "=", "A", ""),
@@ -76,7 +76,7 @@ describe("bytes have no JSON form", () => {
     ["when they are too few", Buffer.alloc(19)],
     ["when the header is longer than they are", Buffer.alloc(30, 0xff)],
     [
-      "when the header is no ASCII",
+      "if the header is not ASCII",
       craft(SESSION, { write: (text) => Buffer.from(`${text}\u00e9`, "latin1") }),
     ],
     ["when the header holds a line's end", craft(SESSION, { write: (text) => `${text}\n` })],

@@ -1,6 +1,12 @@
 import { jcs, readCanonical, readMessage, ScbeError, type Schema } from "@scbe/contracts";
-import { decodeBase64Url, encodeBase64Url } from "./base64url.ts";
-import { ENVELOPE_HEADER_BYTES_MAX, splitEnvelope, startEnvelope, TAG_BYTES } from "./wire.ts";
+import {
+  decodeBase64Url,
+  ENVELOPE_HEADER_BYTES_MAX,
+  encodeBase64Url,
+  splitEnvelope,
+  startEnvelope,
+  TAG_BYTES,
+} from "./wire.ts";
 
 interface JsonEnvelope {
   readonly header: string;
@@ -9,9 +15,9 @@ interface JsonEnvelope {
 }
 
 /**
- * An envelope as text, for people and for HTTP: the canonical JSON of the header's text as it was authenticated, and of the rest in
+ * An envelope as text, for people and for HTTP: canonical JSON with the authenticated header text, and the rest in
  * base64url (docs/spec/envelope-v1.md, "JSON form").
- * @throws ScbeError BAD_REQUEST when the bytes cannot be an envelope
+ * @throws ScbeError BAD_REQUEST if the bytes cannot be an envelope
  */
 export function toJsonForm(envelope: Uint8Array): string {
   const parts = splitEnvelope(envelope);
@@ -21,8 +27,8 @@ export function toJsonForm(envelope: Uint8Array): string {
 }
 
 /**
- * The binary form: the same header bytes, so the same tag.
- * @param received the JSON form, as text or in UTF-8; no other spelling of it is taken
+ * The binary form. The header bytes are the same, so the tag is, too.
+ * @param received the JSON form, as text or in UTF-8; any other spelling is refused
  * @throws ScbeError BAD_REQUEST
  */
 export function fromJsonForm(received: string | Uint8Array): Uint8Array {
@@ -62,5 +68,5 @@ function isHeaderText(text: unknown): text is string {
 }
 
 function malformed(): ScbeError {
-  return new ScbeError("BAD_REQUEST", "this is no envelope in its JSON form");
+  return new ScbeError("BAD_REQUEST", "this is not an envelope in its JSON form");
 }

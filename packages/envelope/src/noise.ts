@@ -1,22 +1,22 @@
 import { createSecretKey, hash, type KeyObject } from "node:crypto";
-import { hkdfSha256 } from "./keys/hkdf.ts";
+import { hkdfSha256 } from "./keys.ts";
 import type { Clock, Random } from "./ports.ts";
 import { SYSTEM_RANDOM } from "./random-pool.ts";
 
 export const NOISE_BYTES = 512;
 const SALT = "scbe/v1/noise";
 
-/** The answer to an envelope that is refused, which its sender holds back until `notBefore`. */
+/** The answer to a refused envelope, to be sent no sooner than `notBefore`. */
 export interface HeldNoise {
   /** 512 bytes. */
   readonly data: Uint8Array;
-  /** Monotonic ms. It is the same distance from the arrival for every reason; whatever adds to it must not know the reason either. */
+  /** Monotonic ms. The distance from the arrival is the same for every reason; a further delay must not depend on the reason either. */
   readonly notBefore: number;
 }
 
 /**
- * What every refusal looks like: bytes that look random, and go out no sooner than a fixed floor after the envelope's
- * arrival. The same envelope gets the same noise for as long as the process lives, so asking twice tells nothing.
+ * The answer to every refused envelope: bytes that look random, sent no sooner than a fixed floor after the envelope's
+ * arrival. An envelope gets the same noise each time while the process lives, so sending it twice reveals nothing.
  */
 export class Noise {
   readonly #key: KeyObject;
@@ -32,7 +32,7 @@ export class Noise {
     this.#clock = clock;
   }
 
-  /** True when whoever asked must have been answered by now. */
+  /** True if the floor has passed. */
   isOverdue(arrivedAt: number): boolean {
     return this.#clock.monotonic() - arrivedAt >= this.#floorMs;
   }

@@ -29,7 +29,7 @@ import { REFUSALS, type Refusal } from "./refusals.ts";
 
 const SESSION = session("request");
 const RESPONSE_SESSION = session("response");
-const BODY = Buffer.from('{"messages":[{"role":"user","content":"what nobody else may see"}]}');
+const BODY = Buffer.from('{"messages":[{"role":"user","content":"what only its receiver may see"}]}');
 const ARRIVAL = { provider: "openai", arrivedAt: 50_000 };
 const BINDING: ResponseBinding = {
   hash: Buffer.alloc(32, 7),
@@ -41,7 +41,7 @@ const BINDING: ResponseBinding = {
 
 afterEach(() => vi.restoreAllMocks());
 
-/** Every buffer that OpenSSL hands plaintext out in, also what no caller ever gets. */
+/** Every plaintext buffer of OpenSSL, also those that no caller gets. */
 function watchPlaintext(): Buffer[] {
   const seen: Buffer[] = [];
   const { update } = Decipheriv.prototype;
@@ -56,14 +56,14 @@ function watchPlaintext(): Buffer[] {
   return seen;
 }
 
-/** A guard that decides when it is told. */
+/** A guard that decides when a test says so. */
 function slowGuard() {
   const { promise, resolve, reject } = Promise.withResolvers<AdmitVerdict>();
   return { guard: new TestGuard(() => promise), decide: resolve, fail: reject };
 }
 
 describe("the guard", () => {
-  test("is asked with the envelope's own facts, and an attempt of its own for each opening", async () => {
+  test("gets the envelope's own facts, and a fresh attempt for each opening", async () => {
     const parts = newOpener();
     const envelope = craft(SESSION, { counter: 0x01020304 });
     await openAll(parts, [envelope, envelope]);
@@ -87,26 +87,26 @@ describe("the guard", () => {
     ["replay: it is refused", "replay", "replay"],
     ["reuse: it is refused", "reuse", "nonce_reuse"],
     ["refused: it is refused", "refused", "not_admitted"],
-    ["a word that nobody knows: it is refused", "?", "not_admitted"],
+    ["an unknown verdict: it is refused", "?", "not_admitted"],
     ["nothing: it is refused", undefined, "not_admitted"],
-  ])("says %s", async (_, verdict, reason) => {
+  ])("returns %s", async (_, verdict, reason) => {
     const seen = watchPlaintext();
     const parts = newOpener({ guard: new TestGuard(() => verdict as AdmitVerdict) });
     const opening = await openOne(parts, craft(SESSION, { body: BODY }));
     expect(opening.ok).toBe(reason === undefined);
-    expect(parts.told.reasons).toEqual(reason === undefined ? [] : [reason]);
-    expect(parts.told.events).toEqual(reason === undefined ? ["verified", "released"] : ["refused"]);
+    expect(parts.observed.reasons).toEqual(reason === undefined ? [] : [reason]);
+    expect(parts.observed.events).toEqual(reason === undefined ? ["verified", "released"] : ["refused"]);
     if (reason !== undefined) expect(REFUSALS[reason]).toBe(8);
     expect(seen).toEqual([reason === undefined ? BODY : Buffer.alloc(BODY.length)]);
   });
 
-  test("that fails has admitted nothing, and its asker gets noise", async () => {
+  test("that fails admits nothing, and the sender gets noise", async () => {
     const seen = watchPlaintext();
     const { guard, fail } = slowGuard();
     fail(new Error("the guard broke"));
     const parts = newOpener({ guard });
     expect(await openOne(parts, craft(SESSION, { body: BODY }))).toMatchObject({ ok: false });
-    expect(parts.told.reasons).toEqual(["not_admitted"]);
+    expect(parts.observed.reasons).toEqual(["not_admitted"]);
     expect(seen).toEqual([Buffer.alloc(BODY.length)]);
   });
 
@@ -118,13 +118,13 @@ describe("the guard", () => {
     ["after the floor", 0, 5000, "not_admitted"],
   ] as const)("decides fresh %s", async (_, askedAfterMs, elapsedMs, reason) => {
     const { guard, decide } = slowGuard();
-    const { opener, clock, told } = newOpener({ guard, noiseFloorMs: 700, guardWaitMs: 600 });
+    const { opener, clock, observed } = newOpener({ guard, noiseFloorMs: 700, guardWaitMs: 600 });
     clock.pass(askedAfterMs);
     const opening = opener.openRequest(craft(SESSION), ARRIVAL);
     clock.pass(elapsedMs);
     decide("fresh");
     expect((await opening).ok).toBe(reason === undefined);
-    expect(told.reasons).toEqual(reason === undefined ? [] : [reason]);
+    expect(observed.reasons).toEqual(reason === undefined ? [] : [reason]);
   });
 });
 
@@ -137,30 +137,30 @@ describe("while the guard decides", () => {
   ])("%s", async (_, then) => {
     const seen = watchPlaintext();
     const { guard, decide } = slowGuard();
-    const { opener, clock, keys, told } = newOpener({ guard });
+    const { opener, clock, keys, observed } = newOpener({ guard });
     const opening = opener.openRequest(craft(SESSION, { body: BODY }), ARRIVAL);
     keys.held = then.map((options) => subkeysOf(options));
     decide("fresh");
-    await vi.waitFor(() => expect(told.events).toEqual(["verified", "refused"]));
-    expect(told.reasons).toEqual(["withdrawn"]);
+    await vi.waitFor(() => expect(observed.events).toEqual(["verified", "refused"]));
+    expect(observed.reasons).toEqual(["withdrawn"]);
     clock.pass(FLOOR_MS);
     expect(await opening).toMatchObject({ ok: false });
     expect(seen).toEqual([Buffer.alloc(BODY.length)]);
   });
 
-  test("a provider that is served no more makes it a refusal", async () => {
+  test("a provider that is no longer served makes it a refusal", async () => {
     const { guard, decide } = slowGuard();
     const providers = ["openai"];
-    const { opener, clock, told } = newOpener({ guard, serves: { providers, intents: ["chat"] } });
+    const { opener, clock, observed } = newOpener({ guard, serves: { providers, intents: ["chat"] } });
     const opening = opener.openRequest(craft(SESSION), ARRIVAL);
     providers.pop();
     decide("fresh");
-    await vi.waitFor(() => expect(told.reasons).toEqual(["withdrawn"]));
+    await vi.waitFor(() => expect(observed.reasons).toEqual(["withdrawn"]));
     clock.pass(FLOOR_MS);
     expect(await opening).toMatchObject({ ok: false });
   });
 
-  test("other keys may come and go", async () => {
+  test("other keys can come and go", async () => {
     const { guard, decide } = slowGuard();
     const { opener, keys } = newOpener({ guard });
     const opening = opener.openRequest(craft(SESSION), ARRIVAL);
@@ -170,8 +170,8 @@ describe("while the guard decides", () => {
   });
 });
 
-test("a request of another intent than the subject names is refused before the guard is asked, and opens where that is named", async () => {
-  const { opener, guard, told, clock } = newOpener({
+test("a request of another intent than the subject's is refused before the guard, and opens with its own intent", async () => {
+  const { opener, guard, observed, clock } = newOpener({
     serves: { providers: ["openai"], intents: ["chat", "embed"] },
   });
   const envelope = craft(SESSION);
@@ -181,12 +181,12 @@ test("a request of another intent than the subject names is refused before the g
   ];
   clock.monotonicMs += FLOOR_MS;
   expect(await opener.openRequest(envelope, wrong)).toMatchObject({ ok: false });
-  expect([told.reasons, guard.asked]).toEqual([["not_served"], []]);
+  expect([observed.reasons, guard.asked]).toEqual([["not_served"], []]);
   clock.monotonicMs = ARRIVAL.arrivedAt;
   expect(await opener.openRequest(envelope, right)).toMatchObject({ ok: true });
 });
 
-test("a key that was withdrawn opens nothing more, of a session that was known neither", async () => {
+test("a withdrawn key opens nothing, also in a known session", async () => {
   const keys = new TestKeys(subkeysOf());
   const parts = newOpener({ keys });
   expect(await openOne(parts, craft(SESSION))).toMatchObject({ ok: true });
@@ -194,7 +194,7 @@ test("a key that was withdrawn opens nothing more, of a session that was known n
   expect(await openOne(parts, craft(SESSION, { counter: 2 }))).toMatchObject({ ok: false });
   keys.held = [{ ...subkeysOf(), ...pick(subkeysOf({ ikm: Buffer.alloc(32, 5) })) }];
   expect(await openOne(parts, craft(SESSION, { counter: 3 }))).toMatchObject({ ok: false });
-  expect(parts.told.reasons).toEqual(["unknown_key", "commitment"]);
+  expect(parts.observed.reasons).toEqual(["unknown_key", "commitment"]);
 });
 
 function pick({ encKey, nonceKey }: ReturnType<typeof subkeysOf>) {
@@ -214,53 +214,55 @@ const BEFORE_THE_TAG: readonly (readonly [Refusal, Buffer])[] = [
   ["tag", craft({ ...SESSION, key: Buffer.alloc(32) })],
 ];
 
-describe("nobody is told of facts in a header that did not verify", () => {
+describe("the observer gets no facts of an unverified header", () => {
   test.each(BEFORE_THE_TAG)("%s", async (reason, envelope) => {
     const parts = newOpener();
     await openOne(parts, envelope);
-    expect(parts.told.events).toEqual(["refused"]);
-    expect(parts.told.reasons).toEqual([reason]);
-    expect(parts.told.verifiedFacts).toEqual([]);
+    expect(parts.observed.events).toEqual(["refused"]);
+    expect(parts.observed.reasons).toEqual([reason]);
+    expect(parts.observed.verifiedFacts).toEqual([]);
   });
 
-  test("and of those that did, the skew by our clock less the sealer's", async () => {
+  test("and of verified ones the skew: our clock less the sealer's", async () => {
     const parts = newOpener();
     await openOne(parts, craft(SESSION, { header: { ts: NOW_MS - 1234 } }));
-    expect(parts.told.verifiedFacts).toEqual([{ phase: "request", provider: "openai", ms: 0, skewMs: 1234 }]);
+    expect(parts.observed.verifiedFacts).toEqual([
+      { phase: "request", provider: "openai", ms: 0, skewMs: 1234 },
+    ]);
   });
 
-  test("and of a copy nothing, however late whoever has recorded it sends it again", async () => {
+  test("and nothing of a copy, however late an attacker replays it", async () => {
     const guard = new TestGuard(() => (guard.asked.length === 1 ? "fresh" : "replay"));
     const parts = newOpener({ guard });
     const envelope = craft(SESSION, { header: { ts: NOW_MS - 1234 } });
     await openAll(parts, [envelope, envelope, envelope]);
-    expect(parts.told.reasons).toEqual(["replay", "replay"]);
-    expect(parts.told.verifiedFacts).toHaveLength(1);
+    expect(parts.observed.reasons).toEqual(["replay", "replay"]);
+    expect(parts.observed.verifiedFacts).toHaveLength(1);
   });
 
-  test("is told of each tag that is checked, and under which key; of what comes to no check, nothing", async () => {
+  test("it gets each tag check with its key, and none for envelopes without a check", async () => {
     const parts = newOpener();
     const envelope = craft(SESSION);
     const forged = Buffer.from(envelope);
     forged.writeUInt8(forged.readUInt8(forged.length - 1) ^ 1, forged.length - 1);
     await openAll(parts, [envelope, forged, envelope.subarray(0, 40)]);
     const key = { phase: "request", provider: "openai", intent: "chat", kid: "k1" };
-    expect(parts.told.tags).toEqual([
+    expect(parts.observed.tags).toEqual([
       { ...key, verified: true },
       { ...key, verified: false },
     ]);
-    expect(parts.told.reasons).toEqual(["tag", "malformed"]);
+    expect(parts.observed.reasons).toEqual(["tag", "malformed"]);
   });
 });
 
 describe("the noise", () => {
-  test("is due at the floor after arrival, for every reason alike, however long the decision took", async () => {
+  test("is due at the floor after arrival for every reason, however long the decision took", async () => {
     const clock = new TestClock();
     const guard = new TestGuard(() => {
       clock.monotonicMs += 599;
       return "replay";
     });
-    const { opener, told } = newOpener({ noiseFloorMs: 700, clock, guard });
+    const { opener, observed } = newOpener({ noiseFloorMs: 700, clock, guard });
     const envelopes = [...BEFORE_THE_TAG.map(([, envelope]) => envelope), craft(SESSION)];
     for (const envelope of envelopes) {
       const opening = await opener.openRequest(envelope, ARRIVAL);
@@ -268,11 +270,11 @@ describe("the noise", () => {
       expect(opening.noise.data).toHaveLength(NOISE_BYTES);
       expect(opening.noise.notBefore).toBe(ARRIVAL.arrivedAt + 700);
     }
-    expect(told.reasons).toHaveLength(envelopes.length);
-    expect(told.reasons.at(-1)).toBe("replay");
+    expect(observed.reasons).toHaveLength(envelopes.length);
+    expect(observed.reasons.at(-1)).toBe("replay");
   });
 
-  test("is the same for the same bytes, whether refused here or by the caller, and tells openers apart", async () => {
+  test("is the same for the same bytes, whether the opener or its caller refuses, and differs by opener", async () => {
     const [one, other] = [newOpener(), newOpener()];
     const envelope = craft(SESSION, { counter: 0 });
     const arrivedAt = one.clock.monotonic();
@@ -284,7 +286,7 @@ describe("the noise", () => {
     expect(elsewhere.data).not.toEqual(opening.noise.data);
   });
 
-  test("is no part of what an opener gives for a response", () => {
+  test("is not part of the result for a response", () => {
     const { opener } = newOpener();
     expect(opener.openResponse(craft(RESPONSE_SESSION, { counter: 0 }), BINDING)).toEqual({
       ok: false,
@@ -294,7 +296,7 @@ describe("the noise", () => {
   });
 });
 
-describe("a response is taken only as the answer to its request", () => {
+describe("a response is accepted only as the answer to its request", () => {
   const of = (header: Members = {}, making: Making = {}): Buffer =>
     craft(RESPONSE_SESSION, { ...making, header, body: BODY });
   const openResponse = (envelope: Buffer, binding: ResponseBinding) => {
@@ -304,10 +306,10 @@ describe("a response is taken only as the answer to its request", () => {
     return { opening: parts.opener.openResponse(envelope, binding), ...parts };
   };
 
-  test("which it is", () => {
-    const { opening, told, guard } = openResponse(of(), BINDING);
+  test("if it is that", () => {
+    const { opening, observed, guard } = openResponse(of(), BINDING);
     expect(opening).toMatchObject({ ok: true, body: BODY });
-    expect(told.events).toEqual(["verified", "released"]);
+    expect(observed.events).toEqual(["verified", "released"]);
     expect(guard.asked).toEqual([]);
   });
 
@@ -322,27 +324,27 @@ describe("a response is taken only as the answer to its request", () => {
     ["a whole response that is due, and a chunk came", of({ seq: 0, final: 1 }), {}],
     ["chunk 1 that is due, and chunk 0 came again", of({ seq: 0, final: 0 }), { seq: 1 }],
     ["chunk 1 that is due, and chunk 2 came", of({ seq: 2, final: 0 }), { seq: 1 }],
-  ])("not one with %s", (_, envelope, change) => {
+  ])("and not with %s", (_, envelope, change) => {
     const seen = watchPlaintext();
-    const { opening, told } = openResponse(envelope, { ...BINDING, ...change });
+    const { opening, observed } = openResponse(envelope, { ...BINDING, ...change });
     expect(opening).toEqual({ ok: false, isBlamed: false, mayBeOurs: false });
-    expect(told.reasons).toEqual(["binding"]);
-    expect(told.events).toEqual(["refused"]);
+    expect(observed.reasons).toEqual(["binding"]);
+    expect(observed.events).toEqual(["refused"]);
     expect(seen).toEqual([Buffer.alloc(BODY.length)]);
   });
 
-  test.each([{ provider: "anthropic" }, { intent: "embed" }])("not one to $provider $intent", (change) => {
-    const { opening, told } = openResponse(of(), { ...BINDING, ...change });
+  test.each([{ provider: "anthropic" }, { intent: "embed" }])("and not to $provider $intent", (change) => {
+    const { opening, observed } = openResponse(of(), { ...BINDING, ...change });
     expect(opening).toEqual({ ok: false, isBlamed: false, mayBeOurs: false });
-    expect(told.reasons).toEqual(["not_served"]);
+    expect(observed.reasons).toEqual(["not_served"]);
   });
 
-  test.each([0, 1, 2 ** 31 - 1])("as the chunk that is due: %i", (seq) => {
+  test.each([0, 1, 2 ** 31 - 1])("as the expected chunk: %i", (seq) => {
     const { opening } = openResponse(of({ seq, final: 0 }), { ...BINDING, seq });
     expect(opening).toMatchObject({ ok: true, header: { seq, final: 0 } });
   });
 
-  test("while its key is there", () => {
+  test("while its key is held", () => {
     const parts = newOpener();
     let asked = 0;
     const find = parts.keys.find.bind(parts.keys);
@@ -352,11 +354,11 @@ describe("a response is taken only as the answer to its request", () => {
     });
     const opening = { ok: false, isBlamed: false, mayBeOurs: true };
     expect(parts.opener.openResponse(of(), BINDING)).toEqual(opening);
-    expect(parts.told.reasons).toEqual(["withdrawn"]);
+    expect(parts.observed.reasons).toEqual(["withdrawn"]);
   });
 });
 
-describe("a response that fails to open is its gateway's fault", () => {
+describe("a response that fails to open is blamed on its gateway", () => {
   const of = (header: Members = {}, making: Making = {}): Buffer =>
     craft(RESPONSE_SESSION, { ...making, header, body: BODY });
   const ofOtherKeys = session("response", { ikm: Buffer.alloc(32, 9) });
@@ -364,15 +366,15 @@ describe("a response that fails to open is its gateway's fault", () => {
     const parts = newOpener();
     return {
       opening: parts.opener.openResponse(envelope, { ...BINDING, ...change }),
-      reasons: parts.told.reasons,
+      reasons: parts.observed.reasons,
     };
   };
 
   test.each<[string, Buffer, Refusal]>([
     ["whose tag does not verify", tagFlipped(of()), "tag"],
     ["of a session that other keys have made", craft(ofOtherKeys, { body: BODY }), "commitment"],
-    ["whose nonce is none of its session's", of({}, { nonce: Buffer.alloc(12, 1) }), "nonce"],
-  ])("when it names this request: one %s", (_, envelope, reason) => {
+    ["with a nonce of another session", of({}, { nonce: Buffer.alloc(12, 1) }), "nonce"],
+  ])("if it names this request: one %s", (_, envelope, reason) => {
     const opening = { ok: false, isBlamed: true, mayBeOurs: false };
     expect(open(envelope)).toEqual({ opening, reasons: [reason] });
   });
@@ -382,16 +384,16 @@ describe("a response that fails to open is its gateway's fault", () => {
     ["names another request", tagFlipped(of()), { request_id: REQUEST_ID.replace("0", "1") }, "tag"],
     ["is of a key that is not held", tagFlipped(of({ kid: "k2" })), {}, "unknown_key"],
     ["is of another time", tagFlipped(of({ ts: NOW_MS - 3_600_000 })), {}, "time"],
-    ["is no envelope", Buffer.alloc(600, 3), {}, "malformed"],
+    ["is not an envelope", Buffer.alloc(600, 3), {}, "malformed"],
     ["comes to an asker that has not sealed the request", tagFlipped(of()), { isAwaited: false }, "tag"],
-  ])("and not when it %s", (_, envelope, change, reason) => {
+  ])("and not if it %s", (_, envelope, change, reason) => {
     const mayBeOurs = reason === "unknown_key" || reason === "time";
     const opening = { ok: false, isBlamed: false, mayBeOurs };
     expect(open(envelope, change)).toEqual({ opening, reasons: [reason] });
   });
 });
 
-describe("plaintext of what is refused is zeroed", () => {
+describe("plaintext of a refused envelope is zeroed", () => {
   test.each([
     ["a flipped tag", tagFlipped(craft(SESSION, { body: BODY }))],
     ["a flipped bit of the header", headerFlipped(craft(SESSION, { body: BODY }))],
@@ -399,11 +401,11 @@ describe("plaintext of what is refused is zeroed", () => {
     const seen = watchPlaintext();
     const parts = newOpener();
     await openOne(parts, envelope);
-    expect(parts.told.reasons).toEqual(["tag"]);
+    expect(parts.observed.reasons).toEqual(["tag"]);
     expect(seen).toEqual([Buffer.alloc(BODY.length)]);
   });
 
-  test("and that of what is released is not", async () => {
+  test("and that of a released one is not", async () => {
     const seen = watchPlaintext();
     const opening = await openOne(newOpener(), craft(SESSION, { body: BODY }));
     expect(seen).toEqual([BODY]);
@@ -416,7 +418,7 @@ function tagFlipped(envelope: Buffer): Buffer {
   return envelope;
 }
 
-/** Another legal request id, which the tag does not cover. */
+/** Another legal request id, for which the tag is wrong. */
 function headerFlipped(envelope: Buffer): Buffer {
   const at = envelope.indexOf(REQUEST_ID);
   envelope[at] = (envelope[at] ?? 0) ^ 1;

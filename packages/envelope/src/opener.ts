@@ -1,20 +1,23 @@
 import { hash, timingSafeEqual } from "node:crypto";
 import { type Environment, RESERVED_INTENT } from "@scbe/contracts";
+import { decrypt } from "./aes-gcm.ts";
 import { askGuard, refusalOf } from "./ask-guard.ts";
-import { encodeBase64Url } from "./base64url.ts";
-import { decrypt } from "./decrypt.ts";
-import type { Header, Phase, RequestHeader, ResponseHeader } from "./header/header.ts";
-import { isInTime, type TimeLimits } from "./header/is-in-time.ts";
-import { type ParsedHeader, parseHeader } from "./header/parse-header.ts";
-import { deriveCommitment, deriveSessionKeys, PREFIX_BYTES, type SessionKeys } from "./keys/session-keys.ts";
-import type { Subkeys } from "./keys/subkeys.ts";
-import { LearnedHeaders } from "./learned-headers.ts";
+import {
+  type Header,
+  isInTime,
+  type Phase,
+  type RequestHeader,
+  type ResponseHeader,
+  type TimeLimits,
+} from "./header/header.ts";
+import { type ParsedHeader, parseHeader } from "./header/parse.ts";
+import { deriveCommitment, deriveSessionKeys, PREFIX_BYTES, type SessionKeys, type Subkeys } from "./keys.ts";
 import { type HeldNoise, Noise } from "./noise.ts";
-import { OpeningSessions } from "./opening-sessions.ts";
+import { LearnedHeaders, OpeningSessions } from "./opening-caches.ts";
 import type { Admission, Clock, OpeningKeys, OpeningObserver, Permission, Serves } from "./ports.ts";
 import type { Refusal } from "./refusals.ts";
 import type { RequestFacts } from "./sealer.ts";
-import { type EnvelopeParts, splitEnvelope } from "./wire.ts";
+import { type EnvelopeParts, encodeBase64Url, splitEnvelope } from "./wire.ts";
 
 export interface OpenerPorts {
   readonly keys: OpeningKeys;
@@ -22,33 +25,33 @@ export interface OpenerPorts {
   readonly clock: Clock;
   readonly env: Environment;
   readonly serves: Serves;
-  /** Everything is permitted unless told. */
+  /** Default: everything is permitted. */
   readonly permission?: Permission;
   readonly observer?: OpeningObserver;
 }
 
 export interface OpenerLimits extends TimeLimits {
-  /** The soonest, from its arrival, that a refused request is answered. */
+  /** How long after its arrival a refused request is answered at the soonest. */
   readonly noiseFloorMs: number;
-  /** How long a verdict of the guard may take; below the noise floor. One that comes then or later counts as none. */
+  /** How long a verdict of the guard may take; below the noise floor. A later one is ignored. */
   readonly guardWaitMs: number;
 }
 
 /** How a request arrived: on the subject of a provider, at a monotonic time in ms. */
 export interface Arrival {
   readonly provider: string;
-  /** The one that the subject names; absent: it may be any that is served. */
+  /** The intent in the subject; absent: any served one is allowed. */
   readonly intent?: string;
   readonly arrivedAt: number;
 }
 
-/** What a response must be the answer to: the request that waits for it. */
+/** The waiting request that a response must answer. */
 export interface ResponseBinding extends RequestFacts {
   /** SHA-256 of the request's envelope, 32 bytes. */
   readonly hash: Uint8Array;
-  /** The chunk of a stream that is due; absent: a whole response is. */
+  /** The expected chunk of a stream; absent: a whole response is expected. */
   readonly seq?: number;
-  /** False: the asker has sealed no such request, so that no response is the answer to it. True unless told. */
+  /** False if the caller sealed no such request, so that no response answers it. Default true. */
   readonly isAwaited?: boolean;
 }
 
@@ -56,7 +59,7 @@ export interface OpenedRequest {
   readonly ok: true;
   readonly header: RequestHeader;
   readonly body: Uint8Array;
-  /** SHA-256 of the envelope, 32 bytes: what its response is bound to. */
+  /** SHA-256 of the envelope, 32 bytes: its response is bound to it. */
   readonly hash: Uint8Array;
 }
 
@@ -66,7 +69,7 @@ export interface OpenedResponse {
   readonly body: Uint8Array;
 }
 
-/** A failure carries no reason, so none can be passed on by mistake. */
+/** A refusal has no reason, so none can leak by mistake. */
 export type RequestOpening = OpenedRequest | RefusedRequest;
 export interface RefusedRequest {
   readonly ok: false;
@@ -77,19 +80,19 @@ export type ResponseOpening = OpenedResponse | FailedResponse;
 export interface FailedResponse {
   readonly ok: false;
   /**
-   * True of a well-formed response under a key that is held, which names this very request by the hash of its envelope, and whose
-   * cryptography does not hold. Only who was given that envelope can have made it. Never so of whatever may be nobody's fault: a
+   * True for a well-formed response under a held key that names this request by the hash of its envelope, but whose
+   * cryptography fails. Only a receiver of that envelope can have made it. Never true for causes without fault: a
    * clock, an unknown key, a switch.
    */
   readonly isBlamed: boolean;
-  /** True where the reason may be the opener's own: its clock, its window, its keys, what it is permitted. */
+  /** True if the opener itself may be the reason: its clock, its window, its keys, its permissions. */
   readonly mayBeOurs: boolean;
 }
 
 /**
- * Opens envelopes, in one order of ten steps (docs/spec/envelope-v1.md, "Opening"). Whatever fails in it, the asker gets
- * the same noise at the same time; the reason goes to the observer alone. It decides at once, and holds nothing back itself: a
- * flood of forgeries would hold the places of requests for as long as the floor.
+ * Opens envelopes in ten ordered steps (docs/spec/envelope-v1.md, "Opening"). Whichever step fails, the sender gets
+ * the same noise at the same time; only the observer gets the reason. The opener decides at once and leaves the delay to its caller: otherwise a
+ * flood of forgeries would occupy the slots of requests until the floor.
  * @example
  * const opened = await opener.openRequest(message.data, { provider: "openai", arrivedAt });
  * if (!opened.ok) return { ...opened.noise, headers: { "scbe-status": "refused" } };
@@ -107,7 +110,7 @@ export class Opener {
     this.#noise = new Noise(limits.noiseFloorMs, ports.clock);
   }
 
-  /** What does not come as far as the guard is refused in the turn of the event loop in which it has arrived. */
+  /** A refusal before the guard is synchronous. */
   openRequest(received: Uint8Array, arrival: Arrival): RefusedRequest | Promise<RequestOpening> {
     const verified = this.#verify(received, "request", arrival); // 1 to 7
     return verified.ok
@@ -120,7 +123,7 @@ export class Opener {
     const { clock } = this.#ports;
     const askedAt = clock.monotonic();
     const verdict = await askGuard(this.#ports.admission, verified, provider); // 8
-    if (verdict === "fresh") this.#tellVerified(verified);
+    if (verdict === "fresh") this.#reportVerified(verified);
     const isLate =
       clock.monotonic() - askedAt >= this.#limits.guardWaitMs || this.#noise.isOverdue(arrivedAt);
     const reason = isLate ? "not_admitted" : refusalOf(verdict);
@@ -137,7 +140,7 @@ export class Opener {
     return { ok: false, noise: this.refuse(received, arrivedAt) };
   }
 
-  /** Opens the answer to one request. Taking only one for each is the caller's part. */
+  /** Opens the answer to one request. The caller takes only one answer for each request. */
   openResponse(received: Uint8Array, binding: ResponseBinding): ResponseOpening {
     const { provider, intent } = binding;
     const refused = (reason: Refusal, isBlamed = false): ResponseOpening => {
@@ -151,18 +154,18 @@ export class Opener {
     }
     const header = verified.header as ResponseHeader;
     if (!isBound(header, binding)) return refused(wiped(verified, "binding")); // 8
-    this.#tellVerified(verified);
+    this.#reportVerified(verified);
     if (!this.#isStillAllowed(verified)) return refused(wiped(verified, "withdrawn")); // 9
     this.#ports.observer?.released({ phase: "response", provider }); // 10
     return { ok: true, header, body: verified.body };
   }
 
-  /** The noise for what was refused, having arrived at `arrivedAt` (monotonic ms). */
+  /** The noise for a refused envelope that arrived at `arrivedAt` (monotonic ms). */
   refuse(received: Uint8Array, arrivedAt: number): HeldNoise {
     return this.#noise.answer(received, arrivedAt);
   }
 
-  /** Steps 1 to 7. Until the last of them has passed, nothing that the header says is true. */
+  /** Steps 1 to 7. The header is not trusted before step 7. */
   #verify(received: Uint8Array, phase: Phase, due: Pick<Arrival, "provider" | "intent">): Verification {
     const { provider, intent: dueIntent } = due;
     const { keys, clock, observer } = this.#ports;
@@ -197,8 +200,8 @@ export class Opener {
     return { ok: true, header, body, parts, subkeys, sessionId, nonce, measured };
   }
 
-  /** Not before step 8: a copy has a true tag, and is as late as whoever has recorded it likes. */
-  #tellVerified({ header: { phase, provider }, measured }: Verified): void {
+  /** Not before step 8: a replayed copy has a valid tag, and an attacker chooses its delay. */
+  #reportVerified({ header: { phase, provider }, measured }: Verified): void {
     this.#ports.observer?.verified?.({ phase, provider, ...measured });
   }
 
@@ -217,7 +220,7 @@ export class Opener {
     return this.#ports.permission?.permits(phase, provider, request_id) ?? true;
   }
 
-  /** Asked in the turn of release, since the world may have changed while the guard decided. */
+  /** Checked again at release, since control, trust or keys may have changed while the guard decided. */
   #isStillAllowed({ header, subkeys }: Verified): boolean {
     const { kid, provider, intent } = header;
     return (
@@ -238,7 +241,7 @@ interface Verified {
   readonly nonce: Buffer;
   readonly measured: { readonly ms: number; readonly skewMs: number };
 }
-/** `claims`: what the header of an envelope says whose cryptography does not hold. */
+/** `claims`: the unverified header of an envelope whose cryptography fails. */
 interface Unverified {
   readonly ok: false;
   readonly reason: Refusal;
@@ -246,20 +249,20 @@ interface Unverified {
 }
 type Verification = Verified | Unverified;
 
-/** What may be the opener's own fault, and not the sealer's. */
+/** Reasons that can be the opener's own fault instead of the sealer's. */
 const OURS: ReadonlySet<Refusal> = new Set(["switched_off", "time", "unknown_key", "withdrawn"]);
 
 function no(reason: Refusal, claims?: Header): Unverified {
   return { ok: false, reason, ...(claims && { claims }) };
 }
 
-/** What was decrypted and may not be released. */
+/** Wipes a decrypted body that may not be released. */
 function wiped({ body }: Verified, reason: Refusal): Refusal {
   body.fill(0);
   return reason;
 }
 
-/** The keys of a session that was not seen before, if its header commits to our subkeys. */
+/** The keys of a new session, if its header commits to our subkeys. */
 function openSession(subkeys: Subkeys, header: Header, sessionId: Buffer): SessionKeys | undefined {
   const ours = deriveCommitment(subkeys, header.phase, sessionId);
   const theirs = Buffer.from(header.commitment, "base64url");

@@ -13,7 +13,7 @@ const FACTS: TokenFacts = {
 };
 const EXPIRES_AT = NOW_MS + 300_000;
 
-/** As HMAC-SHA-256 in another implementation, Python's hmac, has it by the formulas of docs/spec/envelope-v1.md. */
+/** Made with another implementation of HMAC-SHA-256, Python's hmac, by the formulas of docs/spec/envelope-v1.md. */
 const KNOWN = "k1.1767225912345.R4oIKouvugWqPsrpE5Q0xjj28LeT7NP2DYNRfe1A3xA";
 
 function newTokens(keys = new TestKeys(subkeysOf({ context: RESERVED })), env: Environment = "dev") {
@@ -26,11 +26,11 @@ describe("an opening token", () => {
     expect(newTokens().tokens.issue(FACTS, EXPIRES_AT)).toBe(KNOWN);
   });
 
-  test("of one replica is taken by every other, which has the same key and nothing else in common", () => {
+  test("of one replica is accepted by every other one with the same key", () => {
     expect(newTokens().tokens.judge(newTokens().tokens.issue(FACTS, EXPIRES_AT), FACTS)).toBe("taken");
   });
 
-  test("is taken up to its expiry, and not a millisecond longer", () => {
+  test("is accepted up to its expiry, and not a millisecond longer", () => {
     const { tokens, clock } = newTokens();
     clock.nowMs = EXPIRES_AT;
     expect(tokens.judge(KNOWN, FACTS)).toBe("taken");
@@ -47,7 +47,7 @@ describe("an opening token", () => {
     expect(newTokens().tokens.judge(KNOWN, { ...FACTS, ...change })).toBe("foreign");
   });
 
-  test("is foreign for another provider and in another environment, whose keys are others", () => {
+  test("is foreign for another provider and in another environment, which have other keys", () => {
     const ofXai = subkeysOf({ context: { ...RESERVED, provider: "xai" } });
     const facts = { ...FACTS, provider: "xai" };
     expect(newTokens(new TestKeys(ofXai)).tokens.judge(KNOWN, facts)).toBe("foreign");
@@ -56,7 +56,7 @@ describe("an opening token", () => {
     expect(newTokens(new TestKeys(ofProd)).tokens.judge(KNOWN, FACTS)).toBe("unknown_key");
   });
 
-  test("with any character changed is not taken", () => {
+  test("with any character changed is not accepted", () => {
     const { tokens } = newTokens();
     for (let at = 0; at < KNOWN.length; at += 1) {
       for (const other of ["A", "1", "."]) {
@@ -86,7 +86,7 @@ describe("an opening token", () => {
     expect(newTokens().tokens.judge(forged, FACTS)).toBe("foreign");
   });
 
-  test("of a former key is taken for as long as that key is held, whatever the active one is", () => {
+  test("of a former key is accepted while that key is held, whichever key is active", () => {
     const former = subkeysOf({ context: RESERVED });
     const active = subkeysOf({ context: RESERVED, kid: "k2", ikm: Buffer.alloc(32, 9) });
     const { tokens, keys } = newTokens(new TestKeys(active, former));

@@ -1,11 +1,10 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
 import { type Environment, OPENING_TOKEN_INTENT, type OpeningTokenResult, ScbeError } from "@scbe/contracts";
-import { hkdfSha256 } from "./keys/hkdf.ts";
-import type { Subkeys } from "./keys/subkeys.ts";
-import { lp } from "./lp.ts";
+import { hkdfSha256, type Subkeys } from "./keys.ts";
 import type { Clock, OpeningKeys, SealingKeys } from "./ports.ts";
+import { lp } from "./wire.ts";
 
-/** What a token vouches for: this user has had this request sealed. */
+/** The statement of a token: this user sealed this request. */
 export interface TokenFacts {
   readonly user: string;
   readonly provider: string;
@@ -21,8 +20,8 @@ export interface OpeningTokensPorts {
 }
 
 /**
- * `foreign`: the MAC does not hold, so the token is another user's, provider's, intent's or request's, or forged. `expired`: it is
- * authentic and too old. `unknown_key`: of a key that is not held, or no longer. All but `taken` are one refusal to the asker.
+ * `foreign`: the MAC is wrong, so the token is of another user, provider, intent or request, or forged. `expired`: it is
+ * authentic, but too old. `unknown_key`: its key is not held. All but `taken` are one refusal to the caller.
  */
 export type TokenVerdict = OpeningTokenResult;
 
@@ -32,11 +31,11 @@ const LABEL = "scbe/v1/opening-token";
 
 /**
  * Opening tokens of the envelope service (docs/spec/envelope-v1.md, "Opening tokens"): HMAC-SHA-256 under a key that only envelope
- * services can derive. Every replica takes the tokens of every other one, and nothing about them is stored.
+ * services can derive. Every replica accepts the tokens of the others, and none is stored.
  */
 export class OpeningTokens {
   readonly #ports: OpeningTokensPorts;
-  /** The MAC key of each held subkey; it goes with it. */
+  /** The MAC keys of held subkeys; each is dropped with its subkeys. */
   readonly #macKeys = new WeakMap<Subkeys, KeyObject>();
 
   constructor(ports: OpeningTokensPorts) {
@@ -45,7 +44,7 @@ export class OpeningTokens {
 
   /**
    * @param expiresAt ms since the Unix epoch
-   * @throws ScbeError NO_KEYS while there is no active key
+   * @throws ScbeError NO_KEYS without an active key
    */
   issue(facts: TokenFacts, expiresAt: number): string {
     const subkeys = this.#ports.keys.active(facts.provider, OPENING_TOKEN_INTENT);

@@ -1,76 +1,76 @@
 import type { AdmitItem, AdmitVerdict, ScbeError, SessionStart } from "@scbe/contracts";
 import type { Phase } from "./header/header.ts";
-import type { Subkeys } from "./keys/subkeys.ts";
+import type { Subkeys } from "./keys.ts";
 import type { Refusal } from "./refusals.ts";
 
-/** The time, in ms: since the Unix epoch, and since some point in the past. */
+/** Time in ms: since the Unix epoch, and since an arbitrary point in the past. */
 export interface Clock {
   now(): number;
   monotonic(): number;
 }
 
-/** Fills `bytes` with bytes of a cryptographic random generator. */
+/** Fills `bytes` from a cryptographic random generator. */
 export interface Random {
   fill(bytes: Uint8Array): void;
 }
 
-/** The keys that seal. Looking one up never waits and never fetches. */
+/** The keys that seal. Lookups never wait and never fetch. */
 export interface SealingKeys {
   active(provider: string, intent: string): Subkeys | undefined;
 }
 
-/** The keys that open. Looking one up never waits, never fetches and never evicts. */
+/** The keys that open. Lookups never wait, never fetch and never evict. */
 export interface OpeningKeys {
   find(kid: string, provider: string, intent: string): Subkeys | undefined;
 }
 
-/** The replay epoch that requests are sealed for: 16 bytes, one object for as long as it is the same epoch. */
+/** The replay epoch that requests are sealed for: 16 bytes, one object for as long as the epoch is the same. */
 export interface Epochs {
   current(): Uint8Array | undefined;
 }
 
-/** The replay guard. It never throws: whatever is not a clear `fresh` is a refusal. */
+/** The replay guard. Any verdict but `fresh` is a refusal. */
 export interface Admission {
   admit(item: AdmitItem, provider: string): Promise<AdmitVerdict>;
 }
 
-/** What an opener takes; everything else it refuses. Asked before anything is opened, and again when it is released. */
+/** The scope of an opener; it refuses everything else. It is checked before opening, and again at release. */
 export interface Serves {
   readonly providers: readonly string[];
   readonly intents: readonly string[];
-  /** Every model unless told. */
+  /** Default: every model. */
   readonly models?: readonly string[];
 }
 
 /**
- * The word of control plane and trust, which a kill switch, a flag, a lost lease or a latch changes. Like {@link Serves} it is asked before anything
- * is opened, and again in the turn of release.
+ * The decision of control plane and trust, which a kill switch, a flag, a lost lease or a latch changes. Like {@link Serves} it is checked
+ * before opening, and again at release.
  */
 export interface Permission {
-  /** May an envelope of this phase, for this provider and request, be sealed or opened now? */
+  /** Whether an envelope of this phase, for this provider and request, may be sealed or opened now. */
   permits(phase: Phase, provider: string, requestId: string): boolean;
-  /** Why not, for whoever wants to seal; SWITCHED_OFF unless told. */
+  /** The error for a caller that wants to seal; default SWITCHED_OFF. */
   refusal?(provider: string): ScbeError | undefined;
 }
 
-/** Told of every sealing. */
+/** Observes every sealing. */
 export interface SealingObserver {
-  /** `ms` is the time of all of it, the start of a session included; `bytes` are the envelope's. */
+  /** `ms` is the whole time, with the start of a session if any; `bytes` is the length of the envelope. */
   sealed(facts: { readonly phase: Phase; readonly provider: string; ms: number; bytes: number }): void;
   started(facts: { readonly phase: Phase; readonly provider: string; readonly why: SessionStart }): void;
 }
 
-/** Told of every opening; the reason of a refusal goes here and nowhere else. */
+/** Observes every opening; the reason of a refusal goes only here. */
 export interface OpeningObserver {
-  /** Of an envelope under a key that is held, whether or not its tag verified. */
+  /** An envelope under a held key, whether or not its tag verified. */
   tagChecked?(facts: TagCheck): void;
   /**
-   * Authentic, and no copy: its tag verified, and the guard called it fresh, or it answers the request that waits. `ms` is
-   * the time of verifying alone; `skewMs` is our time less the sealer's.
+   * An authentic envelope that is not a copy: its tag verified, and the guard found it fresh, or it answers the waiting request. `ms` is
+   * the time of verifying only; `skewMs` is our time less the sealer's.
    */
   verified?(facts: { readonly phase: Phase; readonly provider: string; ms: number; skewMs: number }): void;
   released(facts: { readonly phase: Phase; readonly provider: string }): void;
-  /** `provider` is what the asker's subject or request says, never what an unverified header says. */
+  /** `provider` comes from the subject or the request, never from an unverified header. */
   refused(facts: { readonly phase: Phase; readonly provider: string; readonly reason: Refusal }): void;
 }
 

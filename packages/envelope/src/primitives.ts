@@ -1,9 +1,7 @@
 /**
- * What Sealer and Opener are built on, for checks against published vectors and for measurements: these very functions, not
- * others like them. Everybody else takes the package's main entry.
+ * The functions that Sealer and Opener use, for checks against published vectors and for measurements. Other code uses the package's
+ * main entry.
  */
-export { decrypt } from "./decrypt.ts";
-export { encrypt } from "./encrypt.ts";
-export { hkdfSha256 } from "./keys/hkdf.ts";
-export { deriveCommitment, deriveSessionKeys } from "./keys/session-keys.ts";
+export { decrypt, encrypt } from "./aes-gcm.ts";
+export { deriveCommitment, deriveSessionKeys, hkdfSha256 } from "./keys.ts";
 export { Noise } from "./noise.ts";

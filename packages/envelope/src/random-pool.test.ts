@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { RandomPool } from "./random-pool.ts";
 
-/** Texts that begin alike, or run into zeros, would be bytes that were handed out before or wiped. */
-test("a pool gives as many bytes as are asked for, none of them twice, however often it is filled", () => {
+/** Equal starts, or runs of zeros, would be repeated or wiped bytes. */
+test("a pool gives the requested number of bytes and never repeats them, however often it is filled", () => {
   const pool = new RandomPool();
   const sizes = Array.from({ length: 3000 }, (_, index) => 12 + ((index * 7) % 29));
   const drawn = sizes.map((size) => pool.takeBase64Url(size));

@@ -3,10 +3,10 @@ import type { Random } from "./ports.ts";
 
 const POOL_BYTES = 4080;
 
-/** The operating system's generator. Only a test against vectors has another source. */
+/** The operating system's generator. Only tests against vectors use another source. */
 export const SYSTEM_RANDOM: Random = { fill: (bytes) => void randomFillSync(bytes) };
 
-/** Random bytes drawn many at a time, since a draw costs more than its bytes. What is taken is wiped from the pool. */
+/** Draws random bytes in bulk, since each draw is expensive. Bytes that were taken are wiped from the pool. */
 export class RandomPool {
   readonly #pool = Buffer.alloc(POOL_BYTES);
   readonly #random: Random;

@@ -1,8 +1,8 @@
 import type { RefusalReason } from "@scbe/contracts";
 
 /**
- * Why an envelope is not opened, and the step that says so (docs/spec/envelope-v1.md, "Opening"). For metrics, the audit
- * log and traces; the asker is told none of it.
+ * The reasons why an envelope is not opened, with the step of each (docs/spec/envelope-v1.md, "Opening"). For metrics, the audit
+ * log and traces; the sender never learns them.
  */
 export const REFUSALS = {
   malformed: 1,

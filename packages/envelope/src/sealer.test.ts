@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { CONTEXT, craft, MODEL, NOW_MS, REQUEST_ID, session, text, WINDOW_SECONDS } from "../test/craft.ts";
 import { newOpener, newSealer, openAll, subkeysOf, TestClock, TestKeys } from "../test/fixtures.ts";
-import { encrypt } from "./encrypt.ts";
+import { encrypt } from "./aes-gcm.ts";
 import type { RequestHeader } from "./header/header.ts";
-import { parseHeader } from "./header/parse-header.ts";
-import { deriveCommitment, deriveSessionKeys } from "./keys/session-keys.ts";
+import { parseHeader } from "./header/parse.ts";
+import { deriveCommitment, deriveSessionKeys } from "./keys.ts";
 import type { RequestToSeal, ResponseToSeal, SealedRequest } from "./sealer.ts";
 import { splitEnvelope, startEnvelope } from "./wire.ts";
 
@@ -31,7 +31,7 @@ const prefixOf = ({ header }: { header: { nonce: string } }): string =>
   Buffer.from(header.nonce, "base64url").toString("hex", 0, 8);
 
 describe("a sealed request", () => {
-  test("has the header that it says, and is opened", async () => {
+  test("has the returned header, and opens", async () => {
     const { sealer } = newSealer();
     const sealed = sealer.sealRequest(REQUEST);
     expect(parseHeader(splitEnvelope(sealed.bytes)?.headerText ?? "")).toEqual({
@@ -52,15 +52,15 @@ describe("a sealed request", () => {
     expect(opened).toEqual({ ok: true, header: sealed.header, body: BODY, hash: sealed.hash });
   });
 
-  test("is hashed as the bytes that it is", () => {
+  test("has the hash of its bytes", () => {
     const { bytes, hash } = newSealer().sealer.sealRequest(REQUEST);
     expect(Buffer.from(hash)).toEqual(createHash("sha256").update(bytes).digest());
   });
 
-  test("carries what it was told to: content type, schema and ttl", () => {
-    const told = { contentType: "image/png", schemaHash: `sha256:${"0a".repeat(32)}`, ttlSeconds: 7 };
-    const { header } = newSealer().sealer.sealRequest({ ...REQUEST, ...told });
-    expect(header).toMatchObject({ content_type: "image/png", schema_hash: told.schemaHash, ttl: 7 });
+  test("carries the given content type, schema and ttl", () => {
+    const given = { contentType: "image/png", schemaHash: `sha256:${"0a".repeat(32)}`, ttlSeconds: 7 };
+    const { header } = newSealer().sealer.sealRequest({ ...REQUEST, ...given });
+    expect(header).toMatchObject({ content_type: "image/png", schema_hash: given.schemaHash, ttl: 7 });
   });
 
   test("begins its session's id with the minute of the session's start", () => {
@@ -69,7 +69,7 @@ describe("a sealed request", () => {
   });
 });
 
-test("what the sealer writes is, byte for byte, what the specification's formulas give", () => {
+test("the sealer writes, byte for byte, the result of the specification's formulas", () => {
   const of = session("request");
   const { key, prefix } = deriveSessionKeys(subkeysOf(), "request", of.sessionId);
   expect(Buffer.from(prefix)).toEqual(of.prefix);
@@ -92,7 +92,7 @@ describe("a nonce", () => {
     expect(new Set(sealed.map(prefixOf))).toEqual(new Set([Buffer.from(prefix).toString("hex")]));
   });
 
-  test("is the one that the bytes are sealed under: the header of each says it", async () => {
+  test("in the header is the one that the body is sealed with", async () => {
     const { sealer } = newSealer();
     const sealed = Array.from({ length: 50 }, () => sealer.sealRequest(REQUEST));
     const openings = await openAll(
@@ -102,18 +102,18 @@ describe("a nonce", () => {
     expect(openings.every(({ ok }) => ok)).toBe(true);
   });
 
-  test("of the replay guard's is never the same twice", () => {
+  test("of the replay guard is never repeated", () => {
     const { sealer } = newSealer();
     const nonces = Array.from({ length: 1000 }, () => sealer.sealRequest(REQUEST).header.replay_nonce);
     expect(new Set(nonces).size).toBe(1000);
-    // Bytes that a pool had wiped would be zeros.
+    // Wiped bytes of a pool would be zeros.
     expect(nonces.filter((nonce) => /AAAAAAAA/.test(nonce))).toEqual([]);
   });
 
   test.each<[string, Partial<RequestToSeal>]>([
     ["provider that has no key", { provider: "anthropic" }],
     ["intent that has no key", { intent: "embed" }],
-  ])("is not asked for by a %s", (_, change) => {
+  ])("is not used for a %s", (_, change) => {
     const { sealer } = newSealer();
     expect(() => sealer.sealRequest({ ...REQUEST, ...change })).toThrow(
       expect.objectContaining({ code: "NO_KEYS" }),
@@ -128,18 +128,18 @@ const BAD_CONTENT: readonly (readonly [string, Partial<RequestToSeal & ResponseT
   ["a content type with a quote", { contentType: 'a"b' }],
   ["a content type with a line's end", { contentType: "a\nb" }],
   ["a content type of 129 characters", { contentType: "t".repeat(129) }],
-  ["a content type that is no ASCII", { contentType: "text/pl\u00e4in" }],
+  ["a content type that is not ASCII", { contentType: "text/pl\u00e4in" }],
   ["a schema hash of another hash", { schemaHash: `md5:${"0".repeat(32)}` }],
   ["an empty schema hash", { schemaHash: "" }],
   ["a ttl of 0", { ttlSeconds: 0 }],
   ["a negative ttl", { ttlSeconds: -1 }],
-  ["a ttl that is no whole number", { ttlSeconds: 1.5 }],
-  ["a ttl that is no number", { ttlSeconds: Number.NaN }],
+  ["a ttl that is not an integer", { ttlSeconds: 1.5 }],
+  ["a ttl that is not a number", { ttlSeconds: Number.NaN }],
   ["a ttl over the window", { ttlSeconds: WINDOW_SECONDS + 1 }],
   ["an infinite ttl", { ttlSeconds: Number.POSITIVE_INFINITY }],
 ];
 
-describe("a request is refused as such, and spends no nonce, with", () => {
+describe("a request is refused as such, and uses no nonce, with", () => {
   test.each<readonly [string, Partial<RequestToSeal>]>([
     ...BAD_CONTENT,
     ["an empty model", { model: "" }],
@@ -157,7 +157,7 @@ describe("a request is refused as such, and spends no nonce, with", () => {
     expect([sessionOf(next), counterOf(next)]).toEqual([sessionOf(first), 2]);
   });
 
-  test("a message that says which member it is, and not what stood there", () => {
+  test("a message that names the member, and not its value", () => {
     const { sealer } = newSealer();
     const secret = "a secret that was put in the wrong place";
     expect(() => sealer.sealRequest({ ...REQUEST, model: secret })).toThrow(/model/);
@@ -165,7 +165,7 @@ describe("a request is refused as such, and spends no nonce, with", () => {
   });
 });
 
-test("no model and content type are taken for another request's that would read alike, joined by any character", () => {
+test("a model and content type are never confused with another request's, joined by any character", () => {
   for (let code = 0x20; code < 0x7f; code += 1) {
     const joint = String.fromCharCode(code);
     if (joint === '"' || joint === "\\") continue;
@@ -179,7 +179,7 @@ test("no model and content type are taken for another request's that would read 
   }
 });
 
-describe("a response is refused as such, and spends no nonce, with", () => {
+describe("a response is refused as such, and uses no nonce, with", () => {
   const header = ANSWERED.header;
   test.each<readonly [string, Partial<ResponseToSeal>]>([
     ...BAD_CONTENT,
@@ -203,7 +203,7 @@ describe("a response is refused as such, and spends no nonce, with", () => {
   });
 });
 
-test("what a stream's chunk brings beside seq and final reaches no header", () => {
+test("members of a stream's chunk beside seq and final reach no header", () => {
   const stream = { seq: 0, final: 1, kid: "k9", ts: 1 } as { seq: number; final: 1 };
   expect(newSealer().sealer.sealResponse({ ...RESPONSE, stream }).header).toMatchObject({
     kid: "k1",
@@ -244,7 +244,7 @@ describe("a session ends, without a failed request, and a fresh one begins", () 
     expect(openings.filter(({ ok }) => ok)).toHaveLength(23);
   });
 
-  test("at the counter limit, when two seal at once", async () => {
+  test("at the counter limit, if two seal at once", async () => {
     const { sealer } = newSealer({ counterLimit: 5 });
     for (let index = 0; index < 4; index += 1) sealer.sealRequest(REQUEST);
     const both = await Promise.all([1, 2].map(async () => sealer.sealRequest(REQUEST)));
@@ -308,7 +308,7 @@ describe("a session ends, without a failed request, and a fresh one begins", () 
     expect([before, after].map(({ header }) => Buffer.from(header.epoch, "base64url"))).toEqual(epochs);
   });
 
-  test("for a new epoch, which responses know nothing of", () => {
+  test("for a new epoch, which does not affect responses", () => {
     let epoch = Buffer.alloc(16, 1);
     const { sealer } = newSealer({ epoch: () => epoch });
     const before = sealer.sealResponse(RESPONSE);
@@ -342,7 +342,7 @@ describe("a session ends, without a failed request, and a fresh one begins", () 
   });
 });
 
-describe("a session goes on", () => {
+describe("a session continues", () => {
   test.each<[string, (clock: TestClock) => void]>([
     ["until one ms before the window's age", (clock) => clock.pass(WINDOW_MS - 1)],
     ["while the clocks part by no more than 1 s", (clock) => (clock.nowMs += 1000)],
@@ -357,7 +357,7 @@ describe("a session goes on", () => {
     expect(opened).toMatchObject({ ok: true });
   });
 
-  test("within the minute that an opener allows it, from the first ms of a minute to its last ms of life", async () => {
+  test("within the minute that an opener allows, from the first ms of a minute to its last ms of life", async () => {
     const clock = new TestClock();
     clock.nowMs = Math.ceil(NOW_MS / 60_000) * 60_000;
     const { sealer } = newSealer({ clock });
@@ -373,7 +373,7 @@ describe("a session goes on", () => {
   });
 });
 
-test("without an epoch no request is sealed, and a response is", () => {
+test("without an epoch no request is sealed, but responses are", () => {
   const { sealer } = newSealer({ epoch: () => undefined });
   expect(() => sealer.sealRequest(REQUEST)).toThrow(expect.objectContaining({ code: "NO_EPOCH" }));
   expect(sealer.sealResponse(RESPONSE).header.phase).toBe("response");
@@ -395,7 +395,7 @@ test("each phase, provider and intent has a session of its own", () => {
   expect(sealed.map(counterOf)).toEqual(Array.from({ length: 8 }, () => 1));
 });
 
-test("more kinds of requests than a session remembers are all sealed rightly", async () => {
+test("more kinds of requests than a session remembers are all sealed correctly", async () => {
   const { sealer } = newSealer();
   const models = Array.from({ length: 200 }, (_, index) => `m${index % 100}`);
   const sealed: SealedRequest[] = models.map((model) => sealer.sealRequest({ ...REQUEST, model }));

@@ -1,8 +1,7 @@
 import { hash } from "node:crypto";
 import { RESERVED_INTENT, ScbeError, type SessionBudget, type SessionStart } from "@scbe/contracts";
-import { encodeBase64Url } from "./base64url.ts";
 import type { Phase, RequestHeader, ResponseHeader } from "./header/header.ts";
-import type { Subkeys } from "./keys/subkeys.ts";
+import type { Subkeys } from "./keys.ts";
 import type { Clock, Epochs, Permission, Random, SealingKeys, SealingObserver } from "./ports.ts";
 import { SYSTEM_RANDOM } from "./random-pool.ts";
 import {
@@ -13,20 +12,21 @@ import {
   type SessionLimits,
   type SessionScope,
 } from "./sealing-session.ts";
+import { encodeBase64Url } from "./wire.ts";
 
 export interface SealerPorts {
   readonly keys: SealingKeys;
-  /** Asked for requests alone. */
+  /** Used only for requests. */
   readonly epochs: Epochs;
   readonly clock: Clock;
-  /** Everything is permitted unless told. */
+  /** Default: everything is permitted. */
   readonly permission?: Permission;
   readonly observer?: SealingObserver;
-  /** Of session ids and replay nonces; the operating system's generator unless told. */
+  /** For session ids and replay nonces; default the operating system's generator. */
   readonly random?: Random;
 }
 
-/** How full a session is that is in use: parts of its budgets, from 0 to 1. */
+/** How full a session in use is: parts of its budgets, from 0 to 1. */
 export interface SessionUse {
   readonly phase: Phase;
   readonly provider: string;
@@ -35,9 +35,9 @@ export interface SessionUse {
 
 export type SealerLimits = Omit<SessionLimits, "byteBudget"> & Partial<SessionLimits>;
 
-/** What may be said of any body. */
+/** The body of a message, and its description. */
 interface Content {
-  /** May be empty. */
+  /** Can be empty. */
   readonly body: Uint8Array;
   /** Default `application/json`. */
   readonly contentType?: string;
@@ -58,7 +58,7 @@ export interface RequestToSeal extends Content {
 export interface ResponseToSeal extends Content {
   /** The opened request that it answers. */
   readonly request: { readonly header: RequestFacts; readonly hash: Uint8Array };
-  /** Which chunk of a stream it is; absent: it is whole. */
+  /** The chunk of a stream; absent for a whole response. */
   readonly stream?: { readonly seq: number; readonly final: 0 | 1 };
 }
 
@@ -68,7 +68,7 @@ export type RequestFacts = Pick<RequestHeader, "provider" | "intent" | "model" |
 export interface SealedRequest {
   readonly bytes: Uint8Array;
   readonly header: RequestHeader;
-  /** SHA-256 of `bytes`, 32 bytes: what the response must be bound to, and what a cancellation names. */
+  /** SHA-256 of `bytes`, 32 bytes: the response is bound to it, and a cancellation names it. */
   readonly hash: Uint8Array;
 }
 
@@ -80,18 +80,18 @@ export interface SealedResponse {
 const BYTE_BUDGET = 64 * 2 ** 30;
 
 /**
- * Seals requests and responses, in sessions that end by themselves and take over from each other without failing a
- * message: at the counter limit, the byte budget, the replay window's age, a new active key, a new replay epoch, and
- * when the wall clock and the monotonic one part.
+ * Seals requests and responses in sessions. A session ends, and a fresh one takes over without failing a message, at the
+ * counter limit, the byte budget, the age of the replay window, a new active key, a new replay epoch, and when the wall clock and the
+ * monotonic clock drift apart.
  * @example
  * const { bytes, hash } = sealer.sealRequest({ provider: "openai", model: "gpt-5", intent: "chat", requestId, body });
  */
 export class Sealer {
   readonly #ports: SealerPorts;
   readonly #limits: SessionLimits;
-  /** The last session of each phase, provider and intent: the only one there that may go on. */
+  /** The last session of each phase, provider and intent: the only one that may continue. */
   readonly #last = new Map<string, WeakRef<SealingSession>>();
-  /** What keeps those sessions alive: they hang on their subkeys, and go with them when a key is withdrawn. */
+  /** Keeps those sessions alive as long as their subkeys, so that they are dropped when a key is withdrawn. */
   readonly #kept = new WeakMap<Subkeys, Partial<Record<Phase, SealingSession>>>();
 
   constructor(ports: SealerPorts, limits: SealerLimits) {
@@ -99,7 +99,7 @@ export class Sealer {
     this.#limits = { byteBudget: BYTE_BUDGET, ...limits };
   }
 
-  /** @throws ScbeError SWITCHED_OFF, DISTRUSTED, NO_KEYS, NO_EPOCH, or BAD_REQUEST naming what cannot stand in a header */
+  /** @throws ScbeError SWITCHED_OFF, DISTRUSTED, NO_KEYS, NO_EPOCH, or BAD_REQUEST that names an illegal member */
   sealRequest(request: RequestToSeal): SealedRequest {
     const startedAt = this.#ports.clock.monotonic();
     const { provider, intent, model, requestId, body } = request;
@@ -110,11 +110,11 @@ export class Sealer {
     const scope = { subkeys, phase: "request", epoch } as const;
     const { bytes, header } = this.#seal(scope, this.#kind(model, request), { request_id: requestId }, body);
     const digest = hash("sha256", bytes, "buffer");
-    this.#tell(scope, startedAt, bytes.length);
+    this.#report(scope, startedAt, bytes.length);
     return { bytes, header: header as RequestHeader, hash: digest };
   }
 
-  /** @throws ScbeError SWITCHED_OFF, DISTRUSTED, NO_KEYS, or BAD_REQUEST naming what cannot stand in a header */
+  /** @throws ScbeError SWITCHED_OFF, DISTRUSTED, NO_KEYS, or BAD_REQUEST that names an illegal member */
   sealResponse(response: ResponseToSeal): SealedResponse {
     const startedAt = this.#ports.clock.monotonic();
     const { request, stream, body } = response;
@@ -125,11 +125,11 @@ export class Sealer {
     const chunk = stream && { seq: stream.seq, final: stream.final };
     const members = { request_id, in_reply_to: encodeBase64Url(request.hash), ...chunk };
     const { bytes, header } = this.#seal(scope, this.#kind(model, response), members, body);
-    this.#tell(scope, startedAt, bytes.length);
+    this.#report(scope, startedAt, bytes.length);
     return { bytes, header: header as ResponseHeader };
   }
 
-  /** Every session that could seal the next message. */
+  /** The sessions that could seal the next message. */
   sessionsInUse(): SessionUse[] {
     const uses: SessionUse[] = [];
     for (const last of this.#last.values()) {
@@ -145,30 +145,30 @@ export class Sealer {
     return uses;
   }
 
-  #tell({ phase, subkeys }: SessionScope, startedAt: number, bytes: number): void {
+  #report({ phase, subkeys }: SessionScope, startedAt: number, bytes: number): void {
     const { observer, clock } = this.#ports;
     observer?.sealed({ phase, provider: subkeys.provider, ms: clock.monotonic() - startedAt, bytes });
   }
 
-  /** @throws ScbeError SWITCHED_OFF, or what the permission says */
+  /** @throws ScbeError SWITCHED_OFF, or the error of the permission */
   #assertPermitted(phase: Phase, provider: string, requestId: string): void {
     const { permission } = this.#ports;
     if (permission?.permits(phase, provider, requestId) ?? true) return;
     throw (
       permission?.refusal?.(provider) ??
-      new ScbeError("SWITCHED_OFF", `the control plane permits no sealing for ${provider} now`)
+      new ScbeError("SWITCHED_OFF", `the control plane does not permit sealing for ${provider} now`)
     );
   }
 
-  /** @throws ScbeError NO_KEYS, or BAD_REQUEST for an intent whose subkeys seal no envelope */
+  /** @throws ScbeError NO_KEYS, or BAD_REQUEST for a reserved intent */
   #subkeys(provider: string, intent: string): Subkeys {
     if (RESERVED_INTENT.test(intent)) throw new ScbeError("BAD_REQUEST", "this intent is reserved");
     const subkeys = this.#ports.keys.active(provider, intent);
     if (subkeys !== undefined) return subkeys;
-    throw new ScbeError("NO_KEYS", "there is no active key for this provider and intent here");
+    throw new ScbeError("NO_KEYS", "there is no active key for this provider and intent");
   }
 
-  /** Seals in the session in use, or in a fresh one, which takes its place only once it has sealed: what is refused changes nothing. */
+  /** Seals in the session in use, or in a fresh one. The fresh one takes its place only after it sealed, so a refusal changes nothing. */
   #seal(scope: SessionScope, kind: Kind, members: MessageMembers, body: Uint8Array): Sealed {
     const { phase, subkeys } = scope;
     const { provider, intent } = subkeys;

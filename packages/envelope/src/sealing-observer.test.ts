@@ -20,7 +20,7 @@ const RESPONSE = {
   body: REQUEST.body,
 };
 
-/** A sealer, the world that it seals in, and what it tells of itself. */
+/** A sealer, its ports, and its reports. */
 function setup(limits: Partial<SealerLimits> = {}) {
   const clock = new TestClock();
   const keys = new TestKeys(subkeysOf());
@@ -54,7 +54,7 @@ function setup(limits: Partial<SealerLimits> = {}) {
   };
 }
 
-describe("of each session the observer is told why it starts", () => {
+describe("the observer gets the reason of each session start", () => {
   type World = ReturnType<typeof setup>;
   test.each<[SessionStart, Partial<SealerLimits>, (world: World) => void]>([
     ["counter", { counterLimit: 1 }, () => undefined],
@@ -71,7 +71,7 @@ describe("of each session the observer is told why it starts", () => {
     expect(world.starts).toEqual(["first", why]);
   });
 
-  test("and of a session that goes on nothing more", () => {
+  test("and nothing more of a session that continues", () => {
     const { sealer, starts } = setup();
     for (let count = 0; count < 3; count += 1) sealer.sealRequest(REQUEST);
     sealer.sealResponse(RESPONSE);
@@ -79,7 +79,7 @@ describe("of each session the observer is told why it starts", () => {
   });
 });
 
-test("of each envelope the observer is told its phase, provider and bytes, and of one that fails nothing", () => {
+test("the observer gets phase, provider and bytes of each envelope, and nothing of a failed one", () => {
   const { sealer, sealings } = setup();
   const { bytes } = sealer.sealRequest(REQUEST);
   const response = sealer.sealResponse(RESPONSE);
@@ -91,7 +91,7 @@ test("of each envelope the observer is told its phase, provider and bytes, and o
 });
 
 describe("sessions in use", () => {
-  test("tell what they have used up of each budget", () => {
+  test("report the used part of each budget", () => {
     const { sealer, clock } = setup({ counterLimit: 4, byteBudget: 100_000 });
     const { bytes } = sealer.sealRequest(REQUEST);
     clock.pass((WINDOW_SECONDS * 1000) / 2);
@@ -109,7 +109,7 @@ describe("sessions in use", () => {
     ["a new epoch", ({ renewEpoch }) => renewEpoch()],
     ["its key's withdrawal", ({ hold }) => hold()],
     ["another active key", ({ hold }) => hold(subkeysOf({ kid: "k2" }), subkeysOf())],
-  ])("are none any more after %s", (_what, change) => {
+  ])("end after %s", (_what, change) => {
     const world = setup();
     world.sealer.sealRequest(REQUEST);
     expect(world.sealer.sessionsInUse()).toHaveLength(1);

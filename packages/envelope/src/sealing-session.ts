@@ -1,22 +1,21 @@
 import { ScbeError, type SessionBudget, type SessionStart } from "@scbe/contracts";
-import { encodeBase64Url } from "./base64url.ts";
-import { encrypt } from "./encrypt.ts";
-import { assertLegal } from "./header/assert-legal.ts";
+import { encrypt } from "./aes-gcm.ts";
+import { assertLegal } from "./header/forms.ts";
 import { type Header, type Phase, SUITE, VERSION } from "./header/header.ts";
-import { HeaderTemplate, type SlotValues } from "./header/header-template.ts";
+import { HeaderTemplate, type SlotValues } from "./header/template.ts";
 import {
   deriveCommitment,
   deriveSessionKeys,
   PREFIX_BYTES,
   SESSION_ID_BYTES,
   type SessionKeys,
-} from "./keys/session-keys.ts";
-import type { Subkeys } from "./keys/subkeys.ts";
+  type Subkeys,
+} from "./keys.ts";
 import type { Clock, Random } from "./ports.ts";
 import { RandomPool } from "./random-pool.ts";
-import { startEnvelope } from "./wire.ts";
+import { encodeBase64Url, startEnvelope } from "./wire.ts";
 
-/** Where a session ends. */
+/** The limits that end a session. */
 export interface SessionLimits {
   /** Seconds. */
   readonly windowSeconds: number;
@@ -26,7 +25,7 @@ export interface SessionLimits {
   readonly byteBudget: number;
 }
 
-/** All that a session is for; with anything else, it is another session. */
+/** The scope of a session; any other scope needs another session. */
 export interface SessionScope {
   readonly subkeys: Subkeys;
   readonly phase: Phase;
@@ -34,13 +33,13 @@ export interface SessionScope {
   readonly epoch: Uint8Array | undefined;
 }
 
-/** What ends a session. */
+/** Why a session ends. */
 export type SessionEnd = Exclude<SessionStart, "first">;
 
-/** Members of a header that neither the session nor the single message decides. */
+/** Members of a header that depend neither on the session nor on the single message. */
 export type Kind = Pick<Header, "model" | "ttl" | "content_type" | "schema_hash">;
 
-/** Members that each message brings. */
+/** Members of each message. */
 export type MessageMembers = Pick<Header, "request_id"> & SlotValues;
 
 export interface Sealed {
@@ -48,16 +47,16 @@ export interface Sealed {
   readonly header: Header;
 }
 
-/** Clocks that part by more than this say that the machine slept, was cloned, or had its clock set. */
+/** A larger drift of the clocks means that the machine slept, was cloned, or had its clock set. */
 const CLOCK_DRIFT_MS_MAX = 1000;
-/** One for each kind in use; callers choose those, so there is a bound. */
+/** One for each kind in use. Callers choose kinds, so their number needs a bound. */
 const TEMPLATES_MAX = 64;
 const NONCE_BYTES = 12;
 const REPLAY_NONCE_BYTES = 24;
 
 /**
- * A run of messages under a key of its own, with a nonce that counts. A session is drawn fresh, never stored and never
- * shared, so a counter in memory is enough; two of them have one key only if 28 random bytes come up twice.
+ * A series of messages under a key of its own, with a counter as nonce. A session is random, never stored and never
+ * shared, so a counter in memory is enough; two sessions have one key only if 28 random bytes repeat.
  */
 export class SealingSession {
   readonly scope: SessionScope;
@@ -86,7 +85,7 @@ export class SealingSession {
     this.#fixed = fixedMembers(scope, sessionId);
   }
 
-  /** Why it may not seal one more message for this scope, which is of its phase; `undefined`: it may. */
+  /** Why the session may not seal another message for this scope of its own phase; `undefined` if it may. */
   endFor({ subkeys, epoch }: SessionScope): SessionEnd | undefined {
     const { windowSeconds, counterLimit, byteBudget } = this.#limits;
     const { wallMs, monotonicMs } = this.#ages();
@@ -98,7 +97,7 @@ export class SealingSession {
     return Math.max(wallMs, monotonicMs) < windowSeconds * 1000 ? undefined : "age";
   }
 
-  /** What it has used up of each budget, from 0 to 1. */
+  /** The used part of each budget, from 0 to 1. */
   used(): Readonly<Record<SessionBudget, number>> {
     const { windowSeconds, counterLimit, byteBudget } = this.#limits;
     const { wallMs, monotonicMs } = this.#ages();
@@ -111,8 +110,8 @@ export class SealingSession {
   }
 
   /**
-   * Seals one message: the one place where a nonce is spent.
-   * @throws ScbeError BAD_REQUEST naming a member that cannot stand in a header, before anything is spent
+   * Seals one message. Only here a nonce is used.
+   * @throws ScbeError BAD_REQUEST that names an illegal member, before a nonce is used
    */
   seal(kind: Kind, members: MessageMembers, body: Uint8Array): Sealed {
     if (!(body instanceof Uint8Array)) throw new ScbeError("BAD_REQUEST", "a body is bytes: a Uint8Array");
@@ -139,7 +138,7 @@ export class SealingSession {
     return { wallMs, monotonicMs: this.#clock.monotonic() - this.#startedAt.monotonic };
   }
 
-  /** No legal value holds a line's end, so nothing illegal has the id of something legal. */
+  /** No legal value holds a line feed, so no illegal kind has the id of a legal one. */
   #template(kind: Kind, members: MessageMembers): HeaderTemplate {
     const { model, ttl, content_type, schema_hash } = kind;
     const shape = members.seq === undefined ? "whole" : "chunk";
@@ -154,10 +153,10 @@ export class SealingSession {
   }
 }
 
-/** Stand in the header that a template is cut from, where each message has its own. */
+/** Placeholders in the header of a template; each message has its own values. */
 const BLANK = { nonce: "", replay_nonce: "", ts: 0 } as const;
 
-/** The minute of the session's start, by which the replay guard files it, and 28 random bytes. */
+/** The minute of the session's start, which selects the bucket of the replay guard, and 28 random bytes. */
 function drawSessionId(nowMs: number, random: Random): Buffer {
   const sessionId = Buffer.alloc(SESSION_ID_BYTES);
   random.fill(sessionId.subarray(4));

@@ -15,11 +15,11 @@ import {
 } from "./craft.ts";
 import { newOpener, type OpenerOptions, openOne } from "./fixtures.ts";
 
-/** The same session for all, so that only what a case names is wrong. */
+/** One session for all cases, so that only the named difference is wrong. */
 const SESSION = session("request");
 const SKEW_MS = SKEW_SECONDS * 1000;
 
-/** Each case is sealed under the right key: its tag is right, and nothing but its header can be why it is refused. */
+/** Each case is sealed under the right key: its tag is right, so only its header can be the reason of the refusal. */
 async function expectRefusal(
   envelope: Uint8Array,
   reason: Refusal,
@@ -30,7 +30,7 @@ async function expectRefusal(
   const opening = await openOne(parts, envelope);
   expect(opening.ok).toBe(false);
   expect(Object.keys(opening)).toEqual(["ok", "noise"]);
-  expect(parts.told.reasons).toEqual([reason]);
+  expect(parts.observed.reasons).toEqual([reason]);
   expect(REFUSALS[reason]).toBe(step);
   expect(parts.guard.asked).toHaveLength(0);
 }
@@ -38,10 +38,10 @@ async function expectRefusal(
 async function expectOpened(envelope: Uint8Array, options: OpenerOptions = {}) {
   const parts = newOpener(options);
   expect(await openOne(parts, envelope)).toMatchObject({ ok: true });
-  expect(parts.told.reasons).toEqual([]);
+  expect(parts.observed.reasons).toEqual([]);
 }
 
-test("what is made by hand is opened, so each case below is refused for what it says", async () => {
+test("a crafted envelope is opened, so each case below is refused for its named reason", async () => {
   await expectOpened(craft(SESSION));
 });
 
@@ -70,7 +70,7 @@ describe("step 1 refuses as malformed", () => {
     ["a header length of 2^32 - 1", withLength(2 ** 32 - 1)],
     ["a header length that is negative where it is read as signed", withLength(2 ** 31 + headerBytes)],
     ["a header over 4096 bytes", craft(SESSION, { write: padded(ENVELOPE_HEADER_BYTES_MAX + 1) })],
-    ["a header that is no JSON", craft(SESSION, { write: (text) => text.slice(1) })],
+    ["a header that is not JSON", craft(SESSION, { write: (text) => text.slice(1) })],
     ["a header that ends early", craft(SESSION, { write: (text) => text.slice(0, -1) })],
     ["something behind the header's object", craft(SESSION, { write: (text) => `${text}{}` })],
     ["a header in an array", craft(SESSION, { write: (text) => `[${text}]` })],
@@ -82,12 +82,12 @@ describe("step 1 refuses as malformed", () => {
     await expectRefusal(envelope, "malformed", 1);
   });
 
-  test("no header of just 4096 bytes for its length", async () => {
+  test("no header of exactly 4096 bytes for its length", async () => {
     await expectRefusal(craft(SESSION, { write: padded(ENVELOPE_HEADER_BYTES_MAX) }), "members", 2);
   });
 });
 
-/** A canonical header of that many bytes, by a member that it must not have. */
+/** A canonical header of that many bytes, with an illegal member. */
 function padded(bytes: number): (text: string) => string {
   return (text) => {
     const start = text.slice(0, -1);
@@ -95,22 +95,19 @@ function padded(bytes: number): (text: string) => string {
   };
 }
 
-/** Replaces what stands exactly once. */
+/** Replaces a text that occurs exactly once. */
 function edit(from: string, to: string): (text: string) => string {
   return (text) => {
-    if (text.split(from).length !== 2) throw new Error(`${from} does not stand just once in the header`);
+    if (text.split(from).length !== 2) throw new Error(`${from} does not occur exactly once in the header`);
     return text.replace(from, () => to);
   };
 }
 
 describe("step 2 refuses as not canonical", () => {
   test.each<[string, (text: string) => string | Uint8Array]>([
-    ["a member that stands twice, alike", edit('"v":1', '"v":1,"v":1')],
-    ["a member that stands twice, the legal one last", edit('"intent":', '"intent":"admin","intent":')],
-    [
-      "a member that stands twice, the legal one first",
-      edit('"intent":"chat"', '"intent":"chat","intent":"admin"'),
-    ],
+    ["a repeated member with equal values", edit('"v":1', '"v":1,"v":1')],
+    ["a repeated member, the legal one last", edit('"intent":', '"intent":"admin","intent":')],
+    ["a repeated member, the legal one first", edit('"intent":"chat"', '"intent":"chat","intent":"admin"')],
     ["a space behind a comma", edit(',"env"', ', "env"')],
     ["a space before the object", (text) => ` ${text}`],
     ["a line's end behind the object", (text) => `${text}\n`],
@@ -163,14 +160,14 @@ describe("step 2 refuses a member", () => {
     ["of a response in a request", { in_reply_to: Buffer.alloc(32).toString("base64url") }],
     ["of a stream in a request", { seq: 0, final: 1 }],
     ["seq alone in a request", { seq: 0 }],
-    ["with a byte that is no ASCII", { content_type: "text/pl\u00e4in" }],
-    ["whose name is no ASCII", { "\u00e4": 1 }],
+    ["with a byte that is not ASCII", { content_type: "text/pl\u00e4in" }],
+    ["whose name is not ASCII", { "\u00e4": 1 }],
   ])("%s", async (_, header) => {
     await expectRefusal(craft(SESSION, { header, write: latin1 }), "members", 2);
   });
 
   test.each([...Object.keys(legalMembers()).filter((name) => name !== "v" && name !== "suite")])(
-    "that is not there: %s",
+    "that is missing: %s",
     async (name) => {
       await expectRefusal(craft(SESSION, { header: { [name]: undefined } }), "members", 2);
     },
@@ -245,7 +242,7 @@ function legalMembers(): Members {
   ) as Members;
 }
 
-/** A text that Node decodes to the same bytes, though its unused bits are set. */
+/** A text that Node decodes to the same bytes, but with unused bits set. */
 function loosened(bytes: Buffer): string {
   const exact = bytes.toString("base64url");
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -267,13 +264,13 @@ describe("step 3 refuses what is not served", () => {
     await expectRefusal(craft(SESSION, making), "not_served", 3, options);
   });
 
-  test("and takes a model that is on the list", async () => {
+  test("and accepts a model on the list", async () => {
     const serves = { providers: ["openai"], intents: ["chat"], models: ["gpt-4", "gpt-5"] };
     await expectOpened(craft(SESSION), { serves });
   });
 });
 
-describe("step 4 holds the clock's window, its edges inclusive", () => {
+describe("step 4 applies the clock's window, with inclusive bounds", () => {
   const TTL_MS = 60_000;
   const at = (ts: number, ttl = 60): Buffer => craft(SESSION, { header: { ts, ttl } });
   test.each([
@@ -288,7 +285,7 @@ describe("step 4 holds the clock's window, its edges inclusive", () => {
     else await expectRefusal(envelope, "time", 4);
   });
 
-  test("and a ttl of the window, not one second more", async () => {
+  test("and accepts a ttl of the window, not one second more", async () => {
     await expectOpened(at(NOW_MS, WINDOW_SECONDS));
     await expectRefusal(at(NOW_MS, WINDOW_SECONDS + 1), "time", 4);
   });
@@ -306,7 +303,7 @@ describe("step 4 holds the clock's window, its edges inclusive", () => {
     const opener = newOpener();
     opener.clock.nowMs = ts;
     expect((await openOne(opener, at(ts))).ok).toBe(opens);
-    expect(opener.told.reasons).toEqual(opens ? [] : ["time"]);
+    expect(opener.observed.reasons).toEqual(opens ? [] : ["time"]);
   });
 
   test.each([
@@ -317,7 +314,7 @@ describe("step 4 holds the clock's window, its edges inclusive", () => {
   });
 });
 
-test("step 5 refuses a kid whose keys are not here", async () => {
+test("step 5 refuses a kid without held keys", async () => {
   await expectRefusal(craft(SESSION, { header: { kid: "k2" } }), "unknown_key", 5);
 });
 
@@ -343,21 +340,21 @@ describe("step 6 refuses", () => {
     await expectRefusal(envelope, reason, 6);
   });
 
-  test("the wrong commitment also in a session that it knows, though the tag is right", async () => {
+  test("the wrong commitment also in a known session, though the tag is right", async () => {
     const parts = newOpener();
     expect(await openOne(parts, craft(SESSION))).toMatchObject({ ok: true });
     const commitment = other.commitment.toString("base64url");
     const envelope = craft(SESSION, { counter: 2, header: { commitment } });
     expect(await openOne(parts, envelope)).toMatchObject({ ok: false });
-    expect(parts.told.reasons).toEqual(["commitment"]);
+    expect(parts.observed.reasons).toEqual(["commitment"]);
   });
 
-  test("counter 0 also in a session that it knows, and takes the largest", async () => {
+  test("counter 0 also in a known session, and accepts the largest", async () => {
     const parts = newOpener();
     expect(await openOne(parts, craft(SESSION))).toMatchObject({ ok: true });
     expect(await openOne(parts, craft(SESSION, { counter: 0 }))).toMatchObject({ ok: false });
     expect(await openOne(parts, craft(SESSION, { counter: 2 ** 32 - 1 }))).toMatchObject({ ok: true });
-    expect(parts.told.reasons).toEqual(["nonce"]);
+    expect(parts.observed.reasons).toEqual(["nonce"]);
   });
 });
 
@@ -393,15 +390,15 @@ describe("a response's header is refused", () => {
     ["with final 2", { seq: 0, final: 2 }],
     ["with final true", { seq: 0, final: true }],
   ])("%s", (_, header) => {
-    const { opener, told } = newOpener();
+    const { opener, observed } = newOpener();
     expect(opener.openResponse(craft(RESPONSE, { header }), binding)).toMatchObject({
       ok: false,
       isBlamed: false,
     });
-    expect(told.reasons).toEqual(["members"]);
+    expect(observed.reasons).toEqual(["members"]);
   });
 
-  test("only for those: what is made by hand is opened, whole and as a chunk", () => {
+  test("only for those: a crafted response is opened, whole and as a chunk", () => {
     const { opener } = newOpener();
     expect(opener.openResponse(craft(RESPONSE), binding)).toMatchObject({ ok: true });
     const header = { seq: 2 ** 31 - 1, final: 1 };

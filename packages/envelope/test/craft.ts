@@ -1,8 +1,8 @@
 import { createCipheriv, createHmac } from "node:crypto";
 
 /*
- * Envelopes made by hand, from the specification and node:crypto alone: nothing of the code under test. So a header that
- * the sealer would never write can still be sealed under the right key, and the sealer itself has something to equal.
+ * Crafts envelopes from the specification and node:crypto only, without the code under test. So tests can seal a header that
+ * the sealer would never write under the right key, and compare the sealer with it.
  */
 
 export type Context = Readonly<Record<"env" | "provider" | "intent", string>>;
@@ -34,7 +34,7 @@ export function hkdf(ikm: Uint8Array, salt: Uint8Array | string, info: Uint8Arra
   return Buffer.concat(blocks).subarray(0, length);
 }
 
-/** Each text behind its length in two bytes, big-endian. */
+/** Each text after its length in two bytes, big-endian. */
 export function lengthPrefixed(...texts: readonly string[]): Buffer {
   return Buffer.concat(
     texts.flatMap((text) => {
@@ -64,7 +64,7 @@ export interface CraftedSession {
 
 let sessions = 0;
 
-/** A session that no other call has had. */
+/** A new session for each call. */
 export function session(
   phase: PhaseName,
   options: { readonly context?: Context; readonly minute?: number; readonly ikm?: Buffer } = {},
@@ -132,7 +132,7 @@ export interface Making {
   readonly body?: Uint8Array;
 }
 
-/** An envelope with a tag that is right for whatever stands in its header. */
+/** An envelope with a tag that is right for its header. */
 export function craft(of: CraftedSession, making: Making = {}): Buffer {
   const { counter = 1, body = Buffer.from("{}") } = making;
   const used = making.nonce ?? nonce(of, counter);

@@ -29,7 +29,7 @@ import {
   WINDOW_SECONDS,
 } from "./craft.ts";
 
-/** A clock that stands until it is told. */
+/** A clock that a test sets. */
 export class TestClock implements Clock {
   nowMs = NOW_MS;
   monotonicMs = 50_000;
@@ -42,7 +42,7 @@ export class TestClock implements Clock {
     return this.monotonicMs;
   }
 
-  /** Time passes, for both. */
+  /** Advances both clocks. */
   pass(ms: number): void {
     this.nowMs += ms;
     this.monotonicMs += ms;
@@ -55,7 +55,7 @@ export function subkeysOf(options: { context?: Context; kid?: string; ikm?: Buff
   return importSubkeys({ ...context, kid }, material);
 }
 
-/** Keys that are here until they are withdrawn; the first of a provider and intent is the active one. */
+/** Keys that are held until they are withdrawn; the first of a provider and intent is the active one. */
 export class TestKeys implements SealingKeys, OpeningKeys {
   held: Subkeys[];
 
@@ -72,8 +72,8 @@ export class TestKeys implements SealingKeys, OpeningKeys {
   }
 }
 
-/** Remembers what an opener tells, in order. */
-export class Told implements OpeningObserver {
+/** Records the reports of an opener, in order. */
+export class Observed implements OpeningObserver {
   readonly events: string[] = [];
   readonly reasons: Refusal[] = [];
   readonly tags: TagCheck[] = [];
@@ -98,7 +98,7 @@ export class Told implements OpeningObserver {
   }
 }
 
-/** Decides as it is told; remembers what it was asked. */
+/** Returns the verdict that a test sets; records its requests. */
 export class TestGuard implements Admission {
   readonly asked: AdmitItem[] = [];
   readonly #decide: (item: AdmitItem) => AdmitVerdict | Promise<AdmitVerdict>;
@@ -125,11 +125,11 @@ export interface OpenerOptions extends Partial<OpenerLimits> {
   readonly serves?: Serves;
 }
 
-/** An opener and all that it leans on. */
+/** An opener and its ports. */
 export function newOpener(options: OpenerOptions = {}) {
   const { clock = new TestClock(), keys = new TestKeys(subkeysOf()), guard = new TestGuard() } = options;
   const { env = "dev", serves = SERVES, ...changes } = options;
-  const told = new Told();
+  const observed = new Observed();
   const limits = {
     windowSeconds: WINDOW_SECONDS,
     skewSeconds: SKEW_SECONDS,
@@ -137,10 +137,10 @@ export function newOpener(options: OpenerOptions = {}) {
     guardWaitMs: GUARD_WAIT_MS,
   };
   const opener = new Opener(
-    { keys, admission: guard, clock, env, serves, observer: told },
+    { keys, admission: guard, clock, env, serves, observer: observed },
     { ...limits, ...changes },
   );
-  return { opener, clock, keys, guard, told };
+  return { opener, clock, keys, guard, observed };
 }
 
 /** Opens requests that arrive together. */

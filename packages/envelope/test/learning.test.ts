@@ -1,17 +1,17 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { parseHeader } from "../src/header/parse-header.ts";
-import { deriveCommitment, deriveSessionKeys } from "../src/keys/session-keys.ts";
+import { parseHeader } from "../src/header/parse.ts";
+import { deriveCommitment, deriveSessionKeys } from "../src/keys.ts";
 import { type CraftedSession, craft, KID, session } from "./craft.ts";
 import { newOpener, openAll, openOne, subkeysOf, TestKeys } from "./fixtures.ts";
 
-// The real functions, counted: how often an opener parses and derives is what its learning saves.
-vi.mock(import("../src/header/parse-header.ts"), { spy: true });
-vi.mock(import("../src/keys/session-keys.ts"), { spy: true });
+// Counts calls of the real functions: learning saves parsing and deriving.
+vi.mock(import("../src/header/parse.ts"), { spy: true });
+vi.mock(import("../src/keys.ts"), { spy: true });
 
-/** More than an opener remembers of sessions by header (1024) and by keys (4096). */
+/** More sessions than an opener remembers by header (1024) and by keys (4096). */
 const FLOOD = 4500;
 
-// Seconds on a quiet machine; a busy one may take its time.
+// Takes seconds on an idle machine, and longer on a busy one.
 vi.setConfig({ testTimeout: 120_000 });
 
 beforeEach(() => vi.clearAllMocks());
@@ -42,13 +42,13 @@ function forged(envelope: Buffer): Buffer {
 describe("an opener that has opened a request of a session", () => {
   const of = session("request");
 
-  test("neither parses nor derives for the next one", async () => {
+  test("does not parse or derive for the next one", async () => {
     const parts = await learned(of);
     expect(await openOne(parts, craft(of, { counter: 2 }))).toMatchObject({ ok: true });
     expect(work()).toEqual(NOTHING);
   });
 
-  test("parses once for each further kind of request, and derives for none", async () => {
+  test("parses once for each further kind of request, and derives never", async () => {
     const parts = await learned(of);
     for (const counter of [2, 3]) {
       const header = { content_type: "text/plain" };
@@ -59,16 +59,13 @@ describe("an opener that has opened a request of a session", () => {
 
   test.each<[string, (index: number) => Buffer]>([
     ["sessions of which the commitment is right", () => forged(craft(session("request")))],
+    ["sessions with an invented commitment", () => craft(session("request", { ikm: Buffer.alloc(32, 1) }))],
     [
-      "sessions of which the commitment is made up",
-      () => craft(session("request", { ikm: Buffer.alloc(32, 1) })),
-    ],
-    [
-      "the very session, each of another kind",
+      "the same session, each of another kind",
       (index) => forged(craft(of, { counter: index + 2, header: { content_type: `text/${index}` } })),
     ],
     [
-      "the very commitment with other sessions",
+      "the same commitment with other sessions",
       () => {
         const { sessionId } = session("request");
         return craft(of, { header: { session_id: sessionId.toString("base64url") } });
@@ -81,14 +78,14 @@ describe("an opener that has opened a request of a session", () => {
       const openings = await openAll(parts, envelopes);
       expect(openings.some(({ ok }) => ok)).toBe(false);
     }
-    expect(new Set(parts.told.reasons).size).toBe(1);
+    expect(new Set(parts.observed.reasons).size).toBe(1);
     expect(parts.guard.asked).toHaveLength(1);
     vi.clearAllMocks();
     expect(await openOne(parts, craft(of, { counter: FLOOD + 2 }))).toMatchObject({ ok: true });
     expect(work()).toEqual(NOTHING);
   });
 
-  test("forgets it with its key: the key that comes back is derived from again", async () => {
+  test("forgets it with its key: after the key comes back, it derives again", async () => {
     const parts = await learned(of);
     parts.keys.held = [subkeysOf()];
     expect(await openOne(parts, craft(of, { counter: 2 }))).toMatchObject({ ok: true });
@@ -96,7 +93,7 @@ describe("an opener that has opened a request of a session", () => {
   });
 });
 
-test("a forgery teaches nothing: the session that it names is new to the opener after it", async () => {
+test("an opener learns nothing from a forgery: its session is still new", async () => {
   const parts = newOpener();
   const of = session("request");
   expect(await openOne(parts, forged(craft(of)))).toMatchObject({ ok: false });
@@ -105,7 +102,7 @@ test("a forgery teaches nothing: the session that it names is new to the opener 
   expect(work()).toEqual({ parsed: 1, derived: 1, committed: 1 });
 });
 
-test("what an opener remembers is bounded: the oldest session goes, and is opened all the same", async () => {
+test("the memory of an opener is bounded: the oldest session is forgotten, and still opened", async () => {
   const of = session("request");
   const parts = await learned(of);
   for (let at = 0; at < FLOOD; at += 500) {
@@ -120,11 +117,11 @@ test("what an opener remembers is bounded: the oldest session goes, and is opene
   expect(work()).toEqual({ parsed: 1, derived: 1, committed: 1 });
 });
 
-test("a session that two keys know is remembered for the one that verified it alone", async () => {
+test("a session under two keys is remembered only for the one that verified it", async () => {
   const of = session("request");
   const other = subkeysOf({ kid: "k2", ikm: Buffer.alloc(32, 5) });
   const parts = newOpener({ keys: new TestKeys(subkeysOf(), other) });
   expect(await openOne(parts, craft(of, { header: { kid: KID } }))).toMatchObject({ ok: true });
   expect(await openOne(parts, craft(of, { counter: 2, header: { kid: "k2" } }))).toMatchObject({ ok: false });
-  expect(parts.told.reasons).toEqual(["commitment"]);
+  expect(parts.observed.reasons).toEqual(["commitment"]);
 });

@@ -11,7 +11,7 @@ const EACH = 125_000;
 const STARTS = 2;
 const TIMEOUT_MS = 60_000;
 
-/** One process' life: what it sealed, as (session's id, nonce). */
+/** The life of one process: its sealed envelopes, as (session id, nonce). */
 async function sealMany(): Promise<Buffer> {
   const args = [SCRIPT, String(SEALERS), String(EACH)];
   const options = { encoding: "buffer", maxBuffer: 64 * 2 ** 20, timeout: TIMEOUT_MS } as const;
@@ -19,10 +19,10 @@ async function sealMany(): Promise<Buffer> {
   return stdout;
 }
 
-test("a million seals, by two processes at once that are each started again, use no nonce twice with a key", {
+test("a million seals by two parallel processes, each restarted once, never repeat a nonce with a key", {
   timeout: 2 * TIMEOUT_MS,
 }, async () => {
-  /** The nonces that each session's key was used with. */
+  /** The nonces that were used with each session's key. */
   const used = new Map<string, Set<string>>();
   let seals = 0;
   for (let start = 0; start < STARTS; start += 1) {
@@ -39,6 +39,6 @@ test("a million seals, by two processes at once that are each started again, use
   const pairs = [...used.values()].reduce((sum, nonces) => sum + nonces.size, 0);
   expect(seals).toBe(1_000_000);
   expect(pairs).toBe(seals);
-  // Every sealer of every process rolled its sessions by itself.
+  // Every sealer of every process started its own sessions.
   expect(used.size).toBe(2 * STARTS * SEALERS * Math.ceil(EACH / 4096));
 });

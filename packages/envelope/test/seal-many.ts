@@ -2,8 +2,8 @@ import { REQUEST_ID } from "./craft.ts";
 import { newSealer, subkeysOf, TestClock, TestKeys } from "./fixtures.ts";
 
 /*
- * A process that seals requests with the keys of every other such process, and writes of each the session's id and the
- * nonce, 44 bytes, to stdout. Arguments: how many sealers, how many requests each.
+ * A process that seals requests with the same keys as every other such process, and writes the session id and nonce of each,
+ * 44 bytes, to stdout. Arguments: the number of sealers, and of requests for each.
  */
 
 const RECORD_BYTES = 44;
@@ -14,7 +14,7 @@ const [sealers, each] = process.argv.slice(2).map(Number);
 if (sealers === undefined || each === undefined) throw new Error("how many sealers, how many requests each?");
 
 const records = Buffer.alloc(sealers * each * RECORD_BYTES);
-// One clock and one set of keys: nothing but the sealers' own draws can keep their sessions apart.
+// One clock and one set of keys: only the sealers' own random bytes keep their sessions apart.
 const shared = { clock: new TestClock(), keys: new TestKeys(subkeysOf()), counterLimit: ENDS_AT };
 const all = Array.from({ length: sealers }, () => newSealer(shared).sealer);
 const request = { provider: "openai", intent: "chat", model: "m", requestId: REQUEST_ID, body: EMPTY };

@@ -4,7 +4,7 @@ import { NOISE_BYTES, REFUSALS, type RequestOpening, type ResponseBinding } from
 import { CONTEXT, craft, IKM, MODEL, REQUEST_ID, session } from "./craft.ts";
 import { newOpener, newSealer, openAll, openOne, subkeysOf, TestKeys } from "./fixtures.ts";
 
-// Seconds on a quiet machine; a busy one may take its time.
+// Takes seconds on an idle machine, and longer on a busy one.
 vi.setConfig({ testTimeout: 120_000 });
 
 const BODY = Buffer.from(Array.from({ length: 1024 }, (_, index) => (index * 7) & 0xff));
@@ -44,7 +44,7 @@ function* everyExtensionOf(bytes: Uint8Array): Generator<Uint8Array> {
   for (let byte = 0; byte < 256; byte += 1) yield Buffer.concat([bytes, Uint8Array.of(byte)]);
 }
 
-/** Opens each twice, many at once, and hands back the noises of every one. */
+/** Opens each twice, many at once, and returns the noises of each. */
 async function noises(
   parts: ReturnType<typeof newOpener>,
   envelopes: Iterable<Uint8Array>,
@@ -83,7 +83,7 @@ describe.each([
     expect(await openOne(parts, sealed.bytes)).toMatchObject({ ok: true });
     expect(parts.opener.openResponse(response.bytes, binding)).toMatchObject({ ok: true });
     parts.guard.asked.length = 0;
-    parts.told.reasons.length = 0;
+    parts.observed.reasons.length = 0;
   });
 
   test.each([
@@ -91,13 +91,13 @@ describe.each([
     ["cut short at any byte", everyTruncationOf, second.bytes.length],
     ["with any one byte added", everyExtensionOf, 256],
   ] as const)(
-    "refuses a request %s, before the guard, with noise of one length, equal for equal bytes and else distinct",
+    "refuses a request %s, before the guard, with noise of one length, equal only for equal bytes",
     async (_title, change, count) => {
       const all = await noises(parts, change(second.bytes));
       expect(all).toHaveLength(count);
       expect(new Set(all).size).toBe(count);
       expect(parts.guard.asked).toHaveLength(0);
-      expect(Math.max(...parts.told.reasons.map((reason) => REFUSALS[reason]))).toBeLessThanOrEqual(7);
+      expect(Math.max(...parts.observed.reasons.map((reason) => REFUSALS[reason]))).toBeLessThanOrEqual(7);
     },
   );
 
@@ -106,14 +106,14 @@ describe.each([
     ["cut short at any byte", everyTruncationOf, secondResponse.bytes.length],
     ["with any one byte added", everyExtensionOf, 256],
   ] as const)("refuses a response %s, before it looks at what it answers", (_title, change, count) => {
-    parts.told.reasons.length = 0;
+    parts.observed.reasons.length = 0;
     let refused = 0;
     for (const envelope of change(secondResponse.bytes)) {
       const opening = parts.opener.openResponse(envelope, binding);
       if (!opening.ok && !("noise" in opening) && !("header" in opening)) refused += 1;
     }
     expect(refused).toBe(count);
-    expect(Math.max(...parts.told.reasons.map((reason) => REFUSALS[reason]))).toBeLessThanOrEqual(7);
+    expect(Math.max(...parts.observed.reasons.map((reason) => REFUSALS[reason]))).toBeLessThanOrEqual(7);
   });
 
   test("opens the unaltered ones", async () => {
@@ -125,7 +125,7 @@ describe.each([
   });
 });
 
-/** `front`'s header before `back`'s ciphertext and tag. */
+/** The header of `front` with the ciphertext and tag of `back`. */
 function spliced(front: Uint8Array, back: Uint8Array): Buffer {
   const aadBytes = (bytes: Uint8Array) => 4 + Buffer.from(bytes).readUInt32BE(0);
   return Buffer.concat([front.subarray(0, aadBytes(front)), back.subarray(aadBytes(back))]);
@@ -139,7 +139,7 @@ describe("a request is refused", () => {
     ["with the header of a response", spliced(response.bytes, sealed.bytes), "not_served"],
     ["when a response is sent in its place", response.bytes, "not_served"],
     [
-      "when its body is another's",
+      "with the body of another",
       Buffer.concat([sealed.bytes.subarray(0, -20), second.bytes.subarray(-20)]),
       "tag",
     ],
@@ -170,16 +170,16 @@ describe("a request is refused", () => {
   ] as const)("%s", async (_, envelope, reason) => {
     const parts = newOpener();
     expect(await openOne(parts, envelope)).toMatchObject({ ok: false });
-    expect(parts.told.reasons).toEqual([reason]);
+    expect(parts.observed.reasons).toEqual([reason]);
     expect(parts.guard.asked).toHaveLength(0);
   });
 
-  test("of one provider on the subject of another, though both are served here", async () => {
+  test("of one provider on the subject of another, though both are served", async () => {
     const keys = new TestKeys(subkeysOf(), subkeysOf({ context: OTHER_PROVIDER }));
     const parts = newOpener({ keys, serves: { providers: ["openai", "anthropic"], intents: ["chat"] } });
     expect(await openOne(parts, sealed.bytes, "anthropic")).toMatchObject({ ok: false });
     expect(await openOne(parts, sealed.bytes, "openai")).toMatchObject({ ok: true });
-    expect(parts.told.reasons).toEqual(["not_served"]);
+    expect(parts.observed.reasons).toEqual(["not_served"]);
   });
 
   test.each([
@@ -187,11 +187,11 @@ describe("a request is refused", () => {
     ["intent", { context: OTHER_INTENT }],
     ["environment", { context: OTHER_ENV }],
     ["master key", { ikm: Buffer.from(IKM).fill(3) }],
-  ])("by an opener that was given the keys of another %s under the right names", async (_, wrong) => {
+  ])("by an opener with the keys of another %s under the right names", async (_, wrong) => {
     const { encKey, nonceKey } = subkeysOf(wrong);
     const parts = newOpener({ keys: new TestKeys({ ...subkeysOf(), encKey, nonceKey }) });
     expect(await openOne(parts, sealed.bytes)).toMatchObject({ ok: false });
-    expect(parts.told.reasons).toEqual(["commitment"]);
+    expect(parts.observed.reasons).toEqual(["commitment"]);
   });
 });
 
@@ -210,8 +210,8 @@ describe("a response is refused", () => {
     ["for another intent", craft(session("response", { context: OTHER_INTENT })), "not_served"],
     ["for another environment", craft(session("response", { context: OTHER_ENV })), "not_served"],
   ] as const)("%s", (_, envelope, reason) => {
-    const { opener, told } = newOpener();
+    const { opener, observed } = newOpener();
     expect(opener.openResponse(envelope, binding)).toMatchObject({ ok: false });
-    expect(told.reasons).toEqual([reason]);
+    expect(observed.reasons).toEqual([reason]);
   });
 });

@@ -10,7 +10,7 @@ const GATE = 5;
 const FLOOR_MS = 10;
 const BODY = Buffer.alloc(1024, 1);
 
-/** Wall time stands, so that envelopes stay fresh; what is measured is real. */
+/** Wall time is frozen, so that envelopes stay fresh; the measured time is real. */
 class RealMonotonic extends TestClock {
   override monotonic(): number {
     return performance.now();
@@ -20,7 +20,7 @@ class RealMonotonic extends TestClock {
 const SESSION = session("request");
 let counter = 0;
 
-/** Why requests are refused, from the first look at their length to the guard's word: each a fresh one. */
+/** Refused requests by reason, from the first length check to the guard's verdict: each is a fresh one. */
 const CLASSES: Readonly<Record<string, () => Buffer>> = {
   malformed: () => craft(SESSION, { ...next(), write: (text) => text.slice(1) }),
   stale: () => craft(SESSION, { ...next(), header: { ts: NOW_MS - 600_000 } }),
@@ -35,7 +35,7 @@ function next() {
   return { counter, body: BODY };
 }
 
-/** For each class: the time from arrival to the decision, and to when the noise is due, in a random order. */
+/** For each class, in random order: the time from arrival to the decision, and to the end of the noise floor. */
 async function measure(): Promise<Record<"decided" | "due", ReadonlyMap<string, number[]>>> {
   const guard = new TestGuard(async (): Promise<AdmitVerdict> => {
     await new Promise((resolve) => setImmediate(resolve));
@@ -69,7 +69,7 @@ function shuffled<T>(values: readonly T[]): T[] {
     .map(({ value }) => value);
 }
 
-test("how long a decision takes tells reasons apart; when its noise is due does not depend on it", async () => {
+test("the time of a decision differs by reason; the time of its noise does not", async () => {
   const { decided, due } = await measure();
   expect(bestSeparated(decided).t).toBeGreaterThan(GATE);
   for (const [name, samples] of due)

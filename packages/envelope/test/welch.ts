@@ -6,12 +6,12 @@ export interface Separation {
   readonly between: string;
 }
 
-/** The upper part of each class that is left out: what the machine did meanwhile, and not the code under test. */
+/** The slowest part of each class, which is left out: it measures the machine, not the code under test. */
 const TRIMMED = 0.2;
 
 /**
- * Welch's t-test over every two classes: the two that are told apart best. |t| grows with the distance of their means and
- * shrinks with their spread; classes that are alike stay far below 5.
+ * Welch's t-test of every pair of classes: the pair with the largest |t|. |t| grows with the distance of the means and
+ * shrinks with the spread; equal classes stay far below 5.
  */
 export function bestSeparated(samples: Samples): Separation {
   const classes = [...samples].map(([name, values]) => ({ name, ...momentsOf(trimmed(values)) }));

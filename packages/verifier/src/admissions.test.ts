@@ -26,7 +26,7 @@ function item(counter = 1): AdmitItem {
   };
 }
 
-/** A guard that keeps what it was asked; `answer` says what it answers. */
+/** A guard that records its requests; `answer` makes its answers. */
 async function guarded(
   answer: (items: AdmitItem[]) => Uint8Array | undefined = (items) =>
     encodeVerdicts(items.map(() => "fresh")),
@@ -41,8 +41,8 @@ async function guarded(
       const items = decodeAdmitBatch(data);
       batches.push(items);
       providers.push(subject);
-      const said = answer(items);
-      if (said !== undefined && reply !== undefined) guard.publish(reply, said);
+      const reading = answer(items);
+      if (reading !== undefined && reply !== undefined) guard.publish(reply, reading);
     }),
   );
   await guard.flush();
@@ -66,7 +66,7 @@ test("admits of one turn travel as one request for each provider, and each gets 
   );
 });
 
-test("a turn of more items than a batch may hold travels as several", async () => {
+test("a turn with more items than one batch travels as several", async () => {
   await using setup = await guarded();
   const verdicts = await Promise.all(
     Array.from({ length: 600 }, (_, index) => setup.admissions.admit(item(index + 1), "openai")),
@@ -75,7 +75,7 @@ test("a turn of more items than a batch may hold travels as several", async () =
   expect(setup.batches.map((batch) => batch.length)).toEqual([256, 256, 88]);
 });
 
-test("a guard that swallowed the question is asked again, with the same attempts", async () => {
+test("a request that the guard swallowed is sent again, with the same attempts", async () => {
   let asked = 0;
   await using setup = await guarded((items) => {
     asked += 1;
@@ -86,7 +86,7 @@ test("a guard that swallowed the question is asked again, with the same attempts
   expect(setup.batches[0]).toEqual(setup.batches[1]);
 });
 
-test("while the group answers others, one that was swallowed is asked again many times; while it answers none, a few times", async () => {
+test("while the group answers other requests, a swallowed one is sent many times; while it answers none, a few times", async () => {
   let isSlow = false;
   await using setup = await guarded((items) =>
     isSlow || items[0]?.counter === 7 ? undefined : encodeVerdicts(items.map(() => "fresh")),
@@ -110,7 +110,7 @@ test("while the group answers others, one that was swallowed is asked again many
   expect(asked(8)).toBeLessThanOrEqual(5);
 });
 
-test("a group that answers everything slowly is asked no more than three times", async () => {
+test("a group that answers slowly gets a request at most three times", async () => {
   await using guard = await connectBus({ servers: [nats.url], name: "guard", log });
   await using bus = await connectBus({ servers: [nats.url], name: "opener", log });
   const asked = new Map<string, number>();
@@ -127,7 +127,7 @@ test("a group that answers everything slowly is asked no more than three times",
   expect(Math.max(...asked.values())).toBeLessThanOrEqual(3);
 });
 
-test("without a verdict in time it is refused", async () => {
+test("without a verdict in time a request is refused", async () => {
   await using setup = await guarded(() => undefined);
   const started = performance.now();
   expect(await setup.admissions.admit(item(), "openai")).toBe("refused");
@@ -135,13 +135,13 @@ test("without a verdict in time it is refused", async () => {
   expect(performance.now() - started).toBeLessThan(3000);
 });
 
-test("verdicts that are not one for each item refuse all of them", async () => {
+test("an answer with another number of verdicts refuses all items", async () => {
   await using setup = await guarded(() => encodeVerdicts(["fresh"]));
   const both = [setup.admissions.admit(item(), "openai"), setup.admissions.admit(item(), "openai")];
   expect(await Promise.all(both)).toEqual(["refused", "refused"]);
 });
 
-test("a guard that joins its group within the time still decides", async () => {
+test("a guard that joins the group in time still decides", async () => {
   await using bus = await connectBus({ servers: [nats.url], name: "opener", log });
   const admissions = new Admissions({ bus, clock: systemClock, log, timeoutMs: 600 });
   const verdict = admissions.admit(item(), "google");

@@ -28,12 +28,12 @@ export interface AdmissionsOptions {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly log: Logger;
-  /** From the question to the verdict, resends included. */
+  /** From the request to the verdict, resends included. */
   readonly timeoutMs: number;
 }
 
 export interface AdmissionsObserver {
-  /** A verdict is here, `ms` after its question, or was given up: then it is a refusal. */
+  /** A request has its verdict `ms` after it was made. Without an answer in time it is a refusal. */
   decided(provider: string, ms: number): void;
 }
 
@@ -42,42 +42,42 @@ interface Waiting {
   /** Monotonic ms. */
   readonly askedAt: number;
   readonly decide: (verdict: AdmitVerdict) => void;
-  /** Of its own request's trace, whatever others it travels with. */
+  /** In the trace of its own request, whichever batch it travels in. */
   readonly span: Span;
 }
 
-/** A frozen member of the queue group swallows what it was given; the same attempt may be asked again. */
+/** A frozen member of the queue group swallows requests; the same attempt may be sent again. */
 const ASK_AGAIN_AFTER_MS = 75;
 /**
- * If the group answered another question quickly within the last `timeoutMs`, a question without an answer was swallowed by a frozen member. It is
- * sent until it reaches another one: 16 times in the default of 600 ms. Otherwise the group is slow, and the interval doubles: 4 times.
+ * If the group answered another request quickly within the last `timeoutMs`, a frozen member swallowed the one without an answer. It is
+ * sent until it reaches another member: 16 times in the default of 600 ms. Otherwise the group is slow, and the interval doubles: 4 times.
  */
 const ASK_SWALLOWED_AGAIN_AFTER_MS = 35;
-/** Nobody in the queue group: a guard that is restarted may be back before the time is up. */
+/** For an empty queue group: a guard that restarts can be back in time. */
 const RETRY = { firstMs: 25, maxMs: 150 };
 
 /**
- * Questions to the replay guard. Those that come up in one turn of the event loop travel as one NATS request for each
- * provider; a lone one does not wait for company. Without a verdict in time, or with one that cannot be read: refused.
+ * Asks the replay guard to admit requests. Those of one turn of the event loop travel as one NATS request for each
+ * provider; a lone one does not wait for others. Without a readable verdict in time: refused.
  */
 export class Admissions implements Admission {
   readonly #options: AdmissionsOptions;
   #turn = new Map<string, Waiting[]>();
   #waiting = 0;
   #observer: AdmissionsObserver | undefined;
-  /** When the group last answered a question before it was sent again, in monotonic ms. */
+  /** When the group last answered a request before its resend, in monotonic ms. */
   #quickAnswerAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: AdmissionsOptions) {
     this.#options = options;
   }
 
-  /** Questions without a verdict yet. */
+  /** The number of requests without a verdict. */
   get waiting(): number {
     return this.#waiting;
   }
 
-  /** Has `observer` told of every verdict from now on. */
+  /** Reports every verdict to `observer` from now on. */
   observe(observer: AdmissionsObserver): void {
     this.#observer = observer;
   }
@@ -144,7 +144,7 @@ export class Admissions implements Admission {
         return decodeVerdicts(answer.data, batch.length);
       } catch (error) {
         const pauseMs = backoffMs(tries, Math.random(), RETRY);
-        if (!mayPass(error) || clock.monotonic() + pauseMs >= deadline) {
+        if (!isTransient(error) || clock.monotonic() + pauseMs >= deadline) {
           log.warn(
             { provider, count: batch.length, code: errorCode(error) },
             "the replay guard did not decide",
@@ -157,7 +157,7 @@ export class Admissions implements Admission {
   }
 }
 
-/** The traces of those items that are recorded. */
+/** The header with the traces of the recorded items. */
 function headersOfBatch(batch: readonly Waiting[]): { readonly headers?: BusHeaders } {
   if (!batch.some(({ span }) => span.isRecording())) return {};
   const traceparents = batch.map(({ span }) =>
@@ -173,8 +173,8 @@ function endAdmit(span: Span, verdict: AdmitVerdict): void {
   span.end();
 }
 
-/** Failures that may be over before the time is up. */
-function mayPass(error: unknown): boolean {
+/** Failures that can end in time. */
+function isTransient(error: unknown): boolean {
   return (
     isScbeError(error, "NO_RESPONDERS") || isScbeError(error, "DISCONNECTED") || isScbeError(error, "BUSY")
   );

@@ -22,7 +22,7 @@ function record(epoch: string, generation: number, env: EpochRecord["env"] = "de
   return writeMessage(value);
 }
 
-/** A follower, and a guard whose answer can be changed. */
+/** A follower, and a guard with an answer that tests can change. */
 async function following(firstAnswer: Uint8Array | undefined) {
   await using stack = new AsyncDisposableStack();
   const guard: Bus = stack.use(await connectBus({ servers: [nats.url], name: "guard", log }));
@@ -53,19 +53,19 @@ async function following(firstAnswer: Uint8Array | undefined) {
   };
 }
 
-test("the epoch is asked for at start, and readiness follows", async () => {
+test("the epoch is requested at start, and makes the process ready", async () => {
   await using setup = await following(record(FIRST, 5));
   await eventually(() => setup.readiness.ready);
   expect(setup.text()).toBe(FIRST);
 });
 
-test("no epoch is known, and the process is not ready, while nobody tells one", async () => {
+test("without an answer no epoch is known, and the process is not ready", async () => {
   await using setup = await following(undefined);
   expect(setup.epochs.current()).toBeUndefined();
   expect(setup.readiness.ready).toBe(false);
 });
 
-test("a broadcast is obeyed only if its generation is higher", async () => {
+test("a broadcast applies only with a higher generation", async () => {
   await using setup = await following(record(FIRST, 5));
   await eventually(() => setup.text() === FIRST);
   await setup.broadcast(record(SECOND, 5));
@@ -75,7 +75,7 @@ test("a broadcast is obeyed only if its generation is higher", async () => {
   expect(setup.text()).toBe(SECOND);
 });
 
-test("the answer to an own question counts whatever its generation", async () => {
+test("the answer to an own request applies whatever its generation", async () => {
   await using setup = await following(record(FIRST, 5));
   await eventually(() => setup.text() === FIRST);
   setup.state.answer = record(SECOND, 1);
@@ -83,7 +83,7 @@ test("the answer to an own question counts whatever its generation", async () =>
   expect(setup.text()).toBe(SECOND);
 });
 
-test("who asks while a question is on its way shares the next one, not this one", async () => {
+test("calls while a request is open share the next one, not the open one", async () => {
   await using setup = await following(record(FIRST, 5));
   await eventually(() => setup.text() === FIRST);
   const asked = setup.state.asked;
@@ -91,7 +91,7 @@ test("who asks while a question is on its way shares the next one, not this one"
   expect(setup.state.asked - asked).toBe(2);
 });
 
-test("after two seconds of silence the guards are asked", async () => {
+test("after two seconds without a broadcast the guards are asked", async () => {
   await using setup = await following(record(FIRST, 5));
   await eventually(() => setup.text() === FIRST);
   setup.state.answer = record(SECOND, 6);

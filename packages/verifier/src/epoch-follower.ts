@@ -15,25 +15,25 @@ export interface EpochFollowerOptions {
   readonly env: Environment;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Shows the state as the dependency `epoch`. */
+  /** Gets the dependency `epoch`. */
   readonly readiness: Readiness;
 }
 
 const ASK_TIMEOUT_MS = 1000;
 const ASK_AGAIN_AFTER_MS = 250;
 const SILENCE_MS = 2000;
-const LOOK_EVERY_MS = 500;
+const CHECK_EVERY_MS = 500;
 
-/** The replay epoch that requests are sealed for ({@link KnownEpoch}). Asks at start, after a reconnect and when broadcasts stay away. */
+/** The replay epoch that requests are sealed for ({@link KnownEpoch}). Asks the guards at start, after a reconnect and when their broadcasts stop. */
 export class EpochFollower implements Epochs, AsyncDisposable {
   readonly #options: EpochFollowerOptions;
   readonly #stack = new AsyncDisposableStack();
   readonly #known: KnownEpoch;
-  /** One object for as long as the epoch stays the same. */
+  /** One object for as long as the epoch is the same. */
   #epoch: Uint8Array | undefined;
   #text = "";
   #generation = 0;
-  /** Monotonic ms at which a guard was last heard. */
+  /** Monotonic ms of the last valid message of a guard. */
   #heardAt: number;
   #asking: Promise<boolean> | undefined;
   #askingNext: Promise<boolean> | undefined;
@@ -44,10 +44,10 @@ export class EpochFollower implements Epochs, AsyncDisposable {
     this.#known = new KnownEpoch(env);
     readiness.declare("epoch");
     this.#heardAt = clock.monotonic();
-    this.#stack.use(bus.subscribe(SUBJECTS.epoch, ({ data }) => this.#hear(data)));
+    this.#stack.use(bus.subscribe(SUBJECTS.epoch, ({ data }) => this.#follow(this.#known.hear(data))));
     this.#stack.use(bus.onReconnect(() => void this.ask()));
-    const look = setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
-    this.#stack.defer(() => clearInterval(look));
+    const check = setInterval(() => this.#askIfSilent(), CHECK_EVERY_MS).unref();
+    this.#stack.defer(() => clearInterval(check));
     void this.ask();
   }
 
@@ -56,12 +56,12 @@ export class EpochFollower implements Epochs, AsyncDisposable {
   }
 
   /**
-   * Asks for the epoch in force and takes the answer; `false` when none came. Whoever calls while a question is on its way
-   * shares the next one: the answer to this one may have been given before what the caller has just learnt.
+   * Asks for the epoch in force and takes the answer; resolves to `false` without one. A call while a request is open shares the next
+   * request: the open one may have been answered before the event that the caller knows of.
    */
   ask(): Promise<boolean> {
     if (this.#asking === undefined) {
-      this.#asking = this.#question().finally(() => {
+      this.#asking = this.#request().finally(() => {
         this.#asking = undefined;
       });
       return this.#asking;
@@ -77,7 +77,7 @@ export class EpochFollower implements Epochs, AsyncDisposable {
     await this.#stack.disposeAsync();
   }
 
-  async #question(): Promise<boolean> {
+  async #request(): Promise<boolean> {
     const { bus, log } = this.#options;
     try {
       const { data } = await bus.request(subjectOf("epochGet", { user: bus.user }), new Uint8Array(0), {
@@ -87,20 +87,19 @@ export class EpochFollower implements Epochs, AsyncDisposable {
       });
       return this.#follow(this.#known.answered(data));
     } catch (error) {
-      log.debug({ code: errorCode(error) }, "nobody told the replay epoch");
+      log.debug({ code: errorCode(error) }, "no guard answered the request for the replay epoch");
       return false;
     }
   }
 
-  #hear(data: Uint8Array): void {
-    this.#follow(this.#known.hear(data));
-  }
-
-  /** Takes over what is known after a message was read; false: it was none. */
+  /** Adopts the known epoch after a message was read; false if the message was not valid. */
   #follow(read: ReadEpoch): boolean {
     const { readiness, clock, log } = this.#options;
     if (!read.ok) {
-      log.warn({ reason: read.reason }, "a replay epoch was not used: malformed, or of another environment");
+      log.warn(
+        { reason: read.reason },
+        "a replay epoch was ignored: it is malformed, or of another environment",
+      );
       return false;
     }
     this.#heardAt = clock.monotonic();
@@ -113,7 +112,7 @@ export class EpochFollower implements Epochs, AsyncDisposable {
     return true;
   }
 
-  #look(): void {
+  #askIfSilent(): void {
     if (this.#asking === undefined && this.#options.clock.monotonic() - this.#heardAt > SILENCE_MS) {
       void this.ask();
     }

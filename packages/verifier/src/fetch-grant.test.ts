@@ -27,7 +27,7 @@ beforeEach(() => {
 
 const active = { kid: "", provider: "openai", intent: "chat" };
 
-test("a grant brings the keyring's subkeys: what one seals, the other opens", async () => {
+test("a grant brings the keyring's subkeys: one side opens envelopes of the other", async () => {
   const { subkeys, meta } = await fetchGrant(active, source);
   expect(meta).toEqual({
     kid: "k1",
@@ -52,21 +52,21 @@ test("a grant brings the keyring's subkeys: what one seals, the other opens", as
   expect(await opener.openRequest(bytes, { provider: "openai", arrivedAt })).toMatchObject({ ok: true });
 });
 
-test("a kid that is asked for is the one that comes, with its state and end", async () => {
+test("a grant for a kid brings that kid, with its state and end", async () => {
   const { subkeys, meta } = await fetchGrant({ ...active, kid: "k0" }, source);
   expect(subkeys.kid).toBe("k0");
   expect(meta).toMatchObject({ kid: "k0", state: "decrypt-only", not_after: 1_900_000_000_000 });
 });
 
-test("what the keyring refuses is thrown with its code", async () => {
+test("a refusal of the keyring is thrown with its code", async () => {
   await expect(fetchGrant({ ...active, kid: "k9" }, source)).rejects.toMatchObject({ code: "NO_KEYS" });
 });
 
 test.each<[string, (answer: GrantAnswer) => unknown]>([
-  ["is no JSON", () => Buffer.from("no")],
+  ["is not JSON", () => Buffer.from("no")],
   ["is empty", () => new Uint8Array(0)],
   ["is too large", () => Buffer.alloc(20_000, 0x20)],
-  ["has a member more", (answer) => ({ ...answer, more: 1 })],
+  ["has one more member", (answer) => ({ ...answer, more: 1 })],
   ["has another signature", (answer) => ({ ...answer, signature: flipped(answer.signature) })],
   ["has another ciphertext", (answer) => ({ ...answer, ct: flipped(answer.ct) })],
   ["has another encapsulated key", (answer) => ({ ...answer, enc: flipped(answer.enc) })],
@@ -84,7 +84,7 @@ test.each<[string, (answer: GrantAnswer) => unknown]>([
   await expect(fetchGrant(active, source)).rejects.toMatchObject({ code: "FORBIDDEN" });
 });
 
-test("the answer to an earlier question of the same wording is FORBIDDEN", async () => {
+test("the answer to an earlier request for the same key is FORBIDDEN", async () => {
   const answers: unknown[] = [];
   deployment.keyring.tamper = (answer) => {
     answers.push(answer);
@@ -94,14 +94,14 @@ test("the answer to an earlier question of the same wording is FORBIDDEN", async
   await expect(fetchGrant(active, source)).rejects.toMatchObject({ code: "FORBIDDEN" });
 });
 
-test("an answer that somebody else has signed is FORBIDDEN", async () => {
+test("an answer signed by another party is FORBIDDEN", async () => {
   const stranger = loadIdentity(deployment.transport("replay-guard"))?.publicKey ?? "";
   await expect(fetchGrant(active, { ...source, keyringPublicKey: stranger })).rejects.toMatchObject({
     code: "FORBIDDEN",
   });
 });
 
-test("a keyring that swallowed the question is asked again, with the same one", async () => {
+test("a request that the keyring swallowed is sent again unchanged", async () => {
   let dropped = 0;
   deployment.keyring.tamper = (answer) => {
     dropped += 1;
@@ -113,7 +113,7 @@ test("a keyring that swallowed the question is asked again, with the same one", 
   expect(second).toEqual(first);
 });
 
-/** Another first character: the last ones of base64url may carry no bits. */
+/** Changes the first character: the last one of base64url can carry no bits. */
 function flipped(text: string): string {
   return (text.startsWith("A") ? "B" : "A") + text.slice(1);
 }

@@ -2,13 +2,7 @@ import type { Bus, Identity } from "@scbe/bus";
 import { type Environment, type GrantMeta, ScbeError, subjectOf, writeMessage } from "@scbe/contracts";
 import { importSubkeys, type Subkeys } from "@scbe/envelope";
 import { askGrant, readGrant } from "@scbe/envelope/grant";
-
-/** What a grant is asked for; an empty `kid` is the active one. */
-export interface WantedKey {
-  readonly kid: string;
-  readonly provider: string;
-  readonly intent: string;
-}
+import type { WantedKey } from "./held-keys.ts";
 
 export interface GrantSource {
   readonly bus: Bus;
@@ -21,8 +15,8 @@ const GRANT_TIMEOUT_MS = 2000;
 const ASK_AGAIN_AFTER_MS = 250;
 
 /**
- * Subkeys from the keyring, by one grant.
- * @throws ScbeError what the bus or the keyring says, or FORBIDDEN for an answer that is not the keyring's to this question
+ * Fetches subkeys from the keyring by one grant.
+ * @throws ScbeError the code of the bus or the keyring, or FORBIDDEN for an answer that is not the keyring's to this request
  */
 export async function fetchGrant(
   wanted: WantedKey,
@@ -36,7 +30,7 @@ export async function fetchGrant(
   });
   const grant = await readGrant({ answer: reply.data, question, keys }, keyringPublicKey);
   if (!grant.ok) {
-    throw new ScbeError("FORBIDDEN", `an answer for a grant was not used: ${grant.reason}`);
+    throw new ScbeError("FORBIDDEN", `the answer to a grant request was refused: ${grant.reason}`);
   }
   const names = { env, provider, intent, kid: grant.meta.kid };
   return { subkeys: importSubkeys(names, grant.material), meta: grant.meta };

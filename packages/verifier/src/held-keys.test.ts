@@ -46,7 +46,7 @@ test("a key seals and opens for its own provider and intent, and for no other", 
   expect(keys.find("b", "openai", "chat")).toBeUndefined();
 });
 
-test("of two active keys the one of the newer ring seals, in whatever order they come; both open", () => {
+test("of two active keys the one of the newer ring seals, in either order; both open", () => {
   for (const order of [
     ["old", "new"],
     ["new", "old"],
@@ -59,7 +59,7 @@ test("of two active keys the one of the newer ring seals, in whatever order they
   }
 });
 
-test("a key ends to the millisecond, without a message about it, and is wiped when that is looked at", () => {
+test("a key ends to the millisecond, without a message, and is wiped at the next access", () => {
   const { keys, clock } = holding();
   keys.take(subkeys("a"), meta("a", 1, "active", NOW));
   expect(keys.size).toBe(0);
@@ -76,7 +76,7 @@ test.each<[string, RingState]>([
   ["compromised", ring({ a: ["compromised", null] })],
   ["ended", ring({ a: ["decrypt-only", NOW] })],
   ["not in it", ring({ b: ["active", null] })],
-])("a ring in which a key is %s wipes it at once, for every provider and intent", (_case, state) => {
+])("a ring with a key that is %s wipes it at once, for every provider and intent", (_case, state) => {
   const { keys } = holding(["openai", "xai"]);
   for (const provider of ["openai", "xai"]) keys.take(subkeys("a", provider), meta("a", 1));
   keys.obey(state);
@@ -84,7 +84,7 @@ test.each<[string, RingState]>([
   for (const provider of ["openai", "xai"]) expect(keys.active(provider, "chat")).toBeUndefined();
 });
 
-test("a former key goes on sealing until the active one is held, provider by provider", () => {
+test("a former key seals until the active one is held, provider by provider", () => {
   const { keys } = holding(["openai", "xai"]);
   for (const provider of ["openai", "xai"]) keys.take(subkeys("a", provider), meta("a", 1));
   keys.obey(ring({ a: ["decrypt-only", NOW + 10], b: ["active", null] }));
@@ -94,7 +94,7 @@ test("a former key goes on sealing until the active one is held, provider by pro
   expect(keys.missing()).toEqual([{ kid: "b", provider: "xai", intent: "chat" }]);
 });
 
-test("keys are counted by provider, and clearing drops them all", () => {
+test("keys are counted by provider, and clear drops all", () => {
   const { keys } = holding(["openai", "xai"]);
   keys.take(subkeys("a"), meta("a", 1));
   expect([keys.countOf("openai"), keys.countOf("xai")]).toEqual([1, 0]);

@@ -1,6 +1,12 @@
 import type { GrantMeta, KeyState, RingState } from "@scbe/contracts";
 import type { OpeningKeys, SealingKeys, Subkeys } from "@scbe/envelope";
-import type { WantedKey } from "./fetch-grant.ts";
+
+/** A key to fetch; an empty `kid` means the active one. */
+export interface WantedKey {
+  readonly kid: string;
+  readonly provider: string;
+  readonly intent: string;
+}
 
 export interface HeldKeysOptions {
   readonly providers: readonly string[];
@@ -9,48 +15,48 @@ export interface HeldKeysOptions {
   readonly now: () => number;
 }
 
-/** What the keyring has said of a kid, and in which generation. */
-interface Word {
+/** The state of a kid by the keyring's ring or grant of a generation. */
+interface StateOfKid {
   readonly state: KeyState;
   readonly not_after: number | null;
   readonly generation: number;
 }
 
 /**
- * The subkeys that this process holds, and what may be done with them (docs/spec/envelope-v1.md, "States of a key"): rings and grants go in,
- * verified; which keys seal and open, and which are still to be fetched, comes out. Lookups are synchronous and never fetch.
+ * The subkeys that this process holds, and what each may do (docs/spec/envelope-v1.md, "States of a key"). Its input are verified rings and
+ * grants; it says which keys seal, which open, and which are missing. Lookups are synchronous and never fetch.
  */
 export class HeldKeys implements SealingKeys, OpeningKeys {
   readonly #options: HeldKeysOptions;
   readonly #held = new Map<string, Subkeys>();
-  /** By kid: the newest word on it. */
-  readonly #words = new Map<string, Word>();
-  /** By provider and intent: the subkeys that seal. */
+  /** The newest state by kid. */
+  readonly #states = new Map<string, StateOfKid>();
+  /** The subkeys that seal, by provider and intent. */
   readonly #sealing = new Map<string, Subkeys>();
   #activeKid: string | undefined;
-  /** Of the grant that set the active kid last. A ring needs none: a grant whose word counts is newer than it anyhow. */
+  /** Of the last grant that set the active kid. A ring needs none: a grant that counts is newer than it. */
   #activeGeneration = 0;
   #ring: RingState | undefined;
   /** The highest generation of a grant. */
   #granted = 0;
-  /** The first end of a kid that opens, ms since the Unix epoch: nothing has to be wiped before it. */
+  /** When the first kid that opens ends, in ms since the Unix epoch: until then nothing needs wiping. */
   #nextEnd = Number.POSITIVE_INFINITY;
 
   constructor(options: HeldKeysOptions) {
     this.#options = options;
   }
 
-  /** The ring that is obeyed. */
+  /** The ring that applies. */
   get ring(): RingState | undefined {
     return this.#ring;
   }
 
-  /** Keys held, all states together. */
+  /** The number of held keys of all states. */
   get size(): number {
     return this.#held.size;
   }
 
-  /** Keys held of one provider. */
+  /** The number of held keys of one provider. */
   countOf(provider: string): number {
     let count = 0;
     for (const subkeys of this.#held.values()) if (subkeys.provider === provider) count += 1;
@@ -62,41 +68,42 @@ export class HeldKeys implements SealingKeys, OpeningKeys {
     return this.#held.get(keyId(kid, provider, intent));
   }
 
-  /** The active key once it is held; until then the one that sealed before, while it opens and the active one has not ended. */
+  /** The active key if it is held; otherwise the one that sealed before, while it opens and the active one has not ended. */
   active(provider: string, intent: string): Subkeys | undefined {
     this.expire();
     return this.#sealing.get(pairId(provider, intent));
   }
 
-  /** Whether a ring is newer than the one that is obeyed, and not older than what a grant has told. */
+  /** Whether a ring is newer than the one that applies, and not older than the newest grant. */
   isNews({ generation }: RingState): boolean {
     const isNewer = this.#ring === undefined || generation > this.#ring.generation;
     return isNewer && generation >= this.#granted;
   }
 
-  /** Obeys a ring that is news: its word is the word on every key, and what it does not let open is wiped. */
+  /** Applies a newer ring: it sets the state of every key, and the keys that no longer open are wiped. */
   obey(ring: RingState): void {
     this.expire();
     const { generation } = ring;
     this.#ring = ring;
-    this.#words.clear();
-    for (const { kid, state, not_after } of ring.keys) this.#words.set(kid, { state, not_after, generation });
+    this.#states.clear();
+    for (const { kid, state, not_after } of ring.keys)
+      this.#states.set(kid, { state, not_after, generation });
     this.#activeKid = ring.keys.find(({ state }) => state === "active")?.kid;
     this.#settle();
   }
 
-  /** Takes what a grant brought, unless it opens nothing by the newest word on its kid, which may be the grant's own. */
+  /** Takes the subkeys of a grant, unless they cannot open by the newest state of their kid, which may be the grant's own. */
   take(subkeys: Subkeys, meta: GrantMeta): void {
     this.expire();
-    this.#hear(meta);
+    this.#learn(meta);
     const { kid, provider, intent } = subkeys;
     this.#held.set(keyId(kid, provider, intent), subkeys);
     this.#settle();
   }
 
   /**
-   * Wipes every key whose end has come: a keyring that is away must not prolong any. What is wiped is back only by a grant, whatever a newer
-   * word or the clock says; so this comes before all that looks at the keys or changes them.
+   * Wipes the keys that ended: an unreachable keyring must not prolong them. A wiped key comes back only by a grant, whatever a newer ring or
+   * the clock says; so every reading or change of the keys does this first.
    */
   expire(): void {
     if (this.#options.now() >= this.#nextEnd) this.#settle();
@@ -108,35 +115,35 @@ export class HeldKeys implements SealingKeys, OpeningKeys {
     this.#sealing.clear();
   }
 
-  /** Every key that opens and is not held; before a ring was heard, the active one wherever nothing seals. */
+  /** Every key that opens and is not held; before the first ring, the active key of each pair that cannot seal. */
   missing(): WantedKey[] {
     this.expire();
     if (this.#ring === undefined) return this.withoutSealing().map((pair) => ({ kid: "", ...pair }));
-    return [...this.#words.keys()]
+    return [...this.#states.keys()]
       .filter((kid) => this.#opens(kid))
       .flatMap((kid) => this.#pairs().map((pair) => ({ kid, ...pair })))
       .filter(({ kid, provider, intent }) => !this.#held.has(keyId(kid, provider, intent)));
   }
 
-  /** Where nothing seals. */
+  /** The pairs of provider and intent without a key that seals. */
   withoutSealing(): readonly Omit<WantedKey, "kid">[] {
     return this.#pairs().filter(({ provider, intent }) => this.active(provider, intent) === undefined);
   }
 
-  /** A grant may come after a ring, or another grant, that is at least as new as it: then that says what becomes of its key. */
-  #hear({ kid, state, not_after, ring_generation: generation }: GrantMeta): void {
+  /** A ring or another grant that is at least as new as this one decides about its key. */
+  #learn({ kid, state, not_after, ring_generation: generation }: GrantMeta): void {
     this.#granted = Math.max(this.#granted, generation);
-    const known = this.#words.get(kid) ?? this.#ring;
+    const known = this.#states.get(kid) ?? this.#ring;
     if (known !== undefined && generation <= known.generation) return;
-    this.#words.set(kid, { state, not_after, generation });
+    this.#states.set(kid, { state, not_after, generation });
     if (state !== "active" || generation <= this.#activeGeneration) return;
     this.#activeKid = kid;
     this.#activeGeneration = generation;
   }
 
-  /** Wipes what opens no more, has the active key seal wherever it is held, and reckons the next end. */
+  /** Wipes the keys that no longer open, makes the active key seal wherever it is held, and finds the next end. */
   #settle(): void {
-    const opening = new Map([...this.#words].filter(([kid]) => this.#opens(kid)));
+    const opening = new Map([...this.#states].filter(([kid]) => this.#opens(kid)));
     for (const [id, { kid }] of this.#held) if (!opening.has(kid)) this.#held.delete(id);
     for (const [id, { kid }] of this.#sealing) if (!opening.has(kid)) this.#sealing.delete(id);
     const active = [...opening].find(([kid]) => kid === this.#activeKid)?.[1];
@@ -149,9 +156,9 @@ export class HeldKeys implements SealingKeys, OpeningKeys {
   }
 
   #opens(kid: string): boolean {
-    const word = this.#words.get(kid);
-    if (word?.state !== "active" && word?.state !== "decrypt-only") return false;
-    return word.not_after === null || this.#options.now() < word.not_after;
+    const known = this.#states.get(kid);
+    if (known?.state !== "active" && known?.state !== "decrypt-only") return false;
+    return known.not_after === null || this.#options.now() < known.not_after;
   }
 
   #pairs(): Omit<WantedKey, "kid">[] {

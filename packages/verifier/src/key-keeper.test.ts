@@ -18,7 +18,7 @@ interface Keeping extends AsyncDisposable {
   readonly store: HeldKeys;
   readonly readiness: Readiness;
   readonly clock: { skewMs: number } & Clock;
-  /** Of the kid that seals for openai/chat. */
+  /** The kid that seals for openai/chat. */
   active(): string | undefined;
   opens(kid: string): boolean;
   keysReport(): { ok: boolean; reason?: string; note?: string } | undefined;
@@ -31,7 +31,7 @@ interface KeepingOptions {
   readonly intents?: readonly string[];
 }
 
-/** A keeper that has its keys and has heard the ring. */
+/** A keeper with its keys and a ring. */
 async function keeping({
   ring = { k1: { state: "active" } },
   intents = ["chat"],
@@ -75,26 +75,26 @@ function start(intents: readonly string[] = ["chat"]): Keeping {
   };
 }
 
-/** Resolves once everything that was broadcast has been heard. */
+/** Resolves after all broadcasts have arrived. */
 async function heard(): Promise<void> {
   await deployment.bus.flush();
   await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 describe("at its start", () => {
-  test("the active key of every intent is asked for; until the ring is heard it is not ready, and says so", async () => {
+  test("the active key of every intent is requested; until the ring arrives it is not ready, and says so", async () => {
     deployment.keyring.set({ k1: { state: "active" } });
     const before = deployment.keyring.asked.length;
     await using keeper = start(["chat", "tools"]);
     await eventually(() => keeper.store.size === 2);
     const asked = deployment.keyring.asked.slice(before).map(({ kid, intent }) => `${kid}/${intent}`);
     expect(asked.sort()).toEqual(["/chat", "/tools"]);
-    await eventually(() => keeper.keysReport()?.reason?.includes("ring has not been heard"));
+    await eventually(() => keeper.keysReport()?.reason?.includes("no ring has arrived"));
     await deployment.keyring.broadcast();
     await eventually(() => keeper.readiness.ready);
   });
 
-  test("a keyring that refuses is asked again, and readiness says for what and why", async () => {
+  test("a keyring that refuses is asked again, and readiness names the key and the reason", async () => {
     deployment.keyring.set({});
     await using keeper = start();
     await eventually(() => keeper.keysReport()?.reason?.includes("openai/chat"));
@@ -103,7 +103,7 @@ describe("at its start", () => {
     await eventually(() => keeper.active() === "k1");
   });
 
-  test("keys that may still open are fetched, too", async () => {
+  test("keys that can still open are fetched, too", async () => {
     const end = Date.now() + 60_000;
     await using keeper = await keeping({
       ring: { k1: { state: "active" }, k0: { state: "decrypt-only", notAfter: end } },
@@ -118,23 +118,23 @@ describe("when a new key becomes active", () => {
     k1: { state: "decrypt-only" as const, notAfter: Date.now() + 60_000 },
   });
 
-  test("the former one seals until the new one is here, and opens on; the process stays ready", async () => {
+  test("the former one seals until the new one arrives, and still opens; the process stays ready", async () => {
     await using keeper = await keeping();
-    const letGo = Promise.withResolvers<void>();
-    deployment.keyring.hold = () => letGo.promise;
+    const release = Promise.withResolvers<void>();
+    deployment.keyring.hold = () => release.promise;
     const changes: boolean[] = [];
     keeper.readiness.onChange((ready) => changes.push(ready));
     deployment.keyring.set(rotated());
     await deployment.keyring.broadcast();
     await eventually(() => deployment.keyring.asked.at(-1)?.kid === "k2");
     expect([keeper.active(), keeper.opens("k1"), keeper.opens("k2")]).toEqual(["k1", true, false]);
-    letGo.resolve();
+    release.resolve();
     await eventually(() => keeper.active() === "k2");
     expect([keeper.opens("k1"), keeper.opens("k2")]).toEqual([true, true]);
     expect(changes).toEqual([]);
   });
 
-  test("the former one goes at its end, though nobody says so again", async () => {
+  test("the former one is dropped at its end, without a further message", async () => {
     await using keeper = await keeping();
     deployment.keyring.set(rotated());
     await deployment.keyring.broadcast();
@@ -144,10 +144,10 @@ describe("when a new key becomes active", () => {
     expect(keeper.opens("k2")).toBe(true);
   });
 
-  test("a grant that was made before that ring neither prolongs the former one nor has it seal again", async () => {
+  test("a grant from before that ring neither prolongs the former one nor makes it seal again", async () => {
     const late = Promise.withResolvers<void>();
     deployment.keyring.set({ k1: { state: "active" } });
-    deployment.keyring.hold = (question: GrantRequest) => (question.kid === "" ? late.promise : undefined);
+    deployment.keyring.hold = (request: GrantRequest) => (request.kid === "" ? late.promise : undefined);
     await using keeper = start();
     await eventually(() => deployment.keyring.asked.at(-1)?.kid === "");
     deployment.keyring.set(rotated());
@@ -163,7 +163,7 @@ describe("when a new key becomes active", () => {
 
 describe("a ring", () => {
   test.each(["retired", "compromised"] as const)(
-    "in which a key is %s wipes it in the turn in which it is heard, and the process is not ready",
+    "with a key that is %s wipes it synchronously, and the process is not ready",
     async (state) => {
       await using keeper = await keeping({ intents: ["chat", "tools"] });
       const silence = Promise.withResolvers<void>();
@@ -179,7 +179,7 @@ describe("a ring", () => {
     },
   );
 
-  test("that a grant overtook while its key was withdrawn brings nothing back", async () => {
+  test("that withdraws a key wins over a grant that arrives later", async () => {
     await using keeper = await keeping({ intents: ["chat", "tools"] });
     const late = Promise.withResolvers<void>();
     deployment.keyring.hold = () => late.promise;
@@ -198,7 +198,7 @@ describe("a ring", () => {
     expect([keeper.opens("k2"), keeper.opens("k1")]).toEqual([false, true]);
   });
 
-  test("of a lower or the same generation is not obeyed", async () => {
+  test("of a lower or the same generation is ignored", async () => {
     await using keeper = await keeping();
     const { generation } = deployment.keyring.ring;
     const keys = [{ kid: "k1", state: "compromised" as const, not_after: null }];
@@ -209,7 +209,7 @@ describe("a ring", () => {
     expect(keeper.active()).toBe("k1");
   });
 
-  test("older than what a grant has told is not obeyed, though it is the first one heard", async () => {
+  test("older than a grant is ignored, even as the first one", async () => {
     deployment.keyring.set({ k1: { state: "active" } });
     const { generation } = deployment.keyring.ring;
     await using keeper = start();
@@ -230,7 +230,7 @@ describe("a ring", () => {
       () => deployment.keyring.broadcast({ env: "prod", generation: 10 ** 6, keys: [] }),
     ],
     [
-      "that somebody else has signed",
+      "signed by another party",
       () => {
         const stranger = loadIdentity(deployment.transport("orchestrator"));
         if (stranger === undefined) throw new Error("no identity");
@@ -246,7 +246,7 @@ describe("a ring", () => {
   });
 });
 
-test("a key that went because the clock was ahead is fetched again when the clock is right", async () => {
+test("a key that was dropped because the clock was ahead is fetched again when the clock is right", async () => {
   await using keeper = await keeping({
     ring: { k1: { state: "active" }, k0: { state: "decrypt-only", notAfter: Date.now() + 60_000 } },
   });
@@ -256,7 +256,7 @@ test("a key that went because the clock was ahead is fetched again when the cloc
   await eventually(() => keeper.opens("k0"));
 });
 
-test("disposing drops every key, and a grant that comes after it brings none", async () => {
+test("disposing drops every key, and ignores a grant that arrives later", async () => {
   const late = Promise.withResolvers<void>();
   const keeper = await keeping();
   deployment.keyring.hold = () => late.promise;
@@ -274,7 +274,7 @@ test("disposing drops every key, and a grant that comes after it brings none", a
   expect(keeper.store.size).toBe(0);
 });
 
-test("a keyring that is away for a while is found again, without asking in a tight loop", async () => {
+test("a keyring that is away for a while is found again, without a tight loop of requests", async () => {
   const { keyring } = deployment;
   keyring.hold = () => undefined;
   keyring.set({});

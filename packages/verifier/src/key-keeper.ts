@@ -1,17 +1,24 @@
 import { DocumentFetcher, SignedBroadcasts } from "@scbe/bus";
 import { errorCode, type HeldGeneration, type RingState, SUBJECTS, subjectOf } from "@scbe/contracts";
 import { type ClaimedRing, claimedRing, verifyRing } from "@scbe/envelope/grant";
-import type { MetricsRegistry } from "@scbe/runtime";
-import { backoffMs, type Clock, counter, type Logger, LogLimiter, type Readiness } from "@scbe/runtime";
-import { fetchGrant, type GrantSource, type WantedKey } from "./fetch-grant.ts";
-import type { HeldKeys } from "./held-keys.ts";
+import {
+  backoffMs,
+  type Clock,
+  counter,
+  type Logger,
+  LogLimiter,
+  type MetricsRegistry,
+  type Readiness,
+} from "@scbe/runtime";
+import { fetchGrant, type GrantSource } from "./fetch-grant.ts";
+import type { HeldKeys, WantedKey } from "./held-keys.ts";
 
 export interface KeyKeeperOptions {
   readonly keys: HeldKeys;
   readonly source: GrantSource;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Shows the state as the dependency `keys`. */
+  /** Gets the dependency `keys`. */
   readonly readiness: Readiness;
   readonly metrics: MetricsRegistry;
 }
@@ -21,27 +28,27 @@ const RETRY = { firstMs: 250, maxMs: 5000 };
 const SWEEP_MS = 1000;
 
 /**
- * Tells {@link HeldKeys} what the keyring says: hears and asks for the ring, and fetches what is missing at start, when the ring changes
- * and after a reconnect.
+ * Keeps {@link HeldKeys} up to date with the keyring: follows its ring, and fetches missing keys at start, when the ring changes and after a
+ * reconnect.
  */
 export class KeyKeeper implements AsyncDisposable {
   readonly #options: KeyKeeperOptions;
   readonly #stack = new AsyncDisposableStack();
   readonly #broadcasts: SignedBroadcasts<ClaimedRing, RingState>;
   readonly #unused = new LogLimiter();
-  readonly #shown: ReturnType<typeof counter<"scbe_ring_broadcasts_total">>;
-  /** Why the last try brought not every key. */
+  readonly #results: ReturnType<typeof counter<"scbe_ring_broadcasts_total">>;
+  /** Why the last pass did not fetch every key. */
   #failure: unknown;
-  #wanted = false;
-  #running = false;
-  #closed = false;
+  #isNudged = false;
+  #isRunning = false;
+  #isClosed = false;
   #wake: (() => void) | undefined;
 
   constructor(options: KeyKeeperOptions) {
     this.#options = options;
     const { bus, keyringPublicKey, env } = options.source;
     options.readiness.declare("keys");
-    this.#shown = counter(options.metrics, "scbe_ring_broadcasts_total");
+    this.#results = counter(options.metrics, "scbe_ring_broadcasts_total");
     this.#broadcasts = new SignedBroadcasts({
       clock: options.clock,
       parse: claimedRing,
@@ -71,9 +78,9 @@ export class KeyKeeper implements AsyncDisposable {
     void keyring.read();
   }
 
-  /** Stops following, and drops every key. */
+  /** Stops, and drops every key. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
+    this.#isClosed = true;
     this.#wake?.();
     await this.#stack.disposeAsync();
     this.#options.keys.clear();
@@ -82,40 +89,40 @@ export class KeyKeeper implements AsyncDisposable {
   #hear(data: Uint8Array, isAsked: boolean): void {
     const { keys, clock, log } = this.#options;
     const reading = this.#broadcasts.read(data, { isAsked });
-    this.#shown.inc({ result: reading.result });
+    this.#results.inc({ result: reading.result });
     if (reading.result === "applied") {
       keys.obey(reading.value);
-      this.#show();
+      this.#updateReadiness();
       this.#nudge();
     } else if (reading.result !== "old") {
       const { result } = reading;
       this.#unused.note(clock.monotonic(), (count) =>
-        log.warn({ result, count }, "a ring was not used: none of the keyring's, or one too many"),
+        log.warn({ result, count }, "a ring was ignored: not from the keyring, or too many arrived"),
       );
     }
   }
 
-  /** What has ended goes; what is missing though nothing asks for it, since a clock was set, is fetched. */
+  /** Drops ended keys. After the clock was set, keys may be missing without a message about it. */
   #sweep(): void {
     this.#options.keys.expire();
-    this.#show();
-    if (!this.#running && this.#options.keys.missing().length > 0) this.#nudge();
+    this.#updateReadiness();
+    if (!this.#isRunning && this.#options.keys.missing().length > 0) this.#nudge();
   }
 
   #nudge(): void {
-    this.#wanted = true;
+    this.#isNudged = true;
     this.#wake?.();
-    if (!this.#running) void this.#run();
+    if (!this.#isRunning) void this.#run();
   }
 
   async #run(): Promise<void> {
-    this.#running = true;
+    this.#isRunning = true;
     let failures = 0;
-    while (this.#wanted && !this.#closed) {
-      this.#wanted = false;
+    while (this.#isNudged && !this.#isClosed) {
+      this.#isNudged = false;
       this.#failure = await this.#fetchMissing();
-      if (this.#closed) break;
-      this.#show();
+      if (this.#isClosed) break;
+      this.#updateReadiness();
       if (this.#failure === undefined) {
         failures = 0;
         continue;
@@ -124,19 +131,19 @@ export class KeyKeeper implements AsyncDisposable {
       if (failures === 1) {
         this.#options.log.warn({ code: errorCode(this.#failure) }, "not every key could be fetched");
       }
-      const hasNews = this.#wanted;
-      this.#wanted = true;
-      if (!hasNews) await this.#pause(backoffMs(failures, Math.random(), RETRY));
+      const wasNudged = this.#isNudged;
+      this.#isNudged = true;
+      if (!wasNudged) await this.#pause(backoffMs(failures, Math.random(), RETRY));
     }
-    this.#running = false;
+    this.#isRunning = false;
   }
 
-  /** Some failure of this try, or `undefined` when there was none. News ends it: what is missing may be another by now. */
+  /** Resolves to a failure of this pass, or `undefined`. A nudge ends the pass early: other keys may be missing by now. */
   async #fetchMissing(): Promise<unknown> {
     const missing = this.#options.keys.missing();
     let failure: unknown;
     const worker = async (): Promise<void> => {
-      while (!this.#closed && !this.#wanted) {
+      while (!this.#isClosed && !this.#isNudged) {
         const next = missing.pop();
         if (next === undefined) return;
         await this.#fetch(next).catch((error: unknown) => {
@@ -151,25 +158,26 @@ export class KeyKeeper implements AsyncDisposable {
   async #fetch(wanted: WantedKey): Promise<void> {
     const { keys, source } = this.#options;
     const { subkeys, meta } = await fetchGrant(wanted, source);
-    if (!this.#closed) keys.take(subkeys, meta);
+    if (!this.#isClosed) keys.take(subkeys, meta);
   }
 
-  #show(): void {
+  #updateReadiness(): void {
     const { keys, readiness } = this.#options;
     const lacking = keys.withoutSealing().map(({ provider, intent }) => `${provider}/${intent}`);
     if (lacking.length > 0) {
-      const why = this.#failure === undefined ? "" : `; the last try ended with ${errorCode(this.#failure)}`;
+      const why =
+        this.#failure === undefined ? "" : `; the last attempt ended with ${errorCode(this.#failure)}`;
       readiness.set("keys", {
         ok: false,
         reason: `no active key for ${lacking.slice(0, 8).join(", ")}${why}`,
       });
     } else if (keys.ring === undefined) {
-      readiness.set("keys", { ok: false, reason: "the ring has not been heard yet" });
+      readiness.set("keys", { ok: false, reason: "no ring has arrived yet" });
     } else {
       const missing = keys.missing().length;
       readiness.set("keys", {
         ok: true,
-        ...(missing > 0 && { note: `${missing} keys that may still open are missing` }),
+        ...(missing > 0 && { note: `${missing} keys that can still open are missing` }),
       });
     }
   }

@@ -2,23 +2,23 @@ import type { environmentVariables, Host, windowVariables } from "@scbe/bus";
 import { ACCESS, OPENING_TOKEN_INTENT, PHASES_OF, ScbeError } from "@scbe/contracts";
 import { Opener, OpeningTokens, Sealer } from "@scbe/envelope";
 import type { ConfigOf } from "@scbe/runtime";
-import { admissionMetrics } from "./admission-metrics.ts";
 import { Admissions } from "./admissions.ts";
-import type { ControlView } from "./control/control-view.ts";
-import { openControl } from "./control/open-control.ts";
-import { skewSeconds } from "./control/skew-seconds.ts";
+import { type ControlView, skewSeconds } from "./control/control-rules.ts";
+import { openControl, withTrust } from "./control/open-control.ts";
 import { EpochFollower } from "./epoch-follower.ts";
 import { HeldKeys } from "./held-keys.ts";
 import { KeyKeeper } from "./key-keeper.ts";
-import { observeKeys } from "./observe-keys.ts";
-import { observeOpening } from "./observe-opening.ts";
-import { observeSealing, showSessions } from "./observe-sealing.ts";
+import {
+  observeAdmissions,
+  observeKeys,
+  observeOpening,
+  observeSealing,
+  traceOpening,
+  watchSessions,
+} from "./observers.ts";
 import { OwnLatches } from "./own-latches.ts";
-import { traceOpening } from "./trace-opening.ts";
-import { TrustFollower } from "./trust/trust-follower.ts";
-import type { TrustView } from "./trust/trust-view.ts";
+import { TrustFollower, type TrustView } from "./trust-follower.ts";
 import type { verifierVariables } from "./variables.ts";
-import { withTrust } from "./with-trust.ts";
 
 /** What a verifier needs of its process. */
 export type VerifierHost = Pick<
@@ -26,18 +26,18 @@ export type VerifierHost = Pick<
   "name" | "bus" | "identity" | "clock" | "log" | "readiness" | "metrics"
 >;
 
-/** What it reads of its process's configuration. */
+/** The part of its process's configuration that it reads. */
 export type VerifierConfig = ConfigOf<
   typeof environmentVariables & typeof windowVariables & typeof verifierVariables
 >;
 
 export interface VerifierOptions {
   /**
-   * What it seals and opens. Whoever seals requests follows the replay epoch, without which none can be; gateways have no
-   * right to.
+   * Decides what it seals and opens. A role that seals requests follows the replay epoch, which sealing needs; gateways may not
+   * read it.
    */
   readonly as: keyof typeof PHASES_OF;
-  /** Whether the process also sends or serves what goes unsealed; false unless told. */
+  /** Whether the process also sends or serves unsealed messages; default false. */
   readonly fallbackAllowed?: boolean;
 }
 
@@ -45,35 +45,33 @@ export interface VerifierOptions {
 export interface Serves {
   readonly providers: readonly string[];
   readonly intents: readonly string[];
-  /** Every model unless told. */
+  /** Default: every model. */
   readonly models?: readonly string[];
 }
 
 /** Sealing and opening with keys, replay epoch, replay guard and control plane over the bus; disposing drops every key. */
 export interface Verifier extends AsyncDisposable {
   readonly sealer: Sealer;
-  /** Absent where no requests are sealed. */
+  /** Absent in roles that seal no requests. */
   readonly epochs: EpochFollower | undefined;
-  /** What control plane and trust say of requests; sealer and openers ask it by themselves. */
+  /** What control plane and trust decide about requests; sealer and openers ask it themselves. */
   readonly control: ControlView;
-  /** How far providers are trusted, for whoever chooses one. */
+  /** The trust in providers, for choosing one. */
   readonly trust: TrustView;
-  /** Absent where the role has no right to the keys of opening tokens. */
+  /** Absent in roles without the right to the keys of opening tokens. */
   readonly openingTokens: OpeningTokens | undefined;
-  /** The providers that this process refuses by what it saw itself; an orchestrator's alone. */
+  /** The providers that this process refuses because of its own observation; only for an orchestrator. */
   readonly latches: OwnLatches | undefined;
-  /** How far a sealer's clock and ours may be apart, as of now. */
+  /** How far a sealer's clock and ours may be apart now. */
   readonly skewSeconds: number;
-  /** An opener for what one endpoint serves; all of them share keys and admissions. */
+  /** An opener for one endpoint; all openers share keys and admissions. */
   opener(serves: Serves): Opener;
 }
 
 /**
- * Opens a verifier: fetches the subkeys of all of the configuration's providers and intents, and goes on following the
- * ring, the replay epoch, the control plane and trust. It comes back at once; readiness says what is still missing (`keys`, `epoch`,
- * `control`).
- * @throws ScbeError BAD_REQUEST without an nkey, since grants are asked for under signature; for a folder of state that
- *   cannot be used
+ * Opens a verifier: fetches the subkeys of the configured providers and intents, and follows the ring, the replay epoch, the control
+ * plane and trust. It returns at once; readiness names what is still missing (`keys`, `epoch`, `control`, `trust`).
+ * @throws ScbeError BAD_REQUEST without an nkey, since grant requests are signed, and for a state folder that cannot be used
  * @example
  * await using verifier = openVerifier(host, config, { as: "orchestrator" });
  * const { bytes, hash } = verifier.sealer.sealRequest({ provider: "openai", model: "gpt-5", intent: "chat", requestId, body });
@@ -81,10 +79,7 @@ export interface Verifier extends AsyncDisposable {
 export function openVerifier(host: VerifierHost, config: VerifierConfig, options: VerifierOptions): Verifier {
   const { bus, identity, clock, log, readiness, metrics } = host;
   if (identity === undefined) {
-    throw new ScbeError(
-      "BAD_REQUEST",
-      "keys are granted under signature: NATS_NKEY_SEED_FILE or NATS_CREDS is needed",
-    );
+    throw new ScbeError("BAD_REQUEST", "grant requests are signed: set NATS_NKEY_SEED_FILE or NATS_CREDS");
   }
   const env = config.SCBE_ENVIRONMENT;
   const stack = new AsyncDisposableStack();
@@ -106,17 +101,17 @@ export function openVerifier(host: VerifierHost, config: VerifierConfig, options
   const providers = config.SCBE_PROVIDERS;
   const held = new HeldKeys({ providers, intents, now: () => clock.now() });
   stack.use(new KeyKeeper({ keys: held, source, clock, log, readiness, metrics }));
-  const part = { ...PHASES_OF[options.as], providers: config.SCBE_PROVIDERS };
-  const epochs = part.seals.some((phase) => phase === "request")
+  const scope = { ...PHASES_OF[options.as], providers };
+  const epochs = scope.seals.some((phase) => phase === "request")
     ? stack.use(new EpochFollower({ bus, env, clock, log, readiness }))
     : undefined;
   const admission = new Admissions({ bus, clock, log, timeoutMs: config.SCBE_ADMIT_TIMEOUT_MS });
-  if (part.opens.some((phase) => phase === "request")) {
-    admission.observe(stack.use(admissionMetrics(metrics, part, () => admission.waiting)));
+  if (scope.opens.some((phase) => phase === "request")) {
+    admission.observe(stack.use(observeAdmissions(metrics, scope, () => admission.waiting)));
   }
-  const keys = stack.use(observeKeys(metrics, held, part));
+  const keys = stack.use(observeKeys(metrics, held, scope));
   const observer = traceOpening(
-    observeOpening(metrics, part, (check) => keys.tagChecked(check)),
+    observeOpening(metrics, scope, (check) => keys.tagChecked(check)),
     clock,
   );
   const skew = {
@@ -125,7 +120,7 @@ export function openVerifier(host: VerifierHost, config: VerifierConfig, options
   };
   const limits = {
     windowSeconds: config.SCBE_REPLAY_WINDOW_SECONDS,
-    // Looked at for each opening, since a document may widen it for a time.
+    // Read for each opening, since a document can widen it for a time.
     get skewSeconds() {
       return skewSeconds(control.document, skew, clock.now());
     },
@@ -133,12 +128,12 @@ export function openVerifier(host: VerifierHost, config: VerifierConfig, options
     noiseFloorMs: config.SCBE_NOISE_FLOOR_MS,
     guardWaitMs: config.SCBE_ADMIT_TIMEOUT_MS,
   };
-  const sealing = observeSealing(metrics, part);
+  const sealing = observeSealing(metrics, scope);
   const sealer = new Sealer(
     { keys: held, epochs: epochs ?? NO_EPOCHS, clock, permission: control, observer: sealing },
     limits,
   );
-  stack.use(showSessions(metrics, sealer, part));
+  stack.use(watchSessions(metrics, sealer, scope));
   return {
     sealer,
     epochs,
@@ -157,7 +152,7 @@ export function openVerifier(host: VerifierHost, config: VerifierConfig, options
   };
 }
 
-/** Of a deployment without trust scorers. */
+/** For a deployment without trust scorers. */
 const NO_TRUST: TrustView = {
   document: undefined,
   onChange: () => ({ [Symbol.dispose]: () => undefined }),

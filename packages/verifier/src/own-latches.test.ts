@@ -37,13 +37,13 @@ function hear(seq: number, openai: ProviderTrust = UNKNOWN_PROVIDER, created = C
 
 const OWN = toldBy("orchestrator", ownLatch());
 
-test("what this process saw refuses the provider at once, and goes on to without any scorer", () => {
+test("a failure that this process saw refuses the provider at once, and also without a scorer", () => {
   expect(latches.has("openai")).toBe(false);
   latches.latch("openai");
   expect([latches.has("openai"), latches.has("xai"), changes]).toEqual([true, false, 1]);
 });
 
-test("it ends when a document that has its report applied shows no latch of this user any more", () => {
+test("a latch ends with a document that has its report applied and shows no latch of this user", () => {
   hear(5);
   latches.latch("openai");
   hear(6);
@@ -56,7 +56,7 @@ test("it ends when a document that has its report applied shows no latch of this
   expect([latches.has("openai"), changes]).toEqual([false, 2]);
 });
 
-test("a clearing that was missed ends it with the next document", () => {
+test("a clearing that was missed ends the latch with the next document", () => {
   latches.latch("openai");
   latches.settled("openai", 8);
   hear(20);
@@ -65,18 +65,18 @@ test("a clearing that was missed ends it with the next document", () => {
 
 test.each([
   [
-    "a report of it waits to be stored yet",
+    "one of its reports is not stored yet",
     () => {
       latches.latch("openai");
       hear(10);
     },
   ],
   [
-    "the document has another stream, whose numbers say nothing",
+    "the document is of another stream, so its number is unrelated",
     () => hear(10, UNKNOWN_PROVIDER, "2027-02-01"),
   ],
   ["the provider is latched for all", () => hear(10, latched())],
-])("it stands while %s", (_while, meanwhile) => {
+])("a latch lasts while %s", (_while, meanwhile) => {
   hear(1);
   latches.latch("openai");
   latches.settled("openai", 8);
@@ -84,7 +84,7 @@ test.each([
   expect(latches.has("openai")).toBe(true);
 });
 
-test("a report that was dropped holds up no clearing when another one is stored; the only one keeps the latch", () => {
+test("a dropped report keeps the latch, unless another report is stored", () => {
   hear(5);
   latches.latch("openai");
   latches.settled("openai", undefined);
@@ -98,7 +98,7 @@ test("a report that was dropped holds up no clearing when another one is stored;
   expect(latches.has("openai")).toBe(false);
 });
 
-test("another user's latch says nothing of this one's", () => {
+test("another user's latch does not count for this user", () => {
   latches.latch("openai");
   latches.settled("openai", 8);
   hear(9, toldBy("batch", ownLatch()));

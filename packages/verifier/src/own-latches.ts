@@ -1,47 +1,50 @@
-import type { TrustDocument } from "@scbe/contracts";
-import { isLatched, trustIn } from "@scbe/contracts";
-import { Listeners, type Logger } from "@scbe/runtime";
-import type { TrustView } from "./trust/trust-view.ts";
+import { isLatched, type TrustDocument, trustIn } from "@scbe/contracts";
+import type { Logger } from "@scbe/runtime";
+import { Listeners } from "@scbe/runtime";
+import type { TrustView } from "./trust-follower.ts";
 
 export interface OwnLatchesOptions {
   readonly trust: TrustView;
-  /** The bus user that tells: its row of the trust document is this process's own. */
+  /** The bus user of this process: its row of the trust document shows whether its latches were cleared. */
   readonly teller: string;
   readonly log: Logger;
 }
 
 /** An integrity failure that this process saw. */
 interface OwnLatch {
-  /** Reports of it that no scorer has stored yet. */
+  /** Its reports that no scorer has stored yet. */
   unstored: number;
-  /** The number of the newest report in the trust stream; 0: none is stored. */
+  /** The number of its newest report in the trust stream; 0 if none is stored. */
   seq: number;
-  /** When the stream was made that has it; undefined: no document tells yet. */
+  /** When the stream with that number was created; undefined before the first trust document. */
   created: string | undefined;
 }
 
 /**
- * The providers that this process refuses because it saw their integrity fail: at once, whether or not a scorer is there. Such a latch ends when a
- * trust document shows that the scorer has applied every report of it, and none stands for this user any more: then a person has cleared it.
- * Without a scorer it stands as long as the process.
+ * The providers that this process refuses because it saw their integrity fail: at once, with or without a scorer. Such a latch ends when a
+ * trust document shows that the scorer applied every report of it and that this user has no latch any more: an operator has cleared it.
+ * Without a scorer it lasts as long as the process.
  */
 export class OwnLatches implements Disposable {
   readonly #options: OwnLatchesOptions;
   readonly #latches = new Map<string, OwnLatch>();
-  readonly #listeners = new Listeners();
+  readonly #listeners: Listeners;
   readonly #following: Disposable;
 
   constructor(options: OwnLatchesOptions) {
     this.#options = options;
-    this.#following = options.trust.onChange(() => this.#look());
+    this.#listeners = new Listeners((error) =>
+      options.log.error({ err: error }, "a listener of own latches failed"),
+    );
+    this.#following = options.trust.onChange(() => this.#check());
   }
 
-  /** True while this process refuses the provider by what it saw itself. */
+  /** True while this process refuses the provider because of its own observation. */
   has(provider: string): boolean {
     return this.#latches.has(provider);
   }
 
-  /** An answer of this provider failed as only its own gateways can cause. A report of it is under way. */
+  /** Refuses the provider: one of its answers failed in a way that only its own gateways can cause. The caller also reports it. */
   latch(provider: string): void {
     const known = this.#latches.get(provider);
     if (known !== undefined) {
@@ -54,8 +57,8 @@ export class OwnLatches implements Disposable {
   }
 
   /**
-   * One of its reports is in the trust stream, under this number or a lower one; `undefined`: it was dropped. A latch of which no report is stored
-   * stands as long as the process: no document says anything of it.
+   * One of the reports is in the trust stream, under this number or a lower one; `undefined`: it was dropped. If no report of a latch is
+   * stored, no document can end it, so it lasts as long as the process.
    */
   settled(provider: string, seq: number | undefined): void {
     const latch = this.#latches.get(provider);
@@ -63,9 +66,9 @@ export class OwnLatches implements Disposable {
     latch.unstored -= 1;
     latch.seq = Math.max(latch.seq, seq ?? 0);
     if (latch.unstored === 0 && latch.seq === 0)
-      this.#options.log.error({ provider }, "no report of this latch is stored: it stands until a restart");
+      this.#options.log.error({ provider }, "no report of this latch is stored: it lasts until a restart");
     latch.created = this.#options.trust.document?.stream.created;
-    this.#look();
+    this.#check();
   }
 
   /** Runs `listener` whenever a latch begins or ends. */
@@ -77,7 +80,7 @@ export class OwnLatches implements Disposable {
     this.#following[Symbol.dispose]();
   }
 
-  #look(): void {
+  #check(): void {
     const { trust, teller, log } = this.#options;
     const { document } = trust;
     if (document === undefined) return;

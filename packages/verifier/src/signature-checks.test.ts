@@ -24,7 +24,7 @@ import { ControlFollower } from "./control/control-follower.ts";
 import { HeldKeys } from "./held-keys.ts";
 import { KeyKeeper } from "./key-keeper.ts";
 
-/** Ed25519 signatures that this process has verified. */
+/** Counts the Ed25519 signatures that this process verified. */
 let checks = 0;
 const { verify } = crypto;
 beforeEach(() => {
@@ -42,10 +42,10 @@ afterEach(() => {
 
 const NOTHING = new Uint8Array(0);
 const MANY = 1000;
-/** Forgeries that are made; each is sent many times, since a reader remembers none of them. */
+/** The number of forgeries; each is sent many times, since a reader remembers none of them. */
 const FORGED = 20;
 
-describe("a verifier that hears control documents", () => {
+describe("a verifier that receives control documents", () => {
   let nats: SecuredNats;
   beforeAll(async () => {
     nats = await startSecuredNats({ provisioned: false });
@@ -75,7 +75,7 @@ describe("a verifier that hears control documents", () => {
     return { controller, host, follower, arrived, [Symbol.asyncDispose]: () => held.disposeAsync() };
   }
 
-  test("verifies nothing for genuine repeats, of this document or of older ones", async () => {
+  test("verifies no genuine repeats, of this document or of older ones", async () => {
     await using it = await following();
     const { controller } = it;
     const first = encodeControl(controller.document);
@@ -91,11 +91,11 @@ describe("a verifier that hears control documents", () => {
       await controller.broadcast(first);
     }
     await eventually(async () => (await it.arrived("old")) - old >= 2 * MANY);
-    // Each answer for a lease is verified, and nothing else.
+    // Only lease answers are verified.
     expect(checks - before).toBeLessThanOrEqual((await granted(it.host.metrics)) - leases + 2);
   }, 60_000);
 
-  test("verifies so many forgeries a second, drops the others, and obeys a kill with its next lease all the same", async () => {
+  test("verifies a limited rate of forgeries, drops the others, and still obeys a kill with its next lease", async () => {
     await using it = await following();
     const { controller } = it;
     const stranger = createIdentity();
@@ -112,7 +112,7 @@ describe("a verifier that hears control documents", () => {
     await eventually(async () => (await it.arrived("refused")) + (await it.arrived("dropped")) >= MANY);
     const seconds = (performance.now() - started) / 1000;
     expect(await it.arrived("dropped")).toBeGreaterThan(0);
-    // Of broadcasts 40 at once and 40 a second; the others are of leases.
+    // Broadcasts: 40 at once and 40 a second. The others are lease answers.
     expect(checks - before).toBeLessThanOrEqual(40 + 40 * seconds + 8 * seconds + 4);
     expect(it.follower.document?.state.generation).toBe(state.generation);
 
@@ -136,14 +136,14 @@ async function granted(metrics: Registry): Promise<number> {
   return rows.reduce((sum, { value }) => sum + value, 0);
 }
 
-describe("a verifier that hears rings", () => {
+describe("a verifier that receives rings", () => {
   let deployment: Deployment;
   beforeAll(async () => {
     deployment = await startDeployment();
   });
   afterAll(() => deployment?.[Symbol.asyncDispose]());
 
-  test("verifies nothing for genuine repeats, and so many forgeries a second", async () => {
+  test("verifies no genuine repeats, and a limited rate of forgeries", async () => {
     const { bus, keyring, keyringPublicKey } = deployment;
     const identity = loadIdentity(deployment.transport("orchestrator"));
     if (identity === undefined) throw new Error("no identity");

@@ -165,7 +165,7 @@ test("a word that is said while no scorer runs outlives its controller, and is i
     },
   });
   await eventually(async () => (await scores()).heard === false, LONG);
-  expect((await scores()).note).toContain("what was last known stands");
+  expect((await scores()).note).toContain("the last known trust applies");
   const { running } = controller;
   await running.kill();
   controller = await launchController(nats);

@@ -15,20 +15,20 @@ export const ROLES = [
 ] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Endpoints of a NATS service: subscribed to in one queue group only, answered in the inboxes of the roles that may ask. */
+/** Endpoints of a NATS service: subscribed to in one queue group only, and answered in the inboxes of the roles that may send requests. */
 export interface ServedCells {
   readonly queue: string;
   readonly subjects: readonly SubjectKind[];
 }
 
-/** All that the users of one role may do on the bus. A process that can do more than its row is a defect. */
+/** All that users of one role may do on the bus. A process that can do more than its row is a defect. */
 export interface AccessRow {
-  /** What such a user is, for the documentation. */
+  /** A description for the documentation. */
   readonly is: string;
-  /** The user's providers: all of the deployment, some of them, exactly one, or none at all. */
+  /** The user's providers: all of the deployment, some, exactly one, or none. */
   readonly providers: "every" | "some" | "one" | "none";
   readonly publishes: readonly SubjectKind[];
-  /** Reserved intents whose subkeys the keyring grants it, beside those of its user's own intents. */
+  /** Reserved intents: the keyring grants their subkeys in addition to those of the user's own intents. */
   readonly reservedIntents?: readonly string[];
   /** Plain subscriptions, outside any queue group. */
   readonly subscribes: readonly SubjectKind[];
@@ -42,12 +42,12 @@ export interface AccessRow {
 export type AccessTable = Readonly<Record<Role, AccessRow>>;
 
 /**
- * Who may do what. The server's configuration, the keyring's list of askers and docs/access.md are made from this table,
- * and it has rows only for what exists.
+ * The permissions of each role. The server's configuration, the keyring's list of users and docs/access.md are made from this table.
+ * It has no rows for what does not exist.
  */
 export const ACCESS: AccessTable = {
   keyring: {
-    is: "The only process that talks to KMS; hands out subkeys.",
+    is: "The only process that calls KMS; grants subkeys.",
     providers: "every",
     publishes: ["ring"],
     subscribes: ["ring"],
@@ -75,7 +75,7 @@ export const ACCESS: AccessTable = {
     },
   },
   "replay-guard": {
-    is: "Decides what was seen before; owns the replay epoch and the reports of nonce reuse.",
+    is: "Finds replayed requests; owns the replay epoch and the reports of nonce reuse.",
     providers: "every",
     publishes: ["epoch", "nonceReuse"],
     subscribes: ["ring", "epoch"],
@@ -83,7 +83,7 @@ export const ACCESS: AccessTable = {
     keeps: "replay",
   },
   "rollback-controller": {
-    is: "Flags, kill switch, canary and rollback: signs what every verifier obeys.",
+    is: "Flags, kill switch, canary and rollback: signs the control document that every verifier obeys.",
     providers: "every",
     publishes: ["controlState", "securityRead", "trustGet", "trustWord"],
     subscribes: ["ring", "controlState", "nonceReuse", "trustState"],
@@ -94,7 +94,7 @@ export const ACCESS: AccessTable = {
     keeps: "control",
   },
   "trust-scorer": {
-    is: "Says how far each provider is trusted, by what its requests came to.",
+    is: "Computes the trust in each provider from the outcomes of its requests.",
     providers: "every",
     publishes: ["trustState", "securityRead"],
     subscribes: ["ring"],
@@ -148,8 +148,8 @@ export const ACCESS: AccessTable = {
 };
 
 /**
- * The table of a deployment that permits fallback (`SCBE_FALLBACK=allow`): what the control document takes out of SCBE's path
- * travels unsealed, to the same gateways. Without it the server refuses that subject to everybody.
+ * The table of a deployment with fallback (`SCBE_FALLBACK=allow`): requests that the control document sends to fallback travel
+ * unsealed, to the same gateways. Without it the server refuses that subject to all users.
  */
 export const ACCESS_WITH_FALLBACK: AccessTable = {
   ...ACCESS,

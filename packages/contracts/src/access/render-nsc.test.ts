@@ -1,10 +1,9 @@
 import { expect, it } from "vitest";
 import { ACCESS, ACCESS_WITH_FALLBACK } from "./access-table.ts";
-import { accountsOf, storeAccount } from "./accounts.ts";
-import { deploymentUsers } from "./deployment-users.ts";
+import { busScopes, grantOf, type UserGrant } from "./permissions.ts";
 import { nscAddUser, nscChangeUser, nscRemoveUser, renderNsc } from "./render-nsc.ts";
-import { busScopes, grantOf, type UserGrant } from "./scopes.ts";
-import { storePermissionsOf, storeUsers } from "./store-users.ts";
+import { accountsOf, storeAccount, storePermissionsOf, storeUsers } from "./stores.ts";
+import { deploymentUsers } from "./users.ts";
 
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const nkeyAt = (index: number): string => `U${(LETTERS[index] ?? "A").repeat(55)}`;
@@ -58,9 +57,9 @@ it.each([
   ]);
 });
 
-it("every word of a command is one word to a shell, no comma separates what is one subject, and no seed is in them", () => {
+it("every word of a command is one word to a shell, no subject has a comma, and no command has a seed", () => {
   const user = USERS.find(({ name }) => name === "narrow");
-  if (user === undefined) throw new Error("there is no narrow");
+  if (user === undefined) throw new Error("the user narrow is missing");
   const commands = [
     ...renderNsc(USERS, STORES, OPTIONS),
     ...nscAddUser(user, OPTIONS),
@@ -72,12 +71,14 @@ it("every word of a command is one word to a shell, no comma separates what is o
     expect(command).toMatch(/^(?:[\w./:=-]+|'[^']+')(?: (?:[\w./:=-]+|'[^']+'))*$/);
     expect(command).not.toMatch(/,|\bS[UAO][A-Z2-7]{50}/);
   }
-  expect(() => renderNsc(USERS, STORES, { ...OPTIONS, folder: "/a'b" })).toThrow("cannot stand in a command");
+  expect(() => renderNsc(USERS, STORES, { ...OPTIONS, folder: "/a'b" })).toThrow(
+    "cannot be part of a command",
+  );
 });
 
-it("a user that is changed or removed is revoked by its key, and the account is pushed last", () => {
+it("a changed or removed user is revoked by its key, and the account is pushed last", () => {
   const user = USERS.find(({ name }) => name === "narrow");
-  if (user === undefined) throw new Error("there is no narrow");
+  if (user === undefined) throw new Error("the user narrow is missing");
   for (const commands of [nscChangeUser(user, OPTIONS), nscRemoveUser(user, OPTIONS)]) {
     expect(commands[0]).toBe(`nsc revocations add-user --account SCBE_PROD --user-public-key ${user.nkey}`);
     expect(commands.at(-1)).toBe("nsc push --account SCBE_PROD");

@@ -1,28 +1,24 @@
 import { ScbeError } from "../errors.ts";
 import type { Environment } from "../names.ts";
 import { ACCESS, type AccessTable } from "./access-table.ts";
-import type { AccessUser } from "./access-user.ts";
-import { accountsOf, busAccount, storeAccount } from "./accounts.ts";
-import type { Permissions } from "./permissions-of.ts";
+import { busScopes, grantOf, type Permissions, type UserGrant } from "./permissions.ts";
 import type { KeyedStoreUser } from "./render-server-config.ts";
-import { busScopes, grantOf, type UserGrant } from "./scopes.ts";
-import { storePermissionsOf } from "./store-users.ts";
+import { accountsOf, busAccount, storeAccount, storePermissionsOf } from "./stores.ts";
+import type { AccessUser } from "./users.ts";
 
 export interface NscOptions {
   readonly env: Environment;
   readonly table?: AccessTable;
-  /**
-   * The folder that holds the seed of each user and of each account's signing key in a file `.nk`, and takes each user's credentials file.
-   */
+  /** The folder with the seed of each user and of each account's signing key in a file `.nk`. The credentials files go there, too. */
   readonly folder: string;
   /** The public nkey of each account's signing key, by the account's name. */
   readonly signers: ReadonlyMap<string, string>;
 }
 
 /**
- * The commands of `nsc` that make a deployment's accounts under an operator that exists; there is no secret in them. A script of them stops at
- * the first that fails.
- * @throws ScbeError BAD_REQUEST for a folder that could not stand in it
+ * The commands of `nsc` that create a deployment's accounts under an existing operator, without any secret. A script of them stops at
+ * the first failure.
+ * @throws ScbeError BAD_REQUEST for a folder that a command cannot hold
  */
 export function renderNsc(
   users: readonly AccessUser[],
@@ -61,12 +57,12 @@ export function renderNsc(
   ];
 }
 
-/** Those that add one user of the bus. Nothing has to be pushed. */
+/** The commands that add a user of the bus. They need no push. */
 export function nscAddUser(user: AccessUser, options: NscOptions): readonly string[] {
   return [importKeys(options), ...addBusUser(user, options)];
 }
 
-/** Those that take one user of the bus away; one that is connected is gone when the account is pushed. */
+/** The commands that remove a user of the bus; the push ends its connections. */
 export function nscRemoveUser(user: AccessUser, { env }: NscOptions): readonly string[] {
   const account = busAccount(env);
   return [
@@ -76,7 +72,7 @@ export function nscRemoveUser(user: AccessUser, { env }: NscOptions): readonly s
   ];
 }
 
-/** Those that give a user of the bus other providers or intents: what was issued to it before is revoked. */
+/** The commands that give a user of the bus other providers or intents; they revoke its former credentials. */
 export function nscChangeUser(user: AccessUser, options: NscOptions): readonly string[] {
   const account = busAccount(options.env);
   return [
@@ -89,7 +85,7 @@ export function nscChangeUser(user: AccessUser, options: NscOptions): readonly s
   ];
 }
 
-/** Not by `delete user --revoke`, which leaves an earlier revocation of the same key as it is. */
+/** `delete user --revoke` would keep an earlier revocation of the same key unchanged. */
 function revoke(account: string, { nkey }: AccessUser): string {
   return command("revocations", "add-user", "--account", account, "--user-public-key", nkey);
 }
@@ -115,7 +111,7 @@ function addUser(
   ];
 }
 
-/** An empty list must deny all: no list at all means that all is allowed. Subjects have no comma, which would separate two. */
+/** An empty list denies all, since no list would allow all. Subjects have no comma, which would separate two. */
 function limits({ publish, subscribe }: Permissions): string[] {
   const listed = (kind: "pub" | "sub", subjects: readonly string[]): string[] =>
     subjects.length === 0
@@ -130,7 +126,7 @@ function signerOf(account: string, { signers }: NscOptions): string {
   return signer;
 }
 
-/** Into the key store of `nsc`: without a user's seed it makes no credentials file. */
+/** Imports the seeds into the key store of `nsc`, which creates no credentials file without the user's seed. */
 function importKeys({ folder }: NscOptions): string {
   return command("import", "keys", "--dir", folder);
 }
@@ -146,6 +142,6 @@ function command(...words: string[]): string {
 function shellWord(word: string): string {
   if (/^[\w./:=-]+$/.test(word)) return word;
   if (!/^[\x20-\x7e]+$/.test(word) || word.includes("'"))
-    throw new ScbeError("BAD_REQUEST", `${JSON.stringify(word)} cannot stand in a command`);
+    throw new ScbeError("BAD_REQUEST", `${JSON.stringify(word)} cannot be part of a command`);
   return `'${word}'`;
 }

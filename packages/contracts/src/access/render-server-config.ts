@@ -1,16 +1,15 @@
 import { ScbeError } from "../errors.ts";
 import type { Environment } from "../names.ts";
 import { ACCESS, type AccessTable } from "./access-table.ts";
-import { type AccessUser, checkUsers, isNkeyOrVariable } from "./access-user.ts";
-import { accountsOf } from "./accounts.ts";
-import { type Permissions, permissionsOf } from "./permissions-of.ts";
-import { type StoreUser, storePermissionsOf } from "./store-users.ts";
+import { type Permissions, permissionsOf } from "./permissions.ts";
+import { accountsOf, type StoreUser, storePermissionsOf } from "./stores.ts";
+import { type AccessUser, checkUsers, isNkeyOrVariable } from "./users.ts";
 
 /** A user of a store's account with its public nkey, or the name of a variable. */
 export type KeyedStoreUser = StoreUser & { readonly nkey: string };
 
 export interface ServerConfigOptions {
-  /** One environment has one account for the bus, and one for each store. */
+  /** An environment has one account for the bus, and one for each store. */
   readonly env: Environment;
   /** Files of the server's certificate (PEM), or `$VARIABLE`s that name them; absent: no TLS. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string };
@@ -19,16 +18,15 @@ export interface ServerConfigOptions {
   readonly table?: AccessTable;
 }
 
-/** Bytes of one message, headers and data together. */
+/** The longest message, headers and data together. */
 const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
-/** One line of the protocol: the JWT of a user with 64 providers and 64 intents of the longest names is in one. */
+/** The longest line of the protocol: one holds the JWT of a user with 64 providers and 64 intents of the longest names. */
 const MAX_CONTROL_LINE_BYTES = 64 * 1024;
 
 /**
- * nats-server's configuration (2.9 and later) for these users. It holds public nkeys only, or the names of variables. JetStream stands
- * in the file and never on the command line: a reload of a file that does not name it would stop it, and a reload is how a user is
- * added.
- * @throws ScbeError BAD_REQUEST when a user or an option could not stand in it
+ * nats-server's configuration (2.9 and later) for these users. It holds only public nkeys, or the names of variables. JetStream is
+ * in the file and never on the command line: adding a user reloads the file, and a reload without JetStream in the file would stop it.
+ * @throws ScbeError BAD_REQUEST for a user or an option that it cannot hold
  */
 export function renderServerConfig(
   users: readonly AccessUser[],
@@ -67,13 +65,13 @@ export function renderServerConfig(
 
 export interface JwtServerConfigOptions extends Omit<ServerConfigOptions, "env" | "table"> {
   readonly operatorJwt: string;
-  /** The system account's public nkey, and its JWT: a server with an empty folder starts with it, and takes the others when they are pushed. */
+  /** The system account's public nkey and JWT: a server with an empty folder starts with it, and gets the others by a push. */
   readonly systemAccount: { readonly nkey: string; readonly jwt: string };
-  /** Where the server keeps the accounts' JWTs. */
+  /** The server's folder for the accounts' JWTs. */
   readonly resolverDir: string;
 }
 
-/** nats-server's configuration (2.9 and later) where operator and accounts are JWTs. No user stands in it. */
+/** nats-server's configuration (2.9 and later) with operator and accounts as JWTs. It names no user. */
 export function renderJwtServerConfig(options: JwtServerConfigOptions): string {
   const { nkey, jwt } = options.systemAccount;
   return [
@@ -88,7 +86,7 @@ export function renderJwtServerConfig(options: JwtServerConfigOptions): string {
   ].join("\n");
 }
 
-/** What both renderings have in common. */
+/** Lines of both renderings. */
 function serverLines({ storeDir, tls }: Pick<ServerConfigOptions, "storeDir" | "tls">): string[] {
   return [
     `max_payload: ${MAX_PAYLOAD_BYTES}`,
@@ -110,7 +108,7 @@ function userBlock(comment: string, nkey: string, { publish, subscribe }: Permis
   ];
 }
 
-/** An empty list must deny all: to the server, no list at all means that all is allowed. */
+/** An empty list denies all, since the server would take no list as allowing all. */
 function subjectList(name: string, subjects: readonly string[]): string[] {
   if (subjects.length === 0) return [`        ${name}: { deny: [">"] }`];
   return [
@@ -132,7 +130,7 @@ function tlsBlock(tls: ServerConfigOptions["tls"]): string[] {
   ];
 }
 
-/** A `$VARIABLE` as it is, anything else as a string. */
+/** A `$VARIABLE` unchanged, any other value as a string. */
 function word(value: string): string {
   if (/^\$[A-Z][A-Z0-9_]*$/.test(value)) return value;
   if (!/^[\x20-\x7e]+$/.test(value)) throw new ScbeError("BAD_REQUEST", "a path with unprintable characters");

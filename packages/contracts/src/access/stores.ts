@@ -1,4 +1,6 @@
+import type { Environment } from "../names.ts";
 import { BUCKETS, KV_KEYS, patternOf, STREAMS } from "../subjects.ts";
+import type { Permissions } from "./permissions.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -6,9 +8,9 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
 /**
- * The accounts with JetStream, one for each service that keeps state; the bus's own account has none. JetStream publishes to whatever
- * reply subject a request names, with the server's rights: so no user of the bus may reach it, and within a store's account
- * the service itself is alone in there.
+ * The accounts with JetStream, one for each service that keeps state; the bus's own account has none. JetStream publishes to any
+ * reply subject that a request names, with the server's permissions: so no user of the bus may reach it, and only the service
+ * itself is in its store's account.
  */
 export const STORE_ACCOUNTS = ["keyring", "replay", "control", "trust"] as const;
 export type StoreAccount = (typeof STORE_ACCOUNTS)[number];
@@ -21,13 +23,13 @@ export interface BucketStore {
   readonly bucket: string;
   /** The stream behind the bucket. */
   readonly stream: string;
-  /** Its keys; the offline user of the control bucket has the first alone. */
+  /** Its keys; the offline user of the control bucket has only the first. */
   readonly keys: readonly [string, ...string[]];
   readonly maxBytes: number;
   readonly maxValueBytes: number;
 }
 
-/** A stream of events: in file storage, append-only, the oldest dropped at either bound. */
+/** A stream of events: in file storage, append-only; the oldest are dropped at either bound. */
 export interface EventStore {
   readonly kind: "events";
   readonly account: StoreAccount;
@@ -36,16 +38,16 @@ export interface EventStore {
   readonly subjects: readonly string[];
   readonly maxBytes: number;
   readonly maxMessageBytes: number;
-  /** The newest of each subject that are kept: a flood of one provider must not push out what is known of another. */
+  /** How many of the newest messages of each subject are kept: a flood of one provider must not drop those of another. */
   readonly messagesPerSubjectMax: number;
   readonly maxAgeMs: number;
-  /** The time in which a second message of the same id is dropped. */
+  /** How long a repeated message id is dropped. */
   readonly duplicateWindowMs: number;
 }
 
 export type Store = BucketStore | EventStore;
 
-/** Every bucket and stream there is. Provisioning makes them; services wait until they are there. */
+/** Every bucket and stream. Provisioning creates them; services wait for them. */
 export const STORES = {
   keyring: {
     kind: "bucket",
@@ -70,7 +72,7 @@ export const STORES = {
   control: {
     kind: "bucket",
     account: "control",
-    is: "the control document, who leads, the canary, what was acted on, words about trust that wait for a scorer, and the verifiers that were heard lately",
+    is: "the control document, the leader, the canary, the processed alerts, the trust overrides that wait for a scorer, and the verifiers of the last minutes",
     bucket: BUCKETS.control,
     stream: `KV_${BUCKETS.control}`,
     keys: [
@@ -87,7 +89,7 @@ export const STORES = {
   trust: {
     kind: "bucket",
     account: "trust",
-    is: "how far each provider is trusted, and who of the scorers leads",
+    is: "the trust in each provider, and the leading scorer",
     bucket: BUCKETS.trust,
     stream: `KV_${BUCKETS.trust}`,
     keys: [KV_KEYS.trust, KV_KEYS.trustState, KV_KEYS.leader, KV_KEYS.trustRelay],
@@ -97,7 +99,7 @@ export const STORES = {
   security: {
     kind: "events",
     account: "replay",
-    is: "reuses of a nonce, as the replay guard saw them",
+    is: "nonce reuses that the replay guards saw",
     stream: STREAMS.security,
     subjects: [patternOf("nonceReuse")],
     maxBytes: 64 * MIB,
@@ -109,7 +111,7 @@ export const STORES = {
   audit: {
     kind: "events",
     account: "control",
-    is: "who changed what of the control plane, when and why, each entry chained to the one before",
+    is: "the audit of the control plane: actor, change, time and reason, each entry chained to the one before",
     stream: STREAMS.audit,
     subjects: [patternOf("audit")],
     maxBytes: 256 * MIB,
@@ -121,7 +123,7 @@ export const STORES = {
   trustEvents: {
     kind: "events",
     account: "trust",
-    is: "what requests came to, provider by provider, and what persons say of them",
+    is: "the outcomes of requests by provider, and the trust overrides",
     stream: STREAMS.trustEvents,
     subjects: [patternOf("outcome"), patternOf("trustReuse"), patternOf("trustWord")],
     maxBytes: 256 * MIB,
@@ -132,10 +134,122 @@ export const STORES = {
   },
 } as const satisfies Record<keyof typeof BUCKETS, BucketStore> & Record<keyof typeof STREAMS, EventStore>;
 
-/** Values of each key that a bucket keeps, so that one that cannot be read has readable ones before it. */
+/** How many values of each key a bucket keeps, so that an unreadable one has readable ones before it. */
 export const BUCKET_HISTORY = 5;
 
-/** The stores, or those of one account, in the order in which they are made. */
+/** The stores, or those of one account, in the order of their creation. */
 export function allStores(account?: StoreAccount): readonly Store[] {
   return Object.values(STORES).filter((store) => account === undefined || store.account === account);
+}
+
+/**
+ * The users of a store's account: `store` for the replicas of its service, `provision` for creating its buckets and streams, and, only in the
+ * control account, `offline` for an operator's kill switch without a controller.
+ */
+export const STORE_ROLES = ["store", "provision", "offline"] as const;
+export type StoreRole = (typeof STORE_ROLES)[number];
+
+/** A user of one store's account, before it has an nkey. */
+export interface StoreUser {
+  /** `<account>.<role>`: no user of the bus has a dot in its name. */
+  readonly name: string;
+  readonly account: StoreAccount;
+  readonly role: StoreRole;
+}
+
+/** All users of all stores' accounts. */
+export function storeUsers(): readonly StoreUser[] {
+  return STORE_ACCOUNTS.flatMap((account) => {
+    const roles = STORE_ROLES.filter((role) => role !== "offline" || account === "control");
+    return roles.map((role) => ({ name: `${account}.${role}`, account, role }));
+  });
+}
+
+/** The inbox of a store's user, in its own account. */
+export function storeInboxPrefix({ account, role }: Pick<StoreUser, "account" | "role">): string {
+  return `_INBOX.${account}.${role}`;
+}
+
+/**
+ * The permissions of a user of a store's account. These lists limit mistakes, not attackers: a user with any right to JetStream's API can
+ * have an answer published anywhere in the account.
+ */
+export function storePermissionsOf(user: StoreUser): Permissions {
+  const stores = allStores(user.account);
+  const publish = {
+    store: () => stores.flatMap(publishedByOwner),
+    provision: () => stores.flatMap(({ stream }) => publishedByProvisioner(stream)),
+    offline: () => publishedOffline(STORES.control),
+  }[user.role]();
+  return { publish, subscribe: [`${storeInboxPrefix(user)}.>`] };
+}
+
+function publishedByOwner(store: Store): string[] {
+  const { stream } = store;
+  if (store.kind === "events")
+    return [...store.subjects, `$JS.API.STREAM.INFO.${stream}`, `$JS.API.STREAM.MSG.GET.${stream}`];
+  // To bind, read, compare-and-set and watch each key; without `$JS.FC` a watch stalls silently.
+  const ofKeys = store.keys.flatMap((key) => {
+    const subject = `$KV.${store.bucket}.${key}`;
+    return [
+      subject,
+      `$JS.API.DIRECT.GET.${stream}.${subject}`,
+      `$JS.API.CONSUMER.CREATE.${stream}.*.${subject}`,
+    ];
+  });
+  return [
+    ...ofKeys,
+    `$JS.API.STREAM.INFO.${stream}`,
+    `$JS.API.STREAM.MSG.GET.${stream}`,
+    `$JS.API.CONSUMER.DELETE.${stream}.*`,
+    `$JS.FC.${stream}.>`,
+  ];
+}
+
+function publishedByProvisioner(stream: string): string[] {
+  return ["INFO", "CREATE", "UPDATE"].map((verb) => `$JS.API.STREAM.${verb}.${stream}`);
+}
+
+/** Only the control document, and the values before it in case it is unreadable. */
+function publishedOffline({ stream, bucket, keys: [key] }: BucketStore): string[] {
+  return [
+    `$JS.API.DIRECT.GET.${stream}.$KV.${bucket}.${key}`,
+    `$JS.API.STREAM.MSG.GET.${stream}`,
+    `$KV.${bucket}.${key}`,
+  ];
+}
+
+/** An account of a deployment. */
+export interface Account {
+  readonly name: string;
+  /** Absent for the bus, which has no JetStream. */
+  readonly store?: StoreAccount;
+  readonly jetstream?: JetStreamLimits;
+}
+
+/** All stores are in files; no stream is in memory. */
+export interface JetStreamLimits {
+  readonly streams: number;
+  readonly consumers: number;
+}
+
+/** Enough for the watches of all replicas of one service, and for those that a broken link left behind. */
+const CONSUMERS_MAX = 256;
+
+/** The accounts of an environment: the bus, then one for each service with state. */
+export function accountsOf(env: Environment): readonly Account[] {
+  const stores = STORE_ACCOUNTS.map((store) => ({
+    name: storeAccount(env, store),
+    store,
+    jetstream: { streams: allStores(store).length, consumers: CONSUMERS_MAX },
+  }));
+  return [{ name: busAccount(env) }, ...stores];
+}
+
+export function busAccount(env: Environment): string {
+  return `SCBE_${env.toUpperCase()}`;
+}
+
+export function storeAccount(env: Environment, account: StoreAccount): string {
+  return `${busAccount(env)}_${account.toUpperCase()}`;
 }

@@ -1,6 +1,6 @@
 import { type MetricRows, PROCESS_KINDS } from "./metric-row.ts";
 
-/** Whoever has endpoints. */
+/** The processes with endpoints. */
 const SERVERS = [
   "gateway",
   "envelope",
@@ -10,7 +10,7 @@ const SERVERS = [
   "trust-scorer",
 ] as const;
 
-/** What every process shows, a user's own with a client too. */
+/** The metrics of every process, including a user's own with a client. */
 export const COMMON = {
   scbe_build_info: {
     kind: "gauge",
@@ -23,7 +23,7 @@ export const COMMON = {
   scbe_clock_offset_ms: {
     kind: "gauge",
     of: PROCESS_KINDS,
-    help: "This process's wall clock less the keyring's, signed: the median of its last 15 broadcasts, their way included",
+    help: "This process's wall clock less the keyring's, signed: the median of its last 15 broadcasts, with their travel time",
     unit: "ms",
     labels: {},
     from: "known",
@@ -32,14 +32,14 @@ export const COMMON = {
   scbe_records_mended_total: {
     kind: "counter",
     of: ["keyring", "replay-guard", "rollback-controller", "trust-scorer"],
-    help: "Stored records that could not be read and were mended by their owner; the log says into what",
+    help: "Unreadable stored records that their owner repaired; the log has the new value",
     unit: "count",
     labels: { record: "records" },
   },
   scbe_dependency_up: {
     kind: "gauge",
     of: PROCESS_KINDS,
-    help: "1 while that dependency is there, else 0; /readyz says why",
+    help: "1 while that dependency is available, else 0; /readyz has the reason",
     unit: "flag",
     labels: { dependency: "dependencies" },
     together: "min",
@@ -47,7 +47,7 @@ export const COMMON = {
   scbe_nats_connected: {
     kind: "gauge",
     of: PROCESS_KINDS,
-    help: "1 while the connection to NATS stands, else 0",
+    help: "1 while connected to NATS, else 0",
     unit: "flag",
     labels: {},
     together: "min",
@@ -55,14 +55,14 @@ export const COMMON = {
   scbe_nats_reconnects_total: {
     kind: "counter",
     of: PROCESS_KINDS,
-    help: "Times that the connection to NATS came back",
+    help: "Reconnects to NATS",
     unit: "count",
     labels: {},
   },
   scbe_nats_rtt_ms: {
     kind: "gauge",
     of: PROCESS_KINDS,
-    help: "Time to the NATS server and back, taken at the scrape; absent without an answer in 500 ms",
+    help: "Round trip to the NATS server, measured at the scrape; absent without an answer in 500 ms",
     unit: "ms",
     labels: {},
     from: "known",
@@ -71,35 +71,35 @@ export const COMMON = {
   scbe_endpoint_in_flight: {
     kind: "gauge",
     of: SERVERS,
-    help: "Requests that have a place at the endpoint: its handler is at work for them",
+    help: "Requests that the handler of the endpoint works on",
     unit: "count",
     labels: { endpoint: "endpoints" },
   },
   scbe_endpoint_held_answers: {
     kind: "gauge",
     of: SERVERS,
-    help: "Answers that wait for their time without a place, as noise does until its floor",
+    help: "Delayed answers that occupy no handler, such as noise until its floor",
     unit: "count",
     labels: { endpoint: "endpoints" },
   },
   scbe_endpoint_held_answers_dropped_total: {
     kind: "counter",
     of: SERVERS,
-    help: "Answers that waited for their time and were never sent: too many waited, or the connection was down",
+    help: "Delayed answers that were never sent: too many waited, or the connection was down",
     unit: "count",
     labels: { endpoint: "endpoints" },
   },
   scbe_endpoint_busy_total: {
     kind: "counter",
     of: SERVERS,
-    help: "Requests that the endpoint turned away because it was full, or because the user asks more often than it may",
+    help: "Requests that the endpoint rejected because it was full, or because the user exceeded its rate",
     unit: "count",
     labels: { endpoint: "endpoints" },
   },
   scbe_trace_export_failures_total: {
     kind: "counter",
     of: PROCESS_KINDS,
-    help: "Batches of spans that the collector did not take, and times that the queue was full before them",
+    help: "Batches of spans that the collector did not accept, and times that the queue for them was full",
     unit: "count",
     labels: {},
   },

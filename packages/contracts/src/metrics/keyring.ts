@@ -1,37 +1,36 @@
 import { KEY_STATES } from "../keyring.ts";
-import { KMS_SECONDS } from "./bounds.ts";
 import { GRANT_RESULTS, KMS_CALLS, KMS_RESULTS } from "./label-sets.ts";
-import type { MetricRows } from "./metric-row.ts";
+import { KMS_SECONDS, type MetricRows } from "./metric-row.ts";
 
 const OF = ["keyring"] as const;
 
-/** What a keyring shows. */
+/** The metrics of a keyring. */
 export const KEYRING = {
   scbe_keyring_grants_total: {
     kind: "counter",
     of: OF,
-    help: "Questions for subkeys, by result: granted, or the code of the refusal",
+    help: "Grant requests, by result: granted, or the code of the refusal",
     unit: "count",
     labels: { result: GRANT_RESULTS },
   },
   scbe_keyring_kms_up: {
     kind: "gauge",
     of: OF,
-    help: "1 while KMS answered the last time it was asked and opens the active key, else 0",
+    help: "1 while KMS answered the last call and opens the active key, else 0",
     unit: "flag",
     labels: {},
   },
   scbe_keyring_kms_calls_total: {
     kind: "counter",
     of: OF,
-    help: "Calls to KMS, by result; refused: it answered, and does not open this copy",
+    help: "Calls to KMS, by result; refused: KMS answered, and does not open this copy",
     unit: "count",
     labels: { call: KMS_CALLS, result: KMS_RESULTS },
   },
   scbe_keyring_kms_seconds: {
     kind: "histogram",
     of: OF,
-    help: "Time of a call to KMS, failed ones included",
+    help: "Time of a call to KMS, with failed ones",
     unit: "s",
     labels: { call: KMS_CALLS },
     bounds: KMS_SECONDS,

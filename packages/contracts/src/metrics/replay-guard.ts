@@ -1,12 +1,11 @@
 import { EPOCH_ENDS } from "../epoch.ts";
 import { ADMIT_VERDICTS } from "../replay.ts";
-import { STORE_SECONDS } from "./bounds.ts";
 import { REPORT_RESULTS, STORE_CALLS } from "./label-sets.ts";
-import type { MetricRows } from "./metric-row.ts";
+import { type MetricRows, STORE_SECONDS } from "./metric-row.ts";
 
 const OF = ["replay-guard"] as const;
 
-/** What a replay guard shows. */
+/** The metrics of a replay guard. */
 export const REPLAY_GUARD = {
   scbe_nonce_reuse_count: {
     kind: "counter",
@@ -18,7 +17,7 @@ export const REPLAY_GUARD = {
   scbe_replay_rejects_count: {
     kind: "counter",
     of: OF,
-    help: "Envelopes that had been admitted before",
+    help: "Envelopes that were admitted before",
     unit: "count",
     labels: { provider: "providers" },
   },
@@ -39,7 +38,7 @@ export const REPLAY_GUARD = {
   scbe_replay_epochs_started_total: {
     kind: "counter",
     of: OF,
-    help: "Replay epochs that this guard has started, by why the one before ended",
+    help: "Replay epochs that this guard started, by the reason why the one before ended",
     unit: "count",
     labels: { why: EPOCH_ENDS },
   },
@@ -53,14 +52,14 @@ export const REPLAY_GUARD = {
   scbe_replay_reuse_reports_total: {
     kind: "counter",
     of: OF,
-    help: "Reports of nonce reuse to the security stream, by result; failed ones are tried again",
+    help: "Reports of nonce reuse to the security stream, by result; failed ones are retried",
     unit: "count",
     labels: { result: REPORT_RESULTS },
   },
   scbe_replay_store_seconds: {
     kind: "histogram",
     of: OF,
-    help: "Time of a call to the replay store, failed ones included",
+    help: "Time of a call to the replay store, with failed ones",
     unit: "s",
     labels: { call: STORE_CALLS },
     bounds: STORE_SECONDS,
@@ -68,7 +67,7 @@ export const REPLAY_GUARD = {
   scbe_replay_store_entries: {
     kind: "gauge",
     of: OF,
-    help: "Envelopes remembered for the epoch in force; absent while there is none, or the store is away",
+    help: "Envelopes remembered for the epoch in force; absent without an epoch or without the store",
     unit: "count",
     labels: { provider: "providers" },
     from: "known",
@@ -76,7 +75,7 @@ export const REPLAY_GUARD = {
   scbe_replay_provider_quota: {
     kind: "gauge",
     of: OF,
-    help: "Envelopes that are remembered of one provider at most; further ones of that provider are refused",
+    help: "The most envelopes that are remembered of one provider; further ones of that provider are refused",
     unit: "count",
     labels: {},
   },
@@ -90,7 +89,7 @@ export const REPLAY_GUARD = {
   scbe_replay_store_used_bytes: {
     kind: "gauge",
     of: OF,
-    help: "Memory that Redis uses, for whatever it keeps; in memory: what the entries take. Absent as the entries are",
+    help: "Memory that Redis uses for all its data, or that the entries of the store in memory use. Absent when the entries are",
     unit: "bytes",
     labels: {},
     from: "known",
@@ -98,7 +97,7 @@ export const REPLAY_GUARD = {
   scbe_replay_store_max_bytes: {
     kind: "gauge",
     of: OF,
-    help: "Memory from which on the store takes nothing more; 0: no limit is set. Absent as the entries are",
+    help: "Memory limit of the store; 0: no limit is set. Absent when the entries are",
     unit: "bytes",
     labels: {},
     from: "known",

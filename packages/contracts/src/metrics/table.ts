@@ -1,19 +1,15 @@
-import { CANARY } from "./canary.ts";
+import { ENVELOPE, GATEWAY, ORCHESTRATOR } from "./client.ts";
 import { COMMON } from "./common.ts";
-import { CONTROLLER } from "./controller.ts";
-import { ENVELOPE } from "./envelope.ts";
-import { GATEWAY } from "./gateway.ts";
 import { KEYRING } from "./keyring.ts";
 import type { MetricRow, ProcessKind } from "./metric-row.ts";
-import { ORCHESTRATOR } from "./orchestrator.ts";
 import { REPLAY_GUARD } from "./replay-guard.ts";
-import { ROLLBACK } from "./rollback.ts";
-import { TRUST } from "./trust.ts";
+import { CANARY, CONTROLLER, ROLLBACK } from "./rollback-controller.ts";
+import { TRUST } from "./trust-scorer.ts";
 import { VERIFIER } from "./verifier.ts";
 
 /**
- * Every metric of SCBE by its name. Processes can make no other ones; docs/metrics.md is made from this table. Names are
- * API: dashboards, alerts and runbooks have them. The three that end in `_count` are counters.
+ * Every metric of SCBE by name. Processes can have no others; docs/metrics.md is made from this table. Names are
+ * API: dashboards, alerts and runbooks use them. The three that end in `_count` are counters.
  */
 export const METRICS = {
   ...COMMON,

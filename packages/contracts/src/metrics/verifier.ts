@@ -1,4 +1,3 @@
-import { ENVELOPE_MS, SKEW_MS } from "./bounds.ts";
 import {
   CONTROL_LEASE_RESULTS,
   OPENING_RESULTS,
@@ -8,21 +7,21 @@ import {
   SIGNED_MESSAGE_RESULTS,
   TRUST_DOCUMENT_RESULTS,
 } from "./label-sets.ts";
-import type { MetricRows } from "./metric-row.ts";
+import { ENVELOPE_MS, type MetricRows, SKEW_MS } from "./metric-row.ts";
 
 const VERIFIERS = ["orchestrator", "gateway", "envelope"] as const;
-/** Whoever holds the documents of control and of trust. */
+/** The processes that hold the documents of control and of trust. */
 const HOLDERS = [...VERIFIERS, "rollback-controller"] as const;
 const OPENERS_OF_REQUESTS = ["gateway", "envelope"] as const;
 const OF_PHASE = { phase: PHASES, provider: "providers" } as const;
 const OF_PROVIDER = { provider: "providers" } as const;
 
-/** What whoever seals and opens shows. An orchestrator seals requests and opens responses, a gateway the other way round. */
+/** The metrics of processes that seal and open. An orchestrator seals requests and opens responses, a gateway the other way round. */
 export const VERIFIER = {
   scbe_envelope_create_ms: {
     kind: "histogram",
     of: VERIFIERS,
-    help: "Time to seal an envelope, a new session included where it takes one",
+    help: "Time to seal an envelope, with the start of a new session if any",
     unit: "ms",
     labels: OF_PHASE,
     bounds: ENVELOPE_MS,
@@ -30,7 +29,7 @@ export const VERIFIER = {
   scbe_envelope_verify_ms: {
     kind: "histogram",
     of: VERIFIERS,
-    help: "Time to verify an envelope and decrypt it, without the replay guard; only of those that verified and are no copies",
+    help: "Time to verify and decrypt an envelope, without the replay guard; only of envelopes that verified and are not copies",
     unit: "ms",
     labels: OF_PHASE,
     bounds: ENVELOPE_MS,
@@ -38,7 +37,7 @@ export const VERIFIER = {
   scbe_phase_skew_ms: {
     kind: "histogram",
     of: VERIFIERS,
-    help: "Opener's wall clock less the time in the header, without its sign; only of those that verified and are no copies",
+    help: "Opener's wall clock less the time in the header, without its sign; only of envelopes that verified and are not copies",
     unit: "ms",
     labels: OF_PHASE,
     bounds: SKEW_MS,
@@ -46,7 +45,7 @@ export const VERIFIER = {
   scbe_envelope_openings_total: {
     kind: "counter",
     of: VERIFIERS,
-    help: "Envelopes that were opened, or refused and why",
+    help: "Envelopes that were opened, or the reason of the refusal",
     unit: "count",
     labels: { ...OF_PHASE, result: OPENING_RESULTS },
   },
@@ -81,7 +80,7 @@ export const VERIFIER = {
   scbe_envelope_session_used_ratio: {
     kind: "gauge",
     of: VERIFIERS,
-    help: "How much the fullest sealing session in use has used up of that budget, from 0 to 1",
+    help: "Used part of that budget of the fullest sealing session in use, from 0 to 1",
     unit: "ratio",
     labels: { ...OF_PHASE, budget: SESSION_BUDGETS },
     together: "max",
@@ -96,7 +95,7 @@ export const VERIFIER = {
   scbe_envelope_failed_opens: {
     kind: "gauge",
     of: VERIFIERS,
-    help: "The most tags that did not verify under one key that is held",
+    help: "The highest count of tags that did not verify under one held key",
     unit: "count",
     labels: OF_PHASE,
     together: "max",
@@ -104,14 +103,14 @@ export const VERIFIER = {
   scbe_envelope_keys_held: {
     kind: "gauge",
     of: VERIFIERS,
-    help: "Keys held that may seal or open, one for each kid and intent",
+    help: "Held keys that may seal or open, one for each kid and intent",
     unit: "count",
     labels: OF_PROVIDER,
   },
   scbe_admit_ms: {
     kind: "histogram",
     of: OPENERS_OF_REQUESTS,
-    help: "Time from the question to the replay guard to its verdict, questions asked again included",
+    help: "Time from the request to the replay guard to its verdict, with resends",
     unit: "ms",
     labels: OF_PROVIDER,
     bounds: ENVELOPE_MS,
@@ -126,7 +125,7 @@ export const VERIFIER = {
   scbe_control_generation: {
     kind: "gauge",
     of: HOLDERS,
-    help: "Generation of the control document that is obeyed; 0 while none is held",
+    help: "Generation of the held control document; 0 without one",
     unit: "number",
     labels: {},
     together: "min",
@@ -134,7 +133,7 @@ export const VERIFIER = {
   scbe_control_stale: {
     kind: "gauge",
     of: VERIFIERS,
-    help: "1 while no lease says that the control document is the one in force, else 0",
+    help: "1 without a valid lease for the control document, else 0",
     unit: "flag",
     labels: {},
     together: "max",
@@ -142,7 +141,7 @@ export const VERIFIER = {
   scbe_kill_switch_engaged: {
     kind: "gauge",
     of: HOLDERS,
-    help: "1 while the control document that is obeyed kills that provider, or everything, else 0",
+    help: "1 while the held control document kills that provider, or all, else 0",
     unit: "flag",
     labels: OF_PROVIDER,
     together: "max",
@@ -150,35 +149,35 @@ export const VERIFIER = {
   scbe_control_documents_total: {
     kind: "counter",
     of: HOLDERS,
-    help: "Control documents that arrived: applied, old, refused as none of the controller's, or dropped unchecked among too many",
+    help: "Control documents that arrived: applied, old, refused as not from the controller, or dropped unchecked because of too many",
     unit: "count",
     labels: { result: SIGNED_MESSAGE_RESULTS },
   },
   scbe_ring_broadcasts_total: {
     kind: "counter",
     of: HOLDERS,
-    help: "Broadcasts of the ring that arrived: applied, old, refused as none of the keyring's, or dropped unchecked among too many",
+    help: "Broadcasts of the ring that arrived: applied, old, refused as not from the keyring, or dropped unchecked because of too many",
     unit: "count",
     labels: { result: SIGNED_MESSAGE_RESULTS },
   },
   scbe_control_leases_total: {
     kind: "counter",
     of: VERIFIERS,
-    help: "Questions for a lease: granted, unanswered, or answered by none for the document that is held",
+    help: "Lease requests: granted, unanswered, or answered without a lease for the held document",
     unit: "count",
     labels: { result: CONTROL_LEASE_RESULTS },
   },
   scbe_trust_documents_total: {
     kind: "counter",
     of: HOLDERS,
-    help: "Trust documents that arrived: applied, old, or refused as none at all",
+    help: "Trust documents that arrived: applied, old, or refused as invalid",
     unit: "count",
     labels: { result: TRUST_DOCUMENT_RESULTS },
   },
   scbe_trust_stale: {
     kind: "gauge",
     of: HOLDERS,
-    help: "1 while no trust scorer is heard, so that what was last known stands, else 0",
+    help: "1 while no trust scorer is heard, so that the last known trust applies, else 0",
     unit: "flag",
     labels: {},
     together: "max",

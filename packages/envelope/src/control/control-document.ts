@@ -8,17 +8,17 @@ import {
   SignedControl,
   writeMessage,
 } from "@scbe/contracts";
-import { encodeBase64Url } from "../base64url.ts";
-import type { Identity } from "../grant/identity.ts";
+import type { Identity } from "../grant/nkey.ts";
+import { encodeBase64Url } from "../wire.ts";
 import { modeOf } from "./route.ts";
 import { readSigned, sign } from "./signed.ts";
 
-/** A control document that its reader has verified. */
+/** A verified control document. */
 export interface ControlDocument {
   readonly state: ControlState;
   /** base64url of the SHA-256 of its RFC 8785 form. */
   readonly digest: string;
-  /** As it was signed: to be passed on, and to be kept. */
+  /** As signed, for passing it on and storing it. */
   readonly signed: SignedControl;
 }
 
@@ -28,43 +28,43 @@ export function signControl(state: ControlState, identity: Identity): ControlDoc
   return { state, digest: digestOf(signed.payload), signed };
 }
 
-/** What a message says that it is. Nothing of it is true before {@link verifyControl} has said so. */
+/** The claim of a message, which {@link verifyControl} verifies. */
 export type ClaimedControl = ControlDocument & { readonly isClaim: true };
 
-/** The claim in `bytes` (JSON of a {@link SignedControl}), to see by {@link supersedes} whether it is worth verifying. */
+/** The claim in `bytes` (JSON of a {@link SignedControl}); {@link supersedes} shows whether it is worth verifying. */
 export function claimedControl(bytes: Uint8Array): ClaimedControl | undefined {
   const signed = readMessage(bytes, SignedControl, DOCUMENT_BYTES_MAX);
   return signed && claimOf(signed);
 }
 
-/** As {@link claimedControl}, of what was parsed already. */
+/** As {@link claimedControl}, for a parsed message. */
 export function claimOf(signed: SignedControl): ClaimedControl | undefined {
   const state = readCanonical(signed.payload, ControlState);
   return state && { state, digest: digestOf(signed.payload), signed, isClaim: true };
 }
 
-/** What a control document is checked against. */
+/** The values that a control document is checked against. */
 export interface ControlExpectation {
   readonly env: Environment;
-  /** The controller's public nkey, known beforehand. */
+  /** The controller's public nkey, from the configuration. */
   readonly publicKey: string;
 }
 
-/** The reason is that of the first check that failed, in this order: its form, the signature, the environment that it names. */
+/** The reason is the first check that failed, in this order: form, signature, environment. */
 export type ControlReading =
   | { readonly ok: true; readonly document: ControlDocument }
   | { readonly ok: false; readonly reason: "malformed" | "signature" | "env" };
 
 /**
- * Reads a control document (JSON of a {@link SignedControl}) by docs/spec/control-v1.md. Whether it is news is the reader's to decide, by
- * {@link supersedes}.
+ * Reads a control document (JSON of a {@link SignedControl}) by docs/spec/control-v1.md. The reader decides by {@link supersedes} whether
+ * it is newer.
  */
 export function readControl(bytes: Uint8Array, expected: ControlExpectation): ControlReading {
   const signed = readMessage(bytes, SignedControl, DOCUMENT_BYTES_MAX);
   return signed === undefined ? { ok: false, reason: "malformed" } : verifyControl(signed, expected);
 }
 
-/** As {@link readControl}, of what was parsed already. */
+/** As {@link readControl}, for a parsed message. */
 export function verifyControl(signed: SignedControl, { env, publicKey }: ControlExpectation): ControlReading {
   const read = readSigned(signed, { kind: "state", env, publicKey, schema: ControlState });
   if (!read.ok) return read;
@@ -72,7 +72,7 @@ export function verifyControl(signed: SignedControl, { env, publicKey }: Control
   return { ok: true, document: { state: read.value, digest: digestOf(signed.payload), signed } };
 }
 
-/** As {@link verifyControl}; `undefined` for what is none, whatever the reason. */
+/** As {@link verifyControl}, without the reason. */
 export function verifiedControl(
   signed: SignedControl,
   expected: ControlExpectation,
@@ -86,8 +86,8 @@ export function encodeControl({ signed }: ControlDocument): Uint8Array {
 }
 
 /**
- * True when `next` takes the place of `held`: a higher generation does; of two of the same, the one that refuses more, then the one
- * that kills more, and then the one whose digest is higher, so that all who have seen both agree.
+ * True if `next` replaces `held`: by a higher generation; in one generation by refusing more, then by killing more, and then by a higher
+ * digest, so that all readers of both agree.
  */
 export function supersedes(next: ControlDocument, held: ControlDocument | undefined): boolean {
   if (held === undefined) return true;
@@ -99,8 +99,8 @@ export function supersedes(next: ControlDocument, held: ControlDocument | undefi
 }
 
 /**
- * The generation, then how much a document takes out of the path, the weightiest first. What its kills refuse comes before what they send unsealed, so no
- * kill of the second kind takes the place of one of the first.
+ * The generation, then how much a document stops, with the most important first. Kills that refuse come before kills that send unsealed, so none of
+ * the latter replaces one of the former.
  */
 const WEIGHTS: readonly ((state: ControlState) => number)[] = [
   (state) => state.generation,
@@ -123,7 +123,7 @@ function refusing(state: ControlState, kills: readonly Kill[]): Kill[] {
   return kills.filter(({ cause }) => modeOf(state, cause) === "disabled");
 }
 
-/** A payload with every character escaped is shorter, with what is around it. */
+/** More than the longest payload with every character escaped. */
 const DOCUMENT_BYTES_MAX = 262_144;
 
 function digestOf(payload: string): string {

@@ -52,7 +52,7 @@ const killed = (all: Kill | null, providers: Record<string, Kill> = {}) =>
   state({ kill_switch: { all, providers } });
 
 describe("a control document", () => {
-  test("is read as it was signed", () => {
+  test("is read as signed", () => {
     const document = signControl(state(), controller);
     expect(readControl(encodeControl(document), EXPECTED)).toEqual({ ok: true, document });
   });
@@ -88,7 +88,7 @@ describe("a control document", () => {
       "signature",
     ],
     [
-      "signed, but in no canonical form",
+      "signed, but not in canonical form",
       () => {
         const payload = JSON.stringify(state(), null, 1);
         const signature = sign("state", "dev", state(), controller).signature;
@@ -110,7 +110,7 @@ describe("a control document", () => {
       ],
     ),
     [
-      "of a kill that says itself that traffic goes unsealed",
+      "of a kill with its own choice of unsealed traffic",
       () => {
         const kill = { ...SOFT, mode: "fallback" };
         const said = { ...state(), kill_switch: { all: kill, providers: {} } };
@@ -118,16 +118,16 @@ describe("a control document", () => {
       },
     ],
     ["of a megabyte", () => Buffer.alloc(1_000_000, "a")],
-    ["that is no JSON", () => Buffer.from("{")],
+    ["that is not JSON", () => Buffer.from("{")],
     ["of nothing", () => new Uint8Array(0)],
   ] as readonly [string, () => Uint8Array, reason?: string][])(
-    "%s is none",
+    "%s is refused",
     (_, bytes, reason = "malformed") => {
       expect(readControl(bytes(), EXPECTED)).toEqual({ ok: false, reason });
     },
   );
 
-  test("of a higher generation supersedes, whatever it says; of a lower one never", () => {
+  test("of a higher generation always supersedes; of a lower one never", () => {
     const older = signControl(killed(KILL), controller);
     const newer = signControl(state({ generation: 8 }), controller);
     expect(supersedes(newer, older)).toBe(true);
@@ -135,7 +135,7 @@ describe("a control document", () => {
     expect(supersedes(older, undefined)).toBe(true);
   });
 
-  test("of the same generation wins by how much it kills and refuses, and all who have seen any of them agree", () => {
+  test("of the same generation wins by refusing and killing more, and readers of any order agree", () => {
     const chosen = { fallback: { causes: ["availability" as const] } };
     const documents = [
       killed(KILL),
@@ -176,7 +176,7 @@ describe("a lease", () => {
   });
   const answer = (asked = question(), by = controller) => writeMessage(answerLease(asked, document, by));
 
-  test("names what is in force, and brings it to whoever holds something else", () => {
+  test("names the document in force, and brings it to a verifier that holds another one", () => {
     expect(readLease(answer(), NONCE, EXPECTED)).toMatchObject({ lease: { nonce: NONCE, ...held } });
     expect(readLease(answer(), NONCE, EXPECTED)).not.toHaveProperty("answer.state");
     for (const other of [null, { ...held, generation: 6 }, { ...held, digest: "A".repeat(43) }]) {
@@ -189,19 +189,19 @@ describe("a lease", () => {
   test.each([
     ["recorded for another question", () => answer(question({ nonce: "BBECAwQFBgcICQoLDA0ODw" })), "nonce"],
     ["that a stranger has signed", () => answer(question(), stranger), "signature"],
-    ["that is no JSON", () => Buffer.from("nothing"), "malformed"],
-  ])("%s is none", (_, bytes, reason) => {
+    ["that is not JSON", () => Buffer.from("nothing"), "malformed"],
+  ])("%s is refused", (_, bytes, reason) => {
     expect(readLease(bytes(), NONCE, EXPECTED)).toEqual({ ok: false, reason });
   });
 
-  test("of another environment is none", () => {
+  test("of another environment is refused", () => {
     expect(readLease(answer(), NONCE, { ...EXPECTED, env: "prod" })).toEqual({
       ok: false,
       reason: "signature",
     });
   });
 
-  test("is nothing that a signature for a document could stand for", () => {
+  test("is never valid with a signature for a document", () => {
     const asLease = { kind: "lease", ...EXPECTED, schema: { parse: (value: unknown) => value } } as const;
     expect(readSigned(document.signed, asLease)).toEqual({ ok: false, reason: "signature" });
     expect(readSigned(document.signed, { ...asLease, kind: "state" }).ok).toBe(true);
@@ -243,11 +243,11 @@ describe("a request's route", () => {
     expect(choices.map((causes) => route(change, causes))).toEqual(routes);
   });
 
-  test("is not touched by the kill of another provider", () => {
+  test("does not depend on the kill of another provider", () => {
     expect(route(kills(null, KILL), [], "xai")).toEqual(SEALED);
   });
 
-  test("of a provider that the flags do not name is sealed, also of one that every object has", () => {
+  test("of a provider that the flags do not name is sealed, also if its name is a member of every object", () => {
     expect(routeOf(state(), "xai", REQUEST)).toEqual({ way: "sealed" });
     expect(routeOf(state(), "constructor", REQUEST)).toEqual({ way: "sealed" });
     expect(killOf(state(), "constructor")).toBeUndefined();
@@ -267,7 +267,7 @@ describe("a request's route", () => {
     );
   });
 
-  test("is inside of a share as often as the share says, of each provider by itself", () => {
+  test("is inside a share as often as the share says, for each provider separately", () => {
     const ids = Array.from({ length: 20_000 }, () => crypto.randomUUID());
     for (const percentage of [5, 25, 50]) {
       const inside = ids.filter((id) => isInside("openai", id, percentage)).length / ids.length;

@@ -15,5 +15,5 @@ export {
 } from "./control-document.ts";
 export { answerLease, type LeaseReading, readLease } from "./lease.ts";
 export { isInside, killOf, modeOf, type Route, routeOf } from "./route.ts";
+export type { ControlKind } from "./signed.ts";
 export { readSigned, type Signed, type SignedExpectation, type SignedReading, sign } from "./signed.ts";
-export type { ControlKind } from "./transcript.ts";

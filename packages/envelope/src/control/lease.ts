@@ -1,10 +1,10 @@
 import { Lease, LeaseAnswer, type LeaseRequest, readMessage } from "@scbe/contracts";
-import type { Identity } from "../grant/identity.ts";
+import type { Identity } from "../grant/nkey.ts";
 import type { ControlDocument, ControlExpectation } from "./control-document.ts";
 import { readSigned, sign } from "./signed.ts";
 
 /**
- * Answers a verifier's question as the controller: the nonce, and what is in force. The document comes with it where the verifier
+ * The controller's answer to a lease request: the nonce, and the document in force. The document itself is included if the verifier
  * holds another one.
  */
 export function answerLease(
@@ -18,14 +18,14 @@ export function answerLease(
   return { v: 1, ...sign("lease", env, lease, identity), ...(!isHeld && { state: signed }) };
 }
 
-/** The reason is that of the first check that failed, in this order: its form, the signature, the nonce. */
+/** The reason is the first check that failed, in this order: form, signature, nonce. */
 export type LeaseReading =
   | { readonly ok: true; readonly lease: Lease; readonly answer: LeaseAnswer }
   | { readonly ok: false; readonly reason: "malformed" | "signature" | "nonce" };
 
 /**
- * Reads the answer (JSON of a {@link LeaseAnswer}) to the question with this nonce. What was recorded, delayed or repeated has not a
- * nonce that was drawn just now.
+ * Reads the answer (JSON of a {@link LeaseAnswer}) to the request with this nonce. A recorded, delayed or replayed answer does not have
+ * a fresh nonce.
  */
 export function readLease(
   bytes: Uint8Array,

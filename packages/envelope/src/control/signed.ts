@@ -1,13 +1,11 @@
 import { type Environment, jcs, readCanonical, type Schema } from "@scbe/contracts";
-import { encodeBase64Url } from "../base64url.ts";
-import type { Identity } from "../grant/identity.ts";
-import { verifyNkey } from "../grant/verify-nkey.ts";
-import { type ControlKind, controlBytes } from "./transcript.ts";
+import { type Identity, verifyNkey } from "../grant/nkey.ts";
+import { encodeBase64Url, lp } from "../wire.ts";
 
 /** A payload in RFC 8785 form, and the controller's signature over it. */
 export interface Signed {
   readonly payload: string;
-  /** base64url of 64 bytes: the schema of the message has checked it. */
+  /** base64url of 64 bytes, which the schema of the message checks. */
   readonly signature: string;
 }
 
@@ -20,7 +18,7 @@ export type SignedReading<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly reason: "malformed" | "signature" };
 
-/** What the controller has signed as `kind`, for `env`. Its form is checked first: a claim that is none costs no signature. */
+/** The value that the controller signed as `kind`, for `env`. Its form is checked first: malformed claims cost no signature check. */
 export function readSigned<T>(
   { payload, signature }: Signed,
   { kind, env, publicKey, schema }: SignedExpectation<T>,
@@ -35,7 +33,15 @@ export function readSigned<T>(
 export interface SignedExpectation<T> {
   readonly kind: ControlKind;
   readonly env: Environment;
-  /** The controller's public nkey, known beforehand. */
+  /** The controller's public nkey, from the configuration. */
   readonly publicKey: string;
   readonly schema: Schema<T>;
+}
+
+/** The kinds of signed values. A signature of one kind is not valid for another. */
+export type ControlKind = "state" | "lease";
+
+/** The bytes that the controller signs: `LP("scbe/v1/" + kind) LP(env) || payload`, with the payload in RFC 8785 form. */
+export function controlBytes(kind: ControlKind, env: Environment, payload: string): Buffer {
+  return Buffer.concat([lp(`scbe/v1/${kind}`, env), Buffer.from(payload, "utf8")]);
 }

@@ -1,11 +1,26 @@
-export { answerGrant } from "./answer-grant.ts";
-export { type AskedGrant, askGrant } from "./ask-grant.ts";
-export type { Identity } from "./identity.ts";
-export { type AnswerToRead, type GrantRefusal, type ReadGrant, readGrant } from "./read-grant.ts";
-export { type ClaimedRing, claimedRing, type ReadRing, readRing, verifyRing } from "./read-ring.ts";
-export { signRing } from "./sign-ring.ts";
-export { GRANT_MATERIAL_BYTES, type GrantKeys } from "./suite.ts";
-export { ringRecordBytes } from "./transcript.ts";
-export { type VerifiedQuestion, verifyGrantRequest } from "./verify-grant-request.ts";
-export { verifyNkey } from "./verify-nkey.ts";
-export { isLowOrder } from "./x25519-point.ts";
+export {
+  type AnswerToRead,
+  answerGrant,
+  GRANT_MATERIAL_BYTES,
+  type GrantRefusal,
+  type ReadGrant,
+  readGrant,
+} from "./answer.ts";
+export { type Identity, verifyNkey } from "./nkey.ts";
+export {
+  type AskedGrant,
+  askGrant,
+  type GrantKeys,
+  isLowOrder,
+  type VerifiedQuestion,
+  verifyGrantRequest,
+} from "./request.ts";
+export {
+  type ClaimedRing,
+  claimedRing,
+  type ReadRing,
+  readRing,
+  ringRecordBytes,
+  signRing,
+  verifyRing,
+} from "./ring.ts";

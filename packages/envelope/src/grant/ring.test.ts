@@ -1,7 +1,7 @@
 import { type RingState, type SignedRing, writeMessage } from "@scbe/contracts";
 import { createUser } from "nkeys.js";
 import { expect, test } from "vitest";
-import { lp } from "../lp.ts";
+import { lp } from "../wire.ts";
 import { type Identity, readRing, signRing } from "./index.ts";
 
 function identity(): Identity {
@@ -24,7 +24,7 @@ function signText(payload: string): SignedRing {
   return { v: 1, payload, signature: Buffer.from(signature).toString("base64url") };
 }
 
-test("a signed ring reads as what was signed", () => {
+test("a signed ring is read as signed", () => {
   const wire = writeMessage(signRing(RING, keyring));
   expect(readRing(wire, keyring.publicKey, "dev")).toEqual({ ok: true, ring: RING });
 });
@@ -34,7 +34,7 @@ test("a ring's signature is over the documented bytes", () => {
   expect(signText(signed.payload)).toEqual(signed);
 });
 
-test("a ring signed by anybody but the keyring is refused", () => {
+test("a ring not signed by the keyring is refused", () => {
   const signed = signRing(RING, identity());
   expect(readRing(writeMessage(signed), keyring.publicKey, "dev")).toEqual({
     ok: false,

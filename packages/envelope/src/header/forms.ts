@@ -4,21 +4,21 @@ import {
   MODEL_PATTERN,
   NAME_PATTERN,
   REQUEST_ID_PATTERN,
+  ScbeError,
 } from "@scbe/contracts";
-import type { Phase } from "./header.ts";
-import { SUITE, VERSION } from "./header.ts";
+import { type Phase, SUITE, VERSION } from "./header.ts";
 
-/** True when a value is a legal one for its member. */
+/** True for a legal value of a member. */
 export type Form = (value: unknown) => boolean;
 
-/** The largest `ttl` that any configuration may allow, in seconds. */
+/** The largest `ttl` of any configuration, in seconds. */
 export const TTL_SECONDS_MAX = 3600;
 
 const BASE64URL_12 = base64UrlPattern(12);
 const BASE64URL_16 = base64UrlPattern(16);
 const BASE64URL_24 = base64UrlPattern(24);
 const BASE64URL_32 = base64UrlPattern(32);
-/** Printable ASCII without `"` and `\`: nothing that JSON would have to escape. */
+/** Printable ASCII without `"` and `\`: no character that JSON escapes. */
 const CONTENT_TYPE = /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,128}$/;
 const SCHEMA_HASH = /^(sha256:[0-9a-f]{64}|none)$/;
 
@@ -26,7 +26,7 @@ const TS_MIN = 10 ** 12;
 const TS_MAX = 10 ** 13 - 1;
 const SEQ_MAX = 2 ** 31 - 1;
 
-/** Every member that a header may have, and its exact form (docs/spec/envelope-v1.md, "Header"). */
+/** Every member of headers, and its exact form (docs/spec/envelope-v1.md, "Header"). */
 export const FORMS = {
   commitment: matches(BASE64URL_32),
   content_type: matches(CONTENT_TYPE),
@@ -53,7 +53,7 @@ export const FORMS = {
 
 export type Member = keyof typeof FORMS;
 
-/** As text, the members that differ within a session and have one width each. None of the patterns has a group. */
+/** The text forms of members that vary within a session and have a fixed width. The patterns have no groups. */
 export const SLOT_PATTERNS: Readonly<Partial<Record<Member, RegExp>>> = {
   in_reply_to: BASE64URL_32,
   nonce: BASE64URL_12,
@@ -82,7 +82,7 @@ const COMMON: readonly Member[] = [
   "v",
 ];
 
-/** The members that a header of each kind has: these, no other, and all of them. */
+/** The members of each kind of header: exactly these. */
 export const MEMBERS: Readonly<Record<Phase | "chunk", readonly Member[]>> = {
   request: [...COMMON, "epoch"],
   response: [...COMMON, "in_reply_to"],
@@ -95,4 +95,13 @@ function matches(pattern: RegExp): Form {
 
 function integer(min: number, max: number): Form {
   return (value) => Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max;
+}
+
+/** @throws ScbeError BAD_REQUEST that names the first member with an illegal value, but never the value */
+export function assertLegal(members: Readonly<Partial<Record<Member, unknown>>>): void {
+  for (const [member, value] of Object.entries(members)) {
+    if (!FORMS[member as Member](value)) {
+      throw new ScbeError("BAD_REQUEST", `this ${member} is not allowed in an envelope's header`);
+    }
+  }
 }

@@ -20,7 +20,7 @@ import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ControlFollower, type ControlFollowerOptions } from "./control-follower.ts";
 
-/** On a real server, with the rights that the access table gives: a gateway follows, a controller leads. */
+/** A real server with the permissions of the access table: a gateway follows, a controller leads. */
 let nats: SecuredNats;
 beforeAll(async () => {
   nats = await startSecuredNats();
@@ -88,7 +88,7 @@ async function both(options: Options & Partial<TestControllerOptions> = {}) {
 }
 
 describe("at its start a process is not ready", () => {
-  test("before a lease of its own names what it holds, also where a document is stored", async () => {
+  test("before a lease of its own names the held document, also if one is stored", async () => {
     await using controller = await startTestController({
       transport: nats.transport("rollback-controller"),
       stores: true,
@@ -104,7 +104,7 @@ describe("at its start a process is not ready", () => {
     expect(it.dependency()).toMatchObject({ ok: true });
   });
 
-  test("and needs no JetStream: the answer for a lease brings the document", async () => {
+  test("and needs no JetStream: the lease answer brings the document", async () => {
     await using bare = await startSecuredNats({ provisioned: false });
     await using it = await both({ on: bare });
     expect(it.permits()).toBe(true);
@@ -113,7 +113,7 @@ describe("at its start a process is not ready", () => {
 });
 
 test.each([true, false])(
-  "each question for a lease says whether this process may send unsealed: %s",
+  "each lease request says whether this process may send unsealed: %s",
   async (allowed) => {
     await using it = await both({ fallbackAllowed: allowed });
     await it.controller.kill();
@@ -124,7 +124,7 @@ test.each([true, false])(
   },
 );
 
-describe("a document is obeyed", () => {
+describe("a document applies", () => {
   test("that is broadcast, and every change of it", async () => {
     await using it = await both();
     const changes: (boolean | undefined)[] = [];
@@ -144,11 +144,11 @@ describe("a document is obeyed", () => {
     await using it = await both({ leaseMs: 60_000 });
     const { digest, state } = await it.controller.kill();
     const held = { generation: state.generation, digest };
-    await eventually(() => it.controller.asked.some((question) => question.held?.digest === digest));
+    await eventually(() => it.controller.asked.some((request) => request.held?.digest === digest));
     expect(it.controller.asked.at(-1)).toMatchObject({ held });
   });
 
-  test("whose broadcast was lost, since the next lease brings it", async () => {
+  test("with the next lease if its broadcast was lost", async () => {
     await using it = await both();
     it.controller.document = it.controller.sign(killing(KILL));
     await eventually(() => !it.permits());
@@ -163,7 +163,7 @@ describe("a document is obeyed", () => {
   });
 });
 
-test("a controller that names an older document gets the newer one with the next question, and is asked without it after one that it did not take", async () => {
+test("a controller that names an older document gets the newer one with the next lease request; if it ignores it, the request after that comes without it", async () => {
   await using it = await both();
   const older = it.controller.document;
   const newer = await it.controller.kill();
@@ -172,15 +172,15 @@ test("a controller that names an older document gets the newer one with the next
   it.controller.tamper = (answer, { state }) => (state === undefined ? writeMessage(answer) : undefined);
   const before = it.controller.asked.length;
   const handedBack = () => it.controller.asked.slice(before).map(({ state }) => state?.signature);
-  // Asked once more with the same nonce where no answer comes: the second question is the first one.
+  // A request without an answer is sent again with the same nonce: both count as one.
   const changes = () => handedBack().filter((signature, n, all) => signature !== all[n - 1]);
   await eventually(() => changes().length >= 4, { timeoutMs: 15_000 });
   expect(new Set(handedBack())).toEqual(new Set([undefined, newer.signed.signature]));
   expect(it.permits()).toBe(false);
 });
 
-describe("a controller that falls silent", () => {
-  test("leaves a process that holds with what it last knew; it goes on hearing, and says that it is stale", async () => {
+describe("after a controller falls silent", () => {
+  test("a process that holds obeys the last document; it still takes broadcasts, and reports that it is stale", async () => {
     await using it = await both({ stalePolicy: "hold" });
     it.controller.silent = true;
     await eventually(() => it.follower.isStale);
@@ -193,7 +193,7 @@ describe("a controller that falls silent", () => {
     expect(it.permits()).toBe(false);
   });
 
-  test("ends everything in a process that refuses, until it speaks again; each is logged once", async () => {
+  test("a process that refuses stops everything until the controller answers again; each is logged once", async () => {
     await using it = await both({ stalePolicy: "refuse" });
     it.controller.silent = true;
     await eventually(() => !it.permits());
@@ -209,14 +209,14 @@ describe("a controller that falls silent", () => {
   });
 });
 
-describe("a link that is half open during a kill", () => {
-  test("ends everything in a process that refuses, at the latest when its lease ends", async () => {
+describe("with a link that is half open during a kill", () => {
+  test("a process that refuses stops everything when its lease ends at the latest", async () => {
     await using proxy = await startLinkProxy(nats.server.port);
     await using it = await both({ port: proxy.port, stalePolicy: "refuse" });
     proxy.stall();
     const stalledAt = performance.now();
     await it.controller.kill();
-    // By the very clock that leases are counted on; a look at it is enough, no timer has to have run.
+    // By the same clock as leases: reading it is enough, no timer needs to run.
     while (performance.now() < stalledAt + LEASE_MS) await new Promise((resolve) => setImmediate(resolve));
     expect(it.generation()).toBeLessThan(it.controller.document.state.generation);
     expect(it.permits()).toBe(false);
@@ -227,12 +227,12 @@ describe("a link that is half open during a kill", () => {
     expect(it.permits()).toBe(false);
   });
 
-  test("leaves one that holds as it was, and it obeys within 10 s of the link's return", async () => {
+  test("a process that holds goes on, and obeys within 10 s of the link's return", async () => {
     await using proxy = await startLinkProxy(nats.server.port);
     await using it = await both({ port: proxy.port, stalePolicy: "hold" });
     proxy.stall();
     await it.controller.kill();
-    // Until the link is known to be dead, and the reconnecting hangs as well.
+    // Until the link counts as dead, and reconnecting hangs as well.
     await eventually(() => !it.host.bus.connected, { timeoutMs: 8000 });
     expect(it.permits()).toBe(true);
     expect(it.follower.isStale).toBe(true);
@@ -242,7 +242,7 @@ describe("a link that is half open during a kill", () => {
   });
 });
 
-describe("what was recorded and is played back changes nothing", () => {
+describe("a replay of recorded messages changes nothing", () => {
   test("of documents, neither after an un-kill nor after a kill", async () => {
     await using it = await both();
     const recorded = [it.controller.document];
@@ -257,11 +257,11 @@ describe("what was recorded and is played back changes nothing", () => {
     await play();
     expect([it.permits(), it.generation()]).toEqual([false, recorded[3]?.state.generation]);
     expect(await it.documents("applied")).toBe(4);
-    // Answers for leases may have brought more of them.
+    // Lease answers can bring more of them.
     expect(await it.documents("old")).toBeGreaterThanOrEqual(7);
   });
 
-  test("of leases: an answer to another question is none, and the lease ends", async () => {
+  test("of lease answers: the answer to another request is refused, and the lease ends", async () => {
     await using it = await both({ stalePolicy: "refuse" });
     const recorded = await eventually(() => it.controller.answered[0]);
     it.controller.tamper = () => recorded;
@@ -269,7 +269,7 @@ describe("what was recorded and is played back changes nothing", () => {
     expect(await it.leases("refused")).toBeGreaterThan(0);
   });
 
-  test("of leases, each held back until the next question", async () => {
+  test("of lease answers, each delayed until the next request", async () => {
     await using it = await both({ stalePolicy: "refuse" });
     let before: Uint8Array | undefined;
     it.controller.tamper = (answer) => {
@@ -290,7 +290,7 @@ test.each([600_000, -600_000])("a clock that is %i ms off holds its lease", asyn
   expect([lost, it.permits()]).toEqual([0, true]);
 });
 
-test("documents that are none of the controller's, or not of its kind, are ignored and counted", async () => {
+test("documents that are not from the controller, or not control documents, are ignored and counted", async () => {
   await using bare = await startSecuredNats({ provisioned: false });
   await using it = await both({ on: bare });
   const { document } = it.controller;
@@ -315,7 +315,7 @@ test("documents that are none of the controller's, or not of its kind, are ignor
   expect([it.permits(), it.generation()]).toEqual([true, document.state.generation]);
 });
 
-describe("an answer for a lease counts only", () => {
+describe("a lease answer counts only", () => {
   const lying = async (lie: (answer: LeaseAnswer, it: TestController, nonce: string) => object) => {
     const it = await both({ stalePolicy: "refuse" });
     it.controller.tamper = (answer, { nonce }) => writeMessage(lie(answer, it.controller, nonce));
@@ -331,7 +331,7 @@ describe("an answer for a lease counts only", () => {
     await eventually(() => !it.permits());
   });
 
-  test("for the very document that is held; who holds another one sends it with the next question", async () => {
+  test("for the held document; a process with another one sends it with the next request", async () => {
     await using it = await lying((_, { document, identity }, nonce) => {
       const { digest, state } = document;
       return { v: 1, ...sign("lease", "dev", { nonce, generation: state.generation - 1, digest }, identity) };
@@ -347,7 +347,7 @@ describe("an answer for a lease counts only", () => {
     expect(it.controller.asked.at(-1)?.state).toBeUndefined();
   });
 
-  test("and one of a store that went back makes nobody go back", async () => {
+  test("and a store that went back makes no process go back", async () => {
     await using it = await both();
     const before = it.controller.document;
     const { state } = await it.controller.kill();
@@ -359,7 +359,7 @@ describe("an answer for a lease counts only", () => {
   });
 });
 
-test("after a restart nothing older is obeyed than before, where there is a folder to keep it in", async () => {
+test("after a restart no older document is obeyed than before, given a state folder", async () => {
   using dir = createTempDir();
   await using controller = await startTestController({ transport: nats.transport("rollback-controller") });
   const before = controller.document;
@@ -377,7 +377,7 @@ test("after a restart nothing older is obeyed than before, where there is a fold
   await eventually(() => it.generation() === document.state.generation);
 });
 
-test("after a restart of the server a lease is asked for at once", async () => {
+test("after a restart of the server a lease is requested at once", async () => {
   await using own = await startSecuredNats();
   await using it = await both({ on: own, leaseMs: 60_000 });
   const asked = it.controller.asked.length;
@@ -386,7 +386,7 @@ test("after a restart of the server a lease is asked for at once", async () => {
   expect(it.permits()).toBe(true);
 });
 
-test("no right to watch the bucket, nor to write in it, is asked for", async () => {
+test("no permission to watch or write the bucket is needed", async () => {
   await using it = await both({ stores: true });
   await it.controller.kill();
   await eventually(() => !it.permits());

@@ -1,77 +1,91 @@
 import { type Bus, DocumentFetcher } from "@scbe/bus";
-import { type Environment, type HeldGeneration, SUBJECTS, subjectOf } from "@scbe/contracts";
+import {
+  type ControlLeaseResult,
+  type Environment,
+  type HeldGeneration,
+  type SignedMessageResult,
+  SUBJECTS,
+  subjectOf,
+} from "@scbe/contracts";
 import type { Phase } from "@scbe/envelope";
-import type { ControlDocument } from "@scbe/envelope/control";
-import type { MetricsRegistry } from "@scbe/runtime";
-import { type Clock, Listeners, type Logger, LogLimiter, type Readiness } from "@scbe/runtime";
-import type { Control } from "./control.ts";
-import { type ControlMetrics, showControl } from "./control-metrics.ts";
-import { ControlRules } from "./control-rules.ts";
-import type { ControlRoute } from "./control-view.ts";
+import { type ControlDocument, killOf } from "@scbe/envelope/control";
+import {
+  type Clock,
+  counter,
+  Listeners,
+  type Logger,
+  LogLimiter,
+  type MetricsRegistry,
+  type Readiness,
+  watchGauge,
+} from "@scbe/runtime";
+import { type ControlRoute, ControlRules, type ControlView, type StalePolicy } from "./control-rules.ts";
 import { GenerationFile } from "./generation-file.ts";
 import { HeldControl } from "./held-control.ts";
-import { LeaseAsker } from "./lease-asker.ts";
-import { LeaseKeeper } from "./lease-keeper.ts";
-import type { StalePolicy } from "./stale-policy.ts";
-import { WatchedLease } from "./watched-lease.ts";
+import { LeaseKeeper, LeaseRequester, WatchedLease } from "./lease-keeper.ts";
+import type { Control } from "./open-control.ts";
 
 export interface ControlFollowerOptions {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Shows the state as the dependency `control`. */
+  /** Gets the dependency `control`. */
   readonly readiness: Readiness;
   readonly metrics: MetricsRegistry;
   readonly env: Environment;
-  /** Whose metrics are shown. */
+  /** The providers that have metrics. */
   readonly providers: readonly string[];
   /** The controller's public nkey. */
   readonly publicKey: string;
-  /** How long a lease lasts, from the moment of asking. */
+  /** How long a lease lasts, from the moment of its request. */
   readonly leaseMs: number;
   readonly stalePolicy: StalePolicy;
-  /** This process sends or serves unsealed what the document sends to fallback; the controller is told. */
+  /** This process sends or serves unsealed where the document says `fallback`; the lease requests report it. */
   readonly fallbackAllowed: boolean;
-  /** Where the highest generation is kept beyond the process's end; nowhere unless told. */
+  /** Keeps the highest generation across restarts; without it the process starts from nothing. */
   readonly stateDir?: string;
 }
 
 /**
- * Obeys the control plane. A document arrives by broadcast, with the answer to a question for a lease, or from a controller that is asked for it:
- * at start, after each reconnect, and whenever a lease was not granted. All ways end in one check of generation, signature and
- * environment. A broadcast is obeyed in the turn in which it arrives; only so many of them are verified, answers always, so that a kill
- * comes with the next lease at the latest, whatever is broadcast.
+ * Obeys the control plane. A document arrives by broadcast, with the answer to a lease request, or from a controller on request:
+ * at start, after each reconnect, and whenever a lease was not granted. One check of generation, signature and environment covers all
+ * three. A broadcast applies synchronously, but only so many are verified a second; answers always are. So a kill arrives with the
+ * next lease at the latest, whatever an attacker broadcasts.
  */
 export class ControlFollower implements Control {
   readonly #options: ControlFollowerOptions;
   readonly #stack = new AsyncDisposableStack();
-  readonly #listeners = new Listeners((error) =>
-    this.#options.log.error({ err: error }, "a listener of the control plane failed"),
-  );
+  readonly #listeners: Listeners;
   readonly #file: GenerationFile | undefined;
   readonly #held: HeldControl;
   readonly #lease: WatchedLease;
   readonly #rules: ControlRules;
-  readonly #shown: ControlMetrics;
+  readonly #metrics: ControlMetrics;
   readonly #unused = new LogLimiter();
-  readonly #owner: DocumentFetcher;
-  readonly #asker: LeaseAsker;
+  readonly #fetcher: DocumentFetcher;
+  readonly #requester: LeaseRequester;
   readonly #keeper: LeaseKeeper;
 
-  /** @throws ScbeError BAD_REQUEST for a folder of state that cannot be used */
+  /** @throws ScbeError BAD_REQUEST if the state folder cannot be used */
   constructor(options: ControlFollowerOptions) {
     this.#options = options;
     const { bus, clock, log, readiness, env, leaseMs, stateDir, stalePolicy } = options;
+    this.#listeners = new Listeners((error) =>
+      log.error({ err: error }, "a listener of the control plane failed"),
+    );
     this.#file =
       stateDir === undefined ? undefined : this.#stack.use(new GenerationFile({ dir: stateDir, env, log }));
     const generationMin = this.#file?.atStart ?? 0;
     this.#held = new HeldControl({ ...options, generationMin, onApplied: (it) => this.#applied(it) });
     this.#lease = this.#stack.use(new WatchedLease({ clock, leaseMs, onChange: () => this.#leaseChanged() }));
     this.#rules = new ControlRules(this.#facts(stalePolicy));
-    this.#shown = this.#stack.use(showControl(options.metrics, options.providers, this));
+    this.#metrics = this.#stack.use(watchControl(options.metrics, options.providers, this));
     const offer = (bytes: Uint8Array): void => this.#offer(bytes, true);
-    this.#asker = new LeaseAsker({ ...options, lease: this.#lease, held: () => this.document, offer });
-    this.#owner = this.#stack.use(
+    this.#requester = new LeaseRequester({
+      ...options,
+      ...{ lease: this.#lease, held: () => this.document, offer },
+    });
+    this.#fetcher = this.#stack.use(
       new DocumentFetcher({
         ...{ bus, log, take: offer },
         subject: subjectOf("controlGet", { user: bus.user }),
@@ -80,10 +94,10 @@ export class ControlFollower implements Control {
     );
     this.#keeper = this.#stack.use(new LeaseKeeper({ leaseMs, ask: (signal) => this.#ask(signal) }));
     readiness.declare("control");
-    this.#show();
+    this.#updateReadiness();
     this.#stack.use(bus.subscribe(SUBJECTS.controlState, ({ data }) => this.#offer(data, false)));
-    this.#stack.use(bus.onReconnect(() => this.#askAndRead()));
-    this.#askAndRead();
+    this.#stack.use(bus.onReconnect(() => this.#askAndFetch()));
+    this.#askAndFetch();
   }
 
   get document(): ControlDocument | undefined {
@@ -108,7 +122,7 @@ export class ControlFollower implements Control {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
-    this.#asker.leave();
+    this.#requester.leave();
   }
 
   #facts(policy: StalePolicy): ConstructorParameters<typeof ControlRules>[0] {
@@ -127,25 +141,25 @@ export class ControlFollower implements Control {
     };
   }
 
-  #askAndRead(): void {
+  #askAndFetch(): void {
     this.#keeper.askNow();
-    void this.#owner.read();
+    void this.#fetcher.read();
   }
 
   #offer(bytes: Uint8Array, isAsked: boolean): void {
     const result = this.#held.offer(bytes, isAsked);
-    this.#shown.offered(result);
+    this.#metrics.offered(result);
     if (result !== "refused" && result !== "dropped") return;
     const { log, clock } = this.#options;
     this.#unused.note(clock.monotonic(), (count) =>
       log.warn(
         { result, count },
-        "a control document was not used: none of the controller's, or one too many",
+        "a control document was ignored: not from the controller, or too many arrived",
       ),
     );
   }
 
-  /** Nothing of this may come before the document is held: openings in flight look at it in their own turns. */
+  /** Notifies first: openings that are under way read the new document before they release. */
   #applied({ state }: ControlDocument): void {
     this.#listeners.notify();
     const { all, providers } = state.kill_switch;
@@ -158,33 +172,65 @@ export class ControlFollower implements Control {
     this.#keeper.askNow();
   }
 
-  async #ask(signal: AbortSignal): ReturnType<LeaseAsker["ask"]> {
-    const result = await this.#asker.ask(signal);
+  async #ask(signal: AbortSignal): ReturnType<LeaseRequester["ask"]> {
+    const result = await this.#requester.ask(signal);
     if (result === undefined) return undefined;
-    this.#shown.asked(result);
-    if (result !== "granted") void this.#owner.read();
+    this.#metrics.asked(result);
+    if (result !== "granted") void this.#fetcher.read();
     return result;
   }
 
   #leaseChanged(): void {
     const { log, stalePolicy: policy, leaseMs } = this.#options;
-    if (this.#lease.isStale)
-      log.warn({ policy, leaseMs }, "no controller confirms what is in force any more");
-    else log.info("a controller confirms what is in force");
-    this.#show();
+    if (this.#lease.isStale) log.warn({ policy, leaseMs }, STALE);
+    else log.info("a controller confirms the control document");
+    this.#updateReadiness();
     this.#listeners.notify();
   }
 
-  #show(): void {
+  #updateReadiness(): void {
     const { readiness, stalePolicy } = this.#options;
     if (!this.#lease.wasGranted) {
       readiness.set("control", { ok: false, reason: "no controller has confirmed a control document yet" });
     } else if (!this.#lease.isStale) {
       readiness.set("control", { ok: true });
     } else if (stalePolicy === "hold") {
-      readiness.set("control", { ok: true, note: `${STALE}: the last known state is obeyed` });
+      readiness.set("control", { ok: true, note: `${STALE}: the last known document is obeyed` });
     } else readiness.set("control", { ok: false, reason: `${STALE}: nothing is sealed or opened` });
   }
 }
 
 const STALE = "no controller confirms the control document any more";
+
+/** Counts what arrives. Disposing ends the gauges. */
+export interface ControlMetrics extends Disposable {
+  offered(result: SignedMessageResult): void;
+  asked(result: ControlLeaseResult): void;
+}
+
+/** Exports what is obeyed: 0 for generation and kills while there is no document. */
+export function watchControl(
+  metrics: MetricsRegistry,
+  providers: readonly string[],
+  view: Pick<ControlView, "document" | "isStale">,
+): ControlMetrics {
+  const documents = counter(metrics, "scbe_control_documents_total");
+  const leases = counter(metrics, "scbe_control_leases_total");
+  const isKilled = (provider: string): boolean =>
+    view.document !== undefined && killOf(view.document.state, provider) !== undefined;
+  const stack = new DisposableStack();
+  stack.use(
+    watchGauge(metrics, "scbe_control_generation", () => [[{}, view.document?.state.generation ?? 0]]),
+  );
+  stack.use(watchGauge(metrics, "scbe_control_stale", () => [[{}, Number(view.isStale)]]));
+  stack.use(
+    watchGauge(metrics, "scbe_kill_switch_engaged", () =>
+      providers.map((provider) => [{ provider }, Number(isKilled(provider))]),
+    ),
+  );
+  return {
+    offered: (result) => documents.inc({ result }),
+    asked: (result) => leases.inc({ result }),
+    [Symbol.dispose]: () => stack.dispose(),
+  };
+}

@@ -1,15 +1,36 @@
 import type { Permission, Phase } from "@scbe/envelope";
-import type { ControlDocument } from "@scbe/envelope/control";
+import type { ControlDocument, Route } from "@scbe/envelope/control";
 import { killOf, routeOf } from "@scbe/envelope/control";
-import type { ControlRoute } from "./control-view.ts";
-import type { StalePolicy } from "./stale-policy.ts";
 
-/** What a process knows of the control plane at some moment. */
+/**
+ * Where a request goes, as this process knows it. `stale`: no lease is valid, and the policy is `refuse`; `unknown`: no lease was granted
+ * yet; `distrusted`: the provider's integrity is in doubt.
+ */
+export type ControlRoute =
+  | Route
+  | { readonly way: "refused"; readonly why: "stale" | "unknown" | "distrusted" };
+
+/** What a process knows of the control plane. */
+export interface ControlView extends Permission {
+  /** The held document; undefined before the first one, and without a control plane. */
+  readonly document: ControlDocument | undefined;
+  /** True without a valid lease. */
+  readonly isStale: boolean;
+  /** The same for every attempt of one request while the document is the same; `sealed` without a control plane. */
+  route(provider: string, requestId: string): ControlRoute;
+  /** Runs `listener` synchronously with each change that may change {@link route}. */
+  onChange(listener: () => void): Disposable;
+}
+
+/** Without a valid lease: obey the last known document (`hold`), or seal and open nothing (`refuse`). */
+export type StalePolicy = "hold" | "refuse";
+
+/** What a process knows of the control plane at one moment. */
 export interface ControlFacts {
   readonly document: ControlDocument | undefined;
-  /** True once a lease has stood. */
+  /** True once a lease was granted. */
   readonly wasGranted: boolean;
-  /** True while no lease stands. */
+  /** True without a valid lease. */
   readonly isStale: boolean;
   readonly policy: StalePolicy;
 }
@@ -18,13 +39,13 @@ const UNKNOWN: ControlRoute = { way: "refused", why: "unknown" };
 const STALE: ControlRoute = { way: "refused", why: "stale" };
 
 /**
- * What may be sealed and opened. Flags say it of requests alone: the answer to a request that was sealed is sealed. A kill, and a
- * lost lease under the policy `refuse`, end everything.
+ * Decides what may be sealed and opened. A flag stops requests only: the answer to a sealed request is still sealed. A kill stops
+ * both, and so does a lost lease under the policy `refuse`.
  */
 export class ControlRules implements Permission {
   readonly #facts: ControlFacts;
 
-  /** @param facts looked at anew for each question */
+  /** @param facts is read again for each decision */
   constructor(facts: ControlFacts) {
     this.#facts = facts;
   }
@@ -51,4 +72,24 @@ export class ControlRules implements Permission {
     if (!wasGranted) return UNKNOWN;
     return isStale && policy === "refuse" ? STALE : undefined;
   }
+}
+
+export interface SkewBounds {
+  readonly usualSeconds: number;
+  /** A document cannot exceed this. */
+  readonly limitSeconds: number;
+}
+
+/**
+ * How far a sealer's clock and ours may be apart at `nowMs` (ms since the Unix epoch): the usual bound, or more while the document's skew
+ * window lasts.
+ */
+export function skewSeconds(
+  document: ControlDocument | undefined,
+  { usualSeconds, limitSeconds }: SkewBounds,
+  nowMs: number,
+): number {
+  const window = document?.state.skew_window ?? undefined;
+  if (window === undefined || nowMs >= window.until) return usualSeconds;
+  return Math.max(usualSeconds, Math.min(window.seconds, limitSeconds));
 }

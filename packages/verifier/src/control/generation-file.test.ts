@@ -21,7 +21,7 @@ async function keep(...generations: number[]): Promise<void> {
   for (const generation of generations) kept.raise(generation);
 }
 
-test("the highest generation is there at the next start, and nothing else is left in the folder", async () => {
+test("the next start reads the highest generation, and the folder holds no other file", async () => {
   expect(file().atStart).toBe(0);
   await keep(5, 9, 7);
   await keep(3);
@@ -30,13 +30,13 @@ test("the highest generation is there at the next start, and nothing else is lef
   expect(JSON.parse(readFileSync(path, "utf8"))).toEqual({ v: 1, env: "dev", generation: 9 });
 });
 
-test("a folder that is not there is made, for its owner alone", () => {
+test("a missing folder is created, for its owner only", () => {
   const made = join(dir.path, "a", "b");
   expect(file("dev", made).atStart).toBe(0);
   expect(statSync(made).mode & 0o777).toBe(0o700);
 });
 
-test("of two processes in one folder, the one that is behind does not take it back", async () => {
+test("of two processes in one folder, the one that is behind does not lower the generation", async () => {
   await using behind = file();
   await keep(9);
   behind.raise(4);
@@ -45,10 +45,10 @@ test("of two processes in one folder, the one that is behind does not take it ba
 });
 
 test.each([
-  ["is no JSON", "{"],
-  ["says no number", '{"v":1,"env":"dev","generation":"9"}'],
+  ["is not JSON", "{"],
+  ["holds no number", '{"v":1,"env":"dev","generation":"9"}'],
   ["is empty", ""],
-])("a file that %s is not taken for none: the start fails, and tells what to do", (_, text) => {
+])("a file that %s stops the start, with advice", (_, text) => {
   writeFileSync(path, text);
   expect(() => file()).toThrow(
     expect.objectContaining({ code: "BAD_REQUEST", message: expect.stringContaining("delete it") }),
@@ -57,15 +57,15 @@ test.each([
 
 test("a file of another environment is refused", async () => {
   await keep(9);
-  expect(() => file("prod")).toThrow(/is of dev/);
+  expect(() => file("prod")).toThrow(/belongs to environment dev/);
 });
 
-test("a folder that is a file is refused, by the variable's name", () => {
+test("a file in place of the folder is refused, with the variable's name", () => {
   writeFileSync(path, "");
   expect(() => file("dev", path)).toThrow(/SCBE_STATE_DIR/);
 });
 
-test("a folder, or a file in it, that other users may write to is refused, and the refusal says what to do", async () => {
+test("a folder or file that other users can write is refused, with advice", async () => {
   const refused = expect.objectContaining({
     code: "BAD_REQUEST",
     message: expect.stringMatching(/^SCBE_STATE_DIR: .*can be changed by other users.*chmod go-w/),
@@ -78,14 +78,14 @@ test("a folder, or a file in it, that other users may write to is refused, and t
   expect(() => file()).toThrow(refused);
 });
 
-test("a generation that cannot be written is logged once, and the next one is tried", async () => {
+test("a generation that cannot be written is logged once, and later ones are tried", async () => {
   const kept = file();
   rmSync(dir.path, { recursive: true });
   for (const generation of [1, 2]) {
     kept.raise(generation);
     await kept[Symbol.asyncDispose]();
   }
-  expect(logs.lines.filter(({ msg }) => msg === "the generation is not kept")).toHaveLength(1);
+  expect(logs.lines.filter(({ msg }) => msg === "the control generation cannot be stored")).toHaveLength(1);
   mkdirSync(dir.path);
   kept.raise(3);
   await kept[Symbol.asyncDispose]();

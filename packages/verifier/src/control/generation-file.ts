@@ -10,15 +10,15 @@ const FILE = "control-generation.json";
 const Content = z.strictObject({ v: z.literal(1), env: z.enum(ENVIRONMENTS), generation: Generation });
 
 export interface GenerationFileOptions {
-  /** The folder; it is made where there is none. */
+  /** The folder; it is created if it is missing. */
   readonly dir: string;
   readonly env: Environment;
   readonly log: Logger;
 }
 
 /**
- * The highest generation that this process has obeyed, kept beyond its end: who can replay an old document to it, and keeps the
- * controllers away from it, must not get further by restarting it. Processes that share a folder share the highest of them.
+ * Keeps the highest generation that this process obeyed across restarts: without it, an attacker that replays an old document and cuts off
+ * the controllers would gain from a restart. Processes that share a folder keep the highest generation of all.
  */
 export class GenerationFile implements AsyncDisposable {
   readonly #path: string;
@@ -28,7 +28,7 @@ export class GenerationFile implements AsyncDisposable {
   #writing: Promise<void> | undefined;
   #hasFailed = false;
 
-  /** @throws ScbeError BAD_REQUEST for a folder or file that cannot be used, telling what to do */
+  /** @throws ScbeError BAD_REQUEST for a folder or file that cannot be used; its message says what to do */
   constructor(options: GenerationFileOptions) {
     this.#options = options;
     this.#path = join(options.dir, FILE);
@@ -36,12 +36,12 @@ export class GenerationFile implements AsyncDisposable {
     this.#highest = this.#atStart;
   }
 
-  /** What stood there when the process started; 0: nothing. */
+  /** The generation in the file when the process started; 0 without a file. */
   get atStart(): number {
     return this.#atStart;
   }
 
-  /** Has `generation` written in its own time, if it is higher than all before. A failure is logged, once. */
+  /** Writes `generation` in the background if it is higher than all before. Repeated failures are logged once. */
   raise(generation: number): void {
     if (generation <= this.#highest) return;
     this.#highest = generation;
@@ -50,7 +50,7 @@ export class GenerationFile implements AsyncDisposable {
     });
   }
 
-  /** Waits for what is being written. */
+  /** Waits until pending writes end. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writing;
   }
@@ -62,14 +62,14 @@ export class GenerationFile implements AsyncDisposable {
         await this.#replace(Math.max(generation, await this.#stored()));
         this.#hasFailed = false;
       } catch (error) {
-        this.#tell(error);
+        this.#logFailure(error);
         return;
       }
       written = generation;
     }
   }
 
-  /** Whole or not at all, also when the machine stops in between. */
+  /** Atomic, also when the machine stops halfway. */
   async #replace(generation: number): Promise<void> {
     const fresh = `${this.#path}.${crypto.randomUUID()}.new`;
     const file = await open(fresh, "wx", 0o600);
@@ -110,13 +110,14 @@ export class GenerationFile implements AsyncDisposable {
   #parse(text: string): number {
     const parsed = parseJson(text);
     if (parsed === undefined) throw unusable(this.#path, "is damaged");
-    if (parsed.env !== this.#options.env) throw unusable(this.#path, `is of ${parsed.env}`);
+    if (parsed.env !== this.#options.env) throw unusable(this.#path, `belongs to environment ${parsed.env}`);
     return parsed.generation;
   }
 
-  #tell(error: unknown): void {
+  #logFailure(error: unknown): void {
     const code = error instanceof Error && "code" in error ? String(error.code) : "INTERNAL";
-    if (!this.#hasFailed) this.#options.log.warn({ code, path: this.#path }, "the generation is not kept");
+    if (!this.#hasFailed)
+      this.#options.log.warn({ code, path: this.#path }, "the control generation cannot be stored");
     this.#hasFailed = true;
   }
 }
@@ -139,6 +140,6 @@ function parseJson(text: string): z.infer<typeof Content> | undefined {
 }
 
 function unusable(path: string, why: string, cause?: unknown): ScbeError {
-  const advice = "delete it if this is to start without it, or set another SCBE_STATE_DIR";
+  const advice = "delete it to start without it, or set another SCBE_STATE_DIR";
   return new ScbeError("BAD_REQUEST", `${path} ${why}: ${advice}`, { cause });
 }

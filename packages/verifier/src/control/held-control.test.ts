@@ -17,7 +17,7 @@ function holding(generationMin = 0) {
   return { held, applied };
 }
 
-test("a document is held as soon as it was offered, and whoever is told finds it held", () => {
+test("a document is held as soon as it is offered, and before the callback runs", () => {
   const seen: (number | undefined)[] = [];
   const held: HeldControl = new HeldControl({
     clock: systemClock,
@@ -30,7 +30,7 @@ test("a document is held as soon as it was offered, and whoever is told finds it
   expect(seen).toEqual([7]);
 });
 
-test("only a higher generation takes its place, and what was held never comes back", () => {
+test("only a higher generation takes its place, and a former document never comes back", () => {
   const { held, applied } = holding();
   const [seventh, eighth] = [bytesOf(killing(KILL)), bytesOf({ generation: 8 })];
   expect([seventh, seventh, eighth, seventh, eighth].map((bytes) => held.offer(bytes, false))).toEqual([
@@ -44,7 +44,7 @@ test("only a higher generation takes its place, and what was held never comes ba
   expect(held.document).toEqual(documentOf({ generation: 8 }));
 });
 
-test("of two of one generation the one that kills is held, in whatever order they come", () => {
+test("of two documents of one generation the one with a kill is held, in either order", () => {
   const both = [bytesOf(), bytesOf(killing(KILL))];
   for (const order of [both, both.toReversed()]) {
     const { held } = holding();
@@ -53,7 +53,7 @@ test("of two of one generation the one that kills is held, in whatever order the
   }
 });
 
-test("nothing below the highest generation of the time before the start is held", () => {
+test("no document below the highest generation before the start is held", () => {
   const { held } = holding(8);
   expect(held.offer(bytesOf(), false)).toBe("old");
   expect(held.document).toBeUndefined();
@@ -70,7 +70,7 @@ test.each([
       return writeMessage({ v: 1, ...signed });
     },
   ],
-  ["that is none", () => Buffer.from("{}")],
+  ["that is not one", () => Buffer.from("{}")],
 ])("a document %s is refused, and changes nothing", (_, bytes) => {
   const { held, applied } = holding();
   held.offer(bytesOf(), false);

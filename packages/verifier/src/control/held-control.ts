@@ -14,15 +14,15 @@ export interface HeldControlOptions {
   readonly env: Environment;
   /** The controller's public nkey. */
   readonly publicKey: string;
-  /** The highest generation that was held before this process started; 0: none is known. */
+  /** The highest generation that was obeyed before this process started; 0 if unknown. */
   readonly generationMin: number;
-  /** Runs when another document is held, in the turn in which it arrived. */
+  /** Runs synchronously when a document takes the place of another. */
   onApplied(document: ControlDocument): void;
 }
 
 /**
- * The control document that is obeyed: the one that supersedes all others that the controller has signed for this environment and
- * that have arrived, by whatever way. Nothing ever leads back to an older one.
+ * The control document that this process obeys: of all that the controller signed for this environment and that arrived, the one that
+ * supersedes the others. An older document never comes back.
  */
 export class HeldControl {
   readonly #options: HeldControlOptions;
@@ -45,8 +45,8 @@ export class HeldControl {
   }
 
   /**
-   * Takes what arrived, JSON of a signed document, if it is news.
-   * @param isAsked it came with the answer to a question of this process
+   * Takes the JSON of a signed document if it is newer.
+   * @param isAsked true for the answer to a request of this process
    */
   offer(bytes: Uint8Array, isAsked: boolean): SignedMessageResult {
     const reading = this.#broadcasts.read(bytes, { isAsked });
