@@ -130,3 +130,17 @@ function nestsWithin(value: unknown, levels: number): boolean {
   if (typeof value !== "object" || value === null) return true;
   return levels > 0 && Object.values(value).every((member) => nestsWithin(member, levels - 1));
 }
+
+/** How one family of providers speaks HTTP. */
+export interface Shape {
+  /** After the API's base URL, which ends in its version. */
+  path(model: string): string;
+  /** Who calls, and which version of the API is meant. */
+  headers(key: string): Readonly<Record<string, string>>;
+  /** The body, to be sent as JSON. @throws ScbeError BAD_REQUEST for what this provider cannot be asked */
+  request(chat: Chat, model: string): unknown;
+  /** Reads the body of an answer with status 200. @throws ZodError when it is none */
+  answer(body: unknown): Reply;
+  /** True for an error that means the key, where the status alone does not say so. */
+  meansTheKey?(status: number, body: string): boolean;
+}

@@ -1,7 +1,7 @@
+import type { Shape } from "./chat.ts";
 import { anthropicShape } from "./shapes/anthropic.ts";
 import { geminiShape } from "./shapes/gemini.ts";
 import { openaiShape } from "./shapes/openai.ts";
-import type { Shape } from "./shapes/shape.ts";
 
 /** One provider's API, as its documentation describes it. */
 export interface ProviderApi {

@@ -1,4 +1,4 @@
-import type { Target } from "../src/gateway/target.ts";
+import type { Target } from "../src/gateway/config.ts";
 import { PROVIDER_APIS, type ProviderName } from "../src/providers.ts";
 
 /** A target at `baseUrl`, with limits that a test waits for. */

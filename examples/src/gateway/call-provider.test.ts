@@ -6,7 +6,7 @@ import { targetAt } from "../../test/targets.ts";
 import type { Chat } from "../chat.ts";
 import type { ProviderName } from "../providers.ts";
 import { callProvider } from "./call-provider.ts";
-import type { Target } from "./target.ts";
+import type { Target } from "./config.ts";
 
 const KEY = "sk-swordfish-key";
 const WORDS = "unrepeatable words of a caller";

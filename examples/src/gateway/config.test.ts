@@ -1,8 +1,7 @@
 import { readConfig } from "@scbe/runtime";
 import { describe, expect, test } from "vitest";
 import { PROVIDER_APIS, PROVIDER_NAMES } from "../providers.ts";
-import { config } from "./config.ts";
-import { targetOf } from "./target.ts";
+import { config, targetOf } from "./config.ts";
 
 const KEYRING = "UAAPL5PQXDJXR7OM7DTNMVJERFN44V5T3MIPVNZPGI4PGGOIPSDTJL5M";
 const base = { SCBE_KEYRING_PUBLIC_KEY: KEYRING, SCBE_GATEWAY_PROVIDER: "openai" };

@@ -1,10 +1,10 @@
 import { countExportFailures } from "@scbe/bus";
-import { type Client, connect } from "@scbe/client";
+import { type Client, connect, type Handler } from "@scbe/client";
 import { createReadiness, type Readiness } from "@scbe/runtime";
 import { createLogger, createRegistry, startOpsServer, startTracing, tellListening } from "@scbe/service";
-import { answerChat } from "./answer-chat.ts";
-import type { GatewayConfig } from "./config.ts";
-import { targetOf } from "./target.ts";
+import { type ChatAnswer, readChat } from "../chat.ts";
+import { callProvider } from "./call-provider.ts";
+import { type GatewayConfig, type Target, targetOf } from "./config.ts";
 
 const VERSION = "0.1.0";
 
@@ -47,5 +47,16 @@ function joined(own: Readiness, client: () => Readiness | undefined): Readiness 
       return own.ready && client()?.ready === true;
     },
     report: () => [...own.report(), ...(client()?.report() ?? [])],
+  };
+}
+
+/** The gateway's handler: reads the body as a chat, asks the provider, and answers with what it said. */
+export function answerChat(target: Target): Handler {
+  return async ({ body, header, signal }) => {
+    const { model, content_type: contentType, request_id: requestId } = header;
+    const chat = readChat(body, contentType);
+    const reply = await callProvider(target, { chat, model, requestId, signal });
+    const answer: ChatAnswer = { provider: target.provider, model, ...reply };
+    return { body: Buffer.from(JSON.stringify(answer)) };
   };
 }

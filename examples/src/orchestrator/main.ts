@@ -7,8 +7,7 @@ import { EXIT_CODES, exitCodeOf, startTracing, stopSignal } from "@scbe/service"
 import { decodeRequests, type ExampleRequest } from "../requests/decode-requests.ts";
 import { complain, textOf } from "../run-program.ts";
 import { HELP, type OrchestratorOptions, readOptions } from "./options.ts";
-import { type SentRequest, sendRequests } from "./send-requests.ts";
-import { requestTable } from "./table.ts";
+import { requestTable, type SentRequest, sendRequests } from "./send-requests.ts";
 
 const REQUESTS_FILE = fileURLToPath(new URL("../../requests.jsonl", import.meta.url));
 

@@ -3,12 +3,11 @@ import type { Answer, Client, RequestOptions } from "@scbe/client";
 import { ScbeError } from "@scbe/contracts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { targetAt } from "../../test/targets.ts";
-import { answerChat } from "../gateway/answer-chat.ts";
+import { answerChat } from "../gateway/start.ts";
 import { type ProviderName, standInUrl } from "../providers.ts";
 import { decodeRequests } from "../requests/decode-requests.ts";
 import { type StandIn, startStandIn } from "../stand-in/start-stand-in.ts";
-import { type SentRequest, sendRequests } from "./send-requests.ts";
-import { requestTable } from "./table.ts";
+import { requestTable, type SentRequest, sendRequests } from "./send-requests.ts";
 
 const examples = decodeRequests(readFileSync(new URL("../../requests.jsonl", import.meta.url)));
 const some = examples.slice(0, 6);

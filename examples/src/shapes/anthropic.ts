@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { type Message, partsOf, textOf } from "../chat.ts";
-import type { Shape } from "./shape.ts";
+import { type Message, partsOf, type Shape, textOf } from "../chat.ts";
 
 /** The Messages API demands a limit. */
 const MAX_TOKENS = 1024;

@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { partsOf, textOf } from "../chat.ts";
-import type { Shape } from "./shape.ts";
+import { partsOf, type Shape, textOf } from "../chat.ts";
 
 /** Google's generateContent: the model stands in the path, and the assistant is called `model`. */
 export const geminiShape: Shape = {

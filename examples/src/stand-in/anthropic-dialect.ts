@@ -1,8 +1,6 @@
 import { z } from "zod";
-import { type Asked, type Dialect, Refusal } from "./dialect.ts";
+import { type Asked, type Dialect, parseBody, Refusal, tokensOf } from "./dialect.ts";
 import { bytesIn, type HeardPart } from "./heard.ts";
-import { parseBody } from "./parse-body.ts";
-import { tokensOf } from "./tokens-of.ts";
 
 /** Anthropic's messages, with the parameters that the example gateway uses. */
 export const anthropicDialect: Dialect = {

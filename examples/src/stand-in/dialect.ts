@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import type { z } from "zod";
 import type { Heard } from "./heard.ts";
 
 /** One request as a dialect sees it. */
@@ -48,4 +49,20 @@ export class Refusal extends Error {
   get status(): number {
     return REFUSAL_STATUS[this.kind];
   }
+}
+
+/** The body as `schema` has it. @throws Refusal malformed, with the place that is wrong */
+export function parseBody<S extends z.ZodType>(schema: S, body: unknown): z.infer<S> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const at = issue?.path.join(".") ?? "";
+  throw new Refusal("malformed", `Invalid ${at === "" ? "body" : `'${at}'`}: ${issue?.code ?? "malformed"}.`);
+}
+
+const BYTES_PER_TOKEN = 4;
+
+/** A count for the place where an API has one; the stand-in has no tokens. */
+export function tokensOf(bytes: number): number {
+  return Math.ceil(bytes / BYTES_PER_TOKEN);
 }

@@ -1,8 +1,6 @@
 import { z } from "zod";
-import { type Dialect, Refusal } from "./dialect.ts";
+import { type Dialect, parseBody, Refusal, tokensOf } from "./dialect.ts";
 import { bytesIn } from "./heard.ts";
-import { parseBody } from "./parse-body.ts";
-import { tokensOf } from "./tokens-of.ts";
 
 const PATH = /^\/models\/([^/:]+):generateContent$/;
 

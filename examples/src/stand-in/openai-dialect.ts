@@ -1,8 +1,6 @@
 import { z } from "zod";
-import { type Asked, type Dialect, type IncomingRequest, Refusal } from "./dialect.ts";
+import { type Asked, type Dialect, type IncomingRequest, parseBody, Refusal, tokensOf } from "./dialect.ts";
 import { bytesIn, type HeardPart } from "./heard.ts";
-import { parseBody } from "./parse-body.ts";
-import { tokensOf } from "./tokens-of.ts";
 
 /** The names that a provider of this family takes for the limit of an answer. */
 type LimitName = "max_tokens" | "max_completion_tokens";

@@ -13,7 +13,7 @@ import {
   startStage,
 } from "./scorer-stage.ts";
 
-test("a leader that is frozen while it writes overwrites nothing of its successor's when it goes on, and nothing counts twice", async () => {
+test("a leader that is frozen while it writes overwrites nothing of its successor when it resumes, and nothing counts twice", async () => {
   await using stage = await startStage();
   await using one = await launchScorer(stage.nats);
   await eventually(() => one.leads(), LONG);
@@ -45,7 +45,7 @@ test("a leader that is frozen while it writes overwrites nothing of its successo
   expect(stored.length).toBeGreaterThan(4);
 });
 
-test("what came while JetStream was away, frozen and killed, counts once when it is back, and readiness says so meanwhile", async () => {
+test("reports of the time when JetStream was frozen and killed count once when it is back, and readiness shows the outage", async () => {
   await using stage = await startStage();
   await using scorer = await startScorer(stage.nats);
   const story = floodOf(2000);

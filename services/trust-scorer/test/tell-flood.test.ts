@@ -18,10 +18,10 @@ import {
 import { eventOf } from "./trust-story.ts";
 
 const OPENAI: string = "openai";
-/** One teller floods the scorers: the others, and persons, are heard as ever. */
+/** One teller floods the scorers; reports of others and overrides still take effect. */
 const log = createLogger({ name: "test", level: "silent" });
 const FLOOD_MS = 6000;
-/** What the scorer stores of one user at once, and in each second. */
+/** The events of one user that the scorer stores at once, and in each second. */
 const EVENTS_AT_ONCE = 4096;
 const EVENTS_PER_SECOND = 1000;
 
@@ -45,7 +45,7 @@ const telling = (count: number, provider = OPENAI) =>
 const tell = (bus: Bus, data: Uint8Array, provider = OPENAI) =>
   bus.request(subjectOf("trustTell", { user: bus.user, provider }), data, { timeoutMs: 10_000 });
 
-/** Keeps 16 tellings of 256 events of each provider open, until it is disposed of. */
+/** Keeps 16 reports of 256 events of each provider open, until it is disposed of. */
 function keepTelling(): AsyncDisposable {
   let isOver = false;
   const bus = flooding;
@@ -61,13 +61,13 @@ function keepTelling(): AsyncDisposable {
   };
 }
 
-/** Resolves when the published trust counts the event with this sequence number. */
+/** Resolves when the published document contains the event with this number. */
 const inForce = (seq: number): Promise<unknown> =>
   eventually(() => (stage.heard.at(-1)?.stream.seq ?? 0) >= seq, LONG);
 const seqIn = ({ data }: { readonly data: Uint8Array }): number =>
   JSON.parse(Buffer.from(data).toString("utf8")).seq;
 
-test("while one teller keeps 32 tellings of 256 events open, what persons and others tell comes into force, and its own events are stored at its rate", async () => {
+test("while one teller keeps 32 reports of 256 events open, overrides and reports of others take effect, and its own events are stored at its rate", async () => {
   await using scorer = await launchScorer(stage.nats);
   await scorer.ready();
   await using flood = keepTelling();
@@ -86,7 +86,7 @@ test("while one teller keeps 32 tellings of 256 events open, what persons and ot
   expect(last - others).toBeLessThan(EVENTS_AT_ONCE + EVENTS_PER_SECOND * (seconds + 1));
 }, 120_000);
 
-test("of a teller that exceeds its rate nothing is lost that it tells again after BUSY, and each event counts once", async () => {
+test("a teller that exceeds its rate loses nothing that it sends again after BUSY, and each event counts once", async () => {
   await using scorer = await startScorer(stage.nats);
   let busy = 0;
   const TELLINGS = 22;
@@ -110,7 +110,7 @@ test("of a teller that exceeds its rate nothing is lost that it tells again afte
   expect(await scorer.metric("scbe_endpoint_busy_total", { endpoint: "tell" })).toBe(busy);
 }, 60_000);
 
-test("tellings that cannot be read have a rate by their bytes", async () => {
+test("unreadable reports are limited by their bytes", async () => {
   await using _scorer = await startScorer(stage.nats);
   const unreadable = Buffer.alloc(256 * 1024, "x");
   const codes: string[] = [];

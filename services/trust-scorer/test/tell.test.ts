@@ -37,8 +37,8 @@ function tell(telling: unknown, provider: string = OPENAI) {
 
 const isRefused = (text: RegExp) => ({ code: "BAD_REQUEST", message: expect.stringMatching(text) });
 
-describe("what is told", () => {
-  test("is stored in its order when the answer comes, and once however often it is told", async () => {
+describe("an outcome report", () => {
+  test("is stored in its order before the answer, and once however often it is sent", async () => {
     await using _scorer = await startScorer(stage.nats);
     const events = Array.from({ length: 256 }, (_, n) => timeout(n));
     const answer = await tell({ v: 1, events });
@@ -57,7 +57,7 @@ describe("what is told", () => {
     expect((await stage.events.bounds()).last).toBe(257);
   });
 
-  test("counts when it may stand there, and is refused as a whole where it may not, with what is wrong", async () => {
+  test("counts when it is valid, and is refused as a whole when it is not, with the reason", async () => {
     await using _scorer = await startScorer(stage.nats);
     const foreign = timeout(2, "xai");
     const word = eventOf({ kind: "calibration", score: 0 }, 3);
@@ -66,7 +66,7 @@ describe("what is told", () => {
     const long = { ...(integrity as object), id: "a".repeat(65) };
     const foreignTeller = { ...(timeout(6) as object), teller: "another" };
     await expect(tell({ v: 1, events: [timeout(1), foreign] })).rejects.toMatchObject(
-      isRefused(/^event 2 is not to be told of openai$/),
+      isRefused(/^event 2 is not of the provider openai$/),
     );
     const lists = [[], [word], [reuse], [long], [foreignTeller]];
     for (const wrong of ["junk", ...lists.map((events) => ({ v: 1, events }))])
@@ -77,7 +77,7 @@ describe("what is told", () => {
     expect((await stage.events.bounds()).last).toBe(0);
   });
 
-  test("is no answer to anybody but who has told it: an answer that is to go into a bucket or a stream is none", async () => {
+  test("is answered to its sender alone, never into a bucket or a stream", async () => {
     await using scorer = await startScorer(stage.nats);
     await using orchestrator = await connectProbe({
       name: "orchestrator",
@@ -108,7 +108,7 @@ describe("what is told", () => {
   });
 });
 
-test("an event is stored with the user that tells it, and one id of two tellers is two events", async () => {
+test("an event is stored with the user that sends it, and one id of two tellers is two events", async () => {
   await stage[Symbol.asyncDispose]();
   stage = await startStage({ users: [{ name: "batch", role: "orchestrator", providers: [OPENAI] }] });
   await using _scorer = await startScorer(stage.nats);
@@ -131,7 +131,7 @@ test("an event is stored with the user that tells it, and one id of two tellers 
   expect([tellers.orchestrator?.samples, tellers.batch?.samples]).toEqual([1, 1]);
 });
 
-test("what a user that is not on the list tells is not taken, and what it told before makes it no row", async () => {
+test("reports of a user that is not on the list are refused, and its earlier ones make no row", async () => {
   using dir = createTempDir();
   const usersFile = join(dir.path, "users.json");
   const users = JSON.parse(readFileSync(stage.nats.credentials.usersFile, "utf8")) as { name: string }[];
@@ -147,7 +147,7 @@ test("what a user that is not on the list tells is not taken, and what it told b
   expect(await scorer.metric("scbe_trust_events_total", { result: "bad" })).toBe(1);
 });
 
-test("a scorer takes nothing of a provider that it was not told of", async () => {
+test("a scorer refuses reports of a provider that is not configured", async () => {
   await using scorer = await startScorer(stage.nats, { SCBE_PROVIDERS: [OPENAI] });
   await expect(tell({ v: 1, events: [timeout(1, "xai")] }, "xai")).rejects.toMatchObject(
     isRefused(/this provider is not served/),

@@ -17,16 +17,16 @@ import { emptyTrust, TRUST_DEFAULTS, type TrustState } from "../src/domain/trust
 export const START = 1_800_000_000_000;
 export const CREATED = "2027-01-15T08:00:00Z";
 
-/** One of them has a name that every object has. */
+/** One name is a property of every object. */
 export const PROVIDERS = ["openai", "xai", "constructor"] as const;
 export const OPENAI = PROVIDERS[0];
 export const STORY_MAX = 80;
-/** Users that tell, each of all providers. */
+/** Users that report outcomes, each of all providers. */
 export const TELLERS = ["orchestrator", "batch", "reports"] as const;
 export const ORCHESTRATOR = TELLERS[0];
 export const BATCH = TELLERS[1];
 
-/** A deployment of that many of {@link TELLERS}. */
+/** A deployment with that many of {@link TELLERS}. */
 export function tellersOf(count: number): Tellers {
   return new Map(PROVIDERS.map((provider) => [provider, new Set<string>(TELLERS.slice(0, count))]));
 }
@@ -36,7 +36,7 @@ export function idOf(n: number): string {
   return `00000000-0000-4000-8000-${n.toString(16).padStart(12, "0")}`;
 }
 
-/** Of an event, what a story says; ids and numbers come with its place. */
+/** An event of a story; its id and number come from its place. */
 export type Plot =
   | {
       readonly kind: "outcome";
@@ -46,7 +46,7 @@ export type Plot =
     }
   | { readonly kind: "integrity"; readonly cause: (typeof INTEGRITY_CAUSES)[number] }
   | { readonly kind: "calibration"; readonly score: number }
-  /** Of the latch that was set by the event of this number. */
+  /** The number of the event that set the latch. */
   | { readonly kind: "clearing"; readonly of: number };
 
 export function eventOf(
@@ -70,7 +70,7 @@ export function eventOf(
   }
 }
 
-/** As a client tells it, which cannot say for which user. */
+/** The event as a client reports it, without a teller. */
 export function asTold(event: TrustEvent): unknown {
   return { ...event, teller: undefined };
 }
@@ -97,13 +97,13 @@ const word = fc.oneof(
 );
 
 export interface Cast {
-  /** Whether persons have a say in it. */
+  /** Whether the story has overrides. */
   readonly words?: boolean;
-  /** How many of {@link TELLERS} tell it; one unless told. */
+  /** The number of {@link TELLERS} that report; 1 by default. */
   readonly tellers?: number;
 }
 
-/** Up to 80 messages of a stream as it has them: with gaps in the numbers, and a clock that mostly goes on. */
+/** Up to 80 messages of a stream, with gaps in the numbers, and a clock that mostly advances. */
 export function storyOf({ words = true, tellers = 1 }: Cast = {}): fc.Arbitrary<readonly StoredEvent[]> {
   const moment = fc.record({
     plot: fc.oneof(
@@ -131,12 +131,12 @@ export function storyOf({ words = true, tellers = 1 }: Cast = {}): fc.Arbitrary<
   });
 }
 
-/** Before the first message, in a deployment of that many tellers. */
+/** The state before the first message, in a deployment with that many tellers. */
 export function begin(tellers = 1): TrustState {
   return withTellers(emptyTrust(CREATED), tellersOf(tellers));
 }
 
-/** The state after each of them, with the state before. */
+/** The state before and after each message. */
 export function steps(story: readonly StoredEvent[], tellers = 1, config = TRUST_DEFAULTS): readonly Step[] {
   let state = begin(tellers);
   return story.map((stored) => {
@@ -153,22 +153,22 @@ export function steps(story: readonly StoredEvent[], tellers = 1, config = TRUST
 
 export interface Step {
   readonly stored: StoredEvent;
-  /** Of the event's provider. */
+  /** The provider of the event. */
   readonly before: ProviderTrust;
   readonly after: ProviderTrust;
-  /** Of the event's teller; of the first one where it has none. */
+  /** The row of the event's teller; of the first teller if it has none. */
   readonly teller: string;
   readonly rowBefore: TellerTrust;
   readonly rowAfter: TellerTrust;
   readonly state: TrustState;
 }
 
-/** The state after all of them, one after the other. */
+/** The state after all messages, in order. */
 export function replay(story: readonly StoredEvent[], tellers = 1, config = TRUST_DEFAULTS): TrustState {
   return steps(story, tellers, config).at(-1)?.state ?? begin(tellers);
 }
 
-/** What one teller's reports come to. */
+/** The row of one teller. */
 export function rowOf(
   state: TrustState,
   provider: string = OPENAI,
@@ -180,7 +180,7 @@ export function rowOf(
 
 const NO_ROW = { w: 0, samples: 0, exclusions: 0, exclusion: null, latch: null, at: 0 };
 
-/** Messages of one provider, numbered from 1, each so many ms after the start. */
+/** Messages of one provider, numbered from 1, each with its ms after the start. */
 export function told(
   ...plots: readonly (readonly [ms: number, plot: Plot | OutcomeResult])[]
 ): StoredEvent[] {
@@ -191,7 +191,7 @@ export function told(
   }));
 }
 
-/** The same with each run of successes told one by one, under new numbers. */
+/** The same messages with each run of successes split into single ones, under new numbers. */
 export function singly(story: readonly StoredEvent[]): StoredEvent[] {
   let [seq, id] = [0, 1_000_000];
   return story.flatMap(({ at, event }) => {
@@ -205,7 +205,7 @@ export function singly(story: readonly StoredEvent[]): StoredEvent[] {
   });
 }
 
-/** So many times the same. */
+/** An item repeated. */
 export function times<T>(count: number, value: T): T[] {
   return Array.from({ length: count }, () => value);
 }

@@ -1,9 +1,9 @@
 import { RingState } from "@scbe/contracts";
 import { expect, test } from "vitest";
-import { DECRYPT_ONLY_MAX_MS, decryptOnly, ringKey, ringOf, T } from "../../test/rings.ts";
-import { ringState } from "./ring-state.ts";
+import { DECRYPT_ONLY_MAX_MS, decryptOnly, ringKey, ringOf, T } from "../test/rings.ts";
+import { ringState } from "./ring-broadcast.ts";
 
-test("verifiers are told states and ends, and nothing of any key", () => {
+test("verifiers get states and ends, and nothing of any key", () => {
   const gone = ringKey({ kid: "gone", state: "compromised", wrapped: null });
   const state = ringState(
     ringOf([ringKey(), decryptOnly(T, { not_after: T + 1e12 }), gone]),

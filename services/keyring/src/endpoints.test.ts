@@ -6,9 +6,8 @@ import { createUser } from "nkeys.js";
 import { expect, test } from "vitest";
 import { T } from "../test/rings.ts";
 import { localKms } from "./edge/local-kms.ts";
-import { GRANT_RATE, Grants } from "./grants.ts";
-import type { RingStore } from "./ports.ts";
-import { RingKeeper } from "./ring-keeper.ts";
+import { GRANT_RATE, Grants } from "./endpoints.ts";
+import { RingKeeper, type RingStore } from "./ring-keeper.ts";
 
 function identity() {
   const pair = createUser();
@@ -21,7 +20,7 @@ const EMPTY: RingStore = {
   watch: () => ({ [Symbol.asyncDispose]: async () => undefined }),
 };
 
-/** Grants of a keyring that has no ring yet, so that whatever passes all checks is NOT_READY. */
+/** Grants of a keyring without a ring, so that a request that passes all checks is NOT_READY. */
 async function setUp() {
   const state = { now: 0 };
   const clock = { now: () => T, monotonic: () => state.now };
@@ -44,14 +43,14 @@ async function setUp() {
   const grants = new Grants({ keeper, served, identity: identity(), ...common });
   const wanted = { env: "dev" as const, provider: "openai", intent: "chat", kid: "" };
   const asked = await Promise.all(askers.map((asker) => askGrant(wanted, asker)));
-  const questions = asked.map(({ question }) => question);
-  /** The codes of the answers to one question, asked so many times. */
-  const codes = async (question: unknown, times: number): Promise<Record<string, number>> => {
+  const requests = asked.map(({ question }) => question);
+  /** The codes of the answers to one request that is sent so many times. */
+  const codes = async (request: unknown, times: number): Promise<Record<string, number>> => {
     const counts: Record<string, number> = {};
     for (let time = 0; time < times; time += 1) {
       const refusal = await grants
-        .answer(writeMessage(question), {
-          user: (question as GrantRequest).asker.toLowerCase(),
+        .answer(writeMessage(request), {
+          user: (request as GrantRequest).asker.toLowerCase(),
           provider: "openai",
         })
         .catch((error) => error);
@@ -59,22 +58,22 @@ async function setUp() {
     }
     return counts;
   };
-  return { state, questions, codes };
+  return { state, requests, codes };
 }
 
-test("one asker may ask so much at once, and later again; another one is not held up by it", async () => {
-  const { state, questions, codes } = await setUp();
+test("a user above its rate is refused until later, and other users are not affected", async () => {
+  const { state, requests, codes } = await setUp();
   const { burst, perSecond } = GRANT_RATE;
-  expect(await codes(questions[0], burst + 10)).toEqual({ NOT_READY: burst, BUSY: 10 });
-  expect(await codes(questions[1], 1)).toEqual({ NOT_READY: 1 });
+  expect(await codes(requests[0], burst + 10)).toEqual({ NOT_READY: burst, BUSY: 10 });
+  expect(await codes(requests[1], 1)).toEqual({ NOT_READY: 1 });
   state.now = 1000;
-  expect(await codes(questions[0], perSecond + 10)).toEqual({ NOT_READY: perSecond, BUSY: 10 });
+  expect(await codes(requests[0], perSecond + 10)).toEqual({ NOT_READY: perSecond, BUSY: 10 });
 });
 
-test("questions with a bad signature count for the user whose subject they come on, and for no other", async () => {
-  const { questions, codes } = await setUp();
-  const forged = { ...questions[0], signature: questions[1]?.signature };
+test("requests with a bad signature count against the user of their subject alone", async () => {
+  const { requests, codes } = await setUp();
+  const forged = { ...requests[0], signature: requests[1]?.signature };
   const { burst } = GRANT_RATE;
   expect(await codes(forged, burst + 10)).toEqual({ FORBIDDEN: burst, BUSY: 10 });
-  expect(await codes(questions[1], 1)).toEqual({ NOT_READY: 1 });
+  expect(await codes(requests[1], 1)).toEqual({ NOT_READY: 1 });
 });
