@@ -1,14 +1,13 @@
 import { countExportFailures } from "@scbe/bus";
-import { type Client, connect, type Handler } from "@scbe/client";
+import { type Client, connect } from "@scbe/client";
 import { createReadiness, type Readiness } from "@scbe/runtime";
 import { createLogger, createRegistry, startOpsServer, startTracing, tellListening } from "@scbe/service";
-import { type ChatAnswer, readChat } from "../chat.ts";
-import { callProvider } from "./call-provider.ts";
-import { type GatewayConfig, type Target, targetOf } from "./config.ts";
+import { answerChat } from "./call-provider.ts";
+import { type GatewayConfig, targetOf } from "./config.ts";
 
 const VERSION = "0.1.0";
 
-/** Starts a gateway; resolves when it serves. Disposing of it answers what is at work and leaves. */
+/** Starts a gateway; resolves when it serves. Disposal answers the requests at work and leaves the bus. */
 export async function start(config: GatewayConfig, signal: AbortSignal): Promise<AsyncDisposable> {
   const provider = config.SCBE_GATEWAY_PROVIDER;
   const name = `gateway-${provider}`;
@@ -39,7 +38,7 @@ export async function start(config: GatewayConfig, signal: AbortSignal): Promise
   return stack.move();
 }
 
-/** What the process itself knows, and what its client does once there is one. */
+/** The readiness of the process and, once it exists, of its client. */
 function joined(own: Readiness, client: () => Readiness | undefined): Readiness {
   return {
     ...own,
@@ -47,16 +46,5 @@ function joined(own: Readiness, client: () => Readiness | undefined): Readiness 
       return own.ready && client()?.ready === true;
     },
     report: () => [...own.report(), ...(client()?.report() ?? [])],
-  };
-}
-
-/** The gateway's handler: reads the body as a chat, asks the provider, and answers with what it said. */
-export function answerChat(target: Target): Handler {
-  return async ({ body, header, signal }) => {
-    const { model, content_type: contentType, request_id: requestId } = header;
-    const chat = readChat(body, contentType);
-    const reply = await callProvider(target, { chat, model, requestId, signal });
-    const answer: ChatAnswer = { provider: target.provider, model, ...reply };
-    return { body: Buffer.from(JSON.stringify(answer)) };
   };
 }

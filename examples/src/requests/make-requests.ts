@@ -2,7 +2,7 @@ import { crc32 } from "node:zlib";
 import type { Chat, Part } from "../chat.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../providers.ts";
 
-/** Bytes of a body as it is sealed; together they go round all providers, small and large ones each. */
+/** The sizes of the sealed bodies in bytes; each provider gets small and large ones. */
 const SIZES = [
   200, 256, 384, 512, 777, 1024, 1500, 2048, 3000, 4096, 6000, 8192, 10_000, 16_384, 20_000, 24_576, 32_768,
   40_000, 49_152, 65_536, 80_000, 98_304, 131_072, 262_144,
@@ -17,7 +17,7 @@ const MODELS: Readonly<Record<ProviderName, string>> = {
   xai: "grok-4",
 };
 
-/** A body at this size or above holds nested data beside its words. */
+/** Bodies of this size or above hold nested data beside their words. */
 const DATA_FROM_BYTES = 1024;
 const PNG_SIDE = 32;
 
@@ -40,10 +40,10 @@ function namesOf(provider: ProviderName, suffix: string) {
   return { id: `${provider}-${suffix}`, provider, model: MODELS[provider], intent: "chat" };
 }
 
-/** A chat whose JSON is exactly so long. */
+/** A chat whose JSON has exactly this many bytes. */
 function chatOf(bytes: number, index: number): Chat {
   const withoutWords = Buffer.byteLength(JSON.stringify(chatWith("", bytes, index)));
-  return chatWith(overridesOf(bytes - withoutWords, index), bytes, index);
+  return chatWith(wordsOf(bytes - withoutWords, index), bytes, index);
 }
 
 function chatWith(words: string, bytes: number, index: number): Chat {
@@ -64,7 +64,7 @@ function chatWith(words: string, bytes: number, index: number): Chat {
   };
 }
 
-/** Nested JSON with everything that JSON has. */
+/** Nested JSON with every kind of JSON value. */
 function dataOf(index: number): unknown {
   return {
     station: { näme: "Zürich/Kloten", position: [47.4647, 8.5492, 431], open: true, closed_by: null },
@@ -73,10 +73,10 @@ function dataOf(index: number): unknown {
 }
 
 /**
- * Sentences in many scripts, for bodies that go wrong wherever bytes, code units and characters are mixed up: letters of
- * two, three and four bytes, right to left, combining marks that no normalization may touch, joined emoji.
+ * Sentences in many scripts, which reveal code that confuses bytes, code units and characters: letters of two, three and four bytes,
+ * right-to-left text, combining marks that must not be normalized, joined emoji.
  */
-export const WORDS: readonly string[] = [
+const WORDS: readonly string[] = [
   "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich.",
   "Η γρήγορη αλεπού περνά πάνω από το ήρεμο ποτάμι.",
   "Быстрая лиса перепрыгивает через спокойную реку.",
@@ -88,14 +88,14 @@ export const WORDS: readonly string[] = [
   "빠른 여우가 고요한 강을 건넙니다.",
   "สุนัขจิ้งจอกวิ่งข้ามแม่น้ำ",
   "Con cáo nhanh nhẹn vượt qua dòng sông lặng.",
-  // The same letters twice: composed, and as letter and combining mark.
+  // The same letters twice: composed, and as a letter with a combining mark.
   "Caf\u00e9 and Cafe\u0301, \u00c5ngstr\u00f6m and A\u030angstro\u0308m, n\u0303 and q\u0303\u0323.",
   "🦊🏞️ 👩🏽‍🔬👨‍👩‍👧‍👦 🏳️‍🌈 🇨🇭 𝒳𝒴𝒵 𐐷",
   'Plain "quotes", back\\slashes, tabs\tand\nnew lines.',
 ];
 
-/** Words of exactly so many bytes of JSON, without the quotes around them; another `start` begins with other words. */
-export function overridesOf(jsonBytes: number, start: number): string {
+/** Words of exactly this many bytes as JSON, without the quotes; another `start` begins with other words. */
+function wordsOf(jsonBytes: number, start: number): string {
   let text = "";
   let left = jsonBytes;
   for (let index = start; ; index += 1) {
@@ -114,12 +114,12 @@ function jsonBytesOf(text: string): number {
 const SIGNATURE = Buffer.from("\x89PNG\r\n\x1a\n", "latin1");
 const ADLER_MODULUS = 65_521;
 
-/** A square RGB picture of colour gradients as a PNG; its pixels are stored, not compressed, so that its bytes never vary. */
-export function makePng(side: number): Buffer {
+/** A square RGB picture of colour gradients as a PNG. Its pixels are not compressed, so its bytes are always the same. */
+function makePng(side: number): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(side, 0);
   header.writeUInt32BE(side, 4);
-  // Eight bits a channel, RGB; compression, filter and interlace as in all simple files.
+  // Eight bits a channel, RGB; default compression, filter and interlace.
   header.set([8, 2, 0, 0, 0], 8);
   const rows = Array.from({ length: side }, (_, y) => rowOf(side, y));
   return Buffer.concat([
