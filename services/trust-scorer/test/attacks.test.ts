@@ -12,7 +12,7 @@ import {
 import { connectProbe, eventually } from "@scbe/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { LONG, PROVIDERS, type Stage, send, startScorer, startStage, storedAs } from "./scorer-stage.ts";
-import { asTold, eventOf, idOf, OPENAI, rowOf, times } from "./trust-story.ts";
+import { asReported, eventOf, idOf, OPENAI, rowOf, times } from "./trust-story.ts";
 
 /** The effects on trust of an attacker with the credentials of one process. */
 const USERS = [{ name: "only-openai", role: "orchestrator" as const, providers: [OPENAI] }];
@@ -47,7 +47,10 @@ test("with a gateway's credentials no message that changes trust can be publishe
   const before = await stage.settled();
   await using gateway = await as("gateway-openai");
   const stored = Object.values(KV_KEYS).map((key) => `$KV.${BUCKETS.trust}.${key}`);
-  const told = [SUBJECTS.trustState, ...PROVIDERS.map((provider) => subjectOf("nonceReuse", { provider }))];
+  const broadcasts = [
+    SUBJECTS.trustState,
+    ...PROVIDERS.map((provider) => subjectOf("nonceReuse", { provider })),
+  ];
   const streams = [STREAMS.trustEvents, STREAMS.security, `KV_${BUCKETS.trust}`];
   const verbs = ["CREATE", "UPDATE", "DELETE", "PURGE", "SNAPSHOT", "RESTORE", "MSG.GET", "MSG.DELETE"];
   const managed = streams.flatMap((stream) => [
@@ -55,13 +58,15 @@ test("with a gateway's credentials no message that changes trust can be publishe
     ...[`$JS.API.CONSUMER.CREATE.${stream}`, `$JS.API.CONSUMER.DURABLE.CREATE.${stream}.a`],
   ]);
   const described = [...streams, `KV_${BUCKETS.control}`].map((stream) => `$JS.API.STREAM.INFO.${stream}`);
-  const subjects = [...new Set([...MOVING.map(storedAs), ...stored, ...told, ...managed, ...described])];
+  const subjects = [
+    ...new Set([...MOVING.map(storedAs), ...stored, ...broadcasts, ...managed, ...described]),
+  ];
   expect(await gateway.refusedPublishes(subjects)).toEqual(new Set(subjects));
   for (const event of MOVING) await gateway.publish(storedAs(event), bytes(event));
   await gateway.publish(SUBJECTS.trustState, bytes({ v: 1, stream: before.stream, providers: {} }));
   // The server sends replies with its own rights, so the reply subject of a permitted read can be any subject.
   const mayRead = [`$JS.API.DIRECT.GET.KV_${BUCKETS.trust}.$KV.${BUCKETS.trust}.${KV_KEYS.trust}`];
-  for (const reply of [...stored, ...told, ...MOVING.map(storedAs)]) {
+  for (const reply of [...stored, ...broadcasts, ...MOVING.map(storedAs)]) {
     for (const subject of [...mayRead, ...described]) await gateway.publish(subject, "", reply);
   }
   const { seq } = before.stream;
@@ -72,8 +77,8 @@ test("with a gateway's credentials no message that changes trust can be publishe
     return state.stream.seq === seq + 1 ? state : undefined;
   }, LONG);
   expect(undated(after.providers)).toEqual(undated(before.providers));
-  const heard = stage.heard.filter(({ stream }) => stream.seq >= seq);
-  for (const { providers } of heard) expect(undated(providers)).toEqual(undated(before.providers));
+  const documents = stage.documents.filter(({ stream }) => stream.seq >= seq);
+  for (const { providers } of documents) expect(undated(providers)).toEqual(undated(before.providers));
   expect(scorer.host.readiness.ready).toBe(true);
 });
 
@@ -85,12 +90,12 @@ test("an orchestrator for one provider changes the trust of no other, by its sub
   const own = subjectOf("trustTell", { user: "only-openai", provider: OPENAI });
   const foreign = [...MOVING.map(storedAs), subjectOf("trustTell", { user: "only-openai", provider: "xai" })];
   expect(await orchestrator.refusedPublishes([own, ...foreign])).toEqual(new Set(foreign));
-  const told = (...events: TrustEvent[]) =>
-    orchestrator.request(own, jcs({ v: 1, events: events.map(asTold) }));
-  for (const event of MOVING) await told(event);
+  const report = (...events: TrustEvent[]) =>
+    orchestrator.request(own, jcs({ v: 1, events: events.map(asReported) }));
+  for (const event of MOVING) await report(event);
   // An id that an event of the other provider has already, and one that it will have.
-  await told({ ...timeout(1), at: 0 });
-  await told(timeout(2));
+  await report({ ...timeout(1), at: 0 });
+  await report(timeout(2));
   await send(stage, [timeout(2, "xai")]);
   const after = await eventually(async () => {
     const state = await stage.settled();

@@ -39,7 +39,7 @@ test("a leader that is frozen while it writes overwrites nothing of its successo
   }
   const state = await stage.settled();
   expect(state).toEqual(await replayOf(stage));
-  for (const seqs of [stored, stage.heard.map(({ stream }) => stream.seq)]) {
+  for (const seqs of [stored, stage.documents.map(({ stream }) => stream.seq)]) {
     expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
   }
   expect(stored.length).toBeGreaterThan(4);

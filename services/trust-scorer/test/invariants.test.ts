@@ -77,7 +77,7 @@ test("time alone never changes the evidence, however long ago it was", () => {
 test("until the first exclusion the times of events do not matter", () => {
   const passes = fc.array(fc.nat(10_000_000), { minLength: STORY_MAX, maxLength: STORY_MAX });
   fc.assert(
-    fc.property(storyOf({ words: false }), passes, (story, pauses) => {
+    fc.property(storyOf({ overrides: false }), passes, (story, pauses) => {
       let at = START;
       const elsewhen = story.map((stored, n) => {
         at += pauses[n] ?? 0;
@@ -96,7 +96,7 @@ test("until the first exclusion the times of events do not matter", () => {
 test("one failure never excludes: the first exclusion takes five failures, a further one three", () => {
   let seen = 0;
   fc.assert(
-    fc.property(storyOf({ words: false }), (story) => {
+    fc.property(storyOf({ overrides: false }), (story) => {
       for (const { failures, before } of exclusionsIn(steps(story))) {
         expect(failures).toBeGreaterThanOrEqual(before.exclusions === 0 ? 5 : 3);
         seen += 1;
@@ -110,7 +110,7 @@ test("one failure never excludes: the first exclusion takes five failures, a fur
 test("a further exclusion never shortens the one before, and is never shorter, unless an operator has calibrated meanwhile", () => {
   let seen = 0;
   fc.assert(
-    fc.property(storyOf({ words: false }), (story) => {
+    fc.property(storyOf({ overrides: false }), (story) => {
       for (const { before, after } of exclusionsIn(steps(story))) {
         expect(lastsMs(after)).toBe(Math.min(30_000 * after.exclusions, 300_000));
         if (before.exclusion === null) continue;
@@ -268,9 +268,9 @@ test("the reports of one teller change only its own row, and its row depends on 
 test("with two or more tellers no report of one changes the share or the score of a provider for another, by quality or integrity", () => {
   let bad = 0;
   fc.assert(
-    fc.property(storyOf({ words: false }), fc.constantFrom(2, 3), laterOn, (story, tellers, now) => {
-      const told = story.filter(({ event }) => "teller" in event);
-      for (const { state } of steps(told, tellers)) {
+    fc.property(storyOf({ overrides: false }), fc.constantFrom(2, 3), laterOn, (story, tellers, now) => {
+      const reports = story.filter(({ event }) => "teller" in event);
+      for (const { state } of steps(reports, tellers)) {
         for (const provider of PROVIDERS) {
           const trust = trustIn(state, provider);
           for (const at of [now, story.at(-1)?.at ?? START]) {
@@ -289,7 +289,7 @@ test("with two or more tellers no report of one changes the share or the score o
 test("the share for all is below 100 only while two tellers, or the only one, have it that low; a burst of successes of a third changes nothing", () => {
   let agreed = 0;
   fc.assert(
-    fc.property(storyOf({ words: false, tellers: 2 }), DEPLOYMENT, laterOn, (story, tellers, now) => {
+    fc.property(storyOf({ overrides: false, tellers: 2 }), DEPLOYMENT, laterOn, (story, tellers, now) => {
       const end = story.at(-1);
       if (end === undefined) return;
       const state = replay(story, tellers);
@@ -374,8 +374,8 @@ test("an operator's clearing of the latch for all ends it for all, however often
       for (let n = 0; n < more; n += 1) put(eventOf(doubt, 2000 + n, OPENAI, BATCH));
       const named = trustIn(state, OPENAI).latch?.event ?? "";
       for (let n = 0; n < more; n += 1) put(eventOf(doubt, 3000 + n, OPENAI, BATCH));
-      const word = eventOf({ kind: "clearing", of: 0 }, 999, OPENAI) as ClearingEvent;
-      put({ ...word, clears: named });
+      const clearing = eventOf({ kind: "clearing", of: 0 }, 999, OPENAI) as ClearingEvent;
+      put({ ...clearing, clears: named });
       expect(trustIn(state, OPENAI).latch).toBeNull();
       ended += 1;
     }),

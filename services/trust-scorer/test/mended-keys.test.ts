@@ -26,8 +26,8 @@ async function clearedReport(): Promise<void> {
   const id = randomUUID();
   await stage.guard.report(OPENAI, { id, seen_at: -1 });
   await eventually(async () => trustIn(await stage.settled(), OPENAI).latch?.event === id, LONG);
-  const word = { v: 1, kind: "clearing", id: idOf(5), provider: OPENAI, at: 1, clears: id };
-  await stage.raw.put(overrideSubject, jcs({ ...word, reason: "looked at it", by: "ana" }));
+  const clearing = { v: 1, kind: "clearing", id: idOf(5), provider: OPENAI, at: 1, clears: id };
+  await stage.raw.put(overrideSubject, jcs({ ...clearing, reason: "looked at it", by: "ana" }));
   await eventually(async () => trustIn(await stage.settled(), OPENAI).latch === null, LONG);
 }
 

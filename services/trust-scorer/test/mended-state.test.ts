@@ -72,10 +72,10 @@ describe("a state that becomes unreadable while no scorer runs", () => {
     await put(stage, trustState, first);
     await put(stage, trustState, JUNK);
     await send(stage, [timeout(100)]);
-    const heard = stage.heard.length;
+    const documentsBefore = stage.documents.length;
     await using scorer = await startScorer(stage.nats);
     await expectAsReplayed(scorer, 5);
-    const document = await eventually(() => stage.heard.slice(heard).at(0), LONG);
+    const document = await eventually(() => stage.documents.slice(documentsBefore).at(0), LONG);
     expect(document.stream.seq).toBe((await stage.events.bounds()).last);
     await send(stage, [timeout(101)]);
     expect(await stage.settled()).toEqual(await replayOf(stage));

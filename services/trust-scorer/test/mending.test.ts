@@ -17,10 +17,10 @@ import {
   replay,
   START,
   steps,
+  storyFrom,
   storyOf,
   TELLERS,
   tellersOf,
-  told,
 } from "./trust-story.ts";
 
 const log = createLogger({ name: "test", level: "silent" });
@@ -167,7 +167,11 @@ describe("an unreadable state", () => {
     );
   });
 
-  const story = told([0, "timeout"], [1, { kind: "integrity", cause: "bound_response_fails" }], [2, "busy"]);
+  const story = storyFrom(
+    [0, "timeout"],
+    [1, { kind: "integrity", cause: "bound_response_fails" }],
+    [2, "busy"],
+  );
   const states = steps(story, 1).map(({ state }) => state);
   const [, second, whole] = states as [TrustState, TrustState, TrustState];
   const another = "2027-02-01T00:00:00Z";
@@ -199,7 +203,7 @@ describe("an unreadable state", () => {
       "latches of an earlier stream, which the document has",
       {
         ...one,
-        story: told([0, "ok"]),
+        story: storyFrom([0, "ok"]),
         published: { ...documentOf(second), stream: { created: CREATED, seq: 1 } },
       },
       "does not lead to the document",
@@ -224,7 +228,7 @@ describe("an unreadable state", () => {
 
   test("is tried again only after a pause, because an attempt can read the whole stream", async () => {
     const { scorer, seen, pass } = broken(one);
-    for (let turn = 0; turn < 5; turn += 1) await expect(scorer.reconcile()).rejects.toThrow("no document");
+    for (let pass = 0; pass < 5; pass += 1) await expect(scorer.reconcile()).rejects.toThrow("no document");
     expect(seen.looks).toBe(1);
     pass(10_000);
     await expect(scorer.reconcile()).rejects.toThrow("no document");
@@ -248,7 +252,7 @@ describe("an unreadable state", () => {
   });
 
   test("is not changed by a scorer that no longer leads after it has read the stream", async () => {
-    const long = told(...Array.from({ length: BATCH_MAX + 1 }, (_, n) => [n, "busy"] as const));
+    const long = storyFrom(...Array.from({ length: BATCH_MAX + 1 }, (_, n) => [n, "busy"] as const));
     const { scorer, stored, seen } = broken({
       ...{ ...one, story: long, former: begin() },
       meanwhile: ({ takeLead }) => takeLead(),

@@ -48,14 +48,14 @@ export async function startStage(options: SecuredNatsOptions = {}) {
   const store = stack.use(await connectStore({ ...nats.storeTransport("trust"), log }));
   const bucket = await store.bucket(BUCKETS.trust);
   const events = store.stream(STREAMS.trustEvents);
-  const heard: TrustDocument[] = [];
+  const documents: TrustDocument[] = [];
   orchestrator.subscribe(SUBJECTS.trustState, ({ data }) => {
-    heard.push(TrustDocument.parse(JSON.parse(Buffer.from(data).toString("utf8"))));
+    documents.push(TrustDocument.parse(JSON.parse(Buffer.from(data).toString("utf8"))));
   });
   await orchestrator.flush();
   const held = stack.move();
   return {
-    ...{ nats, orchestrator, guard, controller, raw, store, bucket, events, heard },
+    ...{ nats, orchestrator, guard, controller, raw, store, bucket, events, documents },
     /** From the list that the scorers read. */
     tellers: () =>
       tellersAmong(UserList.parse(JSON.parse(readFileSync(nats.credentials.usersFile, "utf8"))), PROVIDERS),

@@ -19,7 +19,7 @@ import {
   startScorer,
   startStage,
 } from "./scorer-stage.ts";
-import { asTold, eventOf, OPENAI, type Plot, rowOf } from "./trust-story.ts";
+import { asReported, eventOf, OPENAI, type Plot, rowOf } from "./trust-story.ts";
 
 let stage: Stage;
 beforeEach(async () => {
@@ -59,8 +59,8 @@ describe("a scorer that leads", () => {
     await using scorer = await startScorer(stage.nats);
     await send(stage, [...Array.from({ length: 5 }, () => outcome("timeout")), outcome("ok", "xai")]);
     await stage.settled();
-    const told = await eventually(() => stage.heard.find(({ stream }) => stream.seq === 6), LONG);
-    expect(told.providers).toMatchObject({
+    const published = await eventually(() => stage.documents.find(({ stream }) => stream.seq === 6), LONG);
+    expect(published.providers).toMatchObject({
       openai: { tellers: { orchestrator: { samples: 5, exclusions: 1 } }, quorum: { needs: 1, of: 1 } },
       xai: { tellers: { orchestrator: { samples: 1, w: 0 } } },
     });
@@ -69,7 +69,7 @@ describe("a scorer that leads", () => {
       bytes({ v: 1, stream: null }),
       LONG,
     );
-    expect(JSON.parse(Buffer.from(found.data).toString("utf8"))).toEqual(told);
+    expect(JSON.parse(Buffer.from(found.data).toString("utf8"))).toEqual(published);
     expect(await scorer.metric("scbe_trust_score", { provider: "openai" })).toBe(0);
     expect(await scorer.metric("scbe_trust_score", { provider: "xai" })).toBe(1);
     expect(await scorer.metric("scbe_trust_score_avg")).toBe(0.5);
@@ -80,8 +80,8 @@ describe("a scorer that leads", () => {
 
   test("repeats the broadcast while nothing happens", async () => {
     await using _scorer = await startScorer(stage.nats);
-    const before = stage.heard.length;
-    await eventually(() => stage.heard.length >= before + 3, LONG);
+    const before = stage.documents.length;
+    await eventually(() => stage.documents.length >= before + 3, LONG);
   });
 
   test("counts invalid messages in the stream as bad, and continues after them", async () => {
@@ -93,7 +93,7 @@ describe("a scorer that leads", () => {
       bytes({ ...outcome("timeout"), more: 1 }),
       bytes(outcome("timeout", "xai")),
       bytes({ ...outcome("timeout"), teller: "another" }),
-      bytes(asTold(outcome("timeout"))),
+      bytes(asReported(outcome("timeout"))),
       bytes({ ...eventOf({ kind: "integrity", cause: "bound_response_fails" }, 1), id: "a".repeat(65) }),
       bytes(eventOf({ kind: "integrity", cause: "nonce_reuse" }, 2)),
       bytes(eventOf({ kind: "calibration", score: 0 }, 3)),
@@ -141,10 +141,10 @@ describe("an override that is delivered again", () => {
 
   test("counts once, also after the stream has forgotten its id", async () => {
     await using _scorer = await startScorer(stage.nats);
-    const words = Array.from({ length: 64 }, (_, n) => calibration(n / 64));
+    const overrides = Array.from({ length: 64 }, (_, n) => calibration(n / 64));
     // Without a message id, the stream stores each of them.
-    for (const word of [...words, ...words.slice(0, 3)])
-      stage.raw.connection.publish(overrideSubject, bytes(word));
+    for (const override of [...overrides, ...overrides.slice(0, 3)])
+      stage.raw.connection.publish(overrideSubject, bytes(override));
     await stage.raw.connection.flush();
     await eventually(async () => (await stage.events.bounds()).last === 67, LONG);
     expect(trustIn(await stage.settled(), OPENAI).calibration).toMatchObject({ score: 63 / 64 });

@@ -56,7 +56,7 @@ export function eventOf(
   teller: string = ORCHESTRATOR,
 ): TrustEvent {
   const common = { v: 1 as const, id: idOf(n), provider, at: START };
-  const word = { reason: "looked at it", by: "ana" };
+  const signature = { reason: "looked at it", by: "ana" };
   switch (plot.kind) {
     case "outcome":
       return { ...common, teller, latency_ms: 0, count: 1, request_id: idOf(n), ...plot };
@@ -64,14 +64,14 @@ export function eventOf(
       if (plot.cause === "nonce_reuse") return { ...common, kind: "integrity", cause: "nonce_reuse" };
       return { ...common, teller, kind: "integrity", cause: plot.cause };
     case "calibration":
-      return { ...common, ...word, ...plot };
+      return { ...common, ...signature, ...plot };
     case "clearing":
-      return { ...common, ...word, kind: "clearing", clears: idOf(plot.of) };
+      return { ...common, ...signature, kind: "clearing", clears: idOf(plot.of) };
   }
 }
 
 /** The event as a client reports it, without a teller. */
-export function asTold(event: TrustEvent): unknown {
+export function asReported(event: TrustEvent): unknown {
   return { ...event, teller: undefined };
 }
 
@@ -91,25 +91,25 @@ const integrity = fc.record({
   kind: fc.constant("integrity" as const),
   cause: fc.constantFrom(...INTEGRITY_CAUSES),
 });
-const word = fc.oneof(
+const override = fc.oneof(
   fc.record({ kind: fc.constant("calibration" as const), score: fc.constantFrom(0, 0.1, 0.95, 1) }),
   fc.record({ kind: fc.constant("clearing" as const), back: fc.constantFrom(0, 0, 1) }),
 );
 
 export interface Cast {
   /** Whether the story has overrides. */
-  readonly words?: boolean;
+  readonly overrides?: boolean;
   /** The number of {@link TELLERS} that report; 1 by default. */
   readonly tellers?: number;
 }
 
 /** Up to 80 messages of a stream, with gaps in the numbers, and a clock that mostly advances. */
-export function storyOf({ words = true, tellers = 1 }: Cast = {}): fc.Arbitrary<readonly StoredEvent[]> {
+export function storyOf({ overrides = true, tellers = 1 }: Cast = {}): fc.Arbitrary<readonly StoredEvent[]> {
   const moment = fc.record({
     plot: fc.oneof(
       { weight: 14, arbitrary: outcome },
       { weight: 1, arbitrary: integrity },
-      ...(words ? [{ weight: 1, arbitrary: word }] : []),
+      ...(overrides ? [{ weight: 1, arbitrary: override }] : []),
     ),
     provider: fc.constantFrom(OPENAI, OPENAI, ...PROVIDERS),
     teller: fc.constantFrom(...TELLERS.slice(0, tellers)),
@@ -124,9 +124,9 @@ export function storyOf({ words = true, tellers = 1 }: Cast = {}): fc.Arbitrary<
       at += passes;
       const own = Object.hasOwn(latching, provider) ? (latching[provider] ?? []) : [];
       if (plot.kind === "integrity") latching[provider] = [...own, n];
-      const told: Plot =
+      const plotted: Plot =
         plot.kind === "clearing" ? { kind: "clearing", of: own.at(-1 - plot.back) ?? n } : plot;
-      return { seq, at, event: eventOf(told, n, provider, teller) };
+      return { seq, at, event: eventOf(plotted, n, provider, teller) };
     });
   });
 }
@@ -181,7 +181,7 @@ export function rowOf(
 const NO_ROW = { w: 0, samples: 0, exclusions: 0, exclusion: null, latch: null, at: 0 };
 
 /** Messages of one provider, numbered from 1, each with its ms after the start. */
-export function told(
+export function storyFrom(
   ...plots: readonly (readonly [ms: number, plot: Plot | OutcomeResult])[]
 ): StoredEvent[] {
   return plots.map(([ms, plot], n) => ({

@@ -11,7 +11,7 @@ import { storedAs } from "./scorer-stage.ts";
 import { CREATED, PROVIDERS, replay, storyOf, tellersOf } from "./trust-story.ts";
 
 const log = createLogger({ name: "test", level: "silent" });
-const TURNS = 6;
+const PASSES = 6;
 const deployed = tellersOf(1);
 
 /** A stream that grows with each read, and a store; two scorers use both in the order of the scheduler. */
@@ -75,7 +75,7 @@ test("two scorers that both believe to lead make the state of one reading of the
           onMended: () => {},
         });
       const lead = async (scorer: Scorer): Promise<void> => {
-        for (let turn = 0; turn < TURNS; turn += 1) await scorer.reconcile();
+        for (let pass = 0; pass < PASSES; pass += 1) await scorer.reconcile();
       };
       await scheduler.waitFor(Promise.all([lead(leader()), lead(leader())]));
       const last = leader();
@@ -90,7 +90,7 @@ test("two scorers that both believe to lead make the state of one reading of the
 
 test("a scorer whose leadership ended while it stored the state broadcasts nothing", async () => {
   const leadership = { leading: true };
-  let told = 0;
+  let broadcasts = 0;
   const place = { created: CREATED, first: 1, last: 0, messages: 0, bytes: 0, bytesMax: -1 };
   const scorer = new Scorer({
     ...{ leadership, log },
@@ -109,16 +109,16 @@ test("a scorer whose leadership ended while it stored the state broadcasts nothi
     weighing: TRUST_DEFAULTS,
     tellers: () => deployed,
     send: () => {
-      told += 1;
+      broadcasts += 1;
     },
     onRead: () => {},
     onMended: () => {},
   });
   await scorer.reconcile();
-  expect(told).toBe(0);
+  expect(broadcasts).toBe(0);
   leadership.leading = true;
   await scorer.reconcile();
-  expect(told).toBe(1);
+  expect(broadcasts).toBe(1);
 });
 
 function encode(value: unknown): Uint8Array {

@@ -36,11 +36,11 @@ afterEach(async () => {
 test("an unreadable stored state is not overwritten, and the scorer is not ready and shows why", async () => {
   expect(await scorer.troubled("no state of trust")).toContain("INTERNAL");
   const { revision } = await entryOf(stage, KV_KEYS.trustState);
-  const heard = stage.heard.length;
+  const documentsBefore = stage.documents.length;
   await send(stage, [eventOf({ kind: "outcome", result: "timeout" }, 2)]);
   await renewed(3);
   expect(await entryOf(stage, KV_KEYS.trustState)).toEqual({ value: expect.anything(), revision });
-  expect(stage.heard.length).toBe(heard);
+  expect(stage.documents.length).toBe(documentsBefore);
   expect(scorer.host.readiness.ready).toBe(false);
 });
 

@@ -18,8 +18,8 @@ import {
   replay,
   rowOf,
   START,
+  storyFrom,
   times,
-  told,
 } from "../../test/trust-story.ts";
 import { apply, type StoredEvent } from "./apply.ts";
 import { W_AFTER_EXCLUSION, WEIGHTS } from "./evidence.ts";
@@ -46,14 +46,14 @@ const rowsIn = (state: TrustState): number =>
 
 describe("quality", () => {
   test("five failures exclude; four do not, nor four more after successes have cancelled the first four", () => {
-    expect(row(told(...failures(4)))).toMatchObject({ exclusion: null, samples: 4 });
-    expect(row(told(...failures(5))).exclusion).toEqual({ since: START, until: START + 30_000 });
+    expect(row(storyFrom(...failures(4)))).toMatchObject({ exclusion: null, samples: 4 });
+    expect(row(storyFrom(...failures(5))).exclusion).toEqual({ since: START, until: START + 30_000 });
     const worn = times(1700, [0, "ok"] as const);
-    expect(row(told(...failures(4), ...worn, ...failures(4))).exclusion).toBeNull();
+    expect(row(storyFrom(...failures(4), ...worn, ...failures(4))).exclusion).toBeNull();
   });
 
   test("a long clean past does not count", () => {
-    expect(row(told(...times(3000, [0, "ok"] as const), ...failures(5))).exclusions).toBe(1);
+    expect(row(storyFrom(...times(3000, [0, "ok"] as const), ...failures(5))).exclusions).toBe(1);
   });
 
   test("after an exclusion three failures exclude again, for longer each time, up to five minutes", () => {
@@ -61,12 +61,12 @@ describe("quality", () => {
     const plots: (readonly [number, OutcomeResult])[] = failures(5);
     const lasted: number[] = [];
     for (let n = 1; n <= 12; n += 1) {
-      const { exclusions, exclusion } = row(told(...plots));
+      const { exclusions, exclusion } = row(storyFrom(...plots));
       expect(exclusions).toBe(n);
       lasted.push(((exclusion?.until ?? 0) - (exclusion?.since ?? 0)) / 1000);
       ms = (exclusion?.until ?? 0) - START;
       plots.push(...failures(2, ms));
-      expect(row(told(...plots)).exclusions).toBe(n);
+      expect(row(storyFrom(...plots)).exclusions).toBe(n);
       plots.push(...failures(1, ms));
     }
     expect(lasted).toEqual([30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 300, 300]);
@@ -75,13 +75,13 @@ describe("quality", () => {
   test("late outcomes of requests before the end of the exclusion do not count", () => {
     const late: Plot = { kind: "outcome", result: "timeout", latency_ms: 60_000 };
     const story = [...failures(5), ...times(20, [60_000, late] as const)];
-    expect(row(told(...story))).toMatchObject({ exclusions: 1, samples: 5, w: W_AFTER_EXCLUSION });
-    expect(row(told(...story, ...failures(3, 90_000))).exclusions).toBe(2);
+    expect(row(storyFrom(...story))).toMatchObject({ exclusions: 1, samples: 5, w: W_AFTER_EXCLUSION });
+    expect(row(storyFrom(...story, ...failures(3, 90_000))).exclusions).toBe(2);
   });
 
   test.each(["no_responders", "busy", "refused"] as const)("%s is no evidence about a provider", (result) => {
-    const before = of(told(...failures(4)));
-    expect(of(told(...failures(4), ...times(100, [0, result] as const)))).toEqual(before);
+    const before = of(storyFrom(...failures(4)));
+    expect(of(storyFrom(...failures(4), ...times(100, [0, result] as const)))).toEqual(before);
   });
 
   test("noise for a fresh envelope and every invalid answer weigh as much as a failure", () => {
@@ -92,7 +92,7 @@ describe("quality", () => {
 
 describe("an operator's override", () => {
   test("restores a provider at once, in full, and forgets its exclusions", () => {
-    const trust = of(told(...failures(5), calibrated(1000, 0.95)));
+    const trust = of(storyFrom(...failures(5), calibrated(1000, 0.95)));
     expect([trustScore(trust, START + 1000), trustShare(trust, START + 1000)]).toEqual([0.95, 100]);
     expect(trust).toMatchObject({
       tellers: { orchestrator: { exclusions: 0, exclusion: null } },
@@ -103,12 +103,12 @@ describe("an operator's override", () => {
   test("of 0 excludes a provider until the next calibration, whatever is reported meanwhile", () => {
     const out = [calibrated(0, 0), ...times(2000, [400_000, "ok"] as const)];
     const later = START + 1_000_000_000;
-    expect(trustShare(of(told(...out)), later)).toBe(0);
-    expect(trustShare(of(told(...out, calibrated(500_000, 1))), later)).toBe(100);
+    expect(trustShare(of(storyFrom(...out)), later)).toBe(0);
+    expect(trustShare(of(storyFrom(...out, calibrated(500_000, 1))), later)).toBe(100);
   });
 
   test("of quality does not change a latch", () => {
-    const latched = of(told([0, { kind: "integrity", cause: "nonce_reuse" }], calibrated(1, 1)));
+    const latched = of(storyFrom([0, { kind: "integrity", cause: "nonce_reuse" }], calibrated(1, 1)));
     expect(latched.latch).toEqual({
       ...{ cause: "nonce_reuse", since: START, event: expect.any(String), n: 1, tellers: [] },
     });
@@ -118,10 +118,10 @@ describe("an operator's override", () => {
   test("clears the latch that it names, and none with a newer event", () => {
     const reuse: Plot = { kind: "integrity", cause: "nonce_reuse" };
     const clears = (n: number): readonly [number, Plot] => [9, { kind: "clearing", of: n }];
-    expect(of(told([0, reuse], clears(0))).latch).toBeNull();
-    expect(of(told([0, reuse], [5, reuse], clears(0))).latch).toMatchObject({ since: START });
-    expect(of(told([0, reuse], [5, reuse], clears(1))).latch).toBeNull();
-    expect(of(told([0, reuse], clears(0), [10, reuse], clears(0))).latch).toMatchObject({
+    expect(of(storyFrom([0, reuse], clears(0))).latch).toBeNull();
+    expect(of(storyFrom([0, reuse], [5, reuse], clears(0))).latch).toMatchObject({ since: START });
+    expect(of(storyFrom([0, reuse], [5, reuse], clears(1))).latch).toBeNull();
+    expect(of(storyFrom([0, reuse], clears(0), [10, reuse], clears(0))).latch).toMatchObject({
       since: START + 10,
     });
   });
@@ -129,7 +129,7 @@ describe("an operator's override", () => {
 
 describe("the stream", () => {
   test("that was made anew is read from its first message, and trust is kept", () => {
-    const before = replay(told(...failures(4), [0, { kind: "integrity", cause: "nonce_reuse" }]));
+    const before = replay(storyFrom(...failures(4), [0, { kind: "integrity", cause: "nonce_reuse" }]));
     expect(onStream(before, CREATED)).toBe(before);
     const moved = onStream(before, "2027-02-01T00:00:00Z");
     const event = eventOf({ kind: "outcome", result: "timeout" }, 99);
@@ -214,7 +214,7 @@ describe("the stream", () => {
 
   test("of 50,000 events is applied without a loss, and the state stays small", () => {
     const plots = Array.from({ length: 50_000 }, (_, n) => [n, n % 400 === 0 ? "timeout" : "ok"] as const);
-    const state = replay(told(...plots));
+    const state = replay(storyFrom(...plots));
     expect(rowOf(state).samples).toBe(50_000);
     expect(JSON.stringify(state).length).toBeLessThan(8000);
   });

@@ -13,7 +13,7 @@ import {
   startScorer,
   startStage,
 } from "./scorer-stage.ts";
-import { asTold, eventOf, idOf, OPENAI } from "./trust-story.ts";
+import { asReported, eventOf, idOf, OPENAI } from "./trust-story.ts";
 
 let stage: Stage;
 beforeEach(async () => {
@@ -23,10 +23,10 @@ afterEach(() => stage?.[Symbol.asyncDispose]());
 
 const stored = (n: number, provider: string = OPENAI) =>
   eventOf({ kind: "outcome", result: "timeout" }, n, provider);
-const timeout = (n: number, provider: string = OPENAI) => asTold(stored(n, provider));
+const timeout = (n: number, provider: string = OPENAI) => asReported(stored(n, provider));
 
-function tell(telling: unknown, provider: string = OPENAI) {
-  const data = typeof telling === "string" ? telling : jcs(telling);
+function sendReport(report: unknown, provider: string = OPENAI) {
+  const data = typeof report === "string" ? report : jcs(report);
   const options = { timeoutMs: 10_000, traced: false };
   return stage.orchestrator.request(
     subjectOf("trustTell", { user: "orchestrator", provider }),
@@ -41,7 +41,7 @@ describe("an outcome report", () => {
   test("is stored in its order before the answer, and once however often it is sent", async () => {
     await using _scorer = await startScorer(stage.nats);
     const events = Array.from({ length: 256 }, (_, n) => timeout(n));
-    const answer = await tell({ v: 1, events });
+    const answer = await sendReport({ v: 1, events });
     expect(JSON.parse(Buffer.from(answer.data).toString())).toEqual({ v: 1, seq: 256 });
     const { last } = await stage.events.bounds();
     expect(last).toBe(256);
@@ -51,29 +51,31 @@ describe("an outcome report", () => {
       stored(127),
       stored(255),
     ]);
-    const again = await tell({ v: 1, events });
+    const again = await sendReport({ v: 1, events });
     expect(JSON.parse(Buffer.from(again.data).toString())).toEqual({ v: 1, seq: 256 });
-    await tell({ v: 1, events: [timeout(1, "xai")] }, "xai");
+    await sendReport({ v: 1, events: [timeout(1, "xai")] }, "xai");
     expect((await stage.events.bounds()).last).toBe(257);
   });
 
   test("counts when it is valid, and is refused as a whole when it is not, with the reason", async () => {
     await using _scorer = await startScorer(stage.nats);
     const foreign = timeout(2, "xai");
-    const word = eventOf({ kind: "calibration", score: 0 }, 3);
+    const override = eventOf({ kind: "calibration", score: 0 }, 3);
     const reuse = eventOf({ kind: "integrity", cause: "nonce_reuse" }, 4);
-    const integrity = asTold(eventOf({ kind: "integrity", cause: "bound_response_fails" }, 5));
+    const integrity = asReported(eventOf({ kind: "integrity", cause: "bound_response_fails" }, 5));
     const long = { ...(integrity as object), id: "a".repeat(65) };
     const foreignTeller = { ...(timeout(6) as object), teller: "another" };
-    await expect(tell({ v: 1, events: [timeout(1), foreign] })).rejects.toMatchObject(
+    await expect(sendReport({ v: 1, events: [timeout(1), foreign] })).rejects.toMatchObject(
       isRefused(/^event 2 is not of the provider openai$/),
     );
-    const lists = [[], [word], [reuse], [long], [foreignTeller]];
+    const lists = [[], [override], [reuse], [long], [foreignTeller]];
     for (const wrong of ["junk", ...lists.map((events) => ({ v: 1, events }))])
-      await expect(tell(wrong)).rejects.toMatchObject(isRefused(/^a telling is canonical JSON/));
+      await expect(sendReport(wrong)).rejects.toMatchObject(
+        isRefused(/^an outcome report is canonical JSON/),
+      );
     const many = { v: 1, events: Array.from({ length: 257 }, (_, n) => timeout(n)) };
-    await expect(tell(many)).rejects.toMatchObject(isRefused(/1 to 256 events/));
-    await expect(tell(`"${"x".repeat(262_144)}"`)).rejects.toMatchObject(isRefused(/262144 bytes/));
+    await expect(sendReport(many)).rejects.toMatchObject(isRefused(/1 to 256 events/));
+    await expect(sendReport(`"${"x".repeat(262_144)}"`)).rejects.toMatchObject(isRefused(/262144 bytes/));
     expect((await stage.events.bounds()).last).toBe(0);
   });
 
@@ -83,7 +85,7 @@ describe("an outcome report", () => {
       name: "orchestrator",
       transport: stage.nats.transport("orchestrator"),
     });
-    const telling = jcs({ v: 1, events: [timeout(1)] });
+    const report = jcs({ v: 1, events: [timeout(1)] });
     const places = [
       ...Object.values(KV_KEYS).flatMap((key) =>
         Object.values(BUCKETS).map((bucket) => `$KV.${bucket}.${key}`),
@@ -94,10 +96,10 @@ describe("an outcome report", () => {
     for (const reply of places)
       await orchestrator.publish(
         subjectOf("trustTell", { user: "orchestrator", provider: OPENAI }),
-        telling,
+        report,
         reply,
       );
-    await tell({ v: 1, events: [timeout(2)] });
+    await sendReport({ v: 1, events: [timeout(2)] });
     const state = await eventually(async () => {
       const now = await stage.settled();
       return now.stream.seq > 0 ? now : undefined;
@@ -113,7 +115,7 @@ test("an event is stored with the user that sends it, and one id of two tellers 
   stage = await startStage({ users: [{ name: "batch", role: "orchestrator", providers: [OPENAI] }] });
   await using _scorer = await startScorer(stage.nats);
   await using batch = await connectProbe({ name: "batch", transport: stage.nats.transport("batch") });
-  await tell({ v: 1, events: [timeout(1)] });
+  await sendReport({ v: 1, events: [timeout(1)] });
   const own = subjectOf("trustTell", { user: "batch", provider: OPENAI });
   await batch.request(own, jcs({ v: 1, events: [timeout(1)] }));
   const foreign = subjectOf("trustTell", { user: "orchestrator", provider: OPENAI });
@@ -141,7 +143,7 @@ test("reports of a user that is not on the list are refused, and its earlier one
   );
   await send(stage, [stored(1)]);
   await using scorer = await startScorer(stage.nats, { SCBE_USERS_FILE: usersFile });
-  await expect(tell({ v: 1, events: [timeout(2)] })).rejects.toMatchObject({ code: "NOT_READY" });
+  await expect(sendReport({ v: 1, events: [timeout(2)] })).rejects.toMatchObject({ code: "NOT_READY" });
   const state = await stage.settled();
   expect([state.stream.seq, state.providers[OPENAI]?.tellers]).toEqual([1, {}]);
   expect(await scorer.metric("scbe_trust_events_total", { result: "bad" })).toBe(1);
@@ -149,7 +151,7 @@ test("reports of a user that is not on the list are refused, and its earlier one
 
 test("a scorer refuses reports of a provider that is not configured", async () => {
   await using scorer = await startScorer(stage.nats, { SCBE_PROVIDERS: [OPENAI] });
-  await expect(tell({ v: 1, events: [timeout(1, "xai")] }, "xai")).rejects.toMatchObject(
+  await expect(sendReport({ v: 1, events: [timeout(1, "xai")] }, "xai")).rejects.toMatchObject(
     isRefused(/this provider is not served/),
   );
   expect(scorer.host.readiness.ready).toBe(true);

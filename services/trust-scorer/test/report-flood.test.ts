@@ -40,9 +40,9 @@ const success = (provider: string): ReportedEvent => ({
   ...{ v: 1, kind: "outcome", result: "ok", count: 1, latency_ms: 1 },
   ...{ id: randomUUID(), at: Date.now(), provider },
 });
-const telling = (count: number, provider = OPENAI) =>
+const reportOf = (count: number, provider = OPENAI) =>
   writeMessage({ v: 1, events: Array.from({ length: count }, () => success(provider)) });
-const tell = (bus: Bus, data: Uint8Array, provider = OPENAI) =>
+const sendReport = (bus: Bus, data: Uint8Array, provider = OPENAI) =>
   bus.request(subjectOf("trustTell", { user: bus.user, provider }), data, { timeoutMs: 10_000 });
 
 /** Keeps 16 reports of 256 events of each provider open, until it is disposed of. */
@@ -50,7 +50,7 @@ function keepTelling(): AsyncDisposable {
   let isOver = false;
   const bus = flooding;
   const go = async (provider: string): Promise<void> => {
-    while (!isOver) await tell(bus, telling(256, provider), provider).catch(() => delay(50));
+    while (!isOver) await sendReport(bus, reportOf(256, provider), provider).catch(() => delay(50));
   };
   const going = PROVIDERS.flatMap((provider) => Array.from({ length: 16 }, () => go(provider)));
   return {
@@ -63,7 +63,7 @@ function keepTelling(): AsyncDisposable {
 
 /** Resolves when the published document contains the event with this number. */
 const inForce = (seq: number): Promise<unknown> =>
-  eventually(() => (stage.heard.at(-1)?.stream.seq ?? 0) >= seq, LONG);
+  eventually(() => (stage.documents.at(-1)?.stream.seq ?? 0) >= seq, LONG);
 const seqIn = ({ data }: { readonly data: Uint8Array }): number =>
   JSON.parse(Buffer.from(data).toString("utf8")).seq;
 
@@ -74,9 +74,9 @@ test("while one teller keeps 32 reports of 256 events open, overrides and report
   const began = performance.now();
   let others = 0;
   while (performance.now() < began + FLOOD_MS) {
-    const word = writeMessage(eventOf({ kind: "calibration", score: 0.9 }, others));
-    await inForce(seqIn(await stage.controller.request(overrideSubject, word, { timeoutMs: 10_000 })));
-    await inForce(seqIn(await tell(stage.orchestrator, telling(1))));
+    const override = writeMessage(eventOf({ kind: "calibration", score: 0.9 }, others));
+    await inForce(seqIn(await stage.controller.request(overrideSubject, override, { timeoutMs: 10_000 })));
+    await inForce(seqIn(await sendReport(stage.orchestrator, reportOf(1))));
     others += 2;
     await delay(100);
   }
@@ -91,9 +91,9 @@ test("a teller that exceeds its rate loses nothing that it sends again after BUS
   let busy = 0;
   const TELLINGS = 22;
   for (let sent = 0; sent < TELLINGS; sent += 1) {
-    const data = telling(256);
+    const data = reportOf(256);
     const isStored = (): Promise<boolean> =>
-      tell(flooding, data).then(
+      sendReport(flooding, data).then(
         () => true,
         (error) => {
           expect(error).toMatchObject({ code: "BUSY" });
@@ -115,7 +115,7 @@ test("unreadable reports are limited by their bytes", async () => {
   const unreadable = Buffer.alloc(256 * 1024, "x");
   const codes: string[] = [];
   for (let n = 0; n < 64; n += 1)
-    codes.push(await tell(flooding, unreadable).then(String, ({ code }) => code));
+    codes.push(await sendReport(flooding, unreadable).then(String, ({ code }) => code));
   expect(codes.slice(0, 16)).toEqual(Array.from({ length: 16 }, () => "BAD_REQUEST"));
   expect(codes).toContain("BUSY");
 }, 60_000);
