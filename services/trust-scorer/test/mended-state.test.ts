@@ -55,7 +55,7 @@ async function expectAsReplayed(scorer: TestScorer, samples: number): Promise<vo
 
 /** Resolves when a leader with an unreadable state has read it several times: it renews its lease at every third pass. */
 async function expectUnmended(scorer: TestScorer, why: string): Promise<void> {
-  expect(await scorer.troubled(why)).toContain("INTERNAL: what is stored is no state of trust");
+  expect(await scorer.troubled(why)).toContain("INTERNAL: the stored value is not a state of trust");
   const before = await entryOf(stage, trustState);
   for (let n = 0; n < 3; n += 1) {
     const { revision } = await entryOf(stage, KV_KEYS.leader);

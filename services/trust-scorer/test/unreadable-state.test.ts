@@ -34,7 +34,7 @@ afterEach(async () => {
 });
 
 test("an unreadable stored state is not overwritten, and the scorer is not ready and shows why", async () => {
-  expect(await scorer.troubled("no state of trust")).toContain("INTERNAL");
+  expect(await scorer.troubled("not a state of trust")).toContain("INTERNAL");
   const { revision } = await entryOf(stage, KV_KEYS.trustState);
   const documentsBefore = stage.documents.length;
   await send(stage, [eventOf({ kind: "outcome", result: "timeout" }, 2)]);
@@ -45,7 +45,7 @@ test("an unreadable stored state is not overwritten, and the scorer is not ready
 });
 
 test("it continues from the document that an operator stores in its place, with every latch and all evidence", async () => {
-  await scorer.troubled("no state of trust");
+  await scorer.troubled("not a state of trust");
   const document = JSON.parse((await entryOf(stage, KV_KEYS.trust)).value.toString());
   await put(stage, KV_KEYS.trustState, bytes({ ...document, recent: {} }));
   await eventually(() => scorer.host.readiness.ready, LONG);
@@ -66,7 +66,7 @@ test("it begins anew, with the content of the two streams, after an operator has
     ...{ reason: "looked at it", by: "ana" },
   };
   stage.raw.connection.publish(overrideSubject, bytes(clearing));
-  await scorer.troubled("no state of trust");
+  await scorer.troubled("not a state of trust");
   for (const key of [KV_KEYS.trustRelay, KV_KEYS.trustState]) {
     await stage.raw.delete(`$KV.SCBE_TRUST.${key}`);
   }
