@@ -38,16 +38,11 @@ describe("a body is read as a chat", () => {
 describe("a body that is not a chat is BAD_REQUEST, with a message that quotes nothing of it", () => {
   const secret = "hunter2-unspeakable";
   test.each([
-    ["no JSON", Buffer.from(`{"messages": ${secret}`), JSON_TYPE, /no JSON in UTF-8/],
-    ["no UTF-8", Buffer.from([0xff, 0xfe, ...Buffer.from(secret)]), JSON_TYPE, /no JSON in UTF-8/],
-    ["empty", Buffer.alloc(0), JSON_TYPE, /no JSON in UTF-8/],
+    ["not JSON", Buffer.from(`{"messages": ${secret}`), JSON_TYPE, /not JSON in UTF-8/],
+    ["not UTF-8", Buffer.from([0xff, 0xfe, ...Buffer.from(secret)]), JSON_TYPE, /not JSON in UTF-8/],
+    ["empty", Buffer.alloc(0), JSON_TYPE, /not JSON in UTF-8/],
     ["another media type", Buffer.from(secret), "text/plain", /application\/json or a picture/],
-    [
-      "a member too many",
-      bytesOf({ ...user(secret), [secret]: 1 }),
-      JSON_TYPE,
-      /the whole: unrecognized_keys/,
-    ],
+    ["an extra member", bytesOf({ ...user(secret), [secret]: 1 }), JSON_TYPE, /the whole: unrecognized_keys/],
     ["no messages", bytesOf({ messages: [] }), JSON_TYPE, /messages: too_small/],
     ["an unknown role", bytesOf({ messages: [{ role: secret, content: "" }] }), JSON_TYPE, /0\.role/],
     ["an unknown part", bytesOf(user([{ type: secret }])), JSON_TYPE, /0\.content/],

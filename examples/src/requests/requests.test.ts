@@ -126,6 +126,6 @@ describe("a file of requests", () => {
   });
 
   test("that is not UTF-8 is refused", () => {
-    expect(() => decodeRequests(Buffer.from([0xff]))).toThrow(/no UTF-8/);
+    expect(() => decodeRequests(Buffer.from([0xff]))).toThrow(/not UTF-8/);
   });
 });
