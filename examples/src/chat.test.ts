@@ -29,32 +29,27 @@ describe("a body is read as a chat", () => {
     expect(JSON.stringify(readChat(body, JSON_TYPE))).toContain('{"__proto__":{"a":1}}');
   });
 
-  test("from a bare picture, with a request to describe it", () => {
+  test("a bare picture becomes a request to describe it", () => {
     const { messages } = readChat(Buffer.from([1, 2, 3]), "image/png");
     expect(messages[0]?.content).toContainEqual({ type: "image", media_type: "image/png", data: "AQID" });
   });
 });
 
-describe("a body that is no chat is BAD_REQUEST, in words that quote nothing of it", () => {
+describe("a body that is not a chat is BAD_REQUEST, with a message that quotes nothing of it", () => {
   const secret = "hunter2-unspeakable";
   test.each([
-    ["no JSON", Buffer.from(`{"messages": ${secret}`), JSON_TYPE, /no JSON in UTF-8/],
-    ["no UTF-8", Buffer.from([0xff, 0xfe, ...Buffer.from(secret)]), JSON_TYPE, /no JSON in UTF-8/],
-    ["empty", Buffer.alloc(0), JSON_TYPE, /no JSON in UTF-8/],
+    ["not JSON", Buffer.from(`{"messages": ${secret}`), JSON_TYPE, /not JSON in UTF-8/],
+    ["not UTF-8", Buffer.from([0xff, 0xfe, ...Buffer.from(secret)]), JSON_TYPE, /not JSON in UTF-8/],
+    ["empty", Buffer.alloc(0), JSON_TYPE, /not JSON in UTF-8/],
     ["another media type", Buffer.from(secret), "text/plain", /application\/json or a picture/],
-    [
-      "a member too many",
-      bytesOf({ ...user(secret), [secret]: 1 }),
-      JSON_TYPE,
-      /the whole: unrecognized_keys/,
-    ],
+    ["an extra member", bytesOf({ ...user(secret), [secret]: 1 }), JSON_TYPE, /the whole: unrecognized_keys/],
     ["no messages", bytesOf({ messages: [] }), JSON_TYPE, /messages: too_small/],
     ["an unknown role", bytesOf({ messages: [{ role: secret, content: "" }] }), JSON_TYPE, /0\.role/],
     ["an unknown part", bytesOf(user([{ type: secret }])), JSON_TYPE, /0\.content/],
     ["a part without its data", bytesOf(user([{ type: "data" }])), JSON_TYPE, /0\.content/],
     ["data too deep", bytesOf(user([{ type: "data", data: nested(65) }])), JSON_TYPE, /0\.content/],
     [
-      "a picture that is no base64",
+      "a picture that is not base64",
       bytesOf(user([{ type: "image", media_type: "image/png", data: "!" }])),
       JSON_TYPE,
       /0\.content/,
@@ -71,7 +66,7 @@ describe("a body that is no chat is BAD_REQUEST, in words that quote nothing of 
     expect(`${String(error)} ${String((error as Error).cause)}`).not.toContain(secret);
   });
 
-  test("a hundred thousand open brackets, without the stack overflowing", () => {
+  test("a hundred thousand open brackets, without a stack overflow", () => {
     const depth = 100_000;
     const data = "[".repeat(depth) + "]".repeat(depth);
     const body = Buffer.from(`{"messages":[{"role":"user","content":[{"type":"data","data":${data}}]}]}`);
@@ -82,6 +77,6 @@ describe("a body that is no chat is BAD_REQUEST, in words that quote nothing of 
 test.each([
   ["another media type", "text/html", {}],
   ["a member missing", JSON_TYPE, { provider: "openai", model: "m", text: "hi" }],
-])("an answer with %s is not taken for one", (_case, contentType, value) => {
+])("an answer with %s is refused", (_case, contentType, value) => {
   expect(() => readChatAnswer(bytesOf(value), contentType)).toThrow(/the answer/);
 });

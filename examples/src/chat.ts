@@ -4,12 +4,12 @@ import { z } from "zod";
 /** How deep a piece of data may nest. */
 const DATA_LEVELS_MAX = 64;
 
-/** Any JSON value. A body comes from the JSON parser, so all that can be wrong is that it is missing or nests too deep. */
+/** Any JSON value. It comes from the JSON parser, so it can only be missing or nested too deep. */
 const Data = z.custom<unknown>((value) => value !== undefined && nestsWithin(value, DATA_LEVELS_MAX), {
   error: `is missing, or nests deeper than ${DATA_LEVELS_MAX} levels`,
 });
 
-/** A piece of a message: words, any JSON for the model to read, or a picture (base64). */
+/** A part of a message: text, any JSON for the model to read, or a picture (base64). */
 const Part = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("text"), text: z.string() }),
   z.strictObject({ type: z.literal("data"), data: Data }),
@@ -18,8 +18,8 @@ const Part = z.discriminatedUnion("type", [
 export type Part = z.infer<typeof Part>;
 
 /**
- * What an orchestrator asks, in one form for all providers, so that a request can be sent to another one unchanged. The
- * gateway turns it into its provider's own form.
+ * A chat request in one form for all providers, so that an orchestrator can send it to another provider unchanged. The gateway converts it
+ * into its provider's form.
  */
 export const Chat = z.strictObject({
   messages: z
@@ -37,23 +37,23 @@ export const Chat = z.strictObject({
 export type Chat = z.infer<typeof Chat>;
 export type Message = Chat["messages"][number];
 
-/** What a provider said, in one form for all of them. */
+/** The answer of a provider, in one form for all of them. */
 export interface Reply {
   readonly text: string;
-  /** Why it stopped, in the provider's own word. */
+  /** Why the model stopped, in the provider's own word. */
   readonly finish: string;
-  /** Undefined where the provider does not say. */
+  /** Undefined if the provider gives no counts. */
   readonly tokens?: { readonly input: number; readonly output: number } | undefined;
 }
 
-/** What an orchestrator gets: the reply, and who gave it. */
+/** The answer to an orchestrator: the reply, its provider and model. */
 export const ChatAnswer = z.object({
   provider: z.string(),
   model: z.string(),
   text: z.string(),
-  /** Why it stopped, in the provider's own word. */
+  /** Why the model stopped, in the provider's own word. */
   finish: z.string(),
-  /** Undefined where the provider does not say. */
+  /** Undefined if the provider gives no counts. */
   tokens: z.object({ input: z.int(), output: z.int() }).optional(),
 });
 export type ChatAnswer = z.infer<typeof ChatAnswer>;
@@ -62,28 +62,28 @@ const JSON_TYPE = /^application\/json\b/;
 const IMAGE_TYPE = /^image\/[a-z0-9.+-]+$/;
 
 /**
- * The chat that a request's body is: JSON in the form above, or a bare picture to be described.
+ * Reads a request's body: JSON in the form above, or a bare picture, which the model is asked to describe.
  * @throws ScbeError BAD_REQUEST
  */
 export function readChat(body: Uint8Array, contentType: string): Chat {
   if (IMAGE_TYPE.test(contentType)) return chatAbout(body, contentType);
   if (!JSON_TYPE.test(contentType)) {
-    throw new ScbeError("BAD_REQUEST", "the body is to be application/json or a picture");
+    throw new ScbeError("BAD_REQUEST", "the body must be application/json or a picture");
   }
   const parsed = Chat.safeParse(parseJson(body));
   if (parsed.success) return parsed.data;
-  throw new ScbeError("BAD_REQUEST", `the body is no chat: ${tell(parsed.error)}`);
+  throw new ScbeError("BAD_REQUEST", `the body is not a chat: ${describe(parsed.error)}`);
 }
 
-/** The answer that a body is. @throws ScbeError BAD_REQUEST */
+/** Reads an answer's body. @throws ScbeError BAD_REQUEST */
 export function readChatAnswer(body: Uint8Array, contentType: string): ChatAnswer {
-  if (!JSON_TYPE.test(contentType)) throw new ScbeError("BAD_REQUEST", "the answer is no application/json");
+  if (!JSON_TYPE.test(contentType)) throw new ScbeError("BAD_REQUEST", "the answer is not application/json");
   const parsed = ChatAnswer.safeParse(parseJson(body));
   if (parsed.success) return parsed.data;
-  throw new ScbeError("BAD_REQUEST", `the answer is none of a chat: ${tell(parsed.error)}`);
+  throw new ScbeError("BAD_REQUEST", `the answer is not that of a chat: ${describe(parsed.error)}`);
 }
 
-/** The parts of a message; data becomes its JSON. */
+/** The parts of a message; data parts become JSON text. */
 export function partsOf({ content }: Message): Exclude<Part, { type: "data" }>[] {
   if (typeof content === "string") return [{ type: "text", text: content }];
   return content.map((part) =>
@@ -91,7 +91,7 @@ export function partsOf({ content }: Message): Exclude<Part, { type: "data" }>[]
   );
 }
 
-/** The words of a message, for where a provider takes nothing else. @throws ScbeError BAD_REQUEST for a picture */
+/** The text of a message, for providers that take only text there. @throws ScbeError BAD_REQUEST for a picture */
 export function textOf(message: Message): string {
   return partsOf(message)
     .map((part) => {
@@ -114,13 +114,13 @@ function parseJson(body: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
   } catch {
-    // The parser's own words would quote the body.
-    throw new ScbeError("BAD_REQUEST", "the body is no JSON in UTF-8");
+    // The parser's message would quote the body.
+    throw new ScbeError("BAD_REQUEST", "the body is not JSON in UTF-8");
   }
 }
 
-/** Where the first thing is wrong, and with what: names of the form alone, nothing of the body. */
-function tell({ issues }: z.ZodError): string {
+/** The place and kind of the first problem, without anything of the body. */
+function describe({ issues }: z.ZodError): string {
   const [issue] = issues;
   const at = issue?.path.join(".") ?? "";
   return `${at === "" ? "the whole" : at}: ${issue?.code ?? "invalid"}`;
@@ -129,4 +129,18 @@ function tell({ issues }: z.ZodError): string {
 function nestsWithin(value: unknown, levels: number): boolean {
   if (typeof value !== "object" || value === null) return true;
   return levels > 0 && Object.values(value).every((member) => nestsWithin(member, levels - 1));
+}
+
+/** The HTTP API of one family of providers. */
+export interface Shape {
+  /** The path after the API's base URL, which ends in its version. */
+  path(model: string): string;
+  /** The key, and the version of the API. */
+  headers(key: string): Readonly<Record<string, string>>;
+  /** The body, which is sent as JSON. @throws ScbeError BAD_REQUEST for a chat that this provider does not take */
+  request(chat: Chat, model: string): unknown;
+  /** Reads the body of an answer with status 200. @throws ZodError for another form */
+  answer(body: unknown): Reply;
+  /** True for an error about the key, if the status alone does not show that. */
+  meansTheKey?(status: number, body: string): boolean;
 }

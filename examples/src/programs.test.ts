@@ -7,7 +7,7 @@ import { runProgram, startProgram, startUnderParent } from "../test/programs.ts"
 
 const STACK = /^\s+at /m;
 
-describe("a program that is misconfigured says all of it and exits with 78, without a stack trace:", () => {
+describe("a misconfigured program prints all problems and exits with 78, without a stack trace:", () => {
   test.each([
     [
       "gateway",
@@ -26,7 +26,7 @@ describe("a program that is misconfigured says all of it and exits with 78, with
 });
 
 describe("the stand-in", () => {
-  test("says where it serves, and leaves with 0 at TERM", async () => {
+  test("prints its address, and exits with 0 on TERM", async () => {
     await using standIn = startProgram("stand-in", { SCBE_STAND_IN_PORT: "0" });
     const [, url] = await standIn.output(/"url":"(http:\/\/127\.0\.0\.1:\d+)","msg":"serving"/);
     expect((await fetch(`${url}/openai/v1/chat/completions`, { method: "POST" })).status).toBe(401);
@@ -34,15 +34,15 @@ describe("the stand-in", () => {
     expect(await standIn.exited).toEqual({ code: 0, signal: null });
   });
 
-  test("leaves when its parent is killed", async () => {
+  test("exits when its parent is killed", async () => {
     await using parent = startUnderParent("stand-in", { SCBE_STAND_IN_PORT: "0" });
     await parent.output(/"serving"/);
     parent.signal("SIGKILL");
-    // Its output, which the child shares, ends with the last of both.
+    // Parent and child share the output, so it ends with the last of both.
     await parent.exited;
   });
 
-  test("says that its port is taken, and which variable sets it", async () => {
+  test("reports a taken port, and the variable that sets it", async () => {
     await using taken = await startHttpServer(() => undefined);
     const { code, stderr } = await runProgram("stand-in", { SCBE_STAND_IN_PORT: new URL(taken.url).port });
     expect(code).toBe(1);
@@ -57,7 +57,7 @@ const variables = {
 };
 
 describe("a gateway", () => {
-  test("that waits for its bus is not ready, and leaves with 0 at TERM", async () => {
+  test("that waits for its bus is not ready, and exits with 0 on TERM", async () => {
     const nowhere = { NATS_URL: "nats://127.0.0.1:1" };
     await using gateway = startProgram("gateway", { ...variables, ...nowhere });
     const [, port] = await gateway.output(/"opsPort":(\d+)/);
@@ -68,7 +68,7 @@ describe("a gateway", () => {
     expect(await gateway.exited).toEqual({ code: 0, signal: null });
   });
 
-  test("without an nkey says so and exits with 78, without a stack trace", async () => {
+  test("without an nkey reports that and exits with 78, without a stack trace", async () => {
     await using nats = await startNats();
     const { code, stderr } = await runProgram("gateway", { ...variables, NATS_URL: nats.url });
     expect(code).toBe(78);
@@ -78,24 +78,24 @@ describe("a gateway", () => {
 });
 
 describe("the orchestrator", () => {
-  test("explains itself and exits with 0", async () => {
+  test("prints its help and exits with 0", async () => {
     const { code, stdout } = await runProgram("orchestrator", {}, ["--help"]);
     expect([code, stdout]).toEqual([0, expect.stringContaining("--requests FILE")]);
   });
 
-  test("refuses options that it does not know with 2, without a stack trace", async () => {
+  test("refuses unknown options with exit code 2, without a stack trace", async () => {
     const { code, stdout, stderr } = await runProgram("orchestrator", {}, ["--bogus"]);
     expect([code, stdout]).toEqual([2, ""]);
     expect(stderr).toContain("--bogus");
     expect(stderr).not.toMatch(STACK);
   });
 
-  test("names the line of a request that it cannot read, and exits with 2", async () => {
+  test("names the line of a malformed request, and exits with 2", async () => {
     using dir = createTempDir();
     const file = join(dir.path, "requests.jsonl");
     writeFileSync(file, "\nno json\n");
     const { code, stderr } = await runProgram("orchestrator", {}, ["--requests", file]);
     expect(code).toBe(2);
-    expect(stderr).toContain(`${file}: line 2: is no JSON`);
+    expect(stderr).toContain(`${file}: line 2: is not JSON`);
   });
 });

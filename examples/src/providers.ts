@@ -1,13 +1,13 @@
+import type { Shape } from "./chat.ts";
 import { anthropicShape } from "./shapes/anthropic.ts";
 import { geminiShape } from "./shapes/gemini.ts";
 import { openaiShape } from "./shapes/openai.ts";
-import type { Shape } from "./shapes/shape.ts";
 
-/** One provider's API, as its documentation describes it. */
+/** One provider's API, by its documentation. */
 export interface ProviderApi {
-  /** Ends in the API's version, without a slash. */
+  /** Ends with the API's version, without a slash. */
   readonly baseUrl: string;
-  /** Environment variables that may hold the key; the first one that is set counts. */
+  /** Environment variables that can hold the key; the first one that is set is used. */
   readonly keyVariables: readonly [string, ...string[]];
   readonly shape: Shape;
 }

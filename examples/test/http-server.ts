@@ -4,11 +4,11 @@ import type { AddressInfo } from "node:net";
 
 export interface HttpServer extends AsyncDisposable {
   readonly url: string;
-  /** Connections that are open now. */
+  /** The number of open connections. */
   connections(): Promise<number>;
 }
 
-/** A server of one's own that may misbehave in any way. */
+/** An HTTP server with any behaviour. */
 export async function startHttpServer(listener: RequestListener): Promise<HttpServer> {
   const server = createServer(listener);
   server.listen(0, "127.0.0.1");

@@ -3,7 +3,7 @@ import { type RunningProcess, startProcess } from "@scbe/testkit";
 
 type Program = "gateway" | "orchestrator" | "stand-in";
 
-/** One of the examples' programs as a process of its own, with nothing in its environment but `env`. */
+/** One of the example programs as its own process, with only `env` and the PATH in its environment. */
 export function startProgram(
   program: Program,
   env: Readonly<Record<string, string>> = {},
@@ -14,7 +14,7 @@ export function startProgram(
   return startProcess(process.execPath, [file, ...args], { bareEnv: true, ipc: true, env: variables });
 }
 
-/** Runs one to its end. */
+/** Runs a program to its end. */
 export async function runProgram(...started: Parameters<typeof startProgram>) {
   const running = startProgram(...started);
   const { code } = await running.exited;
@@ -26,7 +26,7 @@ const PARENT = `
   spawn(process.execPath, [process.argv[1]], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
 `;
 
-/** Starts one as the child of a process of its own, which it is tied to by IPC, as `npm start` does it. */
+/** Starts a program as the child of another process, with an IPC channel between them, as `npm start` does. */
 export function startUnderParent(program: Program, env: Readonly<Record<string, string>>): RunningProcess {
   const variables = { PATH: process.env.PATH ?? "", ...env };
   return startProcess(process.execPath, ["-e", PARENT, fileOf(program)], { bareEnv: true, env: variables });

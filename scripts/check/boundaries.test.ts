@@ -3,7 +3,7 @@ import { checkBoundaries } from "./boundaries.ts";
 import { readSources } from "./sources.ts";
 
 const KEYRING = "services/keyring/src/service.ts";
-const DOMAIN = "services/keyring/src/domain/next-step.ts";
+const DOMAIN = "services/keyring/src/domain/ring-steps.ts";
 
 describe("the boundaries check finds what is planted", () => {
   const planted: readonly (readonly [what: string, path: string, text: string])[] = [

@@ -6,7 +6,7 @@ const READERS = [
   "packages/contracts/src/{control,epoch,headers,keyring,message,names,nkey,parameters,refusals,replay,subjects}.ts",
   "packages/verifier/src/held-keys.ts",
   "packages/verifier/src/control/{control-rules,held-control,lease}.ts",
-  "services/keyring/src/domain/{choose-key,judge-grant-request,may-ask,openable}.ts",
+  "services/keyring/src/domain/{judge-grant-request,openable}.ts",
 ];
 
 /** Draws chance ahead of its use; and the hash of the audit, which has no rule here. */

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { createKeyFile } from "@scbe/keyring/key-file";
+import { createKeyFile } from "@scbe/keyring/local-kms";
 import { ownFolder, takeLock, whyNotAllOwn } from "@scbe/runtime";
 
 /** Where everything is that outlives a start. Only its owner may enter. */

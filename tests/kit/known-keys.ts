@@ -1,8 +1,7 @@
 import { createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
 import { BUCKETS, type Environment, KV_KEYS } from "@scbe/contracts";
 import { deriveSubkey, SUITE, type SubkeyName } from "@scbe/envelope";
-import { readKeyFile } from "@scbe/keyring/key-file";
-import { localKms } from "@scbe/keyring/local-kms";
+import { localKms, readKeyFile } from "@scbe/keyring/local-kms";
 import { connectRawStore, type SecuredNats } from "@scbe/testkit";
 import type { System } from "./system.ts";
 

@@ -23,8 +23,8 @@ import {
   toJsonForm,
 } from "@scbe/envelope";
 import { deriveCommitment, deriveSessionKeys, Noise } from "@scbe/envelope/primitives";
+import { sortBatch } from "@scbe/replay-guard/domain/judge";
 import { ReplayTable } from "@scbe/replay-guard/domain/replay-table";
-import { sortBatch } from "@scbe/replay-guard/domain/sort-batch";
 import { readConfig } from "@scbe/runtime";
 import { heldKey, type VectorKey } from "./opener-in.ts";
 import { hex, readVectors, unhex } from "./read-vectors.ts";
@@ -151,8 +151,8 @@ function judge({ epoch, minutes, provider, questions }: Judgements, last: string
   const table = new ReplayTable("store", { entriesMax: 100, quota: 100 });
   table.make({ epoch, buckets: minutes.map((minute) => ({ minute, lifeMs: 1000 })) }, undefined, 0);
   for (const { name, item, verdict } of questions) {
-    const { asked, merge } = sortBatch(decodeAdmitBatch(unhex(item)), unhex(epoch));
-    const answer = table.admit({ epoch, store: "store", provider, items: asked }, 0);
+    const { toStore, merge } = sortBatch(decodeAdmitBatch(unhex(item)), unhex(epoch));
+    const answer = table.admit({ epoch, store: "store", provider, items: toStore }, 0);
     assert(answer.isStore);
     const verdicts = merge(answer.verdicts);
     if (name !== last) continue;

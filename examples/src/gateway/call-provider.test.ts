@@ -6,15 +6,15 @@ import { targetAt } from "../../test/targets.ts";
 import type { Chat } from "../chat.ts";
 import type { ProviderName } from "../providers.ts";
 import { callProvider } from "./call-provider.ts";
-import type { Target } from "./target.ts";
+import type { Target } from "./config.ts";
 
 const KEY = "sk-swordfish-key";
 const WORDS = "unrepeatable words of a caller";
 const CHAT: Chat = { messages: [{ role: "user", content: WORDS }] };
 const never = new AbortController().signal;
-const QUESTION = { chat: CHAT, model: "m", requestId: "0189dcd5-1111-4222-8333-444455556666", signal: never };
+const REQUEST = { chat: CHAT, model: "m", requestId: "0189dcd5-1111-4222-8333-444455556666", signal: never };
 
-/** Asks a server that answers by `listener`; the error that comes of it. */
+/** The error of a call to a server with this listener. */
 async function failure(
   listener: RequestListener,
   more: Partial<Target> = {},
@@ -22,13 +22,13 @@ async function failure(
 ): Promise<unknown> {
   await using server = await startHttpServer(listener);
   const target = targetAt(server.url, more.provider ?? "openai", { key: KEY, ...more });
-  return await callProvider(target, { ...QUESTION, signal }).then(
+  return await callProvider(target, { ...REQUEST, signal }).then(
     () => undefined,
     (error: unknown) => error,
   );
 }
 
-/** Answers with a status, and quotes key and body as a careless server would. */
+/** Answers with a status, and quotes key and body like a careless server. */
 const quoting =
   (status: number, headers: Record<string, string> = {}): RequestListener =>
   (request, response) => {
@@ -36,7 +36,7 @@ const quoting =
     response.writeHead(status, headers).end(JSON.stringify({ error: { message: quoted } }));
   };
 
-/** Everything of an error that a caller or a log could show. */
+/** All text of an error that a caller or a log could show. */
 function everythingOf(error: unknown): string {
   const logs = collectLogs();
   logs.log.warn({ err: error }, "the handler failed");
@@ -63,7 +63,7 @@ describe("a provider's HTTP error becomes one of ours, without key or body:", ()
     expect(everythingOf(error)).not.toMatch(new RegExp(`${KEY}|${WORDS}`));
   });
 
-  test("a refused key that is not set is told as such", async () => {
+  test("a missing key is reported as missing", async () => {
     const error = await failure(quoting(401), { key: undefined });
     expect(error).toMatchObject({ message: expect.stringMatching(/OPENAI_API_KEY is not set/) });
   });
@@ -81,7 +81,7 @@ describe("a provider's HTTP error becomes one of ours, without key or body:", ()
     expect(await failure(google("OTHER"), { provider })).toMatchObject({ code: "BAD_REQUEST" });
   });
 
-  test("an error without end is known by its status", async () => {
+  test("an endless error is recognized by its status", async () => {
     const endless: RequestListener = (_request, response) => {
       response.writeHead(500);
       const more = (): void => void (response.write(Buffer.alloc(65_536)) ? setImmediate(more) : 0);
@@ -96,19 +96,19 @@ describe("a provider's HTTP error becomes one of ours, without key or body:", ()
 });
 
 test.each([
-  ["Idempotency-Key", QUESTION.requestId],
+  ["Idempotency-Key", REQUEST.requestId],
   [undefined, undefined],
 ])("with the idempotency header %s the provider gets %s", async (idempotencyHeader, expected) => {
-  const heard: (string | string[] | undefined)[] = [];
+  const transcript: (string | string[] | undefined)[] = [];
   const listener: RequestListener = (request, response) => {
-    heard.push(request.headers["idempotency-key"]);
+    transcript.push(request.headers["idempotency-key"]);
     response.writeHead(200).end(completion("hello"));
   };
   await failure(listener, idempotencyHeader === undefined ? {} : { idempotencyHeader });
-  expect(heard).toEqual([expected]);
+  expect(transcript).toEqual([expected]);
 });
 
-test("a redirect is not followed, so that the key stays where it is", async () => {
+test("a redirect is not followed, so that the key is not sent elsewhere", async () => {
   const reached: (string | undefined)[] = [];
   await using elsewhere = await startHttpServer((request, response) => {
     reached.push(request.headers.authorization);
@@ -125,7 +125,7 @@ const answering =
 const completion = (content: string): string =>
   JSON.stringify({ choices: [{ message: { content }, finish_reason: "stop" }] });
 
-describe("an answer that cannot be used is an error, without quoting it:", () => {
+describe("an unusable answer is an error, without a quotation of it:", () => {
   test.each([
     ["no JSON", `<html>${WORDS}</html>`],
     ["another form", JSON.stringify({ choices: WORDS })],
@@ -150,7 +150,7 @@ describe("an answer that cannot be used is an error, without quoting it:", () =>
     });
   });
 
-  test("one that breaks off is HANDLER_FAILED", async () => {
+  test("an answer that breaks off is HANDLER_FAILED", async () => {
     const error = await failure((_request, response) => {
       response.writeHead(200, { "content-length": "1000" });
       response.write('{"choices":', () => response.destroy());
@@ -159,7 +159,7 @@ describe("an answer that cannot be used is an error, without quoting it:", () =>
   });
 });
 
-describe("a provider that does not answer is not waited for:", () => {
+describe("a call to a provider that does not answer ends:", () => {
   const silent: RequestListener = () => undefined;
   const stalling: RequestListener = (_request, response) => void response.writeHead(200).write('{"choices":');
 
@@ -173,11 +173,11 @@ describe("a provider that does not answer is not waited for:", () => {
     });
   });
 
-  test("when the request is not wanted any more it is ABORTED, and the connection is closed", async () => {
+  test("when the request is cancelled it is ABORTED, and the connection is closed", async () => {
     const asked = Promise.withResolvers<void>();
     await using server = await startHttpServer(() => asked.resolve());
     const gone = new AbortController();
-    const call = callProvider(targetAt(server.url, "openai"), { ...QUESTION, signal: gone.signal });
+    const call = callProvider(targetAt(server.url, "openai"), { ...REQUEST, signal: gone.signal });
     const failed = expect(call).rejects.toMatchObject({ code: "ABORTED" });
     await asked.promise;
     gone.abort();
@@ -185,13 +185,13 @@ describe("a provider that does not answer is not waited for:", () => {
     await eventually(async () => (await server.connections()) === 0);
   });
 
-  test("nobody there is HANDLER_FAILED with the reason for the log alone", async () => {
+  test("an unreachable server is HANDLER_FAILED, with the reason in the log alone", async () => {
     let url: string;
     {
       await using server = await startHttpServer(silent);
       url = server.url;
     }
-    const call = callProvider(targetAt(url, "openai", { key: KEY }), QUESTION);
+    const call = callProvider(targetAt(url, "openai", { key: KEY }), REQUEST);
     const error = await call.catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code: "HANDLER_FAILED", message: "openai could not be reached" });
     expect(everythingOf(error)).toContain("ECONNREFUSED");

@@ -1,8 +1,7 @@
 import { readConfig } from "@scbe/runtime";
 import { describe, expect, test } from "vitest";
 import { PROVIDER_APIS, PROVIDER_NAMES } from "../providers.ts";
-import { config } from "./config.ts";
-import { targetOf } from "./target.ts";
+import { config, targetOf } from "./config.ts";
 
 const KEYRING = "UAAPL5PQXDJXR7OM7DTNMVJERFN44V5T3MIPVNZPGI4PGGOIPSDTJL5M";
 const base = { SCBE_KEYRING_PUBLIC_KEY: KEYRING, SCBE_GATEWAY_PROVIDER: "openai" };
@@ -14,8 +13,8 @@ function target(env: Record<string, string>) {
   return targetOf(reading.config);
 }
 
-describe("whom a gateway calls", () => {
-  test("without a key it is the local stand-in, and the log says why", () => {
+describe("a gateway calls", () => {
+  test("the local stand-in without a key, and the log says why", () => {
     expect(target({})).toMatchObject({
       baseUrl: "http://127.0.0.1:7190/openai/v1",
       calls: "the local stand-in: OPENAI_API_KEY is not set",
@@ -27,7 +26,7 @@ describe("whom a gateway calls", () => {
     PROVIDER_NAMES.flatMap((provider) =>
       PROVIDER_APIS[provider].keyVariables.map((variable) => [provider, variable] as const),
     ),
-  )("%s with %s is the real API", (provider, variable) => {
+  )("the real API of %s with %s", (provider, variable) => {
     const { baseUrl } = PROVIDER_APIS[provider];
     expect(target({ SCBE_GATEWAY_PROVIDER: provider, [variable]: "sk-1" })).toMatchObject({
       provider,
@@ -37,16 +36,16 @@ describe("whom a gateway calls", () => {
     });
   });
 
-  test("of two keys the first variable's counts", () => {
+  test("the API with the key of the first variable, if two are set", () => {
     const keys = { GEMINI_API_KEY: "gemini", GOOGLE_API_KEY: "google" };
     expect(target({ SCBE_GATEWAY_PROVIDER: "google", ...keys }).key).toBe("gemini");
   });
 
-  test("another provider's key changes nothing", () => {
+  test("the stand-in, if only another provider's key is set", () => {
     expect(target({ XAI_API_KEY: "sk-1" })).toMatchObject({ key: undefined });
   });
 
-  test.each([{}, { OPENAI_API_KEY: "sk-1" }])("a URL of its own comes first (%o)", (keys) => {
+  test.each([{}, { OPENAI_API_KEY: "sk-1" }])("its own URL first (%o)", (keys) => {
     const own = { SCBE_PROVIDER_URL_OPENAI: "https://proxy.example:8443/v1/" };
     expect(target({ ...own, ...keys })).toMatchObject({
       baseUrl: "https://proxy.example:8443/v1",
@@ -55,8 +54,8 @@ describe("whom a gateway calls", () => {
   });
 });
 
-describe("a configuration that cannot be used", () => {
-  test("is told in full, and no secret's value with it", () => {
+describe("an invalid configuration", () => {
+  test("is reported in full, without the value of any secret", () => {
     const reading = readConfig(config, {
       SCBE_GATEWAY_PROVIDER: "skynet",
       OPENAI_API_KEY: "sk with blanks\n",

@@ -1,7 +1,8 @@
 import { opsVariables } from "@scbe/bus";
 import { clientConfig } from "@scbe/client";
 import { type ConfigValues, choice, defineConfig, integer, text, url, type Variable } from "@scbe/runtime";
-import { PROVIDER_APIS, PROVIDER_NAMES, type ProviderName, urlVariable } from "../providers.ts";
+import type { Shape } from "../chat.ts";
+import { PROVIDER_APIS, PROVIDER_NAMES, type ProviderName, standInUrl, urlVariable } from "../providers.ts";
 
 /** Every variable of the example gateway. */
 export const config = defineConfig({
@@ -19,13 +20,13 @@ export const config = defineConfig({
   SCBE_STAND_IN_URL: url({
     default: "http://127.0.0.1:7190",
     schemes: ["http", "https"],
-    doc: "Where the local stand-in is, which is called for a provider that has neither a key nor a URL of its own.",
+    doc: "The URL of the local stand-in, which the gateway calls if the provider has neither a key nor its own URL.",
   }),
   SCBE_PROVIDER_IDEMPOTENCY_HEADER: text({
     optional: true,
     pattern: /^[A-Za-z0-9-]{1,64}$/,
     expected: "the name of an HTTP header",
-    doc: "The header in which the provider's API, or a proxy before it, takes an idempotency key, as `Idempotency-Key`: it gets the request's id. Unset: none is sent, since none of the six APIs documents one.",
+    doc: "The header in which the provider's API, or a proxy before it, takes an idempotency key, such as `Idempotency-Key`: it gets the request's id. Unset: none is sent, because none of the six APIs documents one.",
     check: (name) =>
       RESERVED_HEADERS.has(name.toLowerCase()) ? "is a header that the request has already" : undefined,
   }),
@@ -34,7 +35,7 @@ export const config = defineConfig({
     min: 100,
     max: 3_600_000,
     unit: "ms",
-    doc: "How long the provider may take for one answer; the caller's own deadline ends it sooner.",
+    doc: "Time limit of one answer of the provider; the caller's deadline can end it sooner.",
   }),
   SCBE_PROVIDER_ANSWER_BYTES_MAX: integer({
     default: 4_194_304,
@@ -99,9 +100,50 @@ function keyFor(provider: ProviderName): Variable<string | undefined> {
   return text({
     optional: true,
     secret: true,
-    // Anything else could not stand in an HTTP header.
+    // Other characters are not valid in an HTTP header.
     pattern: /^[\x21-\x7e]{1,1024}$/,
     expected: "1 to 1024 printable ASCII characters without a space",
     doc: `The key of ${provider}'s API; with it the real API is called.`,
   });
+}
+
+/** The API that the gateway calls. */
+export interface Target {
+  readonly provider: ProviderName;
+  /** Without a trailing slash. */
+  readonly baseUrl: string;
+  /** For the log: the stand-in, or the host. */
+  readonly calls: string;
+  /** Undefined: there is none, and the server must not need one. */
+  readonly key: string | undefined;
+  /** The variables that can hold the key, for error messages. */
+  readonly keyVariables: readonly string[];
+  readonly shape: Shape;
+  /** The header in which the server takes an idempotency key; undefined: none. */
+  readonly idempotencyHeader?: string;
+  readonly timeoutMs: number;
+  readonly answerBytesMax: number;
+}
+
+/** The target of a configuration: the URL if it is set, else the real API if a key is set, else the stand-in. */
+export function targetOf(config: GatewayConfig): Target {
+  const provider = config.SCBE_GATEWAY_PROVIDER;
+  const { baseUrl: realUrl, keyVariables, shape } = PROVIDER_APIS[provider];
+  const values: Readonly<Record<string, unknown>> = config;
+  const key = keyVariables.map((name) => config[name]).find((value) => value !== undefined);
+  const ownUrl = values[urlVariable(provider)] as string | undefined;
+  const idempotencyHeader = config.SCBE_PROVIDER_IDEMPOTENCY_HEADER;
+  const isStandIn = ownUrl === undefined && key === undefined;
+  const chosen = ownUrl ?? (isStandIn ? standInUrl(config.SCBE_STAND_IN_URL, provider) : realUrl);
+  return {
+    provider,
+    baseUrl: chosen.replace(/\/$/, ""),
+    calls: isStandIn ? `the local stand-in: ${keyVariables.join(" or ")} is not set` : new URL(chosen).host,
+    key,
+    keyVariables,
+    shape,
+    ...(idempotencyHeader !== undefined && { idempotencyHeader }),
+    timeoutMs: config.SCBE_PROVIDER_TIMEOUT_MS,
+    answerBytesMax: config.SCBE_PROVIDER_ANSWER_BYTES_MAX,
+  };
 }

@@ -2,13 +2,12 @@ import { countExportFailures } from "@scbe/bus";
 import { type Client, connect } from "@scbe/client";
 import { createReadiness, type Readiness } from "@scbe/runtime";
 import { createLogger, createRegistry, reportListening, startOpsServer, startTracing } from "@scbe/service";
-import { answerChat } from "./answer-chat.ts";
-import type { GatewayConfig } from "./config.ts";
-import { targetOf } from "./target.ts";
+import { answerChat } from "./call-provider.ts";
+import { type GatewayConfig, targetOf } from "./config.ts";
 
 const VERSION = "0.1.0";
 
-/** Starts a gateway; resolves when it serves. Disposing of it answers what is at work and leaves. */
+/** Starts a gateway; resolves when it serves. Disposal answers the requests at work and leaves the bus. */
 export async function start(config: GatewayConfig, signal: AbortSignal): Promise<AsyncDisposable> {
   const provider = config.SCBE_GATEWAY_PROVIDER;
   const name = `gateway-${provider}`;
@@ -39,7 +38,7 @@ export async function start(config: GatewayConfig, signal: AbortSignal): Promise
   return stack.move();
 }
 
-/** What the process itself knows, and what its client does once there is one. */
+/** The readiness of the process and, once it exists, of its client. */
 function joined(own: Readiness, client: () => Readiness | undefined): Readiness {
   return {
     ...own,

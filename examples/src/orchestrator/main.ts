@@ -5,10 +5,9 @@ import { isScbeError, ScbeError } from "@scbe/contracts";
 import { readConfig } from "@scbe/runtime";
 import { EXIT_CODES, exitCodeOf, startTracing, stopSignal } from "@scbe/service";
 import { decodeRequests, type ExampleRequest } from "../requests/decode-requests.ts";
-import { complain, textOf } from "../run-program.ts";
+import { printProblems, textOf } from "../run-program.ts";
 import { HELP, type OrchestratorOptions, readOptions } from "./options.ts";
-import { type SentRequest, sendRequests } from "./send-requests.ts";
-import { requestTable } from "./table.ts";
+import { requestTable, type SentRequest, sendRequests } from "./send-requests.ts";
 
 const REQUESTS_FILE = fileURLToPath(new URL("../../requests.jsonl", import.meta.url));
 
@@ -19,14 +18,14 @@ async function main(): Promise<number> {
   let work: { options: OrchestratorOptions; requests: ExampleRequest[] };
   try {
     const options = readOptions(process.argv.slice(2));
-    if (options.help) return say(HELP, EXIT_CODES.stopped);
+    if (options.help) return print(HELP, EXIT_CODES.stopped);
     work = { options, requests: readRequests(options.requests ?? REQUESTS_FILE) };
   } catch (error) {
     return fail("the orchestrator cannot start", error, EXIT_CODES.misused);
   }
   const reading = readConfig(clientConfig, process.env);
   if (!reading.ok) {
-    complain("the orchestrator cannot start: its configuration has problems", reading.problems);
+    printProblems("the orchestrator cannot start: its configuration has problems", reading.problems);
     return EXIT_CODES.misconfigured;
   }
   try {
@@ -44,12 +43,12 @@ async function send(
   await using _tracing = await startTracing({ name, version: "0.1.0" });
   await using client = await connect({ name, signal });
   const rows: SentRequest[] = [];
-  const onProblem = (id: string, error: unknown): void => complain(`${id}:`, [textOf(error)]);
+  const onProblem = (id: string, error: unknown): void => printProblems(`${id}:`, [textOf(error)]);
   const options = { concurrency, signal, onProblem, ...(timeoutMs !== undefined && { timeoutMs }) };
   for await (const row of sendRequests(client, requests, options)) rows.push(row);
   const ok = rows.every(({ verdict }) => verdict === "ok");
   const text = json ? `${JSON.stringify({ ok, requests: rows })}\n` : requestTable(rows);
-  return say(text, ok ? EXIT_CODES.stopped : EXIT_CODES.failed);
+  return print(text, ok ? EXIT_CODES.stopped : EXIT_CODES.failed);
 }
 
 /** @throws ScbeError BAD_REQUEST */
@@ -62,12 +61,12 @@ function readRequests(path: string): ExampleRequest[] {
   }
 }
 
-function say(text: string, exitCode: number): number {
+function print(text: string, exitCode: number): number {
   process.stdout.write(text);
   return exitCode;
 }
 
 function fail(what: string, error: unknown, exitCode: number): number {
-  complain(what, [textOf(error)]);
+  printProblems(what, [textOf(error)]);
   return exitCode;
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { readOptions } from "./options.ts";
 
-test("nothing told, it sends the examples, eight at once, as orchestrator", () => {
+test("by default it sends the examples, eight at once, as orchestrator", () => {
   expect(readOptions([])).toEqual({
     help: false,
     json: false,
@@ -28,9 +28,9 @@ test.each([
   ["an unknown option", ["--bogus"], /--bogus/],
   ["an argument without an option", ["requests.jsonl"], /requests\.jsonl/],
   ["an option without its value", ["--requests"], /--requests/],
-  ["no concurrency at all", ["--concurrency", "0"], /--concurrency is to be an integer from 1 to 1024/],
-  ["too much of it", ["--concurrency", "1025"], /from 1 to 1024/],
-  ["a timeout with a unit", ["--timeout-ms", "1s"], /--timeout-ms is to be an integer/],
+  ["a concurrency of 0", ["--concurrency", "0"], /--concurrency must be an integer from 1 to 1024/],
+  ["a concurrency above the limit", ["--concurrency", "1025"], /from 1 to 1024/],
+  ["a timeout with a unit", ["--timeout-ms", "1s"], /--timeout-ms must be an integer/],
 ])("%s is refused", (_case, args, words) => {
   expect(() => readOptions(args)).toThrow(
     expect.objectContaining({ code: "BAD_REQUEST", message: expect.stringMatching(words) }),

@@ -1,14 +1,14 @@
 import { parseArgs } from "node:util";
 import { ScbeError } from "@scbe/contracts";
 
-/** What the command line asks for. */
+/** The options of the command line. */
 export interface OrchestratorOptions {
   readonly help: boolean;
   readonly json: boolean;
-  /** Path of the requests; undefined: the ones of the examples. */
+  /** Path of the requests; undefined: those of the examples. */
   readonly requests: string | undefined;
   readonly concurrency: number;
-  /** Undefined: the client's own. */
+  /** Undefined: the client's default. */
   readonly timeoutMs: number | undefined;
   /** The user on the bus. */
   readonly name: string;
@@ -17,7 +17,7 @@ export interface OrchestratorOptions {
 const CONCURRENCY_MAX = 1024;
 const TIMEOUT_MS_MAX = 3_600_000;
 
-/** @throws ScbeError BAD_REQUEST for what it does not know, or out of bounds */
+/** @throws ScbeError BAD_REQUEST for an unknown option or a value out of bounds */
 export function readOptions(args: readonly string[]): OrchestratorOptions {
   const values = parse(args);
   return {
@@ -54,22 +54,22 @@ function parse(args: readonly string[]) {
 function integer(name: string, text: string, max: number): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (value >= 1 && value <= max) return value;
-  throw new ScbeError("BAD_REQUEST", `${name} is to be an integer from 1 to ${max}`);
+  throw new ScbeError("BAD_REQUEST", `${name} must be an integer from 1 to ${max}`);
 }
 
-export const HELP = `Sends the requests of a JSONL file to their providers, sealed, and says how each went.
+export const HELP = `Sends the requests of a JSONL file to their providers, sealed, and prints the result of each.
 
   node examples/src/orchestrator/main.ts [options]
 
-  --requests FILE    the requests; examples/requests.jsonl unless told
-  --concurrency N    requests under way at once; 8
-  --timeout-ms N     for each request; SCBE_REQUEST_TIMEOUT_MAX_MS unless told
-  --name NAME        the user on the bus; orchestrator
-  --json             one JSON document on standard output in place of the table
+  --requests FILE    the requests; default examples/requests.jsonl
+  --concurrency N    requests in flight; default 8
+  --timeout-ms N     for each request; default SCBE_REQUEST_TIMEOUT_MAX_MS
+  --name NAME        the user on the bus; default orchestrator
+  --json             prints one JSON document in place of the table
   -h, --help         this text
 
 It reads the client's variables: docs/configuration.md.
 
-Exit codes: 0 every request was answered as it must be; 1 some were not, or it could not go on; 2 wrong options or
-requests; 78 misconfigured.
+Exit codes: 0 every request got a correct answer; 1 some did not, or the program failed; 2 wrong options or requests;
+78 misconfigured.
 `;

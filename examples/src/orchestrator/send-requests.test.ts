@@ -3,12 +3,11 @@ import type { Answer, Client, RequestOptions } from "@scbe/client";
 import { ScbeError } from "@scbe/contracts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { targetAt } from "../../test/targets.ts";
-import { answerChat } from "../gateway/answer-chat.ts";
+import { answerChat } from "../gateway/call-provider.ts";
 import { type ProviderName, standInUrl } from "../providers.ts";
 import { decodeRequests } from "../requests/decode-requests.ts";
 import { type StandIn, startStandIn } from "../stand-in/start-stand-in.ts";
-import { type SentRequest, sendRequests } from "./send-requests.ts";
-import { requestTable } from "./table.ts";
+import { requestTable, type SentRequest, sendRequests } from "./send-requests.ts";
 
 const examples = decodeRequests(readFileSync(new URL("../../requests.jsonl", import.meta.url)));
 const some = examples.slice(0, 6);
@@ -19,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => standIn?.[Symbol.asyncDispose]());
 
-/** The gateways' handler and the stand-in, with nothing of SCBE between them and the orchestrator. */
+/** The gateways' handler and the stand-in, called directly, without SCBE in between. */
 async function askHandler(options: RequestOptions): Promise<Answer> {
   const { provider, model, body, contentType = "application/json" } = options;
   const target = targetAt(standInUrl(standIn.url, provider as ProviderName), provider as ProviderName);
@@ -72,7 +71,7 @@ describe("a verified answer is not ok", () => {
     return (await all(sendRequests(client, first)))[0]?.verdict;
   };
 
-  test("unless it is this provider's, of this model, in the chat's form", async () => {
+  test("if it is another provider's, of another model, or in another form", async () => {
     expect(await verdict(answer)).toBe("ok");
     expect(await verdict({ ...answer, provider: "xai" })).toBe("WRONG_ANSWER");
     expect(await verdict({ ...answer, model: "gpt-4" })).toBe("WRONG_ANSWER");
@@ -80,7 +79,7 @@ describe("a verified answer is not ok", () => {
     expect(await verdict(answer, "text/plain")).toBe("WRONG_ANSWER");
   });
 
-  test("when the stand-in read one byte otherwise", async () => {
+  test("if the stand-in read another byte", async () => {
     const client = answering((options: RequestOptions) => {
       const body = Buffer.from(options.body);
       body[body.indexOf("Zw")] = 0x42;
@@ -90,25 +89,25 @@ describe("a verified answer is not ok", () => {
   });
 });
 
-test("an error's code is the verdict, and its words are told", async () => {
-  const told: [string, string][] = [];
+test("an error's code is the verdict, and its text is reported", async () => {
+  const problems: [string, string][] = [];
   const failing = answering(async ({ provider }) => {
     if (provider === "openai") throw new ScbeError("REFUSED", "refused");
     throw new TypeError("a defect");
   });
-  const onProblem = (id: string, error: unknown): void => void told.push([id, String(error)]);
+  const onProblem = (id: string, error: unknown): void => void problems.push([id, String(error)]);
   const rows = await all(sendRequests(failing, some.slice(0, 2), { onProblem }));
   expect(rows).toMatchObject([
     { verdict: "REFUSED", seal_ms: null },
     { verdict: "INTERNAL", seal_ms: null },
   ]);
-  expect(told).toEqual([
+  expect(problems).toEqual([
     ["openai-1", "ScbeError: refused"],
     ["anthropic-2", "TypeError: a defect"],
   ]);
 });
 
-/** Answers in the order in which it is told to. */
+/** A client whose answers the test releases one by one. */
 function gated() {
   const waiting: (() => void)[] = [];
   const signals: (AbortSignal | undefined)[] = [];
@@ -123,7 +122,7 @@ function gated() {
   return { waiting, signals, client: answering(request) };
 }
 
-test("at most so many are under way at once, and one that is slow holds up no other", async () => {
+test("the number of requests in flight is limited, and a slow one delays no other", async () => {
   const { waiting, client } = gated();
   const rows = all(sendRequests(client, some, { concurrency: 2 }));
   expect(waiting).toHaveLength(2);
@@ -136,7 +135,7 @@ test("at most so many are under way at once, and one that is slow holds up no ot
   expect((await rows).map(({ id }) => id)).toEqual(some.map(({ id }) => id));
 });
 
-test("whoever stops reading gives up what is under way, and nothing more is sent", async () => {
+test("when the consumer stops reading, requests in flight are aborted, and no more are sent", async () => {
   const { waiting, signals, client } = gated();
   const sent = sendRequests(client, some, { concurrency: 2 });
   const first = sent.next();
@@ -150,7 +149,7 @@ test("whoever stops reading gives up what is under way, and nothing more is sent
   expect(count).toBeLessThan(some.length);
 });
 
-test("a caller's signal gives up each of them, and every one has its line", async () => {
+test("the caller's signal aborts every request, and each has a result", async () => {
   const { client } = gated();
   const stop = new AbortController();
   const rows = all(sendRequests(client, some, { concurrency: some.length, signal: stop.signal }));
@@ -158,7 +157,7 @@ test("a caller's signal gives up each of them, and every one has its line", asyn
   expect((await rows).map(({ verdict }) => verdict)).toEqual(some.map(() => "ABORTED"));
 });
 
-test("the table has a line each under its titles, numbers to the right", () => {
+test("the table has titles, a line for each request, and right-aligned numbers", () => {
   const row = {
     id: "a",
     provider: "openai",

@@ -2,38 +2,38 @@ import type { Answer, Client } from "@scbe/client";
 import { isScbeError, ScbeError } from "@scbe/contracts";
 import { readChat, readChatAnswer } from "../chat.ts";
 import type { ExampleRequest } from "../requests/decode-requests.ts";
-import { heardOf, standInText } from "../stand-in/heard.ts";
+import { standInText, transcriptOf } from "../stand-in/transcript.ts";
 
-/** How one request went. */
+/** The result of one request. */
 export interface SentRequest {
   readonly id: string;
   readonly provider: string;
   /** Of the request's body. */
   readonly bytes: number;
-  /** To microseconds, as the round trip; null when there is no answer. */
+  /** Rounded to microseconds, like the round trip; null without an answer. */
   readonly seal_ms: number | null;
-  /** From the call to its answer, or to its failure. */
+  /** From the call to its answer or its failure. */
   readonly round_trip_ms: number;
   /**
-   * `ok`: the answer opened, and is this provider's to this request. `WRONG_ANSWER`: it opened, and is not. Otherwise the
-   * code of the error.
+   * `ok`: the answer opened, and is this provider's answer to this request. `WRONG_ANSWER`: it opened, and is not. Otherwise the code of
+   * the error.
    */
   readonly verdict: string;
 }
 
 export interface SendOptions {
-  /** Requests under way at once; default 8. */
+  /** Requests in flight; default 8. */
   readonly concurrency?: number;
   /** For each request; default the client's. */
   readonly timeoutMs?: number;
-  /** Gives up whatever is not answered yet. */
+  /** Aborts the requests that are not answered yet. */
   readonly signal?: AbortSignal;
-  /** Hears why, for every verdict other than `ok`. */
+  /** Runs with the error of every verdict other than `ok`. */
   readonly onProblem?: (id: string, error: unknown) => void;
 }
 
 /**
- * Sends requests, a few at a time, and yields how each went, in their order. Whoever stops reading gives up the rest.
+ * Sends requests, a few at a time, and yields their results in order. If the consumer stops reading, the rest is aborted.
  * @example
  * await using client = await connect({ name: "orchestrator" });
  * for await (const { id, verdict } of sendRequests(client, requests)) console.log(id, verdict);
@@ -96,7 +96,7 @@ async function send(
   }
 }
 
-/** To microseconds. */
+/** Rounded to microseconds. */
 function rounded(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
@@ -106,18 +106,54 @@ function verdictOf(error: unknown, isAnswered: boolean): string {
   return isScbeError(error) ? error.code : "INTERNAL";
 }
 
-/** The stand-in's answers are known beforehand: they tell whether all of the body arrived. */
+/** The stand-in's answers are known beforehand: they show whether all of the body arrived. */
 const STAND_IN = /^stand-in for /;
 
-/** @throws ScbeError with what is wrong */
+/** @throws ScbeError for another answer than the expected one */
 function checkAnswer({ body, contentType }: Answer, request: ExampleRequest): void {
   const answer = readChatAnswer(body, contentType);
   if (answer.provider !== request.provider || answer.model !== request.model) {
     throw new ScbeError("BAD_REQUEST", `it is ${answer.provider}'s, of ${answer.model}`);
   }
   if (!STAND_IN.test(answer.text)) return;
-  const heard = heardOf(readChat(request.body, request.contentType));
-  if (answer.text !== standInText(request.provider, request.model, heard)) {
-    throw new ScbeError("BAD_REQUEST", "the stand-in read something else than what was sent");
+  const transcript = transcriptOf(readChat(request.body, request.contentType));
+  if (answer.text !== standInText(request.provider, request.model, transcript)) {
+    throw new ScbeError("BAD_REQUEST", "the stand-in read another text than was sent");
   }
+}
+
+const COLUMNS: readonly {
+  readonly title: string;
+  readonly isNumber: boolean;
+  cell(row: SentRequest): string;
+}[] = [
+  { title: "request", isNumber: false, cell: ({ id }) => id },
+  { title: "provider", isNumber: false, cell: ({ provider }) => provider },
+  { title: "bytes", isNumber: true, cell: ({ bytes }) => String(bytes) },
+  { title: "seal ms", isNumber: true, cell: ({ seal_ms }) => seal_ms?.toFixed(2) ?? "" },
+  { title: "round trip ms", isNumber: true, cell: ({ round_trip_ms }) => round_trip_ms.toFixed(1) },
+  { title: "verdict", isNumber: false, cell: ({ verdict }) => verdict },
+];
+
+/** The results as a table, with a line of titles. */
+export function requestTable(rows: readonly SentRequest[]): string {
+  const lines = [
+    COLUMNS.map(({ title }) => title),
+    ...rows.map((row) => COLUMNS.map(({ cell }) => cell(row))),
+  ];
+  const widths = COLUMNS.map((_, at) => Math.max(...lines.map((line) => line[at]?.length ?? 0)));
+  return lines
+    .map(
+      (line) =>
+        `${line
+          .map((cell, at) => pad(cell, at, widths))
+          .join("  ")
+          .trimEnd()}\n`,
+    )
+    .join("");
+}
+
+function pad(cell: string, at: number, widths: readonly number[]): string {
+  const width = widths[at] ?? 0;
+  return COLUMNS[at]?.isNumber === true ? cell.padStart(width) : cell.padEnd(width);
 }

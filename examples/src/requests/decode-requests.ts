@@ -3,7 +3,7 @@ import { z } from "zod";
 
 /** One request to send, as the client takes it. */
 export interface ExampleRequest {
-  /** For people; unique within its file. */
+  /** Unique within its file. */
   readonly id: string;
   readonly provider: string;
   readonly model: string;
@@ -16,7 +16,7 @@ const BYTES_MAX = 64 * 1024 * 1024;
 
 /**
  * The requests of a JSONL file, in order. A line is `{"id", "provider", "model", "intent", "body"}` with any JSON as the
- * body, or with `"content_type"` and `"body_base64"` in place of it for bytes as they are. Empty lines count for nothing.
+ * body, or with `"content_type"` and `"body_base64"` in place of it for raw bytes. Empty lines are skipped.
  * @throws ScbeError BAD_REQUEST that names the line
  */
 export function decodeRequests(bytes: Uint8Array): ExampleRequest[] {
@@ -27,7 +27,7 @@ export function decodeRequests(bytes: Uint8Array): ExampleRequest[] {
   const lineOf = new Map<string, number>();
   for (const { request, index } of requests) {
     const first = lineOf.get(request.id);
-    if (first !== undefined) throw wrong(index + 1, `the id ${request.id} stands in line ${first} already`);
+    if (first !== undefined) throw wrong(index + 1, `the id ${request.id} is in line ${first} already`);
     lineOf.set(request.id, index + 1);
   }
   if (requests.length === 0) throw new ScbeError("BAD_REQUEST", "the file holds no request");
@@ -53,7 +53,7 @@ const BinaryLine = z.strictObject({
 function decodeLine(line: string, number: number): ExampleRequest {
   const value = parseJson(line, number);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw wrong(number, "is no JSON object");
+    throw wrong(number, "is not a JSON object");
   }
   if ("body_base64" in value) {
     const { content_type: contentType, body_base64, ...names } = parse(BinaryLine, value, number);
@@ -75,7 +75,7 @@ function parseJson(line: string, number: number): unknown {
   try {
     return JSON.parse(line);
   } catch (cause) {
-    throw wrong(number, "is no JSON", cause);
+    throw wrong(number, "is not JSON", cause);
   }
 }
 
@@ -83,7 +83,7 @@ function decodeUtf8(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new ScbeError("BAD_REQUEST", "the file is no UTF-8", { cause });
+    throw new ScbeError("BAD_REQUEST", "the file is not UTF-8", { cause });
   }
 }
 

@@ -32,11 +32,11 @@ describe("the requests of the examples", () => {
     expect([Math.min(...sizes), Math.max(...sizes)]).toEqual([200, 262_144]);
   });
 
-  test("are read as chats, each and all", () => {
+  test("are all chats", () => {
     for (const { body, contentType } of requests) expect(() => readChat(body, contentType)).not.toThrow();
   });
 
-  test("hold no two bodies alike", () => {
+  test("have no two equal bodies", () => {
     expect(new Set(requests.map(({ body }) => Buffer.from(body).toString("base64"))).size).toBe(
       requests.length,
     );
@@ -76,7 +76,7 @@ describe("the requests of the examples", () => {
     );
   });
 
-  test("hold one binary body: a PNG, which is no UTF-8", () => {
+  test("hold one binary body: a PNG, which is not UTF-8", () => {
     const [picture, ...others] = requests.filter(({ contentType }) => contentType !== "application/json");
     expect(others).toEqual([]);
     expect(picture?.contentType).toBe("image/png");
@@ -92,7 +92,7 @@ const line = (more: object = {}) =>
 const decode = (text: string) => decodeRequests(Buffer.from(text));
 
 describe("a file of requests", () => {
-  test("may have empty lines and Windows' ends of line, and its bodies are the JSON as it stands", () => {
+  test("may have empty lines and Windows line ends, and its bodies are unchanged JSON", () => {
     const text = `\r\n${line({ body: { b: 1, a: "é" } })}\r\n\n${line({ id: "b", body: null })}`;
     expect(decode(text).map(({ id, body }) => [id, Buffer.from(body).toString()])).toEqual([
       ["a", '{"b":1,"a":"é"}'],
@@ -101,8 +101,8 @@ describe("a file of requests", () => {
   });
 
   test.each([
-    ["no JSON", `${line()}\n{"id":`, "line 2: is no JSON"],
-    ["no object", "[]", "line 1: is no JSON object"],
+    ["no JSON", `${line()}\n{"id":`, "line 2: is not JSON"],
+    ["no object", "[]", "line 1: is not a JSON object"],
     ["no body", '\n{"id":"a","provider":"openai","model":"m","intent":"chat"}', "line 2: body: is missing"],
     ["an unknown member", line({ extra: 1 }), /^line 1: .*"extra"/],
     ["two bodies", line({ body_base64: "AA==", content_type: "image/png" }), /^line 1: .*"body"/],
@@ -112,9 +112,9 @@ describe("a file of requests", () => {
       /^line 1: body_base64: /,
     ],
     ["bytes without a type", line({ body: undefined, body_base64: "AA==" }), /^line 1: content_type: /],
-    ["a provider that is no name", line({ provider: "Open AI" }), /^line 1: provider: /],
-    ["a model that is none", line({ model: "" }), /^line 1: model: /],
-    ["an id twice", `${line()}\n\n${line()}`, "line 3: the id a stands in line 1 already"],
+    ["a provider that is not a name", line({ provider: "Open AI" }), /^line 1: provider: /],
+    ["an empty model", line({ model: "" }), /^line 1: model: /],
+    ["an id twice", `${line()}\n\n${line()}`, "line 3: the id a is in line 1 already"],
     ["nothing", "\n", "the file holds no request"],
   ])("with %s is refused, and the line is named", (_case, text, message) => {
     expect(() => decode(text)).toThrow(
@@ -125,7 +125,7 @@ describe("a file of requests", () => {
     );
   });
 
-  test("that is no UTF-8 is refused", () => {
-    expect(() => decodeRequests(Buffer.from([0xff]))).toThrow(/no UTF-8/);
+  test("that is not UTF-8 is refused", () => {
+    expect(() => decodeRequests(Buffer.from([0xff]))).toThrow(/not UTF-8/);
   });
 });

@@ -1,11 +1,10 @@
 import { z } from "zod";
-import { type Message, partsOf, textOf } from "../chat.ts";
-import type { Shape } from "./shape.ts";
+import { type Message, partsOf, type Shape, textOf } from "../chat.ts";
 
 /** The Messages API demands a limit. */
 const MAX_TOKENS = 1024;
 
-/** Anthropic's messages: the system's words stand apart, and the version of the API in a header. */
+/** Anthropic's messages: the system text is a separate member, and the version of the API is in a header. */
 export const anthropicShape: Shape = {
   path: () => "/messages",
   headers: (key) => ({ "x-api-key": key, "anthropic-version": "2023-06-01" }),

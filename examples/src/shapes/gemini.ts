@@ -1,8 +1,7 @@
 import { z } from "zod";
-import { partsOf, textOf } from "../chat.ts";
-import type { Shape } from "./shape.ts";
+import { partsOf, type Shape, textOf } from "../chat.ts";
 
-/** Google's generateContent: the model stands in the path, and the assistant is called `model`. */
+/** Google's generateContent: the model is in the path, and the assistant is called `model`. */
 export const geminiShape: Shape = {
   path: (model) => `/models/${encodeURIComponent(model)}:generateContent`,
   headers: (key) => ({ "x-goog-api-key": key }),

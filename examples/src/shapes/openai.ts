@@ -1,11 +1,10 @@
 import { z } from "zod";
-import { type Message, partsOf, type Reply } from "../chat.ts";
-import type { Shape } from "./shape.ts";
+import { type Message, partsOf, type Reply, type Shape } from "../chat.ts";
 
 /** The name that a provider of this family has for the limit of an answer. */
 type LimitName = "max_tokens" | "max_completion_tokens";
 
-/** OpenAI's chat completions, which most providers have taken over. */
+/** OpenAI's chat completions, which most providers have adopted. */
 export function openaiShape(limitName: LimitName): Shape {
   return {
     path: () => "/chat/completions",

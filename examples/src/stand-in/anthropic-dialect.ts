@@ -1,8 +1,6 @@
 import { z } from "zod";
-import { type Asked, type Dialect, Refusal } from "./dialect.ts";
-import { bytesIn, type HeardPart } from "./heard.ts";
-import { parseBody } from "./parse-body.ts";
-import { tokensOf } from "./tokens-of.ts";
+import { type ApiRequest, type Dialect, parseBody, Refusal, tokensOf } from "./dialect.ts";
+import { bytesIn, type TranscriptPart } from "./transcript.ts";
 
 /** Anthropic's messages, with the parameters that the example gateway uses. */
 export const anthropicDialect: Dialect = {
@@ -12,10 +10,10 @@ export const anthropicDialect: Dialect = {
     const { model, messages, system = "" } = parseBody(Body, body);
     return {
       model,
-      heard: { system, turns: messages.map(({ role, content }) => ({ role, parts: partsOf(content) })) },
+      transcript: { system, turns: messages.map(({ role, content }) => ({ role, parts: partsOf(content) })) },
     };
   },
-  answer: ({ model, heard }, text) => ({
+  answer: ({ model, transcript }, text) => ({
     id: "msg_stand-in",
     type: "message",
     role: "assistant",
@@ -23,7 +21,7 @@ export const anthropicDialect: Dialect = {
     content: [{ type: "text", text }],
     stop_reason: "end_turn",
     stop_sequence: null,
-    usage: { input_tokens: tokensOf(bytesIn(heard)), output_tokens: tokensOf(text.length) },
+    usage: { input_tokens: tokensOf(bytesIn(transcript)), output_tokens: tokensOf(text.length) },
   }),
   error: ({ kind, message }) => ({ type: "error", error: { type: TYPES[kind], message } }),
 };
@@ -58,17 +56,17 @@ const Body = z.strictObject({
   temperature: z.number().min(0).max(1).optional(),
 });
 
-function demandHeaders(headers: Asked["headers"]): void {
+function demandHeaders(headers: ApiRequest["headers"]): void {
   if (!headers["x-api-key"]) throw new Refusal("unauthenticated", "x-api-key header is required");
   if (!headers["anthropic-version"]) {
     throw new Refusal("malformed", "anthropic-version: header is required");
   }
   if (headers["anthropic-version"] !== "2023-06-01") {
-    throw new Refusal("malformed", "anthropic-version: is no version that the stand-in knows");
+    throw new Refusal("malformed", "anthropic-version: the stand-in does not know this version");
   }
 }
 
-function partsOf(content: z.infer<typeof Content>): HeardPart[] {
+function partsOf(content: z.infer<typeof Content>): TranscriptPart[] {
   if (typeof content === "string") return [{ text: content }];
   return content.map((block) =>
     block.type === "text"

@@ -7,6 +7,6 @@ export const config = defineConfig({
     min: 0,
     max: 65_535,
     unit: "TCP port",
-    doc: "The stand-in listens here, on 127.0.0.1 alone; 0 picks a free port, which its log names.",
+    doc: "The port of the stand-in on 127.0.0.1; 0 takes a free port, which the log names.",
   }),
 });

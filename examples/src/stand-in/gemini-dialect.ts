@@ -1,8 +1,6 @@
 import { z } from "zod";
-import { type Dialect, Refusal } from "./dialect.ts";
-import { bytesIn } from "./heard.ts";
-import { parseBody } from "./parse-body.ts";
-import { tokensOf } from "./tokens-of.ts";
+import { type Dialect, parseBody, Refusal, tokensOf } from "./dialect.ts";
+import { bytesIn } from "./transcript.ts";
 
 const PATH = /^\/models\/([^/:]+):generateContent$/;
 
@@ -18,7 +16,7 @@ export const geminiDialect: Dialect = {
     const { contents, systemInstruction } = parseBody(Body, body);
     return {
       model: decodeURIComponent(model),
-      heard: {
+      transcript: {
         system: (systemInstruction?.parts ?? []).map(({ text }) => text).join("\n"),
         turns: contents.map(({ role, parts }) => ({
           role: role === "model" ? "assistant" : "user",
@@ -34,9 +32,9 @@ export const geminiDialect: Dialect = {
       },
     };
   },
-  answer: ({ model, heard }, text) => {
+  answer: ({ model, transcript }, text) => {
     const usage = {
-      promptTokenCount: tokensOf(bytesIn(heard)),
+      promptTokenCount: tokensOf(bytesIn(transcript)),
       candidatesTokenCount: tokensOf(text.length),
     };
     return {

@@ -1,8 +1,13 @@
 import { z } from "zod";
-import { type Asked, type Dialect, type IncomingRequest, Refusal } from "./dialect.ts";
-import { bytesIn, type HeardPart } from "./heard.ts";
-import { parseBody } from "./parse-body.ts";
-import { tokensOf } from "./tokens-of.ts";
+import {
+  type ApiRequest,
+  type Dialect,
+  type ParsedRequest,
+  parseBody,
+  Refusal,
+  tokensOf,
+} from "./dialect.ts";
+import { bytesIn, type TranscriptPart } from "./transcript.ts";
 
 /** The names that a provider of this family takes for the limit of an answer. */
 type LimitName = "max_tokens" | "max_completion_tokens";
@@ -15,11 +20,11 @@ export function openaiDialect(limitNames: readonly LimitName[]): Dialect {
       demandKey(headers);
       if (path !== "/chat/completions") throw new Refusal("unknown", `Unknown request URL: POST ${path}.`);
       const { model, messages } = parseBody(Body, body);
-      const system = messages.filter(({ role }) => role === "system").flatMap(overridesOf);
+      const system = messages.filter(({ role }) => role === "system").flatMap(textsOf);
       const turns = messages.flatMap(({ role, content }) =>
         role === "system" ? [] : [{ role, parts: partsOf(content) }],
       );
-      return { model, heard: { system: system.join("\n"), turns } };
+      return { model, transcript: { system: system.join("\n"), turns } };
     },
     answer,
     error: ({ kind, message }) => ({
@@ -58,7 +63,7 @@ function bodyWith(limitNames: readonly LimitName[]) {
   });
 }
 
-function demandKey({ authorization }: Asked["headers"]): void {
+function demandKey({ authorization }: ApiRequest["headers"]): void {
   if (authorization !== undefined && /^Bearer \S+$/.test(authorization)) return;
   throw new Refusal(
     "unauthenticated",
@@ -66,26 +71,26 @@ function demandKey({ authorization }: Asked["headers"]): void {
   );
 }
 
-function partsOf(content: Content): HeardPart[] {
+function partsOf(content: Content): TranscriptPart[] {
   if (typeof content === "string") return [{ text: content }];
   return content.map((part) => (part.type === "text" ? { text: part.text } : pictureOf(part.image_url.url)));
 }
 
-function pictureOf(dataUrl: string): HeardPart {
+function pictureOf(dataUrl: string): TranscriptPart {
   const comma = dataUrl.indexOf(",");
   const mediaType = dataUrl.slice("data:".length, comma - ";base64".length);
   return { mediaType, picture: Buffer.from(dataUrl.slice(comma + 1), "base64") };
 }
 
-function overridesOf({ content }: z.infer<typeof Message>): string[] {
+function textsOf({ content }: z.infer<typeof Message>): string[] {
   return partsOf(content).map((part) => {
     if ("text" in part) return part.text;
     throw new Refusal("malformed", "Invalid 'messages': a system message takes text only.");
   });
 }
 
-function answer({ model, heard }: IncomingRequest, text: string): unknown {
-  const usage = { prompt_tokens: tokensOf(bytesIn(heard)), completion_tokens: tokensOf(text.length) };
+function answer({ model, transcript }: ParsedRequest, text: string): unknown {
+  const usage = { prompt_tokens: tokensOf(bytesIn(transcript)), completion_tokens: tokensOf(text.length) };
   return {
     id: "chatcmpl-stand-in",
     object: "chat.completion",

@@ -3,8 +3,8 @@ import { targetAt } from "../../test/targets.ts";
 import type { Chat } from "../chat.ts";
 import { callProvider } from "../gateway/call-provider.ts";
 import { PROVIDER_APIS, PROVIDER_NAMES, type ProviderName, standInUrl } from "../providers.ts";
-import { heardOf, standInText } from "./heard.ts";
 import { type StandIn, startStandIn } from "./start-stand-in.ts";
+import { standInText, transcriptOf } from "./transcript.ts";
 
 let standIn: StandIn;
 beforeAll(async () => {
@@ -50,20 +50,20 @@ describe.each(PROVIDER_NAMES)("%s", (provider) => {
     "gets %s whole, in its own shape, and its answer is read",
     async (_case, chat) => {
       expect(await ask(chat)).toEqual({
-        text: standInText(provider, "a-model", heardOf(chat)),
+        text: standInText(provider, "a-model", transcriptOf(chat)),
         finish: { anthropic: "end_turn", google: "STOP" }[provider as string] ?? "stop",
         tokens: { input: expect.any(Number), output: expect.any(Number) },
       });
     },
   );
 
-  test("gets a model's name that has to be escaped in a path", async () => {
+  test("gets a model's name that must be escaped in a path", async () => {
     expect((await ask(CHATS["a single message"] as Chat, "family/model:1@2")).text).toContain(
       "family/model:1@2",
     );
   });
 
-  test("answers otherwise when one byte, one role or one cut between messages is another", async () => {
+  test("answers differently when one byte, one role or one boundary between messages differs", async () => {
     const variants: Chat[] = [
       { messages: [{ role: "user", content: "ab" }] },
       { messages: [{ role: "user", content: "aB" }] },
@@ -91,7 +91,7 @@ describe.each(PROVIDER_NAMES)("%s", (provider) => {
   });
 });
 
-/** A request that the API takes; each case below spoils one thing. */
+/** A valid request to each API; each case below changes one thing. */
 const GOOD = {
   openai: {
     path: "/chat/completions",
@@ -145,7 +145,7 @@ const system = { role: "system", content: "be kind" };
 
 const REFUSED: readonly [string, Api, Spoilt, number, unknown][] = [
   ["no key", "openai", { headers: {} }, 401, openaiError()],
-  ["a key that is no bearer's", "openai", { headers: { authorization: "k" } }, 401, openaiError()],
+  ["a key without Bearer", "openai", { headers: { authorization: "k" } }, 401, openaiError()],
   ["no messages", "openai", { body: { model: "m" } }, 400, openaiError()],
   ["no model", "openai", { body: { messages: GOOD.openai.body.messages } }, 400, openaiError()],
   ["an unknown member", "openai", { body: { ...GOOD.openai.body, top_k: 1 } }, 400, openaiError()],
@@ -221,8 +221,8 @@ const REFUSED: readonly [string, Api, Spoilt, number, unknown][] = [
   ],
 ];
 
-describe("what the real API refuses is refused, in the API's own form:", () => {
-  test.each(Object.keys(GOOD) as Api[])("%s takes the request that the cases below spoil", async (api) => {
+describe("a request that the real API refuses is refused, in the API's own form:", () => {
+  test.each(Object.keys(GOOD) as Api[])("%s accepts the request that the cases below change", async (api) => {
     expect(await post(api, {})).toMatchObject({ status: 200 });
   });
 
@@ -231,7 +231,7 @@ describe("what the real API refuses is refused, in the API's own form:", () => {
   });
 });
 
-test("every provider's stand-in is at the path of its real API, below its name", () => {
+test("each provider's stand-in has the path of its real API, below its name", () => {
   const paths = PROVIDER_NAMES.map((provider: ProviderName) => standInUrl("http://127.0.0.1:1/", provider));
   expect(paths).toEqual([
     "http://127.0.0.1:1/openai/v1",

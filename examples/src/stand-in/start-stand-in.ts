@@ -4,16 +4,16 @@ import { PROVIDER_NAMES, type ProviderName, standInUrl } from "../providers.ts";
 import { anthropicDialect } from "./anthropic-dialect.ts";
 import { type Dialect, Refusal } from "./dialect.ts";
 import { geminiDialect } from "./gemini-dialect.ts";
-import { standInText } from "./heard.ts";
 import { openaiDialect } from "./openai-dialect.ts";
+import { standInText } from "./transcript.ts";
 
 export interface StandIn extends AsyncDisposable {
   readonly port: number;
-  /** What `SCBE_STAND_IN_URL` is to be. */
+  /** The value for `SCBE_STAND_IN_URL`. */
   readonly url: string;
 }
 
-/** As large as the largest of the real APIs takes. */
+/** The limit of the real API with the largest one. */
 const BODY_BYTES_MAX = 32 * 1024 * 1024;
 
 const DIALECTS: Readonly<Record<ProviderName, Dialect>> = {
@@ -25,13 +25,13 @@ const DIALECTS: Readonly<Record<ProviderName, Dialect>> = {
   xai: openaiDialect(["max_tokens", "max_completion_tokens"]),
 };
 
-/** By which it is known from whatever else may listen on a port. */
+/** Identifies it among other servers that may listen on a port. */
 const STAND_IN = "scbe stand-in";
 
 /**
- * Starts the local stand-in for all providers on 127.0.0.1: each one's API below `/<provider>`, as strict as the real one
- * about headers and form, and always with the same answer to the same question. It has no model, and every answer says so. Who
- * puts `{"providers": [...]}` to `/failing` has those fail.
+ * Starts the local stand-in for all providers on 127.0.0.1: the API of each below `/<provider>`, as strict as the real one about headers and
+ * form, and with the same answer to the same request. It has no model, and every answer says so. `PUT /failing` with
+ * `{"providers": [...]}` makes these providers fail.
  * @param port 0: any free one
  * @throws Error of the system, with its `code`, when the port cannot be listened on
  */
@@ -54,7 +54,7 @@ export async function startStandIn(port: number): Promise<StandIn> {
   return { url, port: Number(new URL(url).port), [Symbol.asyncDispose]: () => server.close() };
 }
 
-/** The providers that fail from now on; all others do not. */
+/** The providers that fail from now on; the others serve. */
 const Failing = z.strictObject({ providers: z.array(z.enum(PROVIDER_NAMES)) });
 
 function addProvider(server: FastifyInstance, provider: ProviderName, isFailing: () => boolean): void {
@@ -67,11 +67,10 @@ function addProvider(server: FastifyInstance, provider: ProviderName, isFailing:
         refuse(reply, dialect, new Refusal("unknown", `${request.method} ${request.url} is not found`)),
       );
       api.post("/*", (request, reply) => {
-        if (isFailing())
-          return refuse(reply, dialect, new Refusal("failing", `${provider} was told to fail`));
+        if (isFailing()) return refuse(reply, dialect, new Refusal("failing", `${provider} is set to fail`));
         const path = (request.url.split("?", 1)[0] ?? "").slice(prefix.length);
-        const question = dialect.read({ headers: request.headers, path, body: request.body });
-        return reply.send(dialect.answer(question, standInText(provider, question.model, question.heard)));
+        const parsed = dialect.read({ headers: request.headers, path, body: request.body });
+        return reply.send(dialect.answer(parsed, standInText(provider, parsed.model, parsed.transcript)));
       });
     },
     { prefix },
@@ -82,11 +81,11 @@ function refuse(reply: FastifyReply, dialect: Dialect, refusal: Refusal): Fastif
   return reply.code(refusal.status).send(dialect.error(refusal));
 }
 
-/** What fastify finds wrong with a request before a dialect sees it. */
+/** The refusal for a request that fastify rejects before a dialect sees it. */
 function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   const status = error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
   if (status === 413) return new Refusal("too large", `the body exceeds ${BODY_BYTES_MAX} bytes`);
-  if (status === 400 || status === 415) return new Refusal("malformed", "the body is no JSON");
+  if (status === 400 || status === 415) return new Refusal("malformed", "the body is not JSON");
   throw error;
 }

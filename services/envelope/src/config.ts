@@ -14,14 +14,14 @@ export const config = defineConfig({
     min: 1,
     max: 65_536,
     unit: "requests",
-    doc: "Requests at work at once of each user for each provider on each of the four kinds of question; above it that user hears BUSY.",
+    doc: "Requests of each user at work at once, for each provider on each of the four subjects; above it the user gets BUSY.",
   }),
   SCBE_ENVELOPE_USER_RATE: integer({
     default: 2000,
     min: 1,
     max: 1_000_000,
     unit: "requests/s",
-    doc: "Requests a second of each user on each of the four kinds of question, for each replica, and as many at once; above it that user hears BUSY.",
+    doc: "Requests of each user a second, on each of the four subjects of each replica, and as many at once; above it the user gets BUSY.",
   }),
 });
 

@@ -38,13 +38,13 @@ export interface EndpointsOptions {
   readonly sealer: Sealer;
   readonly opener: Opener;
   readonly tokens: OpeningTokens;
-  /** How far the clocks of replicas and gateways may be apart, as of now. */
+  /** The present limit of the clock skew between replicas and gateways. */
   readonly skewSeconds: () => number;
   readonly common: Common;
   readonly concurrency: number;
   /** Of each user, on each of the four subjects. */
   readonly userRate: Rate;
-  /** Counts the opening token of a response that `provider` is asked about. */
+  /** Runs with the verdict on the opening token of each response. */
   readonly judged: (provider: string, verdict: TokenVerdict) => void;
   readonly version: string;
 }
@@ -52,56 +52,59 @@ export interface EndpointsOptions {
 /** The four subjects of the envelope service; docs/callers.md is their contract. */
 export function envelopeEndpoints(options: EndpointsOptions): ServiceDefinition {
   const { sealer, opener, tokens, skewSeconds, common, concurrency, userRate, judged, version } = options;
-  const read = (asked: EndpointRequest): Parameters =>
-    new Parameters(asked, (name) => asked.header(name), common);
+  const read = (request: EndpointRequest): Parameters =>
+    new Parameters(request, (name) => request.header(name), common);
 
-  const sealRequest = (asked: EndpointRequest): EndpointAnswer => {
-    const parameters = read(asked);
+  const sealRequest = (request: EndpointRequest): EndpointAnswer => {
+    const parameters = read(request);
     const requestId = parameters.optional("requestId") ?? crypto.randomUUID();
     const names = { ...parameters.names(), requestId };
     describe(names);
     const { bytes, hash, header } = sealing("request", () =>
-      sealer.sealRequest({ ...names, ...parameters.content(), body: asked.data }),
+      sealer.sealRequest({ ...names, ...parameters.content(), body: request.data }),
     );
     const expiresAt = header.ts + (header.ttl + skewSeconds()) * 1000;
     return sealed(bytes, {
       [HEADERS.requestId]: requestId,
       [HEADERS.inReplyTo]: base64Url(hash),
-      [HEADERS.openingToken]: tokens.issue({ ...names, user: asked.user, hash }, expiresAt),
+      [HEADERS.openingToken]: tokens.issue({ ...names, user: request.user, hash }, expiresAt),
     });
   };
 
   const openedRequest = (opening: RequestOpening): EndpointAnswer =>
     opening.ok ? opened(opening.body, opening.header, base64Url(opening.hash)) : refused(opening.noise);
 
-  // A forgery is answered in the turn in which it has arrived: it has no place when the next message is looked at.
-  const openRequest = (asked: EndpointRequest): EndpointAnswer | Promise<EndpointAnswer> => {
-    const opening = withSpan("scbe.open", REQUEST, () => opener.openRequest(asked.data, asked));
+  // A forgery is answered synchronously: it frees its place before the next message is read.
+  const openRequest = (request: EndpointRequest): EndpointAnswer | Promise<EndpointAnswer> => {
+    const opening = withSpan("scbe.open", REQUEST, () => opener.openRequest(request.data, request));
     return opening instanceof Promise ? opening.then(openedRequest) : openedRequest(opening);
   };
 
-  const sealResponse = (asked: EndpointRequest): EndpointAnswer => {
-    const parameters = read(asked);
+  const sealResponse = (request: EndpointRequest): EndpointAnswer => {
+    const parameters = read(request);
     const { hash, ...header } = parameters.binding();
     describe({ ...header, requestId: header.request_id });
     const content: Content = parameters.content();
     const { bytes } = sealing("response", () =>
-      sealer.sealResponse({ request: { header, hash }, ...content, body: asked.data }),
+      sealer.sealResponse({ request: { header, hash }, ...content, body: request.data }),
     );
     return sealed(bytes, { [HEADERS.requestId]: header.request_id });
   };
 
-  const openResponse = (asked: EndpointRequest): EndpointAnswer => {
-    const binding = read(asked).binding();
+  const openResponse = (request: EndpointRequest): EndpointAnswer => {
+    const binding = read(request).binding();
     describe({ ...binding, requestId: binding.request_id });
-    const verdict = tokens.judge(asked.header(HEADERS.openingToken) ?? "", { ...binding, user: asked.user });
+    const verdict = tokens.judge(request.header(HEADERS.openingToken) ?? "", {
+      ...binding,
+      user: request.user,
+    });
     judged(binding.provider, verdict);
     const isAwaited = verdict === "taken";
     if (!isAwaited) recordedSpan()?.setAttribute(ATTRIBUTES.openingToken, verdict);
     const opening = withSpan("scbe.open", RESPONSE, () =>
-      opener.openResponse(asked.data, { ...binding, isAwaited }),
+      opener.openResponse(request.data, { ...binding, isAwaited }),
     );
-    if (!opening.ok) return refused(opener.refuse(asked.data, asked.arrivedAt));
+    if (!opening.ok) return refused(opener.refuse(request.data, request.arrivedAt));
     return opened(opening.body, opening.header, opening.header.in_reply_to);
   };
 
@@ -132,14 +135,14 @@ export function envelopeEndpoints(options: EndpointsOptions): ServiceDefinition 
   };
 }
 
-/** What the caller's trace is told of its request. */
+/** Adds the request's facts to the caller's span. */
 function describe(facts: RequestFacts): void {
   const span = recordedSpan();
   if (span !== undefined) describeRequest(span, facts);
 }
 
-/** For a caller that has no trace of its own. A `tracestate` would be the asker's own words, as long as it likes. */
-function traceToGoOn(): BusHeaders {
+/** The trace for a caller without its own. Without `tracestate`, which is the requester's text of any length. */
+function traceHeaders(): BusHeaders {
   const traceparent = injectTrace()[HEADERS.traceparent];
   return traceparent === undefined ? {} : { [HEADERS.traceparent]: traceparent };
 }
@@ -160,10 +163,10 @@ function sealing<T extends { readonly header: { readonly kid: string } }>(
 
 function sealed(data: Uint8Array, headers: BusHeaders): EndpointAnswer {
   const status = { [HEADERS.status]: STATUS.sealed, [HEADERS.contentTypeOfMessage]: ENVELOPE_MEDIA_TYPE };
-  return { data, headers: { ...status, ...headers, ...traceToGoOn() } };
+  return { data, headers: { ...status, ...headers, ...traceHeaders() } };
 }
 
-/** Everything that the header says of the body has been authenticated. */
+/** All members of the header are authenticated. */
 function opened(body: Uint8Array, header: RequestHeader | ResponseHeader, inReplyTo: string): EndpointAnswer {
   describe({ ...header, requestId: header.request_id });
   return {
@@ -176,7 +179,7 @@ function opened(body: Uint8Array, header: RequestHeader | ResponseHeader, inRepl
       [HEADERS.contentType]: header.content_type,
       [HEADERS.schemaHash]: header.schema_hash,
       [HEADERS.inReplyTo]: inReplyTo,
-      ...traceToGoOn(),
+      ...traceHeaders(),
     },
   };
 }

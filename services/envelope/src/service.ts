@@ -7,7 +7,7 @@ import { envelopeEndpoints } from "./endpoints.ts";
 
 /**
  * The envelope service: a verifier with four endpoints. It is ready while it has keys and a replay epoch.
- * @throws ScbeError FORBIDDEN in prod on a connection without TLS, since bodies travel in the clear between a caller and
+ * @throws ScbeError FORBIDDEN in prod on a connection without TLS, because bodies are in the clear between a caller and
  *   this service; BAD_REQUEST without an nkey
  */
 export async function start(config: EnvelopeConfig, host: Host): Promise<AsyncDisposable> {

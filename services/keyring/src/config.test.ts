@@ -7,21 +7,21 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { config } from "./config.ts";
 
 let dir: TempDir;
-let askers: string;
+let users: string;
 let keyFile: string;
 let usual: Record<string, string>;
 
 beforeAll(() => {
   dir = createTempDir();
-  askers = join(dir.path, "users.json");
+  users = join(dir.path, "users.json");
   keyFile = join(dir.path, "kms.key");
-  writeFileSync(askers, "[]");
+  writeFileSync(users, "[]");
   writeFileSync(keyFile, "", { mode: 0o600 });
-  usual = { SCBE_USERS_FILE: askers, SCBE_KMS_KEY_FILE: keyFile };
+  usual = { SCBE_USERS_FILE: users, SCBE_KMS_KEY_FILE: keyFile };
 });
 afterAll(() => dir[Symbol.dispose]());
 
-/** The names of the variables that something is wrong with. */
+/** The names of the variables with problems. */
 function wrong(env: Record<string, string>): string[] {
   const reading = readConfig(config, env);
   return reading.ok ? [] : reading.problems.map((problem) => problem.split(":", 1)[0] ?? "");
@@ -55,7 +55,7 @@ const MALFORMED: Record<string, string> = {
   SCBE_KEYRING_FORMER_PUBLIC_KEY: "U",
 };
 
-test("with a key file and a list of askers alone, the keyring is one of dev with the local KMS", () => {
+test("with only a key file and a list of users, the environment is dev and the KMS is local", () => {
   const reading = readConfig(config, usual);
   expect(reading).toMatchObject({
     ok: true,
@@ -68,27 +68,24 @@ test("with a key file and a list of askers alone, the keyring is one of dev with
   });
 });
 
-test("every variable that is malformed is named, all of them at once", () => {
+test("all malformed variables are named at once", () => {
   expect(Object.keys(MALFORMED).sort()).toEqual(Object.keys(config.variables).sort());
   expect(wrong(MALFORMED).sort()).toEqual(Object.keys(MALFORMED).sort());
 });
 
-test.each(Object.entries(MALFORMED))(
-  "%s=%s alone is found, and told with what is expected",
-  (name, value) => {
-    const reading = readConfig(config, { ...usual, [name]: value });
-    if (reading.ok) throw new Error(`${name} was taken`);
-    const own = reading.problems.filter((problem) => problem.startsWith(`${name}: `));
-    expect(own).toEqual([expect.stringContaining("; expected ")]);
-  },
-);
-
-test("what is missing is named", () => {
-  expect(wrong({})).toEqual(["SCBE_USERS_FILE", "SCBE_KMS_KEY_ID"]);
-  expect(wrong({ SCBE_USERS_FILE: askers })).toEqual(["SCBE_KMS_KEY_ID"]);
+test.each(Object.entries(MALFORMED))("%s=%s alone is reported, with the expected value", (name, value) => {
+  const reading = readConfig(config, { ...usual, [name]: value });
+  if (reading.ok) throw new Error(`${name} was accepted`);
+  const own = reading.problems.filter((problem) => problem.startsWith(`${name}: `));
+  expect(own).toEqual([expect.stringContaining("; expected ")]);
 });
 
-test("a key file that others may read is refused", () => {
+test("missing variables are named", () => {
+  expect(wrong({})).toEqual(["SCBE_USERS_FILE", "SCBE_KMS_KEY_ID"]);
+  expect(wrong({ SCBE_USERS_FILE: users })).toEqual(["SCBE_KMS_KEY_ID"]);
+});
+
+test("a key file that other users can read is refused", () => {
   const open = join(dir.path, "open.key");
   writeFileSync(open, "");
   chmodSync(open, 0o640);
@@ -96,7 +93,7 @@ test("a key file that others may read is refused", () => {
 });
 
 describe("in prod", () => {
-  test("the local KMS is refused, named or by default", () => {
+  test("the local KMS is refused, explicit or by default", () => {
     expect(wrong({ ...usual, SCBE_ENVIRONMENT: "prod" })).toEqual(["SCBE_KMS_KEY_ID"]);
     expect(wrong({ ...usual, SCBE_ENVIRONMENT: "prod", SCBE_KMS_KEY_ID: "local" })).toEqual([
       "SCBE_KMS_KEY_ID",
@@ -109,8 +106,8 @@ describe("in prod", () => {
     "alias/scbe/prod",
     "12345678-1234-1234-1234-123456789012",
     "mrk-1234abcd12ab34cd56ef1234567890ab",
-  ])("%s is taken", (id) => {
-    expect(wrong({ SCBE_ENVIRONMENT: "prod", SCBE_KMS_KEY_ID: id, SCBE_USERS_FILE: askers })).toEqual([]);
+  ])("%s is accepted", (id) => {
+    expect(wrong({ SCBE_ENVIRONMENT: "prod", SCBE_KMS_KEY_ID: id, SCBE_USERS_FILE: users })).toEqual([]);
   });
 
   test.each(["locally", "arn:aws:kms:us-east-1:1:key/x", "alias/", "alias/a b", "local\n"])(
@@ -121,7 +118,7 @@ describe("in prod", () => {
   );
 });
 
-test("a process that is misconfigured says all of it, without a stack trace, and ends with 78", async () => {
+test("a misconfigured process prints all problems, without a stack trace, and exits with 78", async () => {
   const main = fileURLToPath(new URL("main.ts", import.meta.url));
   await using keyring = startProcess(process.execPath, [main], { env: MALFORMED, bareEnv: true });
   expect(await keyring.exited).toMatchObject({ code: 78 });

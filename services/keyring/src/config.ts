@@ -8,7 +8,7 @@ import {
 import { type ConfigValues, defineConfig, integer, path, text } from "@scbe/runtime";
 import { usersVariables } from "@scbe/service";
 
-/** The value of `SCBE_KMS_KEY_ID` that stands for the local KMS. */
+/** The value of `SCBE_KMS_KEY_ID` that means the local KMS. */
 export const LOCAL_KMS = "local";
 
 /** A KMS key as AWS names it: ARN of a key or alias, alias, key id, multi-region key id. */
@@ -26,7 +26,7 @@ export const config = defineConfig({
     default: LOCAL_KMS,
     pattern: new RegExp(`^${LOCAL_KMS}$|${AWS_KEY.source}`),
     expected: "the ARN, id or alias of an AWS KMS key, or `local`",
-    doc: "What wraps data keys. An AWS KMS key is reached by the AWS SDK's standard configuration (AWS_REGION, AWS_ENDPOINT_URL_KMS, its credentials chain). `local` is a key file, SCBE_KMS_KEY_FILE, and is refused in prod.",
+    doc: "What wraps data keys. An AWS KMS key is reached by the AWS SDK's standard configuration (AWS_REGION, AWS_ENDPOINT_URL_KMS, its credentials chain). `local` is the key file SCBE_KMS_KEY_FILE, and is refused in prod.",
     check: checkKms,
   }),
   SCBE_KMS_KEY_FILE: path({
@@ -39,20 +39,20 @@ export const config = defineConfig({
     min: 100,
     max: 30_000,
     unit: "ms",
-    doc: "How long one attempt to reach AWS KMS may take; a call makes at most three.",
+    doc: "Time limit of one attempt to reach AWS KMS; a call makes at most three.",
   }),
   SCBE_KMS_PROBE_SECONDS: integer({
     default: 30,
     min: 1,
     max: 3600,
     unit: "s",
-    doc: "How often KMS is asked to unwrap the active key though nothing needs it, so that an outage shows before it matters.",
+    doc: "How often the keyring unwraps the active key as a probe, so that an outage of KMS shows before a key is needed.",
   }),
   SCBE_KEYRING_FORMER_PUBLIC_KEY: text({
     optional: true,
     pattern: /^U[A-Z2-7]{55}$/,
     expected: "a public nkey: U and 55 characters of base32",
-    doc: "While the keyring's nkey is replaced: the one before, whose signature on the stored ring is taken too until the ring is next written.",
+    doc: "The former nkey while the keyring's nkey is replaced: its signature on the stored ring is accepted until the ring is next written.",
   }),
   ...usersVariables,
 });

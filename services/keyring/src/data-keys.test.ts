@@ -6,18 +6,18 @@ import { decryptOnly, ringKey, T } from "../test/rings.ts";
 import { DataKeys } from "./data-keys.ts";
 import type { RingKey } from "./domain/ring.ts";
 import { localKms } from "./edge/local-kms.ts";
-import type { Kms } from "./ports.ts";
+import type { Kms } from "./kms.ts";
 
 const PROBE_MS = 1000;
 
-/** Data keys on a local KMS that can be away, and a clock that stands still until it is moved. */
+/** Data keys on a local KMS that can be away, with a manual clock. */
 function setUp() {
   const kms = localKms(createSecretKey(randomBytes(32)), "dev");
-  const state = { now: 0, away: false, asked: [] as string[] };
+  const state = { now: 0, away: false, unwrapped: [] as string[] };
   const watched: Kms = {
     ...kms,
     unwrap: async (copy) => {
-      state.asked.push(copy.kid);
+      state.unwrapped.push(copy.kid);
       if (state.away) throw new ScbeError("NOT_READY", "KMS is away");
       return kms.unwrap(copy);
     },
@@ -28,7 +28,7 @@ function setUp() {
   return { state, kms, keys, logs };
 }
 
-/** The ring's line for a key that `kms` has made, and its bytes. */
+/** A ring key that `kms` has made, and its bytes. */
 async function made(kms: Kms, key: RingKey): Promise<{ key: RingKey; bytes: Buffer }> {
   const { plaintext, wrapped, keyArn } = await kms.generate(key.kid);
   const copy = { wrapped: Buffer.from(wrapped).toString("base64"), wrapped_by: keyArn };
@@ -41,12 +41,12 @@ test("keys are loaded once, the active one first", async () => {
   const active = await made(kms, ringKey());
   await keys.load([old.key, active.key]);
   await keys.load([old.key, active.key]);
-  expect(state.asked).toEqual(["k1", "k0"]);
+  expect(state.unwrapped).toEqual(["k1", "k0"]);
   expect(keys.get("k1")?.export()).toEqual(active.bytes);
   expect(keys.get("k0")?.export()).toEqual(old.bytes);
 });
 
-test("a key that was handed over is zeroed where it came from", () => {
+test("the bytes of a key are zeroed after it was put", () => {
   const { keys } = setUp();
   const bytes = randomBytes(32);
   const before = Buffer.from(bytes);
@@ -55,7 +55,7 @@ test("a key that was handed over is zeroed where it came from", () => {
   expect(keys.get("k1")?.export()).toEqual(before);
 });
 
-test("a copy that KMS refuses does not keep the others out, is said once, and is tried again later", async () => {
+test("a copy that KMS refuses does not stop the others, is logged once, and is tried again later", async () => {
   const { state, kms, keys, logs } = setUp();
   const stranger = localKms(createSecretKey(randomBytes(32)), "dev");
   const foreign = await made(stranger, ringKey());
@@ -69,10 +69,10 @@ test("a copy that KMS refuses does not keep the others out, is said once, and is
   ]);
   state.now = PROBE_MS;
   await keys.load([foreign.key, old.key]);
-  expect(state.asked).toEqual(["k1", "k0", "k1"]);
+  expect(state.unwrapped).toEqual(["k1", "k0", "k1"]);
 });
 
-test("a KMS that is away is an error, and what is loaded stays", async () => {
+test("an outage of KMS is an error, and loaded keys are kept", async () => {
   const { state, kms, keys } = setUp();
   const active = await made(kms, ringKey());
   const old = await made(kms, decryptOnly(T));
@@ -82,15 +82,15 @@ test("a KMS that is away is an error, and what is loaded stays", async () => {
   expect(keys.get("k1")).toBeDefined();
 });
 
-test("the active key is probed when KMS was not asked for it for a while, and goes on whatever comes of it", async () => {
+test("the active key is probed after a while without a call, and stays loaded whatever the outcome", async () => {
   const { state, kms, keys } = setUp();
   const active = await made(kms, ringKey());
   await keys.load([active.key]);
   await keys.probe(active.key);
-  expect(state.asked).toHaveLength(1);
+  expect(state.unwrapped).toHaveLength(1);
   state.now = PROBE_MS;
   await keys.probe(active.key);
-  expect(state.asked).toHaveLength(2);
+  expect(state.unwrapped).toHaveLength(2);
   state.now = 2 * PROBE_MS;
   state.away = true;
   await expect(keys.probe(active.key)).rejects.toMatchObject({ code: "NOT_READY" });
@@ -103,7 +103,7 @@ test("the active key is probed when KMS was not asked for it for a while, and go
   expect(keys.isRefused("k1")).toBe(false);
 });
 
-test("what may not open any more is dropped", async () => {
+test("keys that no longer open are dropped", async () => {
   const { kms, keys } = setUp();
   const active = await made(kms, ringKey());
   const old = await made(kms, decryptOnly(T));

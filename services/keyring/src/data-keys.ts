@@ -2,17 +2,17 @@ import { createSecretKey, type KeyObject } from "node:crypto";
 import { isScbeError, ScbeError } from "@scbe/contracts";
 import type { Clock, Logger } from "@scbe/runtime";
 import { isActive, type RingKey } from "./domain/ring.ts";
-import type { Kms } from "./ports.ts";
+import type { Kms } from "./kms.ts";
 
 export interface DataKeysOptions {
   readonly kms: Kms;
   readonly clock: Clock;
   readonly log: Logger;
-  /** How often KMS is asked though nothing needs it, and a copy is tried that it has refused. */
+  /** How often the active key is unwrapped as a probe, and a refused copy is tried again. */
   readonly probeMs: number;
 }
 
-/** The data keys of the openable kids, as KeyObjects, here and nowhere else. */
+/** The data keys that open, as KeyObjects: the only place of this process that holds them. */
 export class DataKeys {
   readonly #options: DataKeysOptions;
   readonly #held = new Map<string, KeyObject>();
@@ -29,12 +29,12 @@ export class DataKeys {
     return this.#held.get(kid);
   }
 
-  /** KMS answered, and refused the copy of this kid, when it was last asked. */
+  /** Whether KMS answered the last call for this kid, and refused its copy. */
   isRefused(kid: string): boolean {
     return this.#refused.has(kid);
   }
 
-  /** Takes a key that KMS has just made or unwrapped, and zeroes it. */
+  /** Takes a key that KMS has just made or unwrapped, and zeroes the given bytes. */
   put(kid: string, plaintext: Uint8Array): void {
     this.#held.set(kid, createSecretKey(plaintext));
     plaintext.fill(0);
@@ -49,7 +49,7 @@ export class DataKeys {
   }
 
   /**
-   * Unwraps those that are not here yet, the active one first; a copy that KMS refuses does not keep the others out.
+   * Unwraps the keys that are not loaded yet, the active one first. A refused copy does not stop the others.
    * @throws ScbeError NOT_READY when KMS is away
    */
   async load(keys: readonly RingKey[]): Promise<void> {
@@ -62,8 +62,8 @@ export class DataKeys {
   }
 
   /**
-   * Unwraps the active key's copy once more when that was long ago, and throws the result away: tells whether KMS would
-   * let us, before it matters.
+   * Unwraps the active key's copy again every {@link DataKeysOptions.probeMs}, and discards the result, so that an outage of KMS shows
+   * before a key is needed.
    * @throws ScbeError NOT_READY when KMS is away
    */
   async probe(active: RingKey): Promise<void> {

@@ -3,12 +3,11 @@ import type { MetricsRegistry } from "@scbe/runtime";
 import { type Clock, counter, gauge, histogram, watchGauge } from "@scbe/runtime";
 import type { Ring } from "./domain/ring.ts";
 
-/** What the keyring counts. The keys of the ring are a label, as there are at most 64; no nkey is one. */
+/** The keyring's metrics. Kids are labels, because a ring has at most 64; nkeys are not. */
 export interface KeyringMetrics {
   granted(): void;
   refused(code: ErrorCode): void;
-  /** KMS was asked. */
-  asked(call: KmsCall, result: KmsResult, seconds: number): void;
+  kmsCalled(call: KmsCall, result: KmsResult, seconds: number): void;
   kms(ok: boolean): void;
   ring(ring: Ring | undefined): void;
 }
@@ -20,20 +19,20 @@ export function keyringMetrics(registry: MetricsRegistry, clock: Clock): Keyring
   const seconds = histogram(registry, "scbe_keyring_kms_seconds");
   const generation = gauge(registry, "scbe_keyring_ring_generation");
   const keys = gauge(registry, "scbe_keyring_keys");
-  let shown: Ring | undefined;
+  let current: Ring | undefined;
   watchGauge(registry, "scbe_keyring_key_age_seconds", () =>
-    (shown?.keys ?? []).map(({ kid, state, since }) => [{ kid, state }, (clock.now() - since) / 1000]),
+    (current?.keys ?? []).map(({ kid, state, since }) => [{ kid, state }, (clock.now() - since) / 1000]),
   );
   return {
     granted: () => grants.inc({ result: "granted" }),
     refused: (code) => grants.inc({ result: code }),
-    asked: (call, result, took) => {
+    kmsCalled: (call, result, took) => {
       calls.inc({ call, result });
       seconds.observe({ call }, took);
     },
     kms: (ok) => kmsUp.set({}, ok ? 1 : 0),
     ring: (ring) => {
-      shown = ring;
+      current = ring;
       generation.set({}, ring?.generation ?? 0);
       for (const state of KEY_STATES) {
         keys.set({ state }, ring?.keys.filter((key) => key.state === state).length ?? 0);

@@ -1,9 +1,9 @@
 import type { Bus } from "@scbe/bus";
-import { HEADERS, isScbeError, SUBJECTS, writeMessage } from "@scbe/contracts";
+import { HEADERS, isScbeError, type RingState, SUBJECTS, writeMessage } from "@scbe/contracts";
 import { type Identity, signRing } from "@scbe/envelope/grant";
 import type { Clock } from "@scbe/runtime";
+import { endOf } from "./domain/openable.ts";
 import type { Ring } from "./domain/ring.ts";
-import { ringState } from "./domain/ring-state.ts";
 
 export interface RingBroadcastOptions {
   readonly bus: Bus;
@@ -12,10 +12,10 @@ export interface RingBroadcastOptions {
   readonly decryptOnlyMaxMs: number;
 }
 
-/** Newcomers within this time hear one broadcast together. */
+/** New verifiers within this time share one broadcast. */
 const GATHER_MS = 100;
 
-/** Tells every verifier the states of the ring, signed. It is said again and again, as core NATS may lose it. */
+/** Broadcasts the states of the ring, signed. The ring is sent again every pass, because core NATS loses messages. */
 export class RingBroadcast implements Disposable {
   readonly #options: RingBroadcastOptions;
   #soon: NodeJS.Timeout | undefined;
@@ -25,7 +25,7 @@ export class RingBroadcast implements Disposable {
     this.#options = options;
   }
 
-  /** For a newcomer, who has just been granted a key: it waits for a ring, and need not wait for the next turn. */
+  /** For a verifier that has just been granted a key: it needs a ring before the next pass. */
   sendSoon(ring: () => Ring | undefined): void {
     this.#soon ??= setTimeout(() => {
       this.#soon = undefined;
@@ -38,18 +38,18 @@ export class RingBroadcast implements Disposable {
     clearTimeout(this.#soon);
   }
 
-  /** Publishes; silent while the connection is down, since the next time is never far. */
+  /** Publishes the ring. A lost connection is not an error, because every pass sends the ring again. */
   send(ring: Ring): void {
     const { bus, clock } = this.#options;
     try {
-      // For clocks to be compared. Nobody decides anything by it, so it stands outside of the signature.
+      // Verifiers show their clock's offset from this time and decide nothing by it, so it is not signed.
       bus.publish(SUBJECTS.ring, this.signed(ring).data, { [HEADERS.timeMs]: String(clock.now()) });
     } catch (error) {
       if (!isScbeError(error, "DISCONNECTED")) throw error;
     }
   }
 
-  /** The ring's states as readers get them, signed once for each generation. */
+  /** The ring's states as verifiers read them, signed once for each generation. */
   signed(ring: Ring): { readonly generation: number; readonly data: Uint8Array } {
     if (this.#signed?.generation !== ring.generation) {
       const signed = signRing(ringState(ring, this.#options.decryptOnlyMaxMs), this.#options.identity);
@@ -57,4 +57,14 @@ export class RingBroadcast implements Disposable {
     }
     return this.#signed;
   }
+}
+
+/** The public part of a ring: states and their ends, without the keys. */
+export function ringState(ring: Ring, decryptOnlyMaxMs: number): RingState {
+  const keys = ring.keys.map((key) => ({
+    kid: key.kid,
+    state: key.state,
+    not_after: endOf(key, decryptOnlyMaxMs),
+  }));
+  return { env: ring.env, generation: ring.generation, keys };
 }

@@ -5,10 +5,10 @@ import { expect, test } from "vitest";
 import { DECRYPT_ONLY_MAX_MS, decryptOnly, ringKey, ringOf, T } from "../test/rings.ts";
 import type { Ring } from "./domain/ring.ts";
 import { localKms } from "./edge/local-kms.ts";
-import type { Kms, RingStore } from "./ports.ts";
-import { RingKeeper } from "./ring-keeper.ts";
+import type { Kms } from "./kms.ts";
+import { RingKeeper, type RingStore } from "./ring-keeper.ts";
 
-/** A keeper on a local KMS, a store in memory that can be away, and a clock that stands still until it is moved. */
+/** A keeper on a local KMS and an in-memory store, both of which can be away, with a manual clock. */
 async function setUp() {
   const kms = localKms(createSecretKey(randomBytes(32)), "dev");
   const keys = [];
@@ -40,46 +40,46 @@ async function setUp() {
   const log = collectLogs().log;
   const limits = { decryptOnlyMaxMs: DECRYPT_ONLY_MAX_MS, probeMs: 1e12 };
   const keeper = new RingKeeper({ kms: watched, store, clock, log, env: "dev", ...limits });
-  await keeper.turn();
+  await keeper.reconcile();
   expect([keeper.ikm("k0"), keeper.ikm("k1")]).toEqual([expect.anything(), expect.anything()]);
   return { state, keeper };
 }
 
-test("a key that the ring says is compromised leaves the memory with the turn that reads it", async () => {
+test("a key that the ring calls compromised is dropped in the pass that reads it", async () => {
   const { state, keeper } = await setUp();
   const keys = state.ring.keys.map((key) =>
     key.kid === "k0" ? { ...key, state: "compromised" as const, wrapped: null } : key,
   );
   Object.assign(state, { ring: { ...state.ring, generation: 8, keys }, revision: 2 });
-  await keeper.turn();
+  await keeper.reconcile();
   expect([keeper.ikm("k0"), keeper.ikm("k1")]).toEqual([undefined, expect.anything()]);
 });
 
-test("a key that reaches its end leaves the memory though neither KV nor KMS can be reached", async () => {
+test("a key that reaches its end is dropped though neither KV nor KMS can be reached", async () => {
   const { state, keeper } = await setUp();
   Object.assign(state, { now: T + DECRYPT_ONLY_MAX_MS, storeAway: true, kmsAway: true });
-  await expect(keeper.turn()).rejects.toMatchObject({ code: "DISCONNECTED" });
+  await expect(keeper.reconcile()).rejects.toMatchObject({ code: "DISCONNECTED" });
   expect([keeper.ikm("k0"), keeper.ikm("k1")]).toEqual([undefined, expect.anything()]);
   expect(keeper.hasActiveKey).toBe(true);
 });
 
-test("an active key at its end is replaced in one turn, and without KMS it is retired and none is active", async () => {
+test("an active key at its end is replaced in one pass, and without KMS it is retired and none is active", async () => {
   const { state, keeper } = await setUp();
   const keys = state.ring.keys.map((key) => (key.kid === "k1" ? { ...key, not_after: T + 5 } : key));
   Object.assign(state, { ring: { ...state.ring, generation: 8, keys }, revision: 2, now: T + 4 });
-  await keeper.turn();
+  await keeper.reconcile();
   expect(keeper.hasActiveKey).toBe(true);
   Object.assign(state, { now: T + 5, kmsAway: true });
-  await expect(keeper.turn()).rejects.toMatchObject({ code: "NOT_READY" });
+  await expect(keeper.reconcile()).rejects.toMatchObject({ code: "NOT_READY" });
   expect(keeper.hasActiveKey).toBe(false);
   expect(state.ring.keys.map((key) => key.state)).toEqual(["retired", "decrypt-only"]);
   state.kmsAway = false;
-  await keeper.turn();
+  await keeper.reconcile();
   expect(state.ring.keys.map((key) => key.state)).toEqual(["retired", "decrypt-only", "active"]);
   expect(keeper.hasActiveKey).toBe(true);
 });
 
-test("forgetting drops every key", async () => {
+test("forget drops every key", async () => {
   const { keeper } = await setUp();
   keeper.forget();
   expect([keeper.ikm("k0"), keeper.ikm("k1"), keeper.hasActiveKey]).toEqual([undefined, undefined, false]);

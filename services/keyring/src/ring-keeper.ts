@@ -1,13 +1,11 @@
 import { type KeyObject, randomBytes } from "node:crypto";
-import type { Environment } from "@scbe/contracts";
+import { type Environment, ScbeError } from "@scbe/contracts";
 import type { Clock, Logger } from "@scbe/runtime";
 import { DataKeys } from "./data-keys.ts";
-import { addFirstKey } from "./domain/add-first-key.ts";
-import { newKid } from "./domain/new-kid.ts";
-import { nextStep, type Step } from "./domain/next-step.ts";
 import { openable } from "./domain/openable.ts";
 import { isActive, type Ring, type RingKey } from "./domain/ring.ts";
-import type { Kms, RingStore, StoredRing } from "./ports.ts";
+import { addFirstKey, newKid, nextStep, type Step } from "./domain/ring-steps.ts";
+import type { Kms } from "./kms.ts";
 
 export interface RingKeeperOptions {
   readonly kms: Kms;
@@ -16,16 +14,41 @@ export interface RingKeeperOptions {
   readonly log: Logger;
   readonly env: Environment;
   readonly decryptOnlyMaxMs: number;
-  /** How often KMS is asked though nothing needs it, and a copy is tried that it has refused. */
+  /** How often the active key is unwrapped as a probe, and a refused copy is tried again. */
   readonly probeMs: number;
 }
 
-/** Steps in one turn; a ring that still changes then is looked at again in the next one. */
+/** The store of the ring. */
+export interface RingStore {
+  /**
+   * The stored ring; undefined: none.
+   * @throws UnusableRecord FORBIDDEN for a record of another environment or signer, INTERNAL for one that is not a ring; or what the bus
+   *   throws
+   */
+  read(): Promise<StoredRing | undefined>;
+  /** Writes only if the store is still at `revision` (undefined: empty); undefined when another keyring wrote first. */
+  write(ring: Ring, revision: number | undefined): Promise<StoredRing | undefined>;
+  /** Runs when the stored ring may have changed. */
+  watch(listener: () => void): AsyncDisposable;
+}
+
+export interface StoredRing {
+  readonly ring: Ring;
+  readonly revision: number;
+}
+
+/**
+ * The record in KV is not this environment's ring. This failure does not pass by itself: the keyring refuses to start, or stops granting,
+ * until an operator has repaired the record.
+ */
+export class UnusableRecord extends ScbeError {}
+
+/** Steps in one pass; if the ring still changes then, the next pass continues. */
 const STEPS_MAX = 8;
 
 /**
- * Keeps three things in agreement: the ring in KV, the ring in memory, and the data keys of the openable kids. One
- * {@link turn} after the other; each may fail as a whole, and what was held before it stands.
+ * Keeps three things in agreement: the ring in KV, the ring in memory, and the data keys that open. If a {@link reconcile} fails, what was
+ * held before it is kept.
  */
 export class RingKeeper {
   readonly #options: RingKeeperOptions;
@@ -37,33 +60,33 @@ export class RingKeeper {
     this.#keys = new DataKeys(options);
   }
 
-  /** The ring in memory; undefined until the first turn that found or made one. */
+  /** The ring in memory; undefined until a pass has found or made one. */
   get ring(): Ring | undefined {
     return this.#ring;
   }
 
-  /** The data key of an openable kid, where it is loaded. */
+  /** The data key of a kid; undefined: it is not loaded. */
   ikm(kid: string): KeyObject | undefined {
     return this.#keys.get(kid);
   }
 
-  /** The active key can be granted. */
+  /** Whether the active key can be granted. */
   get hasActiveKey(): boolean {
     return this.#active !== undefined && this.#keys.get(this.#active.kid) !== undefined;
   }
 
-  /** KMS answered the last time it was asked for the active key, and refused. */
+  /** Whether KMS answered the last call for the active key, and refused its copy. */
   get activeKeyIsRefused(): boolean {
     return this.#active !== undefined && this.#keys.isRefused(this.#active.kid);
   }
 
   /**
-   * Reads KV and does whatever brings all three together. Not to be called again before it has settled.
-   * @throws what store and KMS throw
+   * One pass: reads KV, brings the ring and its keys up to date. Passes must not overlap.
+   * @throws what the store and KMS throw
    */
-  async turn(): Promise<void> {
+  async reconcile(): Promise<void> {
     try {
-      await this.#settleRing();
+      await this.#reconcileRing();
     } finally {
       this.#keys.keepOnly(this.#openable());
     }
@@ -76,7 +99,7 @@ export class RingKeeper {
     this.#keys.clear();
   }
 
-  async #settleRing(): Promise<void> {
+  async #reconcileRing(): Promise<void> {
     let stored = await this.#options.store.read();
     for (let steps = 0; steps < STEPS_MAX; steps += 1) {
       const step = nextStep(stored?.ring, this.#ring, this.#times());
@@ -85,7 +108,7 @@ export class RingKeeper {
     }
   }
 
-  /** What is stored after the step. */
+  /** @returns what is stored after the step */
   async #take(
     step: Exclude<Step, { do: "nothing" }>,
     stored: StoredRing | undefined,
@@ -118,7 +141,7 @@ export class RingKeeper {
     }
   }
 
-  /** What is stored after the attempt: this ring, or whatever somebody else wrote before. */
+  /** @returns what is stored after the attempt: this ring, or the one that another keyring wrote first */
   async #write(ring: Ring, revision: number | undefined): Promise<StoredRing | undefined> {
     const written = await this.#options.store.write(ring, revision);
     if (written === undefined) return this.#options.store.read();

@@ -4,7 +4,7 @@ import { eventually, type Fault, installMoto, type SecuredNats, startSecuredNats
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Ring } from "../src/domain/ring.ts";
 import { awsKms } from "../src/edge/aws-kms.ts";
-import { type Asker, connectAsker } from "./asker.ts";
+import { connectRequester, type Requester } from "./requester.ts";
 import { decryptOnly, ringKey, ringOf } from "./rings.ts";
 import { type Aws, awsError, startAws } from "./start-aws.ts";
 import { type Keyring, openRingPlace, type RingPlace, startKeyring } from "./start-keyring.ts";
@@ -14,18 +14,18 @@ const REFUSED: Fault = { kind: "refuse" };
 const HANGS: Fault = { kind: "hang" };
 const PASSES: Fault = { kind: "pass" };
 
-describe.skipIf(!moto.ok)("a keyring with AWS KMS, as moto's server speaks it", () => {
+describe.skipIf(!moto.ok)("a keyring with AWS KMS, on moto's server", () => {
   let aws: Aws;
   let keyId: string;
   let nats: SecuredNats;
   let place: RingPlace;
-  let orchestrator: Asker;
+  let orchestrator: Requester;
 
   beforeAll(async () => {
     [aws, nats] = await Promise.all([startAws(), startSecuredNats({ providers: ["openai", "anthropic"] })]);
     keyId = await aws.createKey();
     place = await openRingPlace(nats);
-    orchestrator = await connectAsker(nats, "orchestrator");
+    orchestrator = await connectRequester(nats, "orchestrator");
   });
   afterEach(() => place.clear());
   afterAll(async () => {
@@ -41,7 +41,7 @@ describe.skipIf(!moto.ok)("a keyring with AWS KMS, as moto's server speaks it", 
   };
   const storedRing = async (): Promise<Ring | undefined> => (await place.store.read())?.ring;
 
-  /** A ring of an active key and one that opens only, each wrapped by a KMS key of its own, and the 32 bytes of each. */
+  /** A ring of an active and a decrypt-only key, each wrapped by its own KMS key, and the 32 bytes of each. */
   async function ringOfTwoKmsKeys() {
     const keys = [];
     const bytes = new Map<string, Buffer>();
@@ -54,7 +54,7 @@ describe.skipIf(!moto.ok)("a keyring with AWS KMS, as moto's server speaks it", 
     return { ring: ringOf(keys, { generation: Date.now() }), bytes };
   }
 
-  test("on an empty bucket it makes the active key, wrapped by the key that it was told", async () => {
+  test("on an empty bucket it makes the active key, wrapped by the configured KMS key", async () => {
     await using one = await keyring();
     await one.serving();
     const [key] = (await storedRing())?.keys ?? [];
@@ -63,7 +63,7 @@ describe.skipIf(!moto.ok)("a keyring with AWS KMS, as moto's server speaks it", 
     expect(await one.metric("scbe_keyring_kms_up")).toBe(1);
   });
 
-  test("two that start at once on an empty bucket agree on one active key", async () => {
+  test("two keyrings that start at once on an empty bucket agree on one active key", async () => {
     for (let round = 0; round < 3; round += 1) {
       const both = await Promise.all([keyring(), keyring()]);
       await using first = both[0];
@@ -78,7 +78,7 @@ describe.skipIf(!moto.ok)("a keyring with AWS KMS, as moto's server speaks it", 
     }
   });
 
-  test("started again it unwraps what is stored, and grants the very same", async () => {
+  test("after a restart it unwraps the stored key, and grants the same subkeys", async () => {
     const first = await keyring();
     await first.serving();
     const before = await orchestrator.grant();
@@ -90,7 +90,7 @@ describe.skipIf(!moto.ok)("a keyring with AWS KMS, as moto's server speaks it", 
     expect(await storedRing()).toEqual(stored);
   });
 
-  test("it opens copies that two KMS keys have wrapped, neither of which it was told", async () => {
+  test("it unwraps copies of two KMS keys, neither of which is the configured one", async () => {
     const { ring, bytes } = await ringOfTwoKmsKeys();
     expect(new Set([...ring.keys.map((key) => key.wrapped_by), keyId]).size).toBe(3);
     await place.put(ring);
@@ -105,7 +105,7 @@ describe.skipIf(!moto.ok)("a keyring with AWS KMS, as moto's server speaks it", 
     expect(await storedRing()).toEqual(ring);
   });
 
-  test("a copy that was made for another kid is not opened, and the other keys are granted", async () => {
+  test("a copy that was made for another kid is not unwrapped, and the other keys are granted", async () => {
     const { ring } = await ringOfTwoKmsKeys();
     const keys = ring.keys.map((key) => (key.kid === "k0" ? { ...key, kid: "renamed" } : key));
     await place.put({ ...ring, keys });
@@ -117,15 +117,15 @@ describe.skipIf(!moto.ok)("a keyring with AWS KMS, as moto's server speaks it", 
   });
 
   describe("while KMS fails", () => {
-    /** Says of a keyring what it shows, under the name of what KMS does. */
-    const shows = async (name: string, one: Keyring) => ({
+    /** The state that a keyring publishes, under the name of the fault. */
+    const stateOf = async (name: string, one: Keyring) => ({
       name,
       up: await one.metric("scbe_keyring_kms_up"),
       ready: one.host.readiness.ready,
       note: one.dependency("kms")?.note,
     });
 
-    test("keys that are loaded go on, readiness and metrics say so, and it recovers by itself", async () => {
+    test("loaded keys are granted, readiness and metrics show the outage, and it recovers by itself", async () => {
       const faults: [string, Fault, RegExp][] = [
         ["refuses connections", REFUSED, /^KMS is away/],
         ["hangs", HANGS, /^KMS is away/],
@@ -145,7 +145,7 @@ describe.skipIf(!moto.ok)("a keyring with AWS KMS, as moto's server speaks it", 
       for (const { name, note, one } of cases) {
         await eventually(async () => (await one.metric("scbe_keyring_kms_up")) === 0, { timeoutMs: 15_000 });
         const expected = { name, up: 0, ready: true, note: expect.stringMatching(note) };
-        expect(await shows(name, one)).toEqual(expected);
+        expect(await stateOf(name, one)).toEqual(expected);
         const result = name === "denies access" ? "refused" : "failed";
         const line = `scbe_keyring_kms_calls_total{call="unwrap",result="${result}"}`;
         expect(await one.metric(line), name).toBeGreaterThan(0);
@@ -157,7 +157,7 @@ describe.skipIf(!moto.ok)("a keyring with AWS KMS, as moto's server speaks it", 
       for (const { proxy } of cases) proxy.fault = PASSES;
       for (const { name, one } of cases) {
         await eventually(async () => (await one.metric("scbe_keyring_kms_up")) === 1, { timeoutMs: 15_000 });
-        expect(await shows(name, one)).toEqual({ name, up: 1, ready: true, note: undefined });
+        expect(await stateOf(name, one)).toEqual({ name, up: 1, ready: true, note: undefined });
       }
     });
 
@@ -165,7 +165,7 @@ describe.skipIf(!moto.ok)("a keyring with AWS KMS, as moto's server speaks it", 
       ["refuses connections", REFUSED],
       ["hangs", HANGS],
     ])(
-      "and %s, no first key is made, and a keyring that starts is not ready until it is back",
+      "and %s, no first key is made, and a keyring that starts is not ready until KMS is back",
       async (_case, fault) => {
         const proxy = await aws.proxy();
         proxy.fault = fault;
@@ -184,7 +184,7 @@ describe.skipIf(!moto.ok)("a keyring with AWS KMS, as moto's server speaks it", 
       },
     );
 
-    test("a keyring that starts on a ring that is there waits for KMS, and makes no other key meanwhile", async () => {
+    test("a keyring that starts on an existing ring waits for KMS, and makes no other key meanwhile", async () => {
       const { ring } = await ringOfTwoKmsKeys();
       await place.put(ring);
       const proxy = await aws.proxy();

@@ -9,10 +9,9 @@ import { createTestHost, eventually, type SecuredNats, startNats, startSecuredNa
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { config } from "../src/config.ts";
 import type { Ring } from "../src/domain/ring.ts";
-import { readKeyFile } from "../src/edge/key-file.ts";
-import { localKms } from "../src/edge/local-kms.ts";
+import { localKms, readKeyFile } from "../src/edge/local-kms.ts";
 import { start } from "../src/service.ts";
-import { type Asker, connectAsker } from "./asker.ts";
+import { connectRequester, type Requester } from "./requester.ts";
 import { DECRYPT_ONLY_MAX_MS, decryptOnly, ringKey, ringOf } from "./rings.ts";
 import {
   type Keyring,
@@ -25,13 +24,13 @@ import {
 
 let nats: SecuredNats;
 let place: RingPlace;
-let orchestrator: Asker;
+let orchestrator: Requester;
 let keyFile: Awaited<ReturnType<typeof newKeyFile>>;
 
 beforeAll(async () => {
   nats = await startSecuredNats({ providers: ["openai", "anthropic"] });
   place = await openRingPlace(nats);
-  orchestrator = await connectAsker(nats, "orchestrator");
+  orchestrator = await connectRequester(nats, "orchestrator");
 });
 beforeEach(async () => {
   keyFile = await newKeyFile();
@@ -108,7 +107,7 @@ describe("on an empty bucket", () => {
   });
 });
 
-describe("on a ring that is there", () => {
+describe("on an existing ring", () => {
   test("a keyring that starts again grants the same key, and makes none", async () => {
     const first = await keyring();
     await first.serving();
@@ -120,7 +119,7 @@ describe("on a ring that is there", () => {
     expect((await storedRing())?.keys).toHaveLength(1);
   });
 
-  test("every openable key is granted, as what its data key says", async () => {
+  test("every key that opens is granted, derived from its data key", async () => {
     const { ring, bytes } = await wrappedRing();
     await place.put(ring);
     await using one = await keyring();
@@ -161,7 +160,7 @@ describe("on a ring that is there", () => {
     expect((await orchestrator.grant()).meta.kid).toBe("k1");
   });
 
-  test("a change by somebody else is taken over at once, and told to every verifier under signature", async () => {
+  test("a change by another keyring is adopted at once, and broadcast to every verifier with a signature", async () => {
     const { ring } = await wrappedRing();
     await place.put(ring);
     const heard: RingState[] = [];
@@ -188,8 +187,8 @@ describe("on a ring that is there", () => {
 
   test.each([
     ["is lost", () => place.clear()],
-    ["goes back to an older one", async () => place.put((await wrappedRing(1)).ring)],
-  ])("a record that %s is put back by a keyring that runs", async (_case, damage) => {
+    ["is replaced by an older one", async () => place.put((await wrappedRing(1)).ring)],
+  ])("a record that %s is restored by a running keyring", async (_case, damage) => {
     await using one = await keyring();
     await one.serving();
     const before = await storedRing();
@@ -209,21 +208,21 @@ describe("on a record that is not this environment's ring", () => {
       "FORBIDDEN",
       /another environment/,
     ],
-    ["that is no JSON", async () => Buffer.from("{"), "INTERNAL", /no ring/],
+    ["that is not JSON", async () => Buffer.from("{"), "INTERNAL", /not a ring/],
     [
       "without a signature",
       async () => Buffer.from(JSON.stringify((await wrappedRing()).ring)),
       "INTERNAL",
-      /no ring/,
+      /not a ring/,
     ],
     [
-      "that somebody else has signed",
+      "that another user has signed",
       async () => signedRing((await wrappedRing()).ring, identityOf("orchestrator")),
       "FORBIDDEN",
       /not signed by this keyring/,
     ],
     [
-      "with the signature of another one",
+      "with the signature of another ring",
       async () => {
         const { signature } = JSON.parse(Buffer.from(await signed((await wrappedRing()).ring)).toString());
         return Buffer.from(
@@ -237,12 +236,12 @@ describe("on a record that is not this environment's ring", () => {
       "with two active keys",
       async () => signed(ringOf([ringKey(), ringKey({ kid: "k2" })])),
       "INTERNAL",
-      /no ring/,
+      /not a ring/,
     ],
   ];
 
   test.each(records)(
-    "one %s, a keyring refuses to start, and leaves it as it is",
+    "%s: a keyring refuses to start, and does not change the record",
     async (_case, record, code, message) => {
       const bytes = await record();
       await place.putBytes(bytes);
@@ -252,7 +251,7 @@ describe("on a record that is not this environment's ring", () => {
   );
 
   test.each(records.filter(([, , code]) => code === "FORBIDDEN"))(
-    "one %s, a keyring that runs stops to grant, says why, and recovers",
+    "%s: a running keyring stops granting, shows why, and recovers",
     async (_case, record, _code, message) => {
       await using one = await keyring();
       await one.serving();
@@ -274,7 +273,7 @@ describe("on a record that is not this environment's ring", () => {
   );
 
   test.each(records.filter(([, , code]) => code === "INTERNAL"))(
-    "one %s is mended from the newest before it that is one, and that shows",
+    "%s: the record is replaced by the newest readable one before it, and that is visible",
     async (_case, record) => {
       await using one = await keyring();
       await one.serving();
@@ -293,7 +292,7 @@ describe("on a record that is not this environment's ring", () => {
   );
 });
 
-test("while its nkey is replaced, a keyring takes the ring that the former one has signed, and signs what it writes", async () => {
+test("while its nkey is replaced, a keyring accepts a ring that the former nkey signed, and signs what it writes", async () => {
   const { ring } = await wrappedRing();
   const former = identityOf("orchestrator");
   await place.putBytes(signedRing(ring, former));
@@ -303,7 +302,7 @@ test("while its nkey is replaced, a keyring takes the ring that the former one h
 });
 
 describe("with another key file than the one that wrapped the ring", () => {
-  test("a keyring starts, is not ready, says why, and makes no second active key", async () => {
+  test("a keyring starts, is not ready, shows why, and makes no second active key", async () => {
     const { ring } = await wrappedRing();
     await place.put(ring);
     using other = await newKeyFile();
@@ -334,7 +333,7 @@ test("a keyring without an nkey does not start: it could not sign", async () => 
   });
 });
 
-test("a keyring whose key file is no key file does not start, and makes no ring", async () => {
+test("a keyring with a malformed key file does not start, and makes no ring", async () => {
   writeFileSync(keyFile.path, "");
   await expect(keyring()).rejects.toMatchObject({ code: "BAD_REQUEST" });
   expect(await storedRing()).toBeUndefined();

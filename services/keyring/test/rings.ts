@@ -5,7 +5,7 @@ export const T = Date.UTC(2026, 0, 2, 3, 4, 5);
 /** The defaults: a window of 300 s and a skew limit of 600 s. */
 export const DECRYPT_ONLY_MAX_MS = 1_500_000;
 
-/** A key of a ring: active since {@link T} unless told. */
+/** A key of a ring; by default active since {@link T}. */
 export function ringKey(change: Partial<RingKey> = {}): RingKey {
   const usual = {
     kid: "k1",
@@ -29,7 +29,7 @@ export function decryptOnly(since: number, change: Partial<RingKey> = {}): RingK
   });
 }
 
-/** A ring of dev with these keys; generation 7 unless told. */
+/** A ring of dev with these keys; by default of generation 7. */
 export function ringOf(keys: readonly RingKey[], change: Partial<Ring> = {}): Ring {
   return { v: 1, env: "dev", generation: 7, keys: [...keys], ...change };
 }

@@ -1,14 +1,11 @@
 import { CreateKeyCommand, KMSClient } from "@aws-sdk/client-kms";
 import { type FaultProxy, type MotoServer, startFaultProxy, startMoto } from "@scbe/testkit";
 
-/** moto's KMS, and proxies in front of it that fail when they are told to. */
+/** moto's KMS, and proxies in front of it that inject faults. */
 export interface Aws extends AsyncDisposable {
   /** The ARN of a new KMS key. */
   createKey(): Promise<string>;
-  /**
-   * A proxy that passes everything on, and is where AWS KMS is for clients that are made from now on. It is found in the
-   * process's environment, as everywhere.
-   */
+  /** A transparent proxy. Clients that are made from now on reach AWS KMS through it, by this process's environment. */
   proxy(): Promise<FaultProxy>;
 }
 
@@ -42,11 +39,11 @@ export async function startAws(): Promise<Aws> {
   };
 }
 
-/** How AWS says no. */
+/** An error of AWS. */
 export function awsError(type: string, status = 400) {
   return {
     kind: "answer",
     status,
-    body: JSON.stringify({ __type: type, message: "said by the test" }),
+    body: JSON.stringify({ __type: type, message: "sent by the test" }),
   } as const;
 }

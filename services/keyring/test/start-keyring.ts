@@ -12,20 +12,20 @@ import {
   type TestHost,
 } from "@scbe/testkit";
 import { config } from "../src/config.ts";
-import { createKeyFile } from "../src/edge/key-file.ts";
 import { kvRingStore } from "../src/edge/kv-ring-store.ts";
-import type { RingStore } from "../src/ports.ts";
+import { createKeyFile } from "../src/edge/local-kms.ts";
+import type { RingStore } from "../src/ring-keeper.ts";
 import { start } from "../src/service.ts";
 
 export interface KeyringOptions {
-  /** Beside who is who and who may ask; `SCBE_KMS_KEY_FILE` or `SCBE_KMS_KEY_ID`. */
+  /** Beside the users: `SCBE_KMS_KEY_FILE` or `SCBE_KMS_KEY_ID`. */
   readonly variables: Readonly<Record<string, string>>;
 }
 
-/** A keyring in the test's own process, on a real server, as the user `keyring`. */
+/** A keyring in the test's process, on a real server, as the user `keyring`. */
 export interface Keyring extends AsyncDisposable {
   readonly host: TestHost;
-  /** Resolves when it is ready and the server has it in its queue group. */
+  /** Resolves when it is ready and in the queue group. */
   serving(): Promise<void>;
   /** The dependency of that name, as `/readyz` shows it. */
   dependency(
@@ -63,18 +63,18 @@ export async function startKeyring(nats: SecuredNats, { variables }: KeyringOpti
   };
 }
 
-/** Whether the last that its log says of queue groups is that it joined them. */
+/** Whether the last log line about queue groups says that it joined them. */
 function isJoined({ logs }: TestHost): boolean {
   return logs.lines.findLast(({ msg }) => msg === "joined" || msg === "left")?.msg === "joined";
 }
 
-/** The ring's place in KV, which only the user `keyring` may touch. */
+/** The ring's record in KV, which only the user `keyring` can access. */
 export interface RingPlace extends AsyncDisposable {
   readonly bus: Bus;
   readonly store: RingStore;
-  /** Signs a ring as the keyring, and puts it there, whatever it says. */
+  /** Signs any value as the keyring, and stores it. */
   put(ring: unknown): Promise<void>;
-  /** Puts any bytes there, whatever they are. */
+  /** Stores any bytes. */
   putBytes(bytes: Uint8Array): Promise<void>;
   /** Deletes the record. */
   clear(): Promise<void>;
@@ -105,14 +105,14 @@ export async function openRingPlace(nats: SecuredNats, env: Environment = "dev")
   };
 }
 
-/** A record as a keyring stores it, of a ring that need not be one. */
+/** A signed record as a keyring stores it, of any value. */
 export function signedRing(ring: unknown, identity: Identity): Uint8Array {
   const text = JSON.stringify(ring);
   const signature = Buffer.from(identity.sign(ringRecordBytes(Buffer.from(text)))).toString("base64url");
   return Buffer.from(JSON.stringify({ v: 1, ring: text, signature }));
 }
 
-/** A fresh key file in a folder of its own. */
+/** A new key file in its own folder. */
 export async function newKeyFile(): Promise<Disposable & { readonly path: string }> {
   const dir = createTempDir();
   const path = join(dir.path, "kms.key");

@@ -3,18 +3,18 @@ import { type Bus, connectBus } from "@scbe/bus";
 import type { UnkeyedUser } from "@scbe/contracts";
 import { collectLogs, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 
-/** A secured server, and all that has gone over it. */
+/** A secured server, and every message on it. */
 export interface TappedNats extends AsyncDisposable {
   readonly nats: SecuredNats;
   /** Every message so far: subject and bytes. */
   readonly heard: readonly Buffer[];
   /** Whether these bytes went over the bus: as they are, in hex, in base64 or base64url. */
   heardBytes(bytes: Uint8Array): boolean;
-  /** Connected as the user that may do anything. */
+  /** Connected as a user without restrictions. */
   readonly bus: Bus;
 }
 
-/** Starts a secured server with one more user, who may publish and subscribe everything, and listens on `>` as that one. */
+/** Starts a secured server with one more user that can publish and subscribe everything, and listens on `>` as that user. */
 export async function startTappedNats(users: readonly UnkeyedUser[] = []): Promise<TappedNats> {
   await using stack = new AsyncDisposableStack();
   const tap = { name: "tap", role: "orchestrator" as const, providers: ["openai", "anthropic"] };
@@ -40,7 +40,7 @@ export async function startTappedNats(users: readonly UnkeyedUser[] = []): Promi
   };
 }
 
-/** A user without permissions in the server's configuration has all of them. */
+/** NATS gives all permissions to a user whose configuration has none. */
 function grantAll({ credentials }: SecuredNats, name: string): void {
   const nkey = credentials.users.find((user) => user.name === name)?.nkey;
   const text = readFileSync(credentials.configFile, "utf8");
@@ -49,13 +49,13 @@ function grantAll({ credentials }: SecuredNats, name: string): void {
   writeFileSync(credentials.configFile, text.replace(block, `{ nkey: ${nkey} }`));
 }
 
-/** No service knows of the user any more. */
+/** Removes the user from the list that the services read. */
 function unlist({ credentials }: SecuredNats, name: string): void {
   const users = JSON.parse(readFileSync(credentials.usersFile, "utf8")) as { name: string }[];
   writeFileSync(credentials.usersFile, JSON.stringify(users.filter((user) => user.name !== name)));
 }
 
-/** Base64 of bytes in the middle of others looks different at each of three offsets, so its decodable cores are sought. */
+/** Base64 of bytes within others differs at each of three offsets, so the search is for the part that does not depend on its neighbours. */
 function holds(message: Buffer, bytes: Buffer): boolean {
   if (message.includes(bytes)) return true;
   const text = message.toString("latin1");

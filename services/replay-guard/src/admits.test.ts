@@ -25,23 +25,23 @@ function item({ bytes }: EpochInForce): AdmitItem {
   return { epoch: bytes, sessionId, counter: 1, replayNonce, tag, attempt };
 }
 
-/** Admits on a store with buckets for both epochs; the next turn finds `found`. */
+/** Admits on a store with buckets for both epochs; the next pass finds `found`. */
 async function admitting(known: EpochInForce | undefined, found: EpochInForce | undefined) {
   const store = memoryStore({ clock: systemClock, entriesMax: 100, quota: 3, id: "store" });
   for (const { record } of [known, found].filter((it) => it !== undefined)) {
     await store.make({ epoch: record.epoch, buckets: [{ minute: MINUTE, lifeMs: 60_000 }] }, undefined);
   }
   const keeper = { inForce: known };
-  const asked = { turns: 0 };
+  const counts = { passes: 0 };
   const overQuota: string[] = [];
-  const turn = async (): Promise<void> => {
-    asked.turns += 1;
+  const pass = async (): Promise<void> => {
+    counts.passes += 1;
     keeper.inForce = found;
   };
   const options: AdmitsOptions = {
     store,
     keeper: keeper as EpochKeeper,
-    turns: { next: turn, recent: turn },
+    loop: { next: pass, recent: pass },
     reports: { add: () => undefined } as unknown as ReuseReports,
     quotas: {
       minutesToCount: () => [MINUTE],
@@ -49,17 +49,17 @@ async function admitting(known: EpochInForce | undefined, found: EpochInForce | 
     },
     metrics: replayMetrics(new Registry(), ["openai"]),
   };
-  return { admits: new Admits(options), asked, overQuota };
+  return { admits: new Admits(options), counts, overQuota };
 }
 
 const [FIRST, SECOND] = [epochNamed(1), epochNamed(2)];
 
-test("an envelope for an epoch that this guard has not yet heard of is looked after, and admitted", async () => {
+test("an envelope for an epoch that this guard does not know yet causes a pass, and is admitted", async () => {
   const { admits } = await admitting(FIRST, SECOND);
   expect(await admits.decide([item(SECOND)], "openai")).toEqual(["fresh"]);
 });
 
-test("an envelope for an epoch that is not in force is refused, whoever is beside it", async () => {
+test("an envelope for an epoch that is not in force is refused, and others of its batch are admitted", async () => {
   const { admits } = await admitting(FIRST, FIRST);
   expect(await admits.decide([item(SECOND), item(FIRST)], "openai")).toEqual(["refused", "fresh"]);
 });
@@ -69,17 +69,17 @@ test("nothing is judged while no epoch is verified", async () => {
   await expect(admits.decide([item(FIRST)], "openai")).rejects.toMatchObject({ code: "NOT_READY" });
 });
 
-test("a store that is not the record's refuses all, and the epoch is looked after at once", async () => {
+test("a store that is not the record's refuses all, and causes a pass at once", async () => {
   const elsewhere = epochNamed(1, "another store");
-  const { admits, asked } = await admitting(elsewhere, elsewhere);
+  const { admits, counts } = await admitting(elsewhere, elsewhere);
   expect(await admits.decide([item(elsewhere)], "openai")).toEqual(["refused"]);
-  expect(asked.turns).toBe(1);
+  expect(counts.passes).toBe(1);
 });
 
-test("a provider at its quota is refused and told of, another is admitted, and the epoch is not looked after for that", async () => {
-  const { admits, asked, overQuota } = await admitting(FIRST, FIRST);
+test("a provider at its quota is refused and reported, another is admitted, and this causes no pass", async () => {
+  const { admits, counts, overQuota } = await admitting(FIRST, FIRST);
   const items = Array.from({ length: 5 }, () => item(FIRST));
   expect(await admits.decide(items, "openai")).toEqual(["fresh", "fresh", "fresh", "refused", "refused"]);
   expect(await admits.decide(items.slice(0, 1), "anthropic")).toEqual(["fresh"]);
-  expect([overQuota, asked.turns]).toEqual([["openai 2"], 0]);
+  expect([overQuota, counts.passes]).toEqual([["openai 2"], 0]);
 });

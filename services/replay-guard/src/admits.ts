@@ -1,6 +1,6 @@
 import { type AdmitItem, type AdmitVerdict, ScbeError } from "@scbe/contracts";
 import type { ReconcileLoop } from "@scbe/runtime";
-import { sortBatch } from "./domain/sort-batch.ts";
+import { sortBatch } from "./domain/judge.ts";
 import type { EpochInForce, EpochKeeper } from "./epoch-keeper.ts";
 import type { ReplayMetrics } from "./metrics.ts";
 import type { ReplayStore } from "./ports.ts";
@@ -10,14 +10,14 @@ import type { ReuseReports } from "./reuse-reports.ts";
 export interface AdmitsOptions {
   readonly keeper: EpochKeeper;
   readonly store: ReplayStore;
-  readonly turns: Pick<ReconcileLoop, "next" | "recent">;
+  readonly loop: Pick<ReconcileLoop, "next" | "recent">;
   readonly reports: ReuseReports;
   readonly quotas: Pick<Quotas, "minutesToCount" | "refused">;
   readonly metrics: ReplayMetrics;
 }
 
-/** An epoch that is not the one known here may be a new one; looked after at most this often. */
-const LOOK_AGAIN_MS = 250;
+/** An unknown epoch can be a new one; it causes a pass at most this often. */
+const RECENT_MS = 250;
 
 /** Decides batches of admits. */
 export class Admits {
@@ -28,7 +28,7 @@ export class Admits {
     this.#options = options;
   }
 
-  /** Items that are being judged. */
+  /** Items that are being judged now. */
   get inFlight(): number {
     return this.#inFlight;
   }
@@ -61,33 +61,33 @@ export class Admits {
     provider: string,
     { record, bytes }: EpochInForce,
   ): Promise<AdmitVerdict[]> {
-    const { store, turns, quotas } = this.#options;
-    const { asked, merge } = sortBatch(items, bytes);
-    if (asked.length === 0) return merge([]);
+    const { store, loop, quotas } = this.#options;
+    const { toStore, merge } = sortBatch(items, bytes);
+    if (toStore.length === 0) return merge([]);
     const { epoch, store: id } = record;
     const minutes = quotas.minutesToCount(provider, record);
     const answer = await store
-      .admit({ epoch, store: id, provider, minutes, items: asked })
+      .admit({ epoch, store: id, provider, minutes, items: toStore })
       .catch((error: unknown) => {
-        void turns.next();
+        void loop.next();
         throw error;
       });
     if (!answer.isStore) {
-      void turns.next();
+      void loop.next();
       return merge([]);
     }
     const { verdicts, overQuota } = answer;
     if (overQuota > 0) quotas.refused(provider, overQuota);
-    // A quota says nothing about the epoch.
-    if (verdicts.filter((it) => it === "refused").length > overQuota) void turns.next();
+    // A refusal by the quota says nothing about the epoch.
+    if (verdicts.filter((it) => it === "refused").length > overQuota) void loop.next();
     return merge(verdicts);
   }
 
   async #epochFor(items: readonly AdmitItem[]): Promise<EpochInForce> {
-    const { keeper, turns } = this.#options;
+    const { keeper, loop } = this.#options;
     const known = keeper.inForce;
     if (known === undefined || items.some((item) => !known.bytes.equals(item.epoch))) {
-      await turns.recent(LOOK_AGAIN_MS);
+      await loop.recent(RECENT_MS);
     }
     if (keeper.inForce === undefined) throw new ScbeError("NOT_READY", "no replay epoch is verified");
     return keeper.inForce;

@@ -22,7 +22,7 @@ export const config = defineConfig({
     schemes: ["redis", "rediss"],
     optional: true,
     secret: true,
-    doc: "The Redis that remembers what was admitted: one server, or, with REDIS_SENTINELS, the user, password and scheme for the one that they name. Redis Cluster is not supported. Without both, one node keeps all of it in memory, which is refused in prod.",
+    doc: "The Redis that remembers admitted envelopes: one server, or, with REDIS_SENTINELS, the user, password and scheme for the primary that they name. Redis Cluster is not supported. Without both, one process remembers them in memory, which is refused in prod.",
     check: checkRedisUrl,
   }),
   REDIS_REPLAY_DB: integer({
@@ -33,7 +33,7 @@ export const config = defineConfig({
   }),
   REDIS_TLS_CA: path({
     optional: true,
-    doc: "Certificates (PEM) that the certificate of Redis must chain to; for rediss:// alone.",
+    doc: "Certificates (PEM) that the certificate of Redis must chain to; for rediss:// only.",
     check: (_value, values) =>
       schemeOf(values) === "rediss:" ? undefined : "is set, but REDIS_URL is not rediss://",
   }),
@@ -41,7 +41,7 @@ export const config = defineConfig({
     optional: true,
     pattern: /^[A-Za-z0-9.-]{1,253}:\d{1,5}(,[A-Za-z0-9.-]{1,253}:\d{1,5}){0,15}$/,
     expected: "1 to 16 items host:port separated by commas",
-    doc: "The sentinels that know which Redis is the primary. The host in REDIS_URL is then not used.",
+    doc: "The sentinels that know the primary Redis. The host in REDIS_URL is then not used.",
     check: (_value, values) =>
       values.REDIS_SENTINEL_NAME === undefined ? "needs REDIS_SENTINEL_NAME beside it" : undefined,
   }),
@@ -58,21 +58,21 @@ export const config = defineConfig({
     min: 10,
     max: 10_000,
     unit: "ms",
-    doc: "How long one script call may take; below SCBE_ADMIT_TIMEOUT_MS of the openers, or they never hear of a failure.",
+    doc: "Time limit of one script call; set it below SCBE_ADMIT_TIMEOUT_MS of the openers, or they never see a failure.",
   }),
   SCBE_REPLAY_PROVIDER_QUOTA: integer({
     default: 1_000_000,
     min: 1,
     max: 1_000_000_000,
     unit: "envelopes",
-    doc: "How many envelopes of one provider are remembered at most, of all minutes together; at its quota further ones of that provider are refused, those of others admitted. Redis needs about 200 bytes for each, and room for the quotas of all providers.",
+    doc: "The most envelopes of one provider that are remembered, over all minutes. Above it further envelopes of that provider are refused; those of other providers are admitted. Redis needs about 200 bytes for each, and room for the quotas of all providers.",
   }),
   SCBE_REPLAY_MEMORY_ENTRIES: integer({
     default: 250_000,
     min: 1,
     max: 10_000_000,
     unit: "envelopes",
-    doc: "How many the in-memory store remembers, an equal share for each provider; when that is full, further ones are refused, never older ones forgotten.",
+    doc: "The most envelopes that the in-memory store remembers, an equal share for each provider. When a share is full, further envelopes are refused; older ones are never forgotten.",
   }),
 });
 
@@ -89,7 +89,7 @@ function checkEnvironment(environment: Environment, values: Values): string | un
 function checkRedisUrl(value: string, values: Values): string | undefined {
   const { hostname, pathname, search, hash, username, password } = new URL(value);
   if (!isPercentEncoded(username) || !isPercentEncoded(password))
-    return "has a user or password that is not percent-encoded: a % stands as %25";
+    return "has a user or password that is not percent-encoded: write % as %25";
   if (hostname === "") return "names no host";
   if (hostname.includes(",") || hostname.includes("%2C"))
     return "names several servers; Redis Cluster is not supported, sentinels are (REDIS_SENTINELS)";

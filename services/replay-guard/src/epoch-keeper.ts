@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type Environment, type EpochRecord, isScbeError } from "@scbe/contracts";
 import type { Clock, Logger } from "@scbe/runtime";
-import { EpochMemory } from "./domain/epoch-memory.ts";
-import { type Answers, type Effect, type TurnOutcome, takeTurn } from "./domain/take-turn.ts";
+import { type Answers, type Effect, EpochMemory, epochPass, type PassOutcome } from "./domain/epoch-pass.ts";
 import type { Times } from "./domain/times.ts";
 import type { RecordStore, ReplayStore } from "./ports.ts";
 
@@ -22,16 +21,16 @@ export interface EpochInForce {
   readonly bytes: Buffer;
 }
 
-/** How a turn ended. `failed`: a call to KV or to the store did, and what it would have changed is not known. */
-export type TurnReport =
-  | TurnOutcome
+/** The outcome of a pass. `failed`: a call to KV or the store failed, and whether it changed anything is unknown. */
+export type PassReport =
+  | PassOutcome
   | { readonly serve: false; readonly why: "failed"; readonly at: "kv" | "store"; readonly error: unknown };
 
 const EPOCH_BYTES = 16;
 
 /**
- * Keeps the epoch in force: carries out the turns of the protocol. Admitting under {@link inForce} is safe even when it is
- * out of date: its buckets live on one store only, and each of them was made once.
+ * Keeps the epoch in force: carries out the passes of the protocol. Admitting under {@link inForce} is safe even when it is out of date,
+ * because its buckets exist on one store only, and each of them was made once.
  */
 export class EpochKeeper {
   readonly #options: EpochKeeperOptions;
@@ -43,40 +42,40 @@ export class EpochKeeper {
     this.#memory = new EpochMemory(options.clock.monotonic());
   }
 
-  /** The record of the last turn that verified one; `undefined` while this guard stands by. */
+  /** The record that the last successful pass verified; undefined while this guard stands by. */
   get inForce(): EpochInForce | undefined {
     return this.#inForce;
   }
 
-  /** A guard has said that it has just verified this record. True when it is not the one in force here. */
+  /** Takes the broadcast of a guard that has just verified this record. True when it is not the one in force here. */
   hear(record: EpochRecord): boolean {
     this.#memory.hear(record, this.#options.clock.monotonic());
     return record.epoch !== this.#inForce?.record.epoch;
   }
 
-  /** Stops admitting until a turn has verified a record again. */
+  /** Stops admitting until a pass has verified a record again. */
   standBy(): void {
     this.#inForce = undefined;
   }
 
-  /** One turn; not to be called again before it has settled. Never throws. */
-  async turn(): Promise<TurnReport> {
+  /** One pass; passes must not overlap. Never throws. */
+  async reconcile(): Promise<PassReport> {
     const report = await this.#drive();
     if (report.serve) this.#serve(report.record);
     else if (report.why !== "failed") this.standBy();
     return report;
   }
 
-  async #drive(): Promise<TurnReport> {
+  async #drive(): Promise<PassReport> {
     const { env, times, clock } = this.#options;
     const memory = this.#memory;
     const drawEpoch = (): string => randomBytes(EPOCH_BYTES).toString("base64url");
-    const turn = takeTurn({ env, times, memory, clock, drawEpoch });
-    let step = turn.next();
+    const pass = epochPass({ env, times, memory, clock, drawEpoch });
+    let step = pass.next();
     while (!step.done) {
       const effect: Effect = step.value;
       try {
-        step = turn.next(await this.#carryOut(effect));
+        step = pass.next(await this.#carryOut(effect));
       } catch (error) {
         const at = effect.do === "read" || effect.do === "write" ? "kv" : "store";
         return { serve: false, why: "failed", at, error };
@@ -110,8 +109,8 @@ export class EpochKeeper {
   }
 }
 
-/** Not a failure that passes: somebody has to look at what KV holds. */
-export function isForeignRecord(report: TurnReport): boolean {
+/** The record in KV is another environment's: a failure that does not pass by itself. */
+export function isForeignRecord(report: PassReport): boolean {
   if (report.serve || report.why !== "failed" || report.at !== "kv") return false;
   return isScbeError(report.error, "FORBIDDEN") || isScbeError(report.error, "INTERNAL");
 }

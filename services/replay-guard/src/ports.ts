@@ -1,56 +1,56 @@
 import type { AdmitItem, AdmitVerdict, EpochRecord } from "@scbe/contracts";
 
-/** Where admitted envelopes are remembered. One call decides for a whole batch, each item alone. */
+/** The store of admitted envelopes. One call judges a whole batch, each item independently. */
 export interface ReplayStore extends AsyncDisposable {
-  /** What operators should know of it though nothing is wrong. */
+  /** A note for operators while the store is healthy. */
   readonly note: string | undefined;
   /**
    * Judges items of one epoch and provider, and records the fresh ones. Idempotent by the items' attempts.
-   * @throws ScbeError NOT_READY when the store does not answer; some items may then be recorded
+   * @throws ScbeError NOT_READY when the store does not answer; some items can then be recorded
    */
-  admit(question: AdmitRequest): Promise<AdmitAnswer>;
+  admit(request: AdmitRequest): Promise<AdmitAnswer>;
   /**
-   * Makes buckets, all or none: none where the server is no primary or not `store`, or one of them is there already.
+   * Makes all buckets or none: none if the server is not a primary or not `store`, or one of them exists already.
    * Never sent twice. @throws ScbeError NOT_READY with the outcome unknown
    */
   make(buckets: Buckets, store: string | undefined): Promise<MakeAnswer>;
-  /** Which server this is, and which of the buckets are there. @throws ScbeError NOT_READY */
+  /** The identity of the server, and the buckets that exist. @throws ScbeError NOT_READY */
   look(epoch: string, minutes: readonly number[]): Promise<StoreSight>;
-  /** How full it is, as to these buckets and as a whole. @throws ScbeError NOT_READY */
+  /** How full these buckets and the whole store are. @throws ScbeError NOT_READY */
   measure(epoch: string, minutes: readonly number[]): Promise<Occupancy>;
-  /** Runs when the server may have become another one. */
+  /** Runs when the connection may lead to another server. */
   onChange(listener: () => void): Disposable;
 }
 
 export interface AdmitRequest extends Pick<EpochRecord, "epoch" | "store"> {
   readonly provider: string;
   /**
-   * What the provider has in the buckets of these minutes counts against its quota, beside what it has in those of the items. Of a
-   * store that keeps its own count: unused.
+   * The entries of the provider in the buckets of these minutes count against its quota, beside those in the buckets of the items. A store
+   * that keeps its own counts ignores it.
    */
   readonly minutes: readonly number[];
   readonly items: readonly AdmitItem[];
 }
 
 export interface Occupancy {
-  /** Envelopes remembered in the buckets, of each provider that has any. */
+  /** Envelopes in the buckets, by provider. */
   readonly entries: ReadonlyMap<string, number>;
   readonly usedBytes: number;
-  /** 0: without a limit. */
+  /** 0: no limit. */
   readonly maxBytes: number;
 }
 
-/** `isStore: false`: the server is no primary, or not the record's store; nothing was judged. */
+/** `isStore: false`: the server is not a primary, or not the record's store; nothing was judged. */
 export type AdmitAnswer =
   | {
       readonly isStore: true;
       readonly verdicts: readonly AdmitVerdict[];
-      /** How many of the verdicts are `refused` because the provider is at its quota, or the store is full. */
+      /** The count of `refused` verdicts because the provider is at its quota, or the store is full. */
       readonly overQuota: number;
     }
   | { readonly isStore: false };
 
-/** The buckets of an epoch, each with the time it is to live. */
+/** Buckets of an epoch, each with its time to live. */
 export interface Buckets {
   readonly epoch: string;
   readonly buckets: readonly { readonly minute: number; readonly lifeMs: number }[];
@@ -59,28 +59,28 @@ export interface Buckets {
 export type MakeAnswer = { readonly made: true; readonly store: string } | { readonly made: false };
 
 export type StoreSight =
-  /** `present`: the minutes, of those asked for, whose bucket is there */
+  /** `present`: the requested minutes whose bucket exists */
   | { readonly usable: true; readonly store: string; readonly present: ReadonlySet<number> }
   | { readonly usable: false; readonly reason: string };
 
-/** Where the record of the epoch in force lives. */
+/** The store of the record of the epoch in force. */
 export interface RecordStore {
   /**
-   * What is stored now; undefined: nothing.
-   * @throws ScbeError FORBIDDEN when it is another environment's; or what the bus throws
+   * The stored record; undefined: none.
+   * @throws ScbeError FORBIDDEN for a record of another environment; or what the bus throws
    */
   read(): Promise<StoredRecord | undefined>;
   /**
-   * Writes only if the store is still at `revision` (undefined: empty): true when it did, false when somebody else wrote
-   * first. @throws what the bus throws, with the outcome unknown
+   * Writes only if the store is still at `revision` (undefined: empty); false when another guard wrote first.
+   * @throws what the bus throws, with the outcome unknown
    */
   write(record: EpochRecord, revision: number | undefined): Promise<boolean>;
-  /** Runs when what is stored may have changed. */
+  /** Runs when the stored record may have changed. */
   watch(listener: () => void): AsyncDisposable;
 }
 
 export interface StoredRecord {
-  /** undefined: what is stored cannot be read. The epoch that it named ends: what was promised under it is not known. */
+  /** undefined: the stored record is unreadable. Its epoch ends, because its minutes are unknown. */
   readonly record: EpochRecord | undefined;
   readonly revision: number;
 }

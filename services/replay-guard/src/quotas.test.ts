@@ -12,7 +12,7 @@ const RECORD: EpochRecord = {
   ...{ from: 29_999_000, to: 30_000_003 },
 };
 
-/** Quotas over a store that says how many entries there are. */
+/** Quotas over a store with a given count of entries. */
 function quotasOver(store: { entries: number | undefined }) {
   let monotonicMs = 0;
   const clock = { ...systemClock, now: () => NOW_MS, monotonic: () => monotonicMs };
@@ -42,7 +42,7 @@ function quotasOver(store: { entries: number | undefined }) {
   };
 }
 
-test("all minutes are added up until it is known that a provider is far from its quota, and again near it", async () => {
+test("all minutes are counted until a provider is known to be far from its quota, and again near it", async () => {
   const store = { entries: 499_999 as number | undefined };
   using it = quotasOver(store);
   expect([it.isCounted("openai"), it.isCounted("xai")]).toEqual([true, true]);
@@ -53,7 +53,7 @@ test("all minutes are added up until it is known that a provider is far from its
   expect(it.isCounted("xai")).toBe(false);
 });
 
-test("and as soon as what was known is too old, or the store is away", async () => {
+test("all minutes are counted when the measurement is too old, or the store is away", async () => {
   const store = { entries: 0 as number | undefined };
   using it = quotasOver(store);
   await eventually(() => !it.isCounted("openai"));
@@ -64,13 +64,13 @@ test("and as soon as what was known is too old, or the store is away", async () 
   await eventually(() => it.isCounted("openai"));
 });
 
-test("the minutes are those whose buckets may still live", () => {
+test("the minutes are those whose buckets can still exist", () => {
   using it = quotasOver({ entries: 0 });
   const minutes = it.quotas.minutesToCount("openai", RECORD);
   expect([minutes[0], minutes.at(-1)]).toEqual([30_000_000 - 4, RECORD.to]);
 });
 
-test("refusals are counted, logged once a minute, and noted while they last", () => {
+test("refusals are counted, logged once a minute, and noted while they continue", () => {
   using it = quotasOver({ entries: 0 });
   expect(it.quotas.note).toBeUndefined();
   for (let n = 0; n < 5; n += 1) it.quotas.refused("openai", 10);

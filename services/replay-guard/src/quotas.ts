@@ -18,16 +18,16 @@ export interface QuotasOptions {
 }
 
 const MEASURE_MS = 1000;
-/** A measurement that is older says nothing. */
+/** An older measurement is not used. */
 const KNOWN_MS_MAX = 2500;
-/** No store takes more than this while a measurement is new enough. */
+/** No provider adds more entries than this while a measurement is new enough. */
 const GROWTH_MAX = 300_000;
-/** How long a refusal counts as what happens now. */
+/** How long a refusal is shown in readiness. */
 const RECENT_MS = 30_000;
 
 /**
- * Knows how far each provider is from its quota, so that the store need not add up all minutes for every batch; and shows which
- * providers have as many envelopes remembered as they may, and are refused further ones.
+ * Measures how far each provider is from its quota, so that the store does not count all minutes for every batch; and reports the providers
+ * that are refused because they are at their quota.
  */
 export class Quotas implements Disposable {
   readonly #options: QuotasOptions;
@@ -43,7 +43,7 @@ export class Quotas implements Disposable {
     this.#timer = setInterval(() => void this.#measure(), MEASURE_MS).unref();
   }
 
-  /** The minutes that the store is to add up for a batch of this provider: none while it is far from its quota. */
+  /** The minutes that the store counts for a batch of this provider: none while it is far from its quota. */
   minutesToCount(provider: string, record: EpochRecord): readonly number[] {
     return this.#isFar(provider) ? [] : this.#minutesOf(record);
   }
@@ -60,7 +60,7 @@ export class Quotas implements Disposable {
       );
   }
 
-  /** For readiness: the other providers are served all the same. */
+  /** A note for readiness, not a failure: the other providers are served. */
   get note(): string | undefined {
     const since = this.#options.clock.monotonic() - RECENT_MS;
     const names = [...this.#refusedAt].filter(([, at]) => at >= since).map(([provider]) => provider);
@@ -83,7 +83,7 @@ export class Quotas implements Disposable {
     return eachMinute(minutesHeld(record, clock.now(), times));
   }
 
-  /** A store that does not answer leaves nothing known, and every batch is added up. */
+  /** If the store does not answer, nothing is known, and the store counts all minutes for every batch. */
   async #measure(): Promise<void> {
     const { store, keeper, clock } = this.#options;
     const record = keeper.inForce?.record;

@@ -21,7 +21,7 @@ function item(): AdmitItem {
 
 type Publish = StoreBus["publishAcknowledged"];
 
-/** Reports into a stream that answers as told; everything it was sent. */
+/** Reports into a stream with the given answers, and everything that was sent to it. */
 function reporting(answer: (tries: number) => Promise<void>) {
   const registry = new Registry();
   const logs = collectLogs();
@@ -57,35 +57,35 @@ test("a report is sent again, under the same id, until the stream has acknowledg
   await reports[Symbol.asyncDispose]();
 });
 
-test("reports that wait are bounded, and one that is dropped is counted and logged", async () => {
+test("waiting reports are bounded, and a dropped one is counted and logged", async () => {
   const { reports, logs, count } = reporting(() => Promise.reject(new ScbeError("DISCONNECTED", "away")));
   for (let sent = 0; sent < 1030; sent += 1) reports.add(item(), "openai");
   expect(await count("dropped")).toBe(6);
-  expect(logs.text).toContain("was dropped");
+  expect(logs.text).toContain("reports of nonce reuse are dropped");
   await reports[Symbol.asyncDispose]();
   expect(await count("dropped")).toBe(1030);
   expect(logs.text).toContain("reports of nonce reuse are lost");
 }, 10_000);
 
-test("a flood of one provider costs no other one its report, and the log one line for each that waits", async () => {
+test("a flood of one provider drops no report of another, and logs one line for each waiting report", async () => {
   const { reports, logs, count } = reporting(() => Promise.reject(new ScbeError("DISCONNECTED", "away")));
   for (let sent = 0; sent < 3000; sent += 1) reports.add(item(), "openai");
   const dropped = await count("dropped");
   reports.add(item(), "anthropic");
   expect(await count("dropped")).toBe(dropped);
   expect(logs.text.match(/a nonce was used twice/g)).toHaveLength(1024 + 1);
-  expect(logs.text.match(/was dropped/g)).toHaveLength(1);
+  expect(logs.text.match(/reports of nonce reuse are dropped/g)).toHaveLength(1);
   await reports[Symbol.asyncDispose]();
 }, 10_000);
 
-test("what is waiting when the guard stops is sent before it has stopped", async () => {
+test("reports that wait when the guard stops are sent before it has stopped", async () => {
   const { reports, count } = reporting(async () => undefined);
   for (let sent = 0; sent < 5; sent += 1) reports.add(item(), "openai");
   await reports[Symbol.asyncDispose]();
   expect(await count("acknowledged")).toBe(5);
 });
 
-test("the same reuse has one id whoever opens it, another envelope another one, and no event holds the session", () => {
+test("the same reuse has one id at every opener, another envelope has another, and no event holds the session", () => {
   const one = item();
   const ids = [one, { ...one, attempt: randomBytes(16) }, { ...one, tag: randomBytes(16) }].map(
     (it) => describeReuse(it, "openai", "dev", 0).id,
@@ -98,7 +98,7 @@ test("the same reuse has one id whoever opens it, another envelope another one, 
   }
 });
 
-test("a report that is added the moment the one before is done is sent too", async () => {
+test("a report that is added just when the one before is done is sent too", async () => {
   const { reports, count } = reporting(async () => undefined);
   for (let sent = 1; sent <= 20; sent += 1) {
     reports.add(item(), "openai");

@@ -21,23 +21,23 @@ export interface ReuseReportsOptions {
   readonly env: Environment;
 }
 
-/** Reports of one provider that wait for their acknowledgement; a further one is dropped, and said so. */
+/** Reports of one provider that wait for their acknowledgement; further ones are dropped and logged. */
 const WAITING_MAX = 1024;
 const PUBLISH_TIMEOUT_MS = 2000;
 const RETRY = { firstMs: 100, maxMs: 5000 };
-/** When the guard stops: what is not acknowledged by then is lost, and said so. */
+/** Time to send the waiting reports when the guard stops; the rest is lost and logged. */
 const DRAIN_MS = 3000;
 
 /**
- * Broadcasts every nonce reuse, and stores it in the security stream, until that has acknowledged it. Verdicts do not wait for that. The same
- * reuse, seen twice, has one id, and is one event in the stream.
+ * Broadcasts every nonce reuse, and sends it to the security stream until that acknowledges it. Verdicts do not wait. The same reuse, seen
+ * twice, has one id, and so is one event in the stream.
  */
 export class ReuseReports implements AsyncDisposable {
   readonly #options: ReuseReportsOptions;
   readonly #waiting: NonceReuseEvent[] = [];
-  /** How many of {@link #waiting} are of a provider. */
+  /** The size of {@link #waiting} by provider. */
   readonly #counts = new Map<string, number>();
-  /** Providers whose reports are being dropped: that is logged once, until one of them can wait again. */
+  /** Providers whose reports are being dropped: logged once, until a report can wait again. */
   readonly #dropping = new Set<string>();
   readonly #stopping = new AbortController();
   #sending: Promise<void> | undefined;
@@ -54,10 +54,7 @@ export class ReuseReports implements AsyncDisposable {
     if (count >= WAITING_MAX) {
       metrics.reported("dropped");
       if (!this.#dropping.has(provider)) {
-        log.error(
-          { provider, session, counter },
-          "the report of a nonce reuse was dropped, as further ones are: too many are waiting",
-        );
+        log.error({ provider, session, counter }, "reports of nonce reuse are dropped: too many are waiting");
       }
       this.#dropping.add(provider);
       return;
@@ -94,11 +91,11 @@ export class ReuseReports implements AsyncDisposable {
       const pauseMs = backoffMs(failures, Math.random(), RETRY);
       await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
     }
-    // Here and not by a later callback: what is added in between would wait for a sender that has ended.
+    // Not in a later callback: a report that is added in between would wait for a sender that has ended.
     this.#sending = undefined;
   }
 
-  /** At once, stored or not: the controller has to switch off. Where it does not arrive, the controller reads what is stored. */
+  /** Sent before it is stored, so that the controller can kill at once. If it is lost, the controller reads the stored report. */
   #broadcast(event: NonceReuseEvent): void {
     const { bus, log } = this.#options;
     try {
@@ -108,7 +105,7 @@ export class ReuseReports implements AsyncDisposable {
     }
   }
 
-  /** True when the stream has acknowledged it. */
+  /** @returns whether the stream has acknowledged it */
   async #publish(event: NonceReuseEvent): Promise<boolean> {
     const { store, log, metrics } = this.#options;
     try {
@@ -129,7 +126,7 @@ export class ReuseReports implements AsyncDisposable {
   }
 }
 
-/** The event: names the session by a hash, and the reuse by one of all that is the same when it is seen again. */
+/** The event: the session by its hash, and an id that is the same when the same reuse is seen again. */
 export function describeReuse(
   item: AdmitItem,
   provider: string,

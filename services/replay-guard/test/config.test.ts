@@ -13,7 +13,7 @@ function problemsOf(variables: Readonly<Record<string, string>>): string {
   return reading.ok ? "" : reading.problems.join("\n");
 }
 
-test("without any variable, the guard keeps one node's envelopes in memory and would use database 1", () => {
+test("without any variable, the guard keeps envelopes in memory and would use database 1", () => {
   const reading = readConfig(config, {});
   expect(reading).toMatchObject({ ok: true, config: { REDIS_REPLAY_DB: 1, SCBE_OPS_PORT: 7103 } });
 });
@@ -21,7 +21,7 @@ test("without any variable, the guard keeps one node's envelopes in memory and w
 test.each<[string, Record<string, string>, string]>([
   ["the in-memory store in prod", { SCBE_ENVIRONMENT: "prod" }, "in-memory store is refused"],
   ["a database beyond 15", { REDIS_REPLAY_DB: "16" }, "REDIS_REPLAY_DB"],
-  ["a URL that is none", { REDIS_URL: "nope" }, "REDIS_URL"],
+  ["a malformed URL", { REDIS_URL: "nope" }, "REDIS_URL"],
   ["another scheme", { REDIS_URL: "http://r:6379" }, "REDIS_URL"],
   [
     "a URL that names another database",
@@ -29,7 +29,7 @@ test.each<[string, Record<string, string>, string]>([
     "another database than REDIS_REPLAY_DB (1)",
   ],
   ["a URL with options", { REDIS_URL: "redis://r:6379?enableOfflineQueue=true" }, "query"],
-  ["a password whose % begins no escape", { REDIS_URL: "redis://:100%sure@r:6379" }, "percent-encoded"],
+  ["a password with a % that is not an escape", { REDIS_URL: "redis://:100%sure@r:6379" }, "percent-encoded"],
   ["the nodes of a cluster", { REDIS_URL: "redis://a,b:6379" }, "Redis Cluster is not supported"],
   ["a CA for a connection without TLS", { REDIS_URL: "redis://r:6379", REDIS_TLS_CA: MAIN }, "REDIS_TLS_CA"],
   ["sentinels without a name", { REDIS_SENTINELS: "a:26379" }, "needs REDIS_SENTINEL_NAME"],
@@ -46,11 +46,11 @@ test.each<[string, Record<string, string>]>([
   ["one server and its database", { REDIS_URL: "redis://r:6379/3", REDIS_REPLAY_DB: "3" }],
   ["one server over TLS", { REDIS_URL: "rediss://user:word@r:6380", REDIS_TLS_CA: MAIN }],
   ["sentinels in prod", { SCBE_ENVIRONMENT: "prod", REDIS_SENTINELS: "a:1,b:2", REDIS_SENTINEL_NAME: "m" }],
-])("the configuration takes %s", (_what, variables) => {
+])("the configuration accepts %s", (_what, variables) => {
   expect(problemsOf(variables)).toBe("");
 });
 
-test("REDIS_URL can stand in a file, and is never shown", () => {
+test("REDIS_URL can be in a file, and is never shown", () => {
   using dir = createTempDir();
   const file = join(dir.path, "url");
   writeFileSync(file, "redis://:s3cret@r:6379/2\n", { mode: 0o600 });
@@ -61,7 +61,7 @@ test("REDIS_URL can stand in a file, and is never shown", () => {
   expect(problemsOf({ REDIS_URL_FILE: file })).toContain("others may read");
 });
 
-test("the process says everything that is wrong with its configuration at once, and exits with 78", async () => {
+test("the process prints all problems of its configuration at once, and exits with 78", async () => {
   const env = { REDIS_URL: "nope", REDIS_REPLAY_DB: "x", SCBE_OPS_PORT: "-1" };
   await using guard = startProcess(process.execPath, [MAIN], { bareEnv: true, env });
   expect((await guard.exited).code).toBe(78);
@@ -69,7 +69,7 @@ test("the process says everything that is wrong with its configuration at once, 
   expect(guard.stderr).not.toContain("at ");
 });
 
-test("the process comes up, is ready, and stops with 0 when it is told to", async () => {
+test("the process starts, becomes ready, and exits with 0 on SIGTERM", async () => {
   await using nats = await startSecuredNats();
   await using redis = await startRedis();
   const env = {

@@ -6,7 +6,7 @@ const EVENTS = 400;
 const RUNS = 1500;
 const RUNS_MAX = 5000;
 
-test("whatever happens to guards, stores and KV, no envelope is admitted twice", () => {
+test("no envelope is admitted twice, under any faults of guards, stores and KV", () => {
   const ended = new Map<string, number>();
   let [admitted, extended] = [0, 0];
   for (let seed = 1; seed <= RUNS; seed += 1) {
@@ -16,7 +16,7 @@ test("whatever happens to guards, stores and KV, no envelope is admitted twice",
     extended += report.extended;
     for (const [why, count] of report.ended) ended.set(why, (ended.get(why) ?? 0) + count);
   }
-  // So that it says something: the runs admit, extend, and meet every end of an epoch.
+  // The runs must admit, extend, and reach every end of an epoch, or the test proves nothing.
   expect(admitted).toBeGreaterThan(10 * RUNS);
   expect(extended).toBeGreaterThan(RUNS);
   for (const why of EPOCH_ENDS) expect(ended.get(why), why).toBeGreaterThan(0);
@@ -24,9 +24,9 @@ test("whatever happens to guards, stores and KV, no envelope is admitted twice",
 
 test.each<[rule: string, name: keyof Rules]>([
   ["the check that a server is the record's store", "storeCheck"],
-  ["the rule that nobody makes buckets for an epoch that was read", "noBucketsForReadEpoch"],
+  ["the rule that no guard makes buckets for an epoch that was read", "noBucketsForReadEpoch"],
   ["the compare-and-set of an extension", "extensionCas"],
-  ["the rule that a record which is behind ends the epoch", "recordBehind"],
+  ["the rule that a record that is behind ends the epoch", "recordBehind"],
 ])("the same runs admit an envelope twice without %s", (_rule, name) => {
   const rules = { ...ALL_RULES, [name]: false };
   let seed = 1;

@@ -39,21 +39,21 @@ describe.each([
   ["in Redis", () => ({ REDIS_URL: redis.url })],
   ["in memory", () => ({})],
 ] as const)("a store %s", (_kind, variables) => {
-  test("admits an envelope once, and the same attempt as often as it asks", async () => {
+  test("admits an envelope once, and the same attempt any number of times", async () => {
     await using setup = await oneGuard(variables());
     const item = setup.opener.item();
     expect(await setup.opener.admit([item])).toEqual(["fresh"]);
     expect(await setup.opener.admit([item, again(item), item])).toEqual(["fresh", "replay", "fresh"]);
   });
 
-  test("tells another envelope under the same session and counter as a reuse", async () => {
+  test("reports another envelope under the same session and counter as a reuse", async () => {
     await using setup = await oneGuard(variables());
     const { sessionId, ...item } = setup.opener.item();
     const [first, second] = [{ ...item, sessionId }, setup.opener.item({ sessionId })];
     expect(await setup.opener.admit([first, second, again(first)])).toEqual(["fresh", "reuse", "replay"]);
   });
 
-  test("refuses what was sealed for another epoch, for a minute without a bucket, or with counter 0", async () => {
+  test("refuses envelopes of another epoch, of a minute without a bucket, or with counter 0", async () => {
     await using setup = await oneGuard(variables());
     const items = [
       setup.opener.item({ epoch: "AAAAAAAAAAAAAAAAAAAAAA" }),
@@ -64,7 +64,7 @@ describe.each([
     expect(await setup.opener.admit(items)).toEqual(["refused", "refused", "refused", "fresh"]);
   });
 
-  test("judges a full batch, each item alone", async () => {
+  test("judges a full batch, each item independently", async () => {
     await using setup = await oneGuard(variables());
     const items = Array.from({ length: ADMIT_BATCH_MAX }, () => setup.opener.item());
     expect(new Set(await setup.opener.admit(items))).toEqual(new Set(["fresh"]));
@@ -72,7 +72,7 @@ describe.each([
   });
 });
 
-test("the in-memory store refuses what comes when it is full, and forgets nothing for it", async () => {
+test("the in-memory store refuses envelopes when it is full, and forgets none", async () => {
   await using setup = await oneGuard({ SCBE_REPLAY_MEMORY_ENTRIES: "2" });
   const items = [setup.opener.item(), setup.opener.item(), setup.opener.item()];
   expect(await setup.opener.admit(items)).toEqual(["fresh", "fresh", "refused"]);
@@ -85,7 +85,7 @@ describe.each([
 ] as const)("a provider at its quota %s", (_kind, variables) => {
   const limited = { SCBE_PROVIDERS: "openai,xai", SCBE_REPLAY_PROVIDER_QUOTA: "50" };
 
-  test("is refused, shown and told of, and another is admitted as ever, in the same epoch", async () => {
+  test("is refused and reported, and another provider is admitted, in the same epoch", async () => {
     await using setup = await oneGuard({ ...variables(), ...limited });
     const { guard, opener, epoch } = setup;
     const flood = Array.from({ length: 200 }, () => opener.item());
@@ -99,15 +99,18 @@ describe.each([
     expect(await guard.metric("scbe_replay_quota_refusals_total", { provider: "openai" })).toBe(250);
     expect(await guard.metric("scbe_replay_quota_refusals_total", { provider: "xai" })).toBe(0);
     await eventually(() => {
-      const shown = guard.host.readiness.report().find(({ name }) => name === "replay store");
-      return shown?.ok === true && shown.note?.includes("at the replay quota, and refused: openai") === true;
+      const dependency = guard.host.readiness.report().find(({ name }) => name === "replay store");
+      return (
+        dependency?.ok === true &&
+        dependency.note?.includes("at the replay quota, and refused: openai") === true
+      );
     });
     expect(guard.host.logs.lines.filter(({ msg }) => msg?.includes("at its replay quota"))).toHaveLength(1);
     expect((await opener.epoch()).epoch).toBe(epoch);
   });
 });
 
-test("a second guard with a memory of its own stands by", async () => {
+test("a second guard with its own in-memory store stands by", async () => {
   await using setup = await oneGuard({});
   await using second = await startGuard({ nats });
   await delay(1500);
@@ -128,7 +131,7 @@ test("guards that start at once on an empty bucket agree on one epoch", async ()
   expect(new Set(generations)).toEqual(new Set([(await opener.epoch()).generation]));
 });
 
-test("a guard that joins takes the epoch in force, and what one guard admitted another one refuses", async () => {
+test("a guard that joins takes the epoch in force, and refuses what another guard admitted", async () => {
   await using setup = await oneGuard();
   await using second = await startGuard({ nats, variables: { REDIS_URL: redis.url } });
   await second.ready();
@@ -153,7 +156,7 @@ test("the epoch is broadcast twice a second", async () => {
 
 const READ = subjectOf("securityRead", { user: "operator" });
 
-test("a nonce reuse is an acknowledged event, once however often it is seen, and a metric", async () => {
+test("a nonce reuse is an acknowledged event, stored once for all its sightings, and a metric", async () => {
   await using setup = await oneGuard();
   await using operator = await connectProbe({ name: "operator", transport: nats.transport("operator") });
   const events = async (): Promise<number> =>
@@ -175,7 +178,7 @@ test("a nonce reuse is an acknowledged event, once however often it is seen, and
   expect(JSON.stringify(event)).not.toContain(Buffer.from(first.sessionId).toString("base64url"));
 });
 
-test("every series of a closed set is there from the start, at 0", async () => {
+test("every series of a closed set exists from the start, at 0", async () => {
   await using setup = await oneGuard();
   const text = await setup.guard.host.metrics.metrics();
   expect(text).toContain('scbe_nonce_reuse_count{provider="openai"} 0');
@@ -198,12 +201,12 @@ test.each([
   ["too many items", new Uint8Array(108 * (ADMIT_BATCH_MAX + 1))],
 ])("a batch of %s is a bad request", async (_what, data) => {
   await using setup = await oneGuard();
-  const asked = setup.opener.bus.request(
+  const answer = setup.opener.bus.request(
     subjectOf("admit", { user: setup.opener.bus.user, provider: "openai" }),
     data,
     { timeoutMs: 1000 },
   );
-  await expect(asked).rejects.toMatchObject({ code: "BAD_REQUEST" });
+  await expect(answer).rejects.toMatchObject({ code: "BAD_REQUEST" });
 });
 
 test("a provider that is not served is a bad request", async () => {
@@ -213,7 +216,7 @@ test("a provider that is not served is a bad request", async () => {
   });
 });
 
-test("a guard that finds another environment's record refuses to start and leaves it as it is", async () => {
+test("a guard that finds another environment's record refuses to start and does not change it", async () => {
   await using other = await startSecuredNats();
   const log = createLogger({ name: "test", level: "silent" });
   await using bus = await connectStore({ ...other.storeTransport("replay"), log });
@@ -225,7 +228,7 @@ test("a guard that finds another environment's record refuses to start and leave
   expect((await bucket.get(KV_KEYS.epoch))?.revision).toBe(1);
 });
 
-test("a record that cannot be read is mended into a new epoch, at the start and under a running guard, and that shows", async () => {
+test("an unreadable record is replaced by a new epoch, at the start and under a running guard, and that is visible", async () => {
   await using other = await startSecuredNats();
   const log = createLogger({ name: "test", level: "silent" });
   await using bus = await connectStore({ ...other.storeTransport("replay"), log });

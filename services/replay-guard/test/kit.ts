@@ -25,7 +25,7 @@ import { config, type ReplayGuardConfig } from "../src/config.ts";
 import { start } from "../src/service.ts";
 import { Traffic } from "./traffic.ts";
 
-/** The guard's configuration from a few variables. @throws Error with every problem */
+/** The guard's configuration from some variables. @throws Error with every problem */
 export function guardConfig(variables: Readonly<Record<string, string>>): ReplayGuardConfig {
   const reading = readConfig(config, { SCBE_PROVIDERS: "openai", ...variables });
   if (!reading.ok) throw new Error(reading.problems.join("\n"));
@@ -48,7 +48,7 @@ export interface GuardOptions {
   readonly clock?: Clock;
 }
 
-/** A guard in this process, on a connection of its own. */
+/** A guard in this process, on its own connection. */
 export async function startGuard({ nats, variables = {}, clock }: GuardOptions): Promise<Guard> {
   await using stack = new AsyncDisposableStack();
   const host = stack.use(await createStoreHost(nats, "replay-guard", clock && { clock }));
@@ -88,15 +88,15 @@ export async function startOne(nats: SecuredNats, variables: Readonly<Record<str
   return { guard, opener, epoch, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
-/** What openers and sealers do at the guards: ask for the epoch and admit. */
+/** The calls of openers and sealers to the guards: fetch the epoch and admit. */
 export interface Opener extends AsyncDisposable {
   readonly bus: Bus;
-  /** The record in force, by the guards' answer. */
+  /** Fetches the record in force. */
   epoch(): Promise<EpochRecord>;
-  /** An item sealed now, or in another minute, for an epoch; the one in force by the guards' last broadcast unless told. */
+  /** An item sealed now or in another minute; by default for the epoch of the guards' last broadcast. */
   item(options?: { epoch?: string; minute?: number; counter?: number; sessionId?: Uint8Array }): AdmitItem;
   admit(items: readonly AdmitItem[], provider?: string): Promise<AdmitVerdict[]>;
-  /** As {@link admit}, but whatever fails is a refusal, as for an opener. */
+  /** As {@link admit}, but a failure is a refusal, as for an opener. */
   tryAdmit(items: readonly AdmitItem[]): Promise<AdmitVerdict[]>;
 }
 
@@ -149,12 +149,12 @@ export async function connectOpener(nats: SecuredNats, timeoutMs = 600): Promise
   return opener;
 }
 
-/** Asks again while nobody is in the queue group, as openers do: a guard may leave it for a moment. */
-async function untilServed<T>(ask: () => Promise<T>): Promise<T> {
+/** Tries again while no guard is in the queue group, as openers do: a guard can leave it for a moment. */
+async function untilServed<T>(send: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + 2000;
   for (;;) {
     try {
-      return await ask();
+      return await send();
     } catch (error) {
       if (!isScbeError(error, "NO_RESPONDERS") || performance.now() > deadline) throw error;
       await delay(20);
@@ -162,7 +162,7 @@ async function untilServed<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The same envelope, opened once more by somebody. */
+/** Another attempt to open the same envelope. */
 export function again(item: AdmitItem): AdmitItem {
   return { ...item, attempt: randomBytes(16) };
 }
@@ -177,13 +177,13 @@ export async function startTraffic(nats: SecuredNats, urls: readonly string[], c
   }
   const opener = stack.use(await connectOpener(nats));
   const traffic = stack.use(new Traffic(opener));
-  await traffic.canFailOver();
+  await traffic.flows();
   const held = stack.move();
   return { guards, opener, traffic, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
-/** A command at a server, as an operator gives it. */
-export async function tell(
+/** Runs commands at a server, like an operator. */
+export async function redisCall(
   redis: RedisServer,
   ...commands: readonly (readonly string[])[]
 ): Promise<unknown[]> {

@@ -1,18 +1,24 @@
 import type { AdmitItem, EpochEnd, EpochRecord } from "@scbe/contracts";
-import { EpochMemory } from "../src/domain/epoch-memory.ts";
+import {
+  type Answers,
+  type Effect,
+  EpochMemory,
+  type EpochPass,
+  epochPass,
+  type PassOutcome,
+} from "../src/domain/epoch-pass.ts";
+import { sortBatch } from "../src/domain/judge.ts";
 import { ReplayTable } from "../src/domain/replay-table.ts";
-import { sortBatch } from "../src/domain/sort-batch.ts";
-import { type Answers, type Effect, type Turn, type TurnOutcome, takeTurn } from "../src/domain/take-turn.ts";
 import { minuteOf, type Times } from "../src/domain/times.ts";
 import { Random } from "./random.ts";
 
-/** The rules of the protocol, each of which a run can do without. */
+/** The rules of the protocol; a run can disable each of them. */
 export interface Rules {
   /** A server is the record's store only while its identity is the record's. */
   readonly storeCheck: boolean;
-  /** Nobody makes a bucket for an epoch that was read. */
+  /** No guard makes a bucket for an epoch that was read. */
   readonly noBucketsForReadEpoch: boolean;
-  /** Who extends makes the new buckets only after winning the compare-and-set. */
+  /** A guard makes the buckets of an extension only after winning the compare-and-set. */
   readonly extensionCas: boolean;
   /** A record that is behind one that was seen ends the epoch. */
   readonly recordBehind: boolean;
@@ -25,9 +31,9 @@ export const ALL_RULES: Rules = {
   recordBehind: true,
 };
 
-/** What happened in a run. */
+/** The result of a run. */
 export interface RunReport {
-  /** The first envelope place that two openings were told is fresh. */
+  /** The first place (session and counter) for which two attempts got `fresh`. */
   readonly admittedTwice: string | undefined;
   readonly admitted: number;
   readonly extended: number;
@@ -37,21 +43,21 @@ export interface RunReport {
 interface Server {
   table: ReplayTable;
   primary: boolean;
-  /** What its replica has got so far. */
+  /** The state of its replica. */
   replica: ReplayTable;
 }
 
 interface Guard {
   memory: EpochMemory;
   inForce: EpochRecord | undefined;
-  turn: Turn | undefined;
+  pass: EpochPass | undefined;
   effect: Effect | undefined;
   server: Server;
   skewMs: number;
 }
 
-/** A question to a store on its way, under the record that the guard held when it came. */
-interface IncomingRequest {
+/** An admit on its way to a store, under the record that the guard held when it arrived. */
+interface PendingAdmit {
   readonly guard: Guard;
   readonly record: EpochRecord;
   readonly item: AdmitItem;
@@ -59,14 +65,14 @@ interface IncomingRequest {
 
 const TIMES: Times = { windowMs: 60_000, limitMs: 60_000 };
 const START_MS = 1_800_000_000_000;
-/** No bucket that an extension has made expires before. */
+/** No bucket of an extension expires earlier. */
 const FIRST_EXPIRY_MS = 4 * 60_000;
 const LIMITS = { entriesMax: 10_000, quota: 10_000 };
 const PROVIDER = "openai";
 
 const ANY_STORE = "any";
 
-/** How often what happens, in a run where everything goes wrong. */
+/** The weights of the events in a run with every kind of fault. */
 const STORM = {
   step: 50,
   admit: 60,
@@ -83,21 +89,21 @@ const STORM = {
   dropSome: 1.5,
   rollBack: 0.7,
 };
-/** The same where one store lives on, and only keys are deleted. */
+/** The weights in a run with one store, in which only keys are deleted. */
 const DELETIONS: typeof STORM = {
   ...STORM,
   ...{ crash: 0.1, clockStep: 0, repoint: 0, restart: 0, promote: 0, demote: 0, dropAll: 0, rollBack: 0 },
   dropSome: 4,
 };
 
-/** One run of so many events, made again by the same seed. */
+/** One run of so many events; the same seed repeats it. */
 export function run(seed: number, events: number, rules: Rules): RunReport {
   const world = new World(seed, rules);
   for (let count = 0; count < events && world.admittedTwice === undefined; count += 1) world.happen();
   return world;
 }
 
-/** Guards, stores and KV, in which one thing happens after the other. The guards' decisions are the service's own. */
+/** Guards, stores and KV as a sequence of events. The guards' decisions are the code of the service. */
 class World implements RunReport {
   admittedTwice: string | undefined;
   admitted = 0;
@@ -110,15 +116,15 @@ class World implements RunReport {
   readonly #guards: Guard[];
   #kv: { readonly record: EpochRecord; readonly revision: number }[] = [];
   #late: (() => void)[] = [];
-  #questions: IncomingRequest[] = [];
+  #pending: PendingAdmit[] = [];
   readonly #items: AdmitItem[] = [];
   readonly #epochs: string[] = [];
   readonly #fresh = new Map<string, string>();
   #elapsedMs = 0;
   #ids = 0;
-  /** Some bucket may have been deleted, or have expired. */
+  /** A bucket was deleted, or can have expired. */
   #isAnythingGone = false;
-  /** Since KV went back: what must not happen too, until a record of a higher generation than this one is there. */
+  /** After a rollback of KV: the event that is excluded until there is a record of a higher generation than `from`. */
   #wentBack: { readonly from: number; readonly forbids: "crash" | "drop" } | undefined;
 
   constructor(seed: number, rules: Rules) {
@@ -136,25 +142,25 @@ class World implements RunReport {
 
   step(): void {
     const guard = this.#random.pick(this.#guards);
-    if (guard.turn === undefined || guard.effect === undefined) this.#begin(guard);
+    if (guard.pass === undefined || guard.effect === undefined) this.#begin(guard);
     else this.#carryOn(guard, guard.effect);
   }
 
   admit(): void {
     const guard = this.#random.pick(this.#guards);
     if (guard.inForce === undefined) return;
-    const question = { guard, record: guard.inForce, item: this.#someItem(guard) };
-    if (this.#random.chance(0.7)) this.#judge(question);
-    else this.#questions.push(question);
+    const pending = { guard, record: guard.inForce, item: this.#someItem(guard) };
+    if (this.#random.chance(0.7)) this.#judge(pending);
+    else this.#pending.push(pending);
   }
 
-  /** Something that was on its way arrives: a question at the store, or a call whose asker has given up. */
+  /** A delayed message arrives: an admit at the store, or a call that its guard has given up. */
   answer(): void {
     if (this.#late.length > 0 && this.#random.chance(0.5)) {
       this.#late.splice(this.#random.below(this.#late.length), 1)[0]?.();
-    } else if (this.#questions.length > 0) {
-      const [question] = this.#questions.splice(this.#random.below(this.#questions.length), 1);
-      if (question !== undefined) this.#judge(question);
+    } else if (this.#pending.length > 0) {
+      const [pending] = this.#pending.splice(this.#random.below(this.#pending.length), 1);
+      if (pending !== undefined) this.#judge(pending);
     }
   }
 
@@ -192,7 +198,7 @@ class World implements RunReport {
     server.table = forgets ? new ReplayTable(this.#newId(), LIMITS) : kept.copy(this.#newId());
   }
 
-  /** A replica, which may lag, becomes a primary; the old one does not always notice. */
+  /** A replica, which can lag, becomes a primary; the old primary does not always notice. */
   promote(): void {
     const old = this.#random.pick(this.#servers);
     const table = old.replica.copy(this.#newId());
@@ -204,7 +210,7 @@ class World implements RunReport {
     this.repoint();
   }
 
-  /** A primary becomes a replica, or a replica a primary again, with whatever it has. */
+  /** A primary becomes a replica, or a replica a primary again, with its data. */
   demote(): void {
     const server = this.#random.pick(this.#servers);
     server.primary = !server.primary;
@@ -224,16 +230,15 @@ class World implements RunReport {
   }
 
   /**
-   * KV goes back to an earlier record, which takes longer than any call may take: what was on its way is over. Either every
-   * guard that is left has seen what is lost, and none of them forgets it, or no bucket is gone that the lost records knew.
-   * Both at once is what the protocol does not cover.
+   * KV goes back to an earlier record. That takes longer than any call, so no call is still under way. Either every remaining guard has seen
+   * the lost records and none of them crashes, or no bucket of the lost records is gone. The protocol does not cover both faults at once.
    */
   rollBack(): void {
     const newest = this.#kv.at(-1)?.record;
     if (this.#kv.length < 2 || newest === undefined || this.#wentBack !== undefined) return;
     const forbids = this.#isAnythingGone ? "crash" : this.#random.pick(["crash", "drop"] as const);
     for (const guard of this.#guards) {
-      this.#endTurn(guard);
+      this.#endPass(guard);
       if (forbids === "crash") guard.memory.note(newest);
     }
     this.#late = [];
@@ -254,40 +259,40 @@ class World implements RunReport {
       ? guard.memory
       : new EpochMemory(guard.memory.quietMs("", 0) * -1);
     const clock = { now: () => START_MS + this.#elapsedMs + guard.skewMs, monotonic: () => this.#elapsedMs };
-    guard.turn = takeTurn({ env: "dev", times: TIMES, memory, clock, drawEpoch: () => this.#drawEpoch() });
-    this.#take(guard, guard.turn.next());
+    guard.pass = epochPass({ env: "dev", times: TIMES, memory, clock, drawEpoch: () => this.#drawEpoch() });
+    this.#take(guard, guard.pass.next());
   }
 
   #carryOn(guard: Guard, effect: Effect): void {
-    const { turn, server } = guard;
+    const { pass, server } = guard;
     const fate = this.#random.weighted({ done: 88, replyLost: 4, lost: 4, late: 4 });
-    if (fate === "done" && turn !== undefined) {
-      this.#take(guard, turn.next(this.#carryOut(effect, server)));
+    if (fate === "done" && pass !== undefined) {
+      this.#take(guard, pass.next(this.#carryOut(effect, server)));
       return;
     }
     if (fate === "replyLost") this.#carryOut(effect, server);
     if (fate === "late") this.#late.push(() => void this.#carryOut(effect, server));
-    this.#endTurn(guard);
+    this.#endPass(guard);
   }
 
-  #take(guard: Guard, { done, value }: IteratorResult<Effect, TurnOutcome>): void {
+  #take(guard: Guard, { done, value }: IteratorResult<Effect, PassOutcome>): void {
     if (!done) {
       guard.effect = value;
       return;
     }
-    this.#endTurn(guard);
+    this.#endPass(guard);
     guard.inForce = value.serve ? value.record : undefined;
     if (!value.serve) return;
     if (value.started !== undefined) this.ended.set(value.started, (this.ended.get(value.started) ?? 0) + 1);
     if (value.record.generation > (this.#wentBack?.from ?? Number.POSITIVE_INFINITY))
       this.#wentBack = undefined;
-    for (const hearer of this.#guards) {
-      if (this.#random.chance(0.8)) hearer.memory.hear(value.record, this.#elapsedMs);
+    for (const receiver of this.#guards) {
+      if (this.#random.chance(0.8)) receiver.memory.hear(value.record, this.#elapsedMs);
     }
   }
 
-  #endTurn(guard: Guard): void {
-    guard.turn = undefined;
+  #endPass(guard: Guard): void {
+    guard.pass = undefined;
     guard.effect = undefined;
   }
 
@@ -332,13 +337,13 @@ class World implements RunReport {
     return answer.made ? { made: true, store: ANY_STORE } : answer;
   }
 
-  #judge({ guard, record, item }: IncomingRequest): void {
+  #judge({ guard, record, item }: PendingAdmit): void {
     const { table, primary } = guard.server;
-    const { asked } = sortBatch([item], Buffer.from(record.epoch, "base64url"));
-    if (!primary || asked.length === 0) return;
+    const { toStore } = sortBatch([item], Buffer.from(record.epoch, "base64url"));
+    if (!primary || toStore.length === 0) return;
     const store = this.#rules.storeCheck ? record.store : table.id;
     const answer = table.admit(
-      { epoch: record.epoch, store, provider: PROVIDER, items: asked },
+      { epoch: record.epoch, store, provider: PROVIDER, items: toStore },
       this.#elapsedMs,
     );
     if (!answer.isStore || answer.verdicts[0] !== "fresh") return;
@@ -349,7 +354,7 @@ class World implements RunReport {
     this.#fresh.set(place, attempt);
   }
 
-  /** A new envelope, or one that was opened before: by its own opener once more, by another, or one that reuses its nonce. */
+  /** A new envelope; or a known one: the same attempt, another attempt, or another envelope that reuses its nonce. */
   #someItem(guard: Guard): AdmitItem {
     const kind = this.#random.weighted({ fresh: 40, resend: 10, replay: 45, reuse: 5 });
     if (kind === "fresh" || this.#items.length === 0) return this.#newItem(guard);
@@ -387,7 +392,7 @@ class World implements RunReport {
   #newGuard(): Guard {
     const memory = new EpochMemory(this.#elapsedMs);
     const server = this.#random.pick(this.#servers);
-    return { memory, inForce: undefined, turn: undefined, effect: undefined, server, skewMs: 0 };
+    return { memory, inForce: undefined, pass: undefined, effect: undefined, server, skewMs: 0 };
   }
 
   #newId(): string {
@@ -399,7 +404,7 @@ class World implements RunReport {
     return this.#bytes(16).toString("base64url");
   }
 
-  /** Never the same ones again: a count, not chance. */
+  /** Never the same bytes again: a counter, not random. */
   #bytes(length: number): Buffer {
     this.#ids += 1;
     const bytes = Buffer.alloc(length);

@@ -1,4 +1,4 @@
-/** A repeatable source of chance, so that a run can be made again from its seed. */
+/** A pseudo-random generator; the same seed repeats a run. */
 export class Random {
   #state: number;
 
@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** 0 to below 1. (Mulberry32.) */
+  /** At least 0, below 1 (Mulberry32). */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = this.#state;
@@ -15,7 +15,7 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** An integer from 0 to below `bound`. */
+  /** An integer, at least 0, below `bound`. */
   below(bound: number): number {
     return Math.floor(this.next() * bound);
   }
@@ -24,14 +24,14 @@ export class Random {
     return this.next() < probability;
   }
 
-  /** One of them. @throws RangeError when there is none */
+  /** One of the items. @throws RangeError for an empty list */
   pick<T>(items: readonly T[]): T {
     const item = items[this.below(items.length)];
     if (item === undefined) throw new RangeError("there is nothing to pick from");
     return item;
   }
 
-  /** One of the keys, each as often as its weight says. */
+  /** One of the keys, by their weights. */
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K {
     const entries = Object.entries(weights) as [K, number][];
     let left = this.next() * entries.reduce((sum, [, weight]) => sum + weight, 0);

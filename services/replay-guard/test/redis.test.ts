@@ -25,8 +25,8 @@ afterAll(async () => {
   await redis[Symbol.asyncDispose]();
 });
 
-describe("a Redis that cannot keep the promise leaves the guard not ready, with the reason", () => {
-  test("one that evicts, until it does no more", async () => {
+describe("the guard is not ready, and shows why, with a Redis that is unfit:", () => {
+  test("one that evicts, until its policy is changed", async () => {
     await using evicting = await startRedis({
       args: ["--maxmemory", "50mb", "--maxmemory-policy", "allkeys-lru"],
     });
@@ -67,7 +67,7 @@ describe("a Redis that cannot keep the promise leaves the guard not ready, with 
     await eventually(() => guard.reasons().includes("no database 1"));
   });
 
-  test("none, until there is one", async () => {
+  test("one that is away, until it is back", async () => {
     await using late = await startRedis();
     await late.kill();
     await using guard = await startGuard({ nats, variables: { REDIS_URL: late.url } });
@@ -76,7 +76,7 @@ describe("a Redis that cannot keep the promise leaves the guard not ready, with 
     await guard.ready();
   });
 
-  test("one that knows another password, which no log shows", async () => {
+  test("one with another password, which no log shows", async () => {
     await using locked = await startRedis({ args: ["--requirepass", "the-right-one"] });
     const url = locked.url.replace("//", "//:s3cret-and-wrong@");
     await using guard = await startGuard({ nats, variables: { REDIS_URL: url } });
@@ -85,7 +85,7 @@ describe("a Redis that cannot keep the promise leaves the guard not ready, with 
     expect(guard.host.logs.text + guard.reasons()).not.toContain("s3cret");
   });
 
-  test("one that is full: what was admitted stays so", async () => {
+  test("one that is full: admitted envelopes are still not fresh", async () => {
     await using full = await startRedis({ args: ["--maxmemory", "3mb"] });
     await using setup = await startOne(nats, { REDIS_URL: full.url });
     const { opener } = setup;
@@ -127,7 +127,7 @@ test("the sentinels' primary is followed through a failover", async () => {
   ]);
 });
 
-/** A real sentinel that watches one primary, under the name `scbe`. */
+/** A sentinel that watches one primary under the name `scbe`. */
 async function startSentinel(primaryPort: number) {
   await using stack = new AsyncDisposableStack();
   const dir = stack.use(createTempDir());

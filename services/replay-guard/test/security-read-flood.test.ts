@@ -10,11 +10,11 @@ const log = createLogger({ name: "test", level: "silent" });
 const STORED = 300;
 const OPEN = 512;
 const FLOOD_MS = 3000;
-const QUESTION = writeMessage({ v: 1, ask: "batch", from: 1, last: STORED });
-/** How many batches one user may read at once, and in each second. */
+const REQUEST = writeMessage({ v: 1, ask: "batch", from: 1, last: STORED });
+/** The batches that one user may read at once, and in each second. */
 const BATCHES = 8;
 
-test("512 open questions of one user for batches of reports are answered at their own rate: admissions go on, and another user reads all reports", async () => {
+test("512 open read requests of one user are answered at its rate, while admissions continue and another user reads all reports", async () => {
   await using nats = await startSecuredNats();
   await using setup = await startOne(nats, {});
   await using store = await connectStore({ ...nats.storeTransport("replay"), log });
@@ -30,12 +30,12 @@ test("512 open questions of one user for batches of reports are answered at thei
   const began = performance.now();
   const until = began + FLOOD_MS;
   let batches = 0;
-  const keepAsking = async (): Promise<void> => {
+  const keepReading = async (): Promise<void> => {
     while (performance.now() < until) {
-      const asked = operator.request(subjectOf("securityRead", { user: "operator" }), QUESTION, {
+      const answer = operator.request(subjectOf("securityRead", { user: "operator" }), REQUEST, {
         timeoutMs: FLOOD_MS,
       });
-      await asked.then(
+      await answer.then(
         () => {
           batches += 1;
         },
@@ -43,7 +43,7 @@ test("512 open questions of one user for batches of reports are answered at thei
       );
     }
   };
-  const flooding = Promise.all(Array.from({ length: OPEN }, keepAsking));
+  const flooding = Promise.all(Array.from({ length: OPEN }, keepReading));
 
   while (performance.now() < until) {
     expect(await setup.opener.admit([setup.opener.item()])).toEqual(["fresh"]);

@@ -2,15 +2,15 @@ import type { AdmitItem } from "@scbe/contracts";
 import { systemClock } from "@scbe/runtime";
 import { collectLogs, eventually, startRedis } from "@scbe/testkit";
 import { expect, test } from "vitest";
-import { chooseStore } from "../src/edge/choose-store.ts";
 import type { ReplayStore } from "../src/ports.ts";
+import { openStore } from "../src/service.ts";
 import { guardConfig } from "./kit.ts";
 import { Random } from "./random.ts";
 
 const MINUTE = 30_000_000;
 const EPOCH = "AAAAAAAAAAAAAAAAAAAAAA";
 
-/** Items from so few of each part that every verdict comes up. */
+/** Random items with few values of each part, so that every verdict occurs. */
 function someItem(random: Random): AdmitItem {
   const few = (length: number, kinds: number): Buffer => Buffer.alloc(length, random.below(kinds));
   const sessionId = few(32, 2);
@@ -34,7 +34,7 @@ async function eachStore(work: (store: ReplayStore, id: string) => Promise<void>
   const { log } = collectLogs();
   const quota = { SCBE_PROVIDERS: "openai,anthropic", SCBE_REPLAY_PROVIDER_QUOTA: `${QUOTA}` };
   for (const variables of [quota, { ...quota, REDIS_URL: redis.url }]) {
-    await using store = chooseStore(guardConfig(variables), systemClock, log);
+    await using store = openStore(guardConfig(variables), systemClock, log);
     const buckets = MINUTES.map((minute) => ({ minute, lifeMs: 60_000 }));
     const made = await eventually(() => store.make({ epoch: EPOCH, buckets }, undefined));
     if (!made.made) throw new Error("no buckets");
@@ -42,10 +42,10 @@ async function eachStore(work: (store: ReplayStore, id: string) => Promise<void>
   }
 }
 
-test("the script in Redis and the table in memory judge alike, and have the same entries in the end", async () => {
+test("the script in Redis and the table in memory give the same verdicts, and hold the same entries at the end", async () => {
   const random = new Random(7);
   const batches = Array.from({ length: 80 }, (_, index) => ({
-    // One of them comes to its quota, the other does not.
+    // One provider reaches its quota, the other does not.
     provider: index < 20 || random.chance(0.7) ? "openai" : "anthropic",
     items: Array.from({ length: 1 + random.below(30) }, () => someItem(random)),
   }));
@@ -56,12 +56,12 @@ test("the script in Redis and the table in memory judge alike, and have the same
     expect(await store.make({ epoch: "other", buckets }, "another store")).toEqual({ made: false });
     const sight = await store.look(EPOCH, [MINUTE, MINUTE + 3]);
     expect(sight).toEqual({ usable: true, store: id, present: new Set([MINUTE]) });
-    const question = { epoch: EPOCH, minutes: MINUTES };
-    const elsewhere = { ...question, store: "another store", provider: "openai", items: [someItem(random)] };
+    const request = { epoch: EPOCH, minutes: MINUTES };
+    const elsewhere = { ...request, store: "another store", provider: "openai", items: [someItem(random)] };
     expect(await store.admit(elsewhere)).toEqual({ isStore: false });
     const outcome: unknown[] = [];
     for (const batch of batches) {
-      outcome.push(await store.admit({ ...question, store: id, ...batch }));
+      outcome.push(await store.admit({ ...request, store: id, ...batch }));
       const { entries } = await store.measure(EPOCH, MINUTES);
       expect(entries.get("openai") ?? 0).toBeLessThanOrEqual(QUOTA);
     }
@@ -79,7 +79,7 @@ test("the script in Redis and the table in memory judge alike, and have the same
   expect(text).toMatch(/"overQuota":[1-9]/);
 });
 
-test("a quota counts all minutes together, admits what it has already, and leaves others alone", async () => {
+test("a quota counts all minutes, still judges recorded envelopes, and does not affect other providers", async () => {
   await eachStore(async (store, id) => {
     const admit = async (provider: string, items: readonly AdmitItem[]) => {
       const answer = await store.admit({ epoch: EPOCH, minutes: MINUTES, store: id, provider, items });
@@ -94,7 +94,7 @@ test("a quota counts all minutes together, admits what it has already, and leave
       const further = await admit("openai", [itemOf(1000, minute)]);
       expect(further).toMatchObject({ verdicts: ["refused"], overQuota: 1 });
     }
-    // An opener that asks again, because an answer was lost, and a copy of what was admitted.
+    // An opener that tries again because an answer was lost, and a copy of an admitted envelope.
     const [first] = filling;
     if (first === undefined) throw new Error("nothing was admitted");
     const copy = { ...first, attempt: Buffer.alloc(16, 9) };

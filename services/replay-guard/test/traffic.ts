@@ -8,8 +8,8 @@ const REPLAYS_IN_A_BATCH = 12;
 const BATCH_MAX = 256;
 
 /**
- * Requests without pause: fresh envelopes, and beside them ones that were accepted before, each opened once more. Like a
- * sealer, it follows the broadcast epoch, and asks for it after a refusal.
+ * Admits without pause: fresh envelopes, and further attempts to open accepted ones. Like a sealer, it follows the broadcast epoch, and
+ * fetches it after a refusal.
  */
 export class Traffic implements AsyncDisposable {
   readonly accepted: AdmitItem[] = [];
@@ -25,13 +25,13 @@ export class Traffic implements AsyncDisposable {
     this.#running = this.#run();
   }
 
-  /** Resolves when an envelope is accepted that was sent from now on. @throws when none is within 3 s */
-  async canFailOver(): Promise<void> {
+  /** Resolves when an envelope that is sent from now on is accepted. @throws Error after 3 s */
+  async flows(): Promise<void> {
     const since = performance.now();
     await eventually(() => this.#acceptedAt > since, { timeoutMs: 3000, everyMs: 5 });
   }
 
-  /** Stops, then opens everything that was ever accepted once more; the envelopes that were accepted a second time. */
+  /** Stops, then tries to open every accepted envelope again; the envelopes that were accepted a second time. */
   async replayAll(): Promise<readonly AdmitItem[]> {
     await this.#stop();
     for (let at = 0; at < this.accepted.length; at += BATCH_MAX) {
@@ -70,7 +70,7 @@ export class Traffic implements AsyncDisposable {
     this.acceptedTwice.push(...replays.filter((_, index) => verdicts[index] === "fresh"));
   }
 
-  /** Half of them from the newest, half from all. */
+  /** Half from the newest, half from all. */
   #someAccepted(): AdmitItem[] {
     const { accepted } = this;
     const from = (first: number): AdmitItem[] =>

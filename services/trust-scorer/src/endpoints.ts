@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import {
   documentEndpoint,
   type EndpointAnswer,
@@ -18,20 +19,21 @@ import {
   ScbeError,
   servedAs,
   subjectOf,
+  TOLD_MAX,
   type TrustDocument,
   type TrustEvent,
   writeMessage,
 } from "@scbe/contracts";
-import { readEvent } from "./domain/read-event.ts";
+import { type Rate, UserRates } from "@scbe/runtime";
+import { readEvent } from "./domain/apply.ts";
 import { isTeller, type Tellers } from "./domain/tellers.ts";
-import { REPORT_RATE, ReportRate } from "./report-rate.ts";
 
 export interface EndpointsOptions {
   readonly events: Pick<StoreBus, "publishAcknowledged">;
-  /** What is in force, or what the scorer that leads has put down last. */
+  /** The document in force, or the one that the leading scorer has published. */
   readonly document: () => Promise<TrustDocument | undefined>;
   readonly providers: ReadonlySet<string>;
-  /** As the list of users has them now. */
+  /** By the present list of users. */
   readonly tellers: () => Tellers;
   readonly version: string;
 }
@@ -41,9 +43,16 @@ const PUBLISH_TIMEOUT_MS = 1500;
 const CONCURRENCY = 16;
 
 /**
- * `scbe.v1.trust.tell.<user>.<provider>`: a telling in, a receipt out once the trust stream has all of it, BUSY where the user tells too many events. Each event is stored with its teller, the user of the subject: the server
- * lets a user publish under its own name alone, and no client can say anything else. `scbe.v1.trust.word.<user>`: a person's
- * calibration or clearing in, its number in the stream out. `scbe.v1.trust.get.<user>`: the trust document.
+ * The events that each user may report. A client at 2,000 requests a second of which 5 % fail reports 200 a second, because a run of
+ * successes is one event. The burst is applied in less than the 3 s that the controller waits for an override.
+ */
+const REPORT_RATE: Rate = { burst: 4096, perSecond: 1000 };
+
+/**
+ * `scbe.v1.trust.tell.<user>.<provider>`: an outcome report in, a receipt out once the trust stream has all of it; BUSY above the user's rate.
+ * Each event is stored with its teller, the user of the subject: the server lets a user publish under its own name alone, so a client
+ * cannot claim another. `scbe.v1.trust.word.<user>`: an operator's calibration or clearing in, its number in the stream out.
+ * `scbe.v1.trust.get.<user>`: the trust document.
  */
 export function trustEndpoints({
   events,
@@ -60,15 +69,14 @@ export function trustEndpoints({
     const subject = subjectOf("outcome", { user: teller, provider });
     return (await events.publishAcknowledged(subject, data, options)).seq;
   };
-  const rate = new ReportRate();
-  const tell = async ({ data, provider, user }: EndpointRequest): Promise<EndpointAnswer> => {
+  const limit = new ReportLimit();
+  const report = async ({ data, provider, user }: EndpointRequest): Promise<EndpointAnswer> => {
     if (!providers.has(provider)) throw new ScbeError("BAD_REQUEST", "this provider is not served");
-    // One that was just added is on the list in a moment.
+    // NOT_READY, so that a client tries again: a user that was just added will be on the list soon.
     if (!isTeller(tellers(), provider, user))
       throw new ScbeError("NOT_READY", "this user is not on the list of tellers");
-    const read = rate.limited(user, data.length, () => readTelling(data, provider));
-    const told = read.map((event) => ({ ...event, teller: user }));
-    const results = await Promise.allSettled(told.map(store));
+    const read = limit.read(user, data.length, () => readReport(data, provider));
+    const results = await Promise.allSettled(read.map((event) => store({ ...event, teller: user })));
     const failed = results.find((it) => it.status === "rejected");
     if (failed === undefined) {
       const numbers = results.flatMap((it) => (it.status === "fulfilled" ? [it.value] : []));
@@ -76,12 +84,13 @@ export function trustEndpoints({
       return { data: writeMessage(receipt) };
     }
     const code = isScbeError(failed.reason) ? failed.reason.code : "INTERNAL";
-    throw new ScbeError("NOT_READY", `the trust stream has not taken all of it (${code}); tell it again`);
+    throw new ScbeError("NOT_READY", `the trust stream has not stored all events (${code}); send them again`);
   };
-  const word = async ({ data, user }: EndpointRequest): Promise<EndpointAnswer> => {
+  const override = async ({ data, user }: EndpointRequest): Promise<EndpointAnswer> => {
     const subject = subjectOf("trustWord", { user });
     const event = readEvent({ subject, data }, providers);
-    if (event === undefined) throw new ScbeError("BAD_REQUEST", "this is no calibration and no clearing");
+    if (event === undefined)
+      throw new ScbeError("BAD_REQUEST", "this is neither a calibration nor a clearing");
     const options = { id: event.id, timeoutMs: PUBLISH_TIMEOUT_MS };
     const { seq } = await events.publishAcknowledged(subject, data, options);
     return { data: writeMessage({ v: 1, seq }) };
@@ -95,20 +104,20 @@ export function trustEndpoints({
   return {
     name: "trust-scorer",
     version,
-    description: "Takes what requests came to, provider by provider",
+    description: "Takes reports of request outcomes by provider, and serves the trust document",
     queue: QUEUES.trustScorer,
     endpoints: [
       {
         name: "tell",
         ...servedAs("trustTell"),
-        handler: tell,
+        handler: report,
         concurrency: CONCURRENCY,
         placesOf: "user",
-        // A telling has one event at least.
+        // A report has at least one event.
         userRate: REPORT_RATE,
         trace: "none",
       },
-      { name: "word", ...servedAs("trustWord"), handler: word, placesOf: "user", trace: "none" },
+      { name: "word", ...servedAs("trustWord"), handler: override, placesOf: "user", trace: "none" },
       {
         name: "get",
         ...servedAs("trustGet"),
@@ -121,18 +130,46 @@ export function trustEndpoints({
   };
 }
 
-/** @throws ScbeError BAD_REQUEST naming what may not be told */
-function readTelling(data: Uint8Array, provider: string): readonly ReportedEvent[] {
+/** @throws ScbeError BAD_REQUEST that names the invalid part */
+function readReport(data: Uint8Array, provider: string): readonly ReportedEvent[] {
   if (data.length > OUTCOME_REPORT_BYTES_MAX)
-    throw new ScbeError("BAD_REQUEST", `a telling has ${OUTCOME_REPORT_BYTES_MAX} bytes at most`);
-  const telling = readMessage(data, OutcomeReport, OUTCOME_REPORT_BYTES_MAX);
-  if (telling === undefined)
+    throw new ScbeError("BAD_REQUEST", `an outcome report has ${OUTCOME_REPORT_BYTES_MAX} bytes at most`);
+  const report = readMessage(data, OutcomeReport, OUTCOME_REPORT_BYTES_MAX);
+  if (report === undefined)
     throw new ScbeError(
       "BAD_REQUEST",
-      'a telling is canonical JSON: {"events":[...],"v":1}, with 1 to 256 events',
+      'an outcome report is canonical JSON: {"events":[...],"v":1}, with 1 to 256 events',
     );
-  const { events } = telling;
+  const { events } = report;
   const bad = events.findIndex((event) => event.provider !== provider);
-  if (bad !== -1) throw new ScbeError("BAD_REQUEST", `event ${bad + 1} is not to be told of ${provider}`);
+  if (bad !== -1) throw new ScbeError("BAD_REQUEST", `event ${bad + 1} is not of the provider ${provider}`);
   return events;
+}
+
+/** The average bytes of an event in the largest report; no event exceeds it on average. */
+const EVENT_BYTES = OUTCOME_REPORT_BYTES_MAX / TOLD_MAX;
+
+/** Limits reports by their events, and unreadable ones by their bytes. */
+class ReportLimit {
+  readonly #rates = new UserRates(REPORT_RATE);
+
+  /**
+   * Reads a report of a user. It costs its bytes before it is read, and its events afterwards.
+   * @throws ScbeError BUSY: none of it is stored, and the client may send it again later; what `read` throws
+   */
+  read<T>(user: string, bytes: number, read: () => readonly T[]): readonly T[] {
+    const beforehand = Math.min(TOLD_MAX, Math.max(1, Math.ceil(bytes / EVENT_BYTES)));
+    this.#take(user, beforehand);
+    const events = read();
+    if (events.length > beforehand) this.#take(user, events.length - beforehand);
+    return events;
+  }
+
+  #take(user: string, count: number): void {
+    if (this.#rates.take(user, performance.now(), count)) return;
+    throw new ScbeError(
+      "BUSY",
+      `a user may report ${REPORT_RATE.perSecond} events a second; send them again later`,
+    );
+  }
 }

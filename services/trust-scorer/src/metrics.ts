@@ -12,31 +12,32 @@ import {
 import type { MetricsRegistry } from "@scbe/runtime";
 import { counter, watchGauge } from "@scbe/runtime";
 
-export interface TrustSights {
+/** What the metrics read. */
+export interface TrustSource {
   leading(): boolean;
   /** ms since the Unix epoch */
   now(): number;
-  /** undefined: does not lead, or has not read it yet. */
+  /** undefined: this scorer does not lead, or has not read the state yet. */
   inForce(): { readonly document: TrustDocument; readonly lag: number } | undefined;
 }
 
-/** Counts what was read of the trust stream. */
+/** Counts the messages of the trust stream that were read. */
 export function countEvents(registry: MetricsRegistry): (result: TrustEventResult) => void {
   const events = counter(registry, "scbe_trust_events_total");
   return (result) => events.inc({ result });
 }
 
-/** Shows how the providers stand, until it is disposed of. */
-export function showTrust(
+/** Gauges of the trust of each provider, until it is disposed of. */
+export function watchTrust(
   registry: MetricsRegistry,
   providers: readonly string[],
-  sights: TrustSights,
+  source: TrustSource,
 ): Disposable {
   const stack = new DisposableStack();
   const ofEach = (value: (trust: ProviderTrust, now: number) => number) => {
-    const document = sights.inForce()?.document;
+    const document = source.inForce()?.document;
     if (document === undefined) return [];
-    const now = sights.now();
+    const now = source.now();
     return providers.map((provider) => [{ provider }, value(trustIn(document, provider), now)] as const);
   };
   const mean = () => {
@@ -62,10 +63,10 @@ export function showTrust(
   stack.use(
     watchGauge(registry, "scbe_trust_tellers_latching", () => against(({ latch }) => latch !== null)),
   );
-  stack.use(watchGauge(registry, "scbe_trust_leading", () => [[{}, sights.leading() ? 1 : 0]]));
+  stack.use(watchGauge(registry, "scbe_trust_leading", () => [[{}, source.leading() ? 1 : 0]]));
   stack.use(
     watchGauge(registry, "scbe_trust_stream_lag", () => {
-      const inForce = sights.inForce();
+      const inForce = source.inForce();
       return inForce === undefined ? [] : [[{}, inForce.lag]];
     }),
   );

@@ -2,21 +2,21 @@ import type { StreamReader } from "@scbe/bus";
 import type { StreamPlace, TrustDocument } from "@scbe/contracts";
 import type { TrustState } from "./domain/trust-state.ts";
 
-/** Reads a stream on from some place. */
+/** Reads a stream from a number on. */
 export type StreamSource = Pick<StreamReader, "bounds" | "batch">;
 
-/** Where all that the scorer knows lives. */
+/** The store of the state and the document. */
 export interface TrustStore {
-  /** What is stored now; undefined: nothing. */
+  /** The stored state; undefined: none. */
   read(): Promise<StoredTrust | UnreadableTrust | undefined>;
-  /** The newest of the values that the store still has which is a state; undefined: none is. */
-  former(): Promise<TrustState | undefined>;
-  /** Writes only if the store is still at `revision` (undefined: empty); undefined when somebody else wrote first. */
+  /** The newest readable state among the values that the store keeps; undefined: none. */
+  newestReadable(): Promise<TrustState | undefined>;
+  /** Writes only if the store is still at `revision` (undefined: empty); undefined when another scorer wrote first. */
   write(state: TrustState, revision: number | undefined): Promise<number | undefined>;
-  /** Puts down what readers look up. */
-  show(document: TrustDocument): Promise<void>;
-  /** What was put down last, by whichever scorer led; undefined: nothing, or nothing that can be read. */
-  shown(): Promise<TrustDocument | undefined>;
+  /** Publishes the document. */
+  writeDocument(document: TrustDocument): Promise<void>;
+  /** The published document, of any scorer; undefined: none, or unreadable. */
+  readDocument(): Promise<TrustDocument | undefined>;
 }
 
 export interface StoredTrust {
@@ -24,15 +24,15 @@ export interface StoredTrust {
   readonly revision: number;
 }
 
-/** A stored value that is no state. */
+/** A stored value that is not a state. */
 export interface UnreadableTrust {
   readonly state: undefined;
   readonly revision: number;
 }
 
-/** How much of the security stream was taken over. */
+/** The store of the relay's place in the security stream. */
 export interface RelayStore {
-  /** undefined: nothing, or nothing that can be read. */
+  /** undefined: none, or unreadable. */
   read(): Promise<StreamPlace | undefined>;
   write(place: StreamPlace): Promise<void>;
 }

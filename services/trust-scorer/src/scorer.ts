@@ -1,7 +1,7 @@
 import type { Leading } from "@scbe/bus";
 import type { TrustDocument, TrustEventResult } from "@scbe/contracts";
 import type { Clock, Logger } from "@scbe/runtime";
-import { applyMessage, type Reading } from "./domain/apply-message.ts";
+import { type ApplyRules, applyMessage } from "./domain/apply.ts";
 import { type Tellers, withTellers } from "./domain/tellers.ts";
 import {
   documentOf,
@@ -22,73 +22,75 @@ export interface ScorerOptions {
   readonly log: Logger;
   readonly providers: ReadonlySet<string>;
   readonly weighing: TrustConfig;
-  /** The tellers of each provider now; another object when they have changed. */
+  /** The current tellers of each provider; a new object when they change. */
   tellers(): Tellers;
-  /** Tells readers. */
+  /** Broadcasts. */
   send(document: TrustDocument): void;
+  /** Runs for each message that was read. */
   onRead(result: TrustEventResult): void;
-  /** Once a stored state that could not be read was mended; says into what. */
+  /** Runs after an unreadable stored state was rebuilt, with a description of the new one. */
   onMended(into: string): void;
 }
 
-/** Between two stores of the state while there is more to read; what is not stored is read again after a crash. */
+/** Between two writes of the state while there is more to read; after a crash the rest is read again. */
 const STORE_MS = 100;
 /** Between two broadcasts of an unchanged document. */
 const BROADCAST_MS = 500;
-/** Between two looks whether what readers can look up can still be read. */
-const LOOK_MS = 5000;
+/** Between two checks that the published document is readable. */
+const CHECK_MS = 5000;
 
 interface Held {
   readonly state: TrustState;
-  /** Of what is stored; undefined: nothing is. */
+  /** Of the stored state; undefined: none is stored. */
   readonly revision: number | undefined;
 }
 
 /**
- * Applies the trust stream, in its order, to the stored state. Whoever leads next goes on from what is stored, which is the state after the
- * number that it names: so nothing is counted twice, and nothing is left out. Two that take themselves for the leader write by compare-and-set.
+ * Applies the trust stream, in its order, to the stored state. The stored state names the last number that it contains, so the next leader
+ * continues after it, and no message is counted twice or left out. Two scorers that both believe to lead are kept apart by
+ * compare-and-set.
  */
 export class Scorer {
   readonly #options: ScorerOptions;
   #held: Held | undefined;
   #lag = 0;
   #sentAtMs = Number.NEGATIVE_INFINITY;
-  /** What readers can look up. */
-  #shown: TrustState | undefined;
-  #lookedAtMs = Number.NEGATIVE_INFINITY;
+  /** The state of the published document. */
+  #published: TrustState | undefined;
+  #checkedAtMs = Number.NEGATIVE_INFINITY;
   readonly #mender: TrustMender;
-  /** Those that the held state is for. */
+  /** The tellers of the held state. */
   #tellers: Tellers | undefined;
 
   constructor(options: ScorerOptions) {
     this.#options = options;
     const { stream, store, leadership, clock } = options;
-    this.#mender = new TrustMender({ stream, store, leadership, clock, reading: () => this.#reading() });
+    this.#mender = new TrustMender({ stream, store, leadership, clock, rules: () => this.#rules() });
   }
 
-  /** What is in force, and stored; undefined: not read yet. */
+  /** The document in force, which is also stored; undefined: not read yet. */
   get document(): TrustDocument | undefined {
     return this.#held && documentOf(this.#held.state);
   }
 
-  /** Messages that were not applied yet after the last turn. */
+  /** Messages that the last pass has not applied yet. */
   get lag(): number {
     return this.#lag;
   }
 
-  /** Reads the state again before the next turn: another one may have written it. */
+  /** Makes the next pass read the state again, because another scorer may have written it. */
   forget(): void {
     this.#held = undefined;
-    this.#shown = undefined;
+    this.#published = undefined;
     this.#tellers = undefined;
   }
 
   /**
-   * Applies what is new, for {@link STORE_MS}, stores it and tells readers.
+   * One pass: applies new messages for up to {@link STORE_MS}, stores the state and publishes the document.
    * @returns true when there is more to apply
-   * @throws ScbeError what the store and the stream throw; then what is stored is read again
+   * @throws ScbeError what the store and the stream throw; the next pass then reads the stored state again
    */
-  async turn(): Promise<boolean> {
+  async reconcile(): Promise<boolean> {
     try {
       const before = this.#held ?? (await this.#open());
       if (before === undefined) return true;
@@ -99,7 +101,7 @@ export class Scorer {
         return true;
       }
       this.#held = after;
-      await this.#show(after.state);
+      await this.#publish(after.state);
       this.#lag = Math.max(0, last - state.stream.seq);
       this.#broadcast(after !== before);
       return this.#lag > 0;
@@ -109,7 +111,7 @@ export class Scorer {
     }
   }
 
-  /** What is stored, mended where it cannot be read; undefined: another scorer wrote first. */
+  /** The stored state, rebuilt if it is unreadable; undefined: another scorer wrote first. */
   async #open(): Promise<Held | undefined> {
     const { stream, store, onMended } = this.#options;
     const stored = await store.read();
@@ -129,10 +131,10 @@ export class Scorer {
     while (leadership.leading && clock.monotonic() < untilMs) {
       const batch = await stream.batch(state.stream.seq + 1, last);
       const end = batch.at(-1)?.seq ?? last;
-      this.#tellLost(state, { end, messages: batch.length });
-      const reading = this.#reading();
+      this.#logLost(state, { end, messages: batch.length });
+      const rules = this.#rules();
       for (const message of batch) {
-        const applied = applyMessage(state, message, reading);
+        const applied = applyMessage(state, message, rules);
         onRead(applied.result);
         ({ state } = applied);
       }
@@ -141,8 +143,8 @@ export class Scorer {
     return { state, last };
   }
 
-  /** What is not there any more was dropped at the stream's bounds. A scorer that has read nothing yet did not miss it. */
-  #tellLost({ stream }: TrustState, read: { readonly end: number; readonly messages: number }): void {
+  /** Missing numbers are messages that the stream dropped at its limits. A scorer that has read nothing yet has not missed them. */
+  #logLost({ stream }: TrustState, read: { readonly end: number; readonly messages: number }): void {
     const lost = read.end - stream.seq - read.messages;
     if (stream.seq === 0 || lost <= 0) return;
     this.#options.log.error(
@@ -151,7 +153,7 @@ export class Scorer {
     );
   }
 
-  /** A stream that was restored counts numbers again that were applied before: what it gets from now on is new. */
+  /** A restored stream assigns numbers again that were applied before: its next messages are new. */
   #place(state: TrustState, last: number): TrustState {
     if (state.stream.seq <= last) return state;
     this.#options.log.error(
@@ -168,7 +170,7 @@ export class Scorer {
     return withTellers(state, tellers);
   }
 
-  #reading(): Reading {
+  #rules(): ApplyRules {
     const { providers, weighing, tellers } = this.#options;
     return { providers, weighing, tellers: tellers() };
   }
@@ -180,21 +182,21 @@ export class Scorer {
   }
 
   /**
-   * Shown after each store and once by a new leader, since the former one may have stopped in between; shown again when the stored document
-   * cannot be read.
+   * Publishes the document after each write of the state, once as a new leader, because the former one may have stopped in between, and when
+   * the published one is unreadable.
    */
-  async #show(state: TrustState): Promise<void> {
+  async #publish(state: TrustState): Promise<void> {
     const { store, clock, log } = this.#options;
     const nowMs = clock.monotonic();
-    if (this.#shown === state) {
-      if (nowMs - this.#lookedAtMs < LOOK_MS) return;
-      this.#lookedAtMs = nowMs;
-      if ((await store.shown()) !== undefined) return;
-      log.warn("the trust document that readers look up could not be read, and is written again");
+    if (this.#published === state) {
+      if (nowMs - this.#checkedAtMs < CHECK_MS) return;
+      this.#checkedAtMs = nowMs;
+      if ((await store.readDocument()) !== undefined) return;
+      log.warn("the published trust document could not be read, and is written again");
     }
-    await store.show(documentOf(state));
-    this.#shown = state;
-    this.#lookedAtMs = nowMs;
+    await store.writeDocument(documentOf(state));
+    this.#published = state;
+    this.#checkedAtMs = nowMs;
   }
 
   #broadcast(isNew: boolean): void {
@@ -202,7 +204,7 @@ export class Scorer {
     const { document } = this;
     const nowMs = clock.monotonic();
     if (document === undefined || (!isNew && nowMs - this.#sentAtMs < BROADCAST_MS)) return;
-    // One that was frozen since would say what its successor's readers know to be old.
+    // A scorer that was frozen would broadcast a document that is older than its successor's.
     if (!leadership.leading) return;
     send(document);
     this.#sentAtMs = nowMs;

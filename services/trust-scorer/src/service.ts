@@ -13,12 +13,12 @@ import type { TrustScorerConfig } from "./config.ts";
 import { tellersAmong } from "./domain/tellers.ts";
 import { kvRelayStore, kvTrustStore } from "./edge/kv-trust-store.ts";
 import { trustEndpoints } from "./endpoints.ts";
-import { keepTrust } from "./keep-trust.ts";
-import { countEvents, showTrust } from "./metrics.ts";
+import { countEvents, watchTrust } from "./metrics.ts";
 import { ReuseRelay } from "./reuse-relay.ts";
 import { Scorer } from "./scorer.ts";
+import { startTrustLoop } from "./trust-loop.ts";
 
-/** What of the configuration it takes. */
+/** The part of the configuration that the service uses. */
 export type ScorerConfig = Pick<
   TrustScorerConfig,
   | "SCBE_ENVIRONMENT"
@@ -29,7 +29,7 @@ export type ScorerConfig = Pick<
   | "SCBE_TRUST_EXCLUSION_MAX_MS"
 >;
 
-/** The trust scorer: one of them leads, applies the trust stream to the stored state, and tells everybody. The others stand by. */
+/** The trust scorer: one of them leads, applies the trust stream to the stored state, and broadcasts the document. The others stand by. */
 export async function start(config: ScorerConfig, host: StoreHost): Promise<AsyncDisposable> {
   const { bus, store, clock, log, readiness, metrics } = host;
   const { SCBE_ENVIRONMENT: env, SCBE_TRUST_LEADER_MS: leaderMs } = config;
@@ -71,7 +71,7 @@ export async function start(config: ScorerConfig, host: StoreHost): Promise<Asyn
     ),
   });
   stack.use(
-    showTrust(metrics, config.SCBE_PROVIDERS, {
+    watchTrust(metrics, config.SCBE_PROVIDERS, {
       leading: isLeading,
       now: () => clock.now(),
       inForce: () => {
@@ -84,7 +84,7 @@ export async function start(config: ScorerConfig, host: StoreHost): Promise<Asyn
     bus.service(
       trustEndpoints({
         events: store,
-        document: async () => scorer.document ?? (await trust.shown()),
+        document: async () => scorer.document ?? (await trust.readDocument()),
         providers,
         tellers: () => tellers,
         version: host.version,
@@ -92,6 +92,6 @@ export async function start(config: ScorerConfig, host: StoreHost): Promise<Asyn
     ),
   );
   stack.use(followReadiness(service, readiness));
-  stack.use(keepTrust({ scorer, relay, leadership, readiness, log }));
+  stack.use(startTrustLoop({ scorer, relay, leadership, readiness, log }));
   return stack.move();
 }

@@ -12,9 +12,9 @@ import {
 import { connectProbe, eventually } from "@scbe/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { LONG, PROVIDERS, type Stage, send, startScorer, startStage, storedAs } from "./scorer-stage.ts";
-import { asTold, eventOf, idOf, OPENAI, rowOf, times } from "./trust-story.ts";
+import { asReported, eventOf, idOf, OPENAI, rowOf, times } from "./trust-story.ts";
 
-/** Who holds one process's credentials, and what he can do to trust with them. */
+/** The effects on trust of an attacker with the credentials of one process. */
 const USERS = [{ name: "only-openai", role: "orchestrator" as const, providers: [OPENAI] }];
 let stage: Stage;
 beforeEach(async () => {
@@ -27,12 +27,12 @@ const as = (name: string) => connectProbe({ name, transport: stage.nats.transpor
 const timeout = (n: number, provider: string = OPENAI) =>
   eventOf({ kind: "outcome", result: "timeout" }, n, provider);
 
-/** Without the times of last reports. */
+/** The document without the times of last reports. */
 function undated(providers: object): unknown {
   return JSON.parse(JSON.stringify(providers, (key, value) => (key === "at" ? undefined : value)));
 }
 
-/** One of each kind that would move trust, of each provider. */
+/** One event of each kind that would change trust, for each provider. */
 const MOVING: readonly TrustEvent[] = PROVIDERS.flatMap((provider, n) => [
   timeout(n * 10 + 900, provider),
   eventOf({ kind: "integrity", cause: "bound_response_fails" }, n * 10 + 901, provider),
@@ -41,13 +41,16 @@ const MOVING: readonly TrustEvent[] = PROVIDERS.flatMap((provider, n) => [
   eventOf({ kind: "clearing", of: 1 }, n * 10 + 904, provider),
 ]);
 
-test("with a gateway's credentials nothing that moves trust can be said, stored or told: the server refuses, and all stands as it was", async () => {
+test("with a gateway's credentials no message that changes trust can be published or stored: the server refuses it, and trust does not change", async () => {
   await using scorer = await startScorer(stage.nats);
   await send(stage, [eventOf({ kind: "integrity", cause: "bound_response_fails" }, 1), timeout(2)]);
   const before = await stage.settled();
   await using gateway = await as("gateway-openai");
   const stored = Object.values(KV_KEYS).map((key) => `$KV.${BUCKETS.trust}.${key}`);
-  const told = [SUBJECTS.trustState, ...PROVIDERS.map((provider) => subjectOf("nonceReuse", { provider }))];
+  const broadcasts = [
+    SUBJECTS.trustState,
+    ...PROVIDERS.map((provider) => subjectOf("nonceReuse", { provider })),
+  ];
   const streams = [STREAMS.trustEvents, STREAMS.security, `KV_${BUCKETS.trust}`];
   const verbs = ["CREATE", "UPDATE", "DELETE", "PURGE", "SNAPSHOT", "RESTORE", "MSG.GET", "MSG.DELETE"];
   const managed = streams.flatMap((stream) => [
@@ -55,13 +58,15 @@ test("with a gateway's credentials nothing that moves trust can be said, stored 
     ...[`$JS.API.CONSUMER.CREATE.${stream}`, `$JS.API.CONSUMER.DURABLE.CREATE.${stream}.a`],
   ]);
   const described = [...streams, `KV_${BUCKETS.control}`].map((stream) => `$JS.API.STREAM.INFO.${stream}`);
-  const subjects = [...new Set([...MOVING.map(storedAs), ...stored, ...told, ...managed, ...described])];
+  const subjects = [
+    ...new Set([...MOVING.map(storedAs), ...stored, ...broadcasts, ...managed, ...described]),
+  ];
   expect(await gateway.refusedPublishes(subjects)).toEqual(new Set(subjects));
   for (const event of MOVING) await gateway.publish(storedAs(event), bytes(event));
   await gateway.publish(SUBJECTS.trustState, bytes({ v: 1, stream: before.stream, providers: {} }));
-  // What it may read comes wherever it says, with the server's own rights.
+  // The server sends replies with its own rights, so the reply subject of a permitted read can be any subject.
   const mayRead = [`$JS.API.DIRECT.GET.KV_${BUCKETS.trust}.$KV.${BUCKETS.trust}.${KV_KEYS.trust}`];
-  for (const reply of [...stored, ...told, ...MOVING.map(storedAs)]) {
+  for (const reply of [...stored, ...broadcasts, ...MOVING.map(storedAs)]) {
     for (const subject of [...mayRead, ...described]) await gateway.publish(subject, "", reply);
   }
   const { seq } = before.stream;
@@ -72,12 +77,12 @@ test("with a gateway's credentials nothing that moves trust can be said, stored 
     return state.stream.seq === seq + 1 ? state : undefined;
   }, LONG);
   expect(undated(after.providers)).toEqual(undated(before.providers));
-  const heard = stage.heard.filter(({ stream }) => stream.seq >= seq);
-  for (const { providers } of heard) expect(undated(providers)).toEqual(undated(before.providers));
+  const documents = stage.documents.filter(({ stream }) => stream.seq >= seq);
+  for (const { providers } of documents) expect(undated(providers)).toEqual(undated(before.providers));
   expect(scorer.host.readiness.ready).toBe(true);
 });
 
-test("an orchestrator for one provider moves no other: not by its subject, nor by what an event of its own says", async () => {
+test("an orchestrator for one provider changes the trust of no other, by its subject or by the content of its events", async () => {
   await using scorer = await startScorer(stage.nats);
   await send(stage, [timeout(1, "xai")]);
   const before = await stage.settled();
@@ -85,12 +90,12 @@ test("an orchestrator for one provider moves no other: not by its subject, nor b
   const own = subjectOf("trustTell", { user: "only-openai", provider: OPENAI });
   const foreign = [...MOVING.map(storedAs), subjectOf("trustTell", { user: "only-openai", provider: "xai" })];
   expect(await orchestrator.refusedPublishes([own, ...foreign])).toEqual(new Set(foreign));
-  const told = (...events: TrustEvent[]) =>
-    orchestrator.request(own, jcs({ v: 1, events: events.map(asTold) }));
-  for (const event of MOVING) await told(event);
-  // An id that the other provider's event has already, and one that it is to have.
-  await told({ ...timeout(1), at: 0 });
-  await told(timeout(2));
+  const report = (...events: TrustEvent[]) =>
+    orchestrator.request(own, jcs({ v: 1, events: events.map(asReported) }));
+  for (const event of MOVING) await report(event);
+  // An id that an event of the other provider has already, and one that it will have.
+  await report({ ...timeout(1), at: 0 });
+  await report(timeout(2));
   await send(stage, [timeout(2, "xai")]);
   const after = await eventually(async () => {
     const state = await stage.settled();
@@ -108,7 +113,7 @@ test("an orchestrator for one provider moves no other: not by its subject, nor b
   expect(await scorer.metric("scbe_trust_events_total", { result: "bad" })).toBe(0);
 });
 
-test("a provider that no scorer was told of is none, whatever its name", async () => {
+test("a provider that is not configured is refused, whatever its name", async () => {
   await using scorer = await startScorer(stage.nats, { SCBE_PROVIDERS: [OPENAI] });
   await send(stage, [...times(6, 0).map((_, n) => timeout(n, "xai")), timeout(9)]);
   const { providers } = await eventually(async () => {
@@ -119,7 +124,7 @@ test("a provider that no scorer was told of is none, whatever its name", async (
   expect(await scorer.metric("scbe_trust_events_total", { result: "bad" })).toBe(6);
 });
 
-test("what a sender's clock says decides nothing, however absurd it is", async () => {
+test("a sender's clock decides nothing, however absurd its time is", async () => {
   await using _scorer = await startScorer(stage.nats, { SCBE_TRUST_EXCLUSION_MS: 60_000 });
   const times = [0, INTEGER_MAX, 0, 253_402_300_800_000, 1];
   await send(

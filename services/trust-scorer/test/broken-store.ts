@@ -4,23 +4,23 @@ import { LONG, type Stage } from "./scorer-stage.ts";
 
 export const JUNK = Buffer.from("{}");
 
-/** A key of the trust bucket as it stands now; waits until it is there. */
+/** The present entry of a key of the trust bucket; waits until it exists. */
 export async function entryOf({ bucket }: Pick<Stage, "bucket">, key: string) {
   const { value, revision } = await eventually(() => bucket.get(key), LONG);
   return { value: Buffer.from(value), revision };
 }
 
-/** As `nats kv put` does. */
+/** Like `nats kv put`. */
 export async function put(stage: Pick<Stage, "bucket">, key: string, value: Uint8Array): Promise<void> {
   await stage.bucket.update(key, value, (await entryOf(stage, key)).revision);
 }
 
-/** Leaves no value of a key that can be read. */
+/** Makes every value of a key unreadable. */
 export async function putOnlyJunk(stage: Pick<Stage, "bucket">, key: string): Promise<void> {
   for (let n = 0; n < BUCKET_HISTORY; n += 1) await put(stage, key, JUNK);
 }
 
-/** Has the trust stream drop messages as its own bounds do, by time all of them, by number all but the newest of each subject. What comes later is kept. */
+/** Makes the trust stream drop messages as its limits do: by age all of them, by count all but the newest of each subject. Later messages are kept. */
 export async function dropEvents(stage: Pick<Stage, "nats" | "events">, by: "time" | "number") {
   await using provisioning = await connectRawStore(stage.nats, "trust", "provision");
   const ask = async (verb: string, config?: object) =>

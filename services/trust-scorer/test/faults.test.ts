@@ -13,7 +13,7 @@ import {
   startStage,
 } from "./scorer-stage.ts";
 
-test("a leader that is frozen while it writes overwrites nothing of its successor's when it goes on, and nothing counts twice", async () => {
+test("a leader that is frozen while it writes overwrites nothing of its successor when it resumes, and nothing counts twice", async () => {
   await using stage = await startStage();
   await using one = await launchScorer(stage.nats);
   await eventually(() => one.leads(), LONG);
@@ -39,13 +39,13 @@ test("a leader that is frozen while it writes overwrites nothing of its successo
   }
   const state = await stage.settled();
   expect(state).toEqual(await replayOf(stage));
-  for (const seqs of [stored, stage.heard.map(({ stream }) => stream.seq)]) {
+  for (const seqs of [stored, stage.documents.map(({ stream }) => stream.seq)]) {
     expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
   }
   expect(stored.length).toBeGreaterThan(4);
 });
 
-test("what came while JetStream was away, frozen and killed, counts once when it is back, and readiness says so meanwhile", async () => {
+test("reports of the time when JetStream was frozen and killed count once when it is back, and readiness shows the outage", async () => {
   await using stage = await startStage();
   await using scorer = await startScorer(stage.nats);
   const story = floodOf(2000);

@@ -6,7 +6,7 @@ import { replay, rowOf, START } from "./trust-story.ts";
 
 const LONGER = { timeoutMs: 90_000, everyMs: 100 };
 
-test("of a flood of 50,000 events of an orchestrator none is lost: samples and evidence are those of a sequential replay", async () => {
+test("a flood of 50,000 events of an orchestrator loses none: samples and evidence are those of a sequential replay", async () => {
   await using stage = await startStage();
   await using scorer = await startScorer(stage.nats);
   const story = floodOf(50_000);
@@ -19,7 +19,7 @@ test("of a flood of 50,000 events of an orchestrator none is lost: samples and e
   expect(await scorer.metric("scbe_trust_events_total", { result: "applied" })).toBe(story.length);
 }, 120_000);
 
-/** All but the times, which are the stream's own. */
+/** Everything but the times, which the stream sets. */
 function quality(state: TrustState) {
   return ["openai", "xai"].map((provider) => ({ ...rowOf(state, provider), at: 0 }));
 }

@@ -9,9 +9,9 @@ import {
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { apply } from "../src/domain/apply.ts";
+import { WEIGHTS } from "../src/domain/evidence.ts";
 import { withTellers } from "../src/domain/tellers.ts";
 import { encodeTrust, readTrust, TRUST_DEFAULTS } from "../src/domain/trust-state.ts";
-import { WEIGHTS } from "../src/domain/weights.ts";
 import {
   BATCH,
   CREATED,
@@ -35,7 +35,7 @@ const RUNS = { numRuns: 500 };
 const YEARS = 1_000_000_000_000;
 const laterOn = fc.integer({ min: START, max: START + YEARS });
 
-/** The exclusions of a story by one teller's outcomes, each with how often the provider had failed this teller since the one before. */
+/** The exclusions by one teller's outcomes, each with the number of failures that this teller reported since the one before. */
 function exclusionsIn(story: readonly Step[]) {
   const failed = new Map<string, number>();
   return story.flatMap(({ stored: { event }, teller, rowBefore: before, rowAfter: after }) => {
@@ -52,7 +52,7 @@ function exclusionsIn(story: readonly Step[]) {
 const lastsMs = ({ exclusion }: Step["rowAfter"]) =>
   (exclusion?.until ?? Number.NaN) - (exclusion?.since ?? 0);
 
-test("time alone never changes the evidence: nothing is forgotten, however long it is ago", () => {
+test("time alone never changes the evidence, however long ago it was", () => {
   let excluded = 0;
   fc.assert(
     fc.property(storyOf(), fc.nat(YEARS), (story, passes) => {
@@ -70,14 +70,14 @@ test("time alone never changes the evidence: nothing is forgotten, however long 
     }),
     RUNS,
   );
-  // Else the story of who comes back would not be among them.
+  // Otherwise the case of a provider after an exclusion would be missing.
   expect(excluded).toBeGreaterThan(100);
 });
 
-test("until the first exclusion it is the same at whatever times the same things happen", () => {
+test("until the first exclusion the times of events do not matter", () => {
   const passes = fc.array(fc.nat(10_000_000), { minLength: STORY_MAX, maxLength: STORY_MAX });
   fc.assert(
-    fc.property(storyOf({ words: false }), passes, (story, pauses) => {
+    fc.property(storyOf({ overrides: false }), passes, (story, pauses) => {
       let at = START;
       const elsewhen = story.map((stored, n) => {
         at += pauses[n] ?? 0;
@@ -93,10 +93,10 @@ test("until the first exclusion it is the same at whatever times the same things
   );
 });
 
-test("one failure never excludes: it takes five, and three of who comes back", () => {
+test("one failure never excludes: the first exclusion takes five failures, a further one three", () => {
   let seen = 0;
   fc.assert(
-    fc.property(storyOf({ words: false }), (story) => {
+    fc.property(storyOf({ overrides: false }), (story) => {
       for (const { failures, before } of exclusionsIn(steps(story))) {
         expect(failures).toBeGreaterThanOrEqual(before.exclusions === 0 ? 5 : 3);
         seen += 1;
@@ -107,10 +107,10 @@ test("one failure never excludes: it takes five, and three of who comes back", (
   expect(seen).toBeGreaterThan(100);
 });
 
-test("a further exclusion never shortens the one before, and is never shorter, unless a person has vouched meanwhile", () => {
+test("a further exclusion never shortens the one before, and is never shorter, unless an operator has calibrated meanwhile", () => {
   let seen = 0;
   fc.assert(
-    fc.property(storyOf({ words: false }), (story) => {
+    fc.property(storyOf({ overrides: false }), (story) => {
       for (const { before, after } of exclusionsIn(steps(story))) {
         expect(lastsMs(after)).toBe(Math.min(30_000 * after.exclusions, 300_000));
         if (before.exclusion === null) continue;
@@ -124,16 +124,16 @@ test("a further exclusion never shortens the one before, and is never shorter, u
   expect(seen).toBeGreaterThan(50);
 });
 
-test("however often a stretch of the stream is read and by whomever, the state is that of a sequential replay", () => {
+test("the state is that of a sequential replay, however often a part of the stream is read, and by any scorer", () => {
   const leaders = fc.array(fc.tuple(fc.nat(STORY_MAX), fc.nat(STORY_MAX)), { maxLength: 6 });
   fc.assert(
     fc.property(storyOf(), leaders, (story, readings) => {
       let state = replay([]);
       for (const [from, count] of readings) {
-        // From what one has stored on, or from far before it: another has applied that already. Never from behind it.
+        // From the stored number on, or from before it, which was applied already; never from after it.
         const next = story.findIndex(({ seq }) => seq > state.stream.seq);
         const begin = Math.min(from, next === -1 ? story.length : next);
-        // The ids would tell, too, and here it is the numbers that are looked at.
+        // Without remembered ids, so that only the numbers can tell.
         state = { ...state, recent: {} };
         for (const stored of story.slice(begin, begin + count)) state = apply(state, stored, TRUST_DEFAULTS);
       }
@@ -144,7 +144,7 @@ test("however often a stretch of the stream is read and by whomever, the state i
   );
 });
 
-test("a run of successes is what as many single ones are, whatever is before and after it", () => {
+test("a run of successes equals as many single ones, whatever is before and after it", () => {
   let runs = 0;
   fc.assert(
     fc.property(storyOf(), (story) => {
@@ -157,7 +157,7 @@ test("a run of successes is what as many single ones are, whatever is before and
   expect(runs).toBeGreaterThan(1000);
 });
 
-test("an event that the stream has twice, under two numbers, counts once", () => {
+test("an event that is in the stream twice, under two numbers, counts once", () => {
   fc.assert(
     fc.property(storyOf(), fc.nat(STORY_MAX), (story, from) => {
       const end = story.at(-1)?.seq ?? 0;
@@ -169,7 +169,7 @@ test("an event that the stream has twice, under two numbers, counts once", () =>
   );
 });
 
-test("a message whose number is not above the last one changes nothing, whatever it says", () => {
+test("a message whose number is not above the last one changes nothing, whatever it contains", () => {
   fc.assert(
     fc.property(storyOf(), fc.nat(STORY_MAX), (story, back) => {
       const state = replay(story);
@@ -181,7 +181,7 @@ test("a message whose number is not above the last one changes nothing, whatever
   );
 });
 
-test("who has a latch gets nothing, whatever its quality; whoever is only bad is known by its share", () => {
+test("a provider with a latch gets no requests, whatever its quality; one of bad quality gets its share", () => {
   const seen = { latched: 0, onlyBad: 0 };
   fc.assert(
     fc.property(storyOf(), laterOn, (story, now) => {
@@ -201,7 +201,7 @@ test("who has a latch gets nothing, whatever its quality; whoever is only bad is
   expect(seen.onlyBad).toBeGreaterThan(100);
 });
 
-test("only a person's word for the very event that it names ends a latch, and only integrity begins one", () => {
+test("only an operator's clearing of its event ends a latch, and only an integrity event begins one", () => {
   let cleared = 0;
   fc.assert(
     fc.property(storyOf(), (story) => {
@@ -218,7 +218,7 @@ test("only a person's word for the very event that it names ends a latch, and on
   expect(cleared).toBeGreaterThan(10);
 });
 
-test("a restart keeps every latch and all the rest, and goes on as if there had been none", () => {
+test("a restart keeps every latch and all evidence, and the state continues as without it", () => {
   fc.assert(
     fc.property(storyOf(), fc.nat(STORY_MAX), (story, at) => {
       const stored = encodeTrust(replay(story.slice(0, at)));
@@ -232,7 +232,7 @@ test("a restart keeps every latch and all the rest, and goes on as if there had 
   );
 });
 
-test("what happens at one provider changes nothing of another", () => {
+test("events of one provider change nothing of another", () => {
   fc.assert(
     fc.property(storyOf(), fc.constantFrom(...PROVIDERS), (story, provider) => {
       const own = story.filter(({ event }) => event.provider === provider);
@@ -244,7 +244,7 @@ test("what happens at one provider changes nothing of another", () => {
 
 const DEPLOYMENT = fc.constantFrom(1, 2, 3);
 
-test("what one teller tells changes its own row and nothing else of quality, and its row is what it alone tells makes", () => {
+test("the reports of one teller change only its own row, and its row depends on its reports alone", () => {
   let rows = 0;
   fc.assert(
     fc.property(storyOf({ tellers: 3 }), (story) => {
@@ -265,12 +265,12 @@ test("what one teller tells changes its own row and nothing else of quality, and
   expect(rows).toBeGreaterThan(1000);
 });
 
-test("with two tellers or more nothing that one tells changes the share or the score of a provider for another one, by quality or integrity", () => {
+test("with two or more tellers no report of one changes the share or the score of a provider for another, by quality or integrity", () => {
   let bad = 0;
   fc.assert(
-    fc.property(storyOf({ words: false }), fc.constantFrom(2, 3), laterOn, (story, tellers, now) => {
-      const told = story.filter(({ event }) => "teller" in event);
-      for (const { state } of steps(told, tellers)) {
+    fc.property(storyOf({ overrides: false }), fc.constantFrom(2, 3), laterOn, (story, tellers, now) => {
+      const reports = story.filter(({ event }) => "teller" in event);
+      for (const { state } of steps(reports, tellers)) {
         for (const provider of PROVIDERS) {
           const trust = trustIn(state, provider);
           for (const at of [now, story.at(-1)?.at ?? START]) {
@@ -286,10 +286,10 @@ test("with two tellers or more nothing that one tells changes the share or the s
   expect(bad).toBeGreaterThan(1000);
 });
 
-test("a share for all is below 100 only while two tellers have it so low for themselves, or the only one; a burst of successes of a third changes nothing", () => {
+test("the share for all is below 100 only while two tellers, or the only one, have it that low; a burst of successes of a third changes nothing", () => {
   let agreed = 0;
   fc.assert(
-    fc.property(storyOf({ words: false, tellers: 2 }), DEPLOYMENT, laterOn, (story, tellers, now) => {
+    fc.property(storyOf({ overrides: false, tellers: 2 }), DEPLOYMENT, laterOn, (story, tellers, now) => {
       const end = story.at(-1);
       if (end === undefined) return;
       const state = replay(story, tellers);
@@ -313,7 +313,7 @@ test("a share for all is below 100 only while two tellers have it so low for the
   expect(agreed).toBeGreaterThan(20);
 });
 
-test("a latch for all comes by a guard, or by as many tellers as the quorum needs, and names them", () => {
+test("a latch for all is set by a guard, or by as many tellers as the quorum needs, and names them", () => {
   const seen = { guard: 0, tellers: 0 };
   fc.assert(
     fc.property(storyOf({ tellers: 3 }), DEPLOYMENT, (story, tellers) => {
@@ -337,7 +337,7 @@ test("a latch for all comes by a guard, or by as many tellers as the quorum need
   expect(seen.tellers).toBeGreaterThan(20);
 });
 
-test("a latch that is in force outlives every change of the deployment's tellers, and a restart", () => {
+test("a latch in force survives every change of the deployment's tellers, and a restart", () => {
   let kept = 0;
   fc.assert(
     fc.property(storyOf({ tellers: 3 }), DEPLOYMENT, fc.array(DEPLOYMENT), (story, tellers, later) => {
@@ -356,7 +356,7 @@ test("a latch that is in force outlives every change of the deployment's tellers
   expect(kept).toBeGreaterThan(50);
 });
 
-test("a person's word on what stands for all ends it for all, however often one teller goes on to say so", () => {
+test("an operator's clearing of the latch for all ends it for all, however often one teller reports again", () => {
   let ended = 0;
   fc.assert(
     fc.property(storyOf({ tellers: 3 }), fc.nat(20), (story, more) => {
@@ -374,8 +374,8 @@ test("a person's word on what stands for all ends it for all, however often one 
       for (let n = 0; n < more; n += 1) put(eventOf(doubt, 2000 + n, OPENAI, BATCH));
       const named = trustIn(state, OPENAI).latch?.event ?? "";
       for (let n = 0; n < more; n += 1) put(eventOf(doubt, 3000 + n, OPENAI, BATCH));
-      const word = eventOf({ kind: "clearing", of: 0 }, 999, OPENAI) as ClearingEvent;
-      put({ ...word, clears: named });
+      const clearing = eventOf({ kind: "clearing", of: 0 }, 999, OPENAI) as ClearingEvent;
+      put({ ...clearing, clears: named });
       expect(trustIn(state, OPENAI).latch).toBeNull();
       ended += 1;
     }),

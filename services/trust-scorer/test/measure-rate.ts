@@ -2,7 +2,7 @@ import { eventually } from "@scbe/testkit";
 import { appliedIn, PROVIDERS, send, startScorer, startStage } from "./scorer-stage.ts";
 import { eventOf } from "./trust-story.ts";
 
-/** Events a second that one scorer applies and stores, of a stream that holds them already: `node services/trust-scorer/test/measure-rate.ts`. */
+/** Events a second that one scorer applies and stores, from a stream that is already filled: `node services/trust-scorer/test/measure-rate.ts`. */
 const EVENTS = 20_000;
 
 await using stage = await startStage();

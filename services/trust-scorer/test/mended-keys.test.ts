@@ -8,7 +8,7 @@ import { entryOf, JUNK, put, putOnlyJunk } from "./broken-store.ts";
 import { LONG, overrideSubject, type Stage, send, startScorer, startStage } from "./scorer-stage.ts";
 import { eventOf, idOf, OPENAI } from "./trust-story.ts";
 
-/** The keys beside the state: what readers look up, and how much of the security stream was taken over. */
+/** The keys beside the state: the published document, and the relay's place in the security stream. */
 const { trust, trustRelay } = KV_KEYS;
 let stage: Stage;
 beforeEach(async () => {
@@ -21,17 +21,17 @@ const documentIsThere = () =>
 const placeOf = async () => JSON.parse((await entryOf(stage, trustRelay)).value.toString());
 const lastEvent = async () => (await stage.events.bounds()).last;
 
-/** One report of a guard that a person has cleared: it would latch the provider again if it counted once more. */
+/** One report of a guard that an operator has cleared: it would latch the provider again if it counted twice. */
 async function clearedReport(): Promise<void> {
   const id = randomUUID();
   await stage.guard.report(OPENAI, { id, seen_at: -1 });
   await eventually(async () => trustIn(await stage.settled(), OPENAI).latch?.event === id, LONG);
-  const word = { v: 1, kind: "clearing", id: idOf(5), provider: OPENAI, at: 1, clears: id };
-  await stage.raw.put(overrideSubject, jcs({ ...word, reason: "looked at it", by: "ana" }));
+  const clearing = { v: 1, kind: "clearing", id: idOf(5), provider: OPENAI, at: 1, clears: id };
+  await stage.raw.put(overrideSubject, jcs({ ...clearing, reason: "looked at it", by: "ana" }));
   await eventually(async () => trustIn(await stage.settled(), OPENAI).latch === null, LONG);
 }
 
-test("a document that cannot be read is written again from the state by a scorer that starts", async () => {
+test("an unreadable document is written again from the state by a scorer that starts", async () => {
   const before = await startScorer(stage.nats);
   await send(stage, [eventOf({ kind: "outcome", result: "timeout" }, 1)]);
   const state = await stage.settled();
@@ -41,7 +41,7 @@ test("a document that cannot be read is written again from the state by a scorer
   expect(await documentIsThere()).toEqual(documentOf(state));
 });
 
-test("a document that cannot be read is written again by a leader to which nothing is told", async () => {
+test("an unreadable document is written again by a leader without new reports", async () => {
   await using scorer = await startScorer(stage.nats);
   await send(stage, [eventOf({ kind: "outcome", result: "timeout" }, 1)]);
   const state = await stage.settled();
@@ -52,7 +52,7 @@ test("a document that cannot be read is written again by a leader to which nothi
   expect(scorer.host.logs.text).toContain("is written again");
 });
 
-test("a place of the relay that cannot be read is mended from the one before it, and nothing is taken over twice", async () => {
+test("an unreadable place of the relay is replaced by the one before it, and no report is copied twice", async () => {
   const before = await startScorer(stage.nats);
   await clearedReport();
   await eventually(async () => (await placeOf()).seq === 1, LONG);
@@ -68,7 +68,7 @@ test("a place of the relay that cannot be read is mended from the one before it,
   expect(await lastEvent()).toBe(last + 1);
 });
 
-test("a relay without any readable place begins anew: a report that it takes over twice counts once", async () => {
+test("a relay without any readable place begins anew: a report that it copies twice counts once", async () => {
   const before = await startScorer(stage.nats);
   await clearedReport();
   await eventually(async () => (await placeOf()).seq === 1, LONG);

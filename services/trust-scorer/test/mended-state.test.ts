@@ -6,7 +6,7 @@ import { dropEvents, entryOf, JUNK, put, putOnlyJunk } from "./broken-store.ts";
 import { LONG, replayOf, type Stage, send, startScorer, startStage } from "./scorer-stage.ts";
 import { eventOf, OPENAI, rowOf } from "./trust-story.ts";
 
-/** A stored state that cannot be read is made again from the newest one before it and the stream, where the stream has all of the rest. */
+/** An unreadable stored state is rebuilt from the newest readable one before it and the stream, if the stream has all messages after it. */
 type TestScorer = Awaited<ReturnType<typeof startScorer>>;
 const XAI = "xai";
 const { trustState } = KV_KEYS;
@@ -18,7 +18,7 @@ afterEach(() => stage?.[Symbol.asyncDispose]());
 
 const timeout = (n: number, provider: string = OPENAI) =>
   eventOf({ kind: "outcome", result: "timeout" }, n, provider);
-/** Enough to exclude the provider. */
+/** Enough failures to exclude the provider. */
 const failures = (from: number) => [0, 1, 2, 3, 4].map((n) => timeout(from + n));
 const latching = (n: number) => eventOf({ kind: "integrity", cause: "bound_response_fails" }, n, XAI);
 const noteOf = (scorer: TestScorer) =>
@@ -26,7 +26,7 @@ const noteOf = (scorer: TestScorer) =>
 const isMended = (scorer: TestScorer) =>
   eventually(async () => (await scorer.metric("scbe_records_mended_total", { record: "trust" })) === 1, LONG);
 
-/** The stored state after the first of two parts of a story: a report of the guard, then a latch by a teller and an exclusion. */
+/** The stored state after the first of two parts: a report of the guard, then a latch by a teller and an exclusion. */
 async function tellStory(): Promise<{ readonly first: Buffer }> {
   await using scorer = await startScorer(stage.nats);
   expect(await scorer.metric("scbe_records_mended_total", { record: "trust" })).toBe(0);
@@ -53,9 +53,9 @@ async function expectAsReplayed(scorer: TestScorer, samples: number): Promise<vo
   expect(scorer.host.readiness.ready).toBe(true);
 }
 
-/** Resolves when a leader that cannot read its state has looked at it often: it renews its lease at every third look. */
+/** Resolves when a leader with an unreadable state has read it several times: it renews its lease at every third pass. */
 async function expectUnmended(scorer: TestScorer, why: string): Promise<void> {
-  expect(await scorer.troubled(why)).toContain("INTERNAL: what is stored is no state of trust");
+  expect(await scorer.troubled(why)).toContain("INTERNAL: the stored value is not a state of trust");
   const before = await entryOf(stage, trustState);
   for (let n = 0; n < 3; n += 1) {
     const { revision } = await entryOf(stage, KV_KEYS.leader);
@@ -66,23 +66,23 @@ async function expectUnmended(scorer: TestScorer, why: string): Promise<void> {
   expect(await scorer.metric("scbe_records_mended_total", { record: "trust" })).toBe(0);
 }
 
-describe("while no scorer runs, a state that cannot be read", () => {
-  test("is mended from the one before it: what came later is read again, what comes meanwhile too, and no reader is shown less", async () => {
+describe("a state that becomes unreadable while no scorer runs", () => {
+  test("is mended from the one before it: later messages are read again, new ones too, and no older document is published", async () => {
     const { first } = await tellStory();
     await put(stage, trustState, first);
     await put(stage, trustState, JUNK);
     await send(stage, [timeout(100)]);
-    const heard = stage.heard.length;
+    const documentsBefore = stage.documents.length;
     await using scorer = await startScorer(stage.nats);
     await expectAsReplayed(scorer, 5);
-    const shown = await eventually(() => stage.heard.slice(heard).at(0), LONG);
-    expect(shown.stream.seq).toBe((await stage.events.bounds()).last);
+    const document = await eventually(() => stage.documents.slice(documentsBefore).at(0), LONG);
+    expect(document.stream.seq).toBe((await stage.events.bounds()).last);
     await send(stage, [timeout(101)]);
     expect(await stage.settled()).toEqual(await replayOf(stage));
     expect(await scorer.metric("scbe_records_mended_total", { record: "trust" })).toBe(1);
   });
 
-  test("is mended although the stream has dropped what went into the one before it", async () => {
+  test("is mended although the stream has dropped the messages of the state before it", async () => {
     await tellStory();
     const before = await stage.settled();
     await dropEvents(stage, "time");
@@ -92,7 +92,7 @@ describe("while no scorer runs, a state that cannot be read", () => {
     expect(await stage.settled()).toEqual(before);
   });
 
-  test("is not mended when the stream has dropped all that came after the one before it", async () => {
+  test("is not mended when the stream has dropped all messages after the state before it", async () => {
     const { first } = await tellStory();
     await dropEvents(stage, "time");
     await put(stage, trustState, first);
@@ -101,7 +101,7 @@ describe("while no scorer runs, a state that cannot be read", () => {
     await expectUnmended(scorer, "has dropped messages");
   });
 
-  test("is not mended when the stream has a gap after the one before it, although its first message is older", async () => {
+  test("is not mended when the stream has a gap after the state before it, although its first message is older", async () => {
     const { first } = await tellStory();
     await dropEvents(stage, "number");
     expect((await stage.events.bounds()).first).toBe(1);
@@ -111,14 +111,14 @@ describe("while no scorer runs, a state that cannot be read", () => {
     await expectUnmended(scorer, "has dropped messages");
   });
 
-  test("and has no readable one before it is made from the whole stream", async () => {
+  test("without a readable one before it is rebuilt from the whole stream", async () => {
     await tellStory();
     await putOnlyJunk(stage, trustState);
     await using scorer = await startScorer(stage.nats);
     await expectAsReplayed(scorer, 5);
   });
 
-  test("and has no readable one before it is not mended when the stream has dropped anything", async () => {
+  test("without a readable one before it is not mended when the stream has dropped anything", async () => {
     await tellStory();
     await dropEvents(stage, "number");
     await putOnlyJunk(stage, trustState);
@@ -126,7 +126,7 @@ describe("while no scorer runs, a state that cannot be read", () => {
     await expectUnmended(scorer, "has dropped messages");
   });
 
-  test("is not made from the whole stream when no document says what it was", async () => {
+  test("is not rebuilt from the whole stream when no document attests it", async () => {
     await tellStory();
     await putOnlyJunk(stage, trustState);
     await put(stage, KV_KEYS.trust, JUNK);

@@ -17,40 +17,40 @@ import {
   replay,
   START,
   steps,
+  storyFrom,
   storyOf,
   TELLERS,
   tellersOf,
-  told,
 } from "./trust-story.ts";
 
 const log = createLogger({ name: "test", level: "silent" });
-/** Of the value that cannot be read. */
+/** The revision of the unreadable value. */
 const REVISION = 7;
 
 interface Broken {
-  /** What the stream still has. */
+  /** The messages that the stream still has. */
   readonly story: readonly StoredEvent[];
   readonly former?: TrustState | undefined;
-  readonly shown?: TrustDocument | undefined;
+  readonly published?: TrustDocument | undefined;
   readonly created?: string;
-  /** The stream's last number; that of the last message unless told. */
+  /** The stream's last number; by default that of the last message. */
   readonly last?: number;
   readonly tellers?: Tellers;
   /** Runs before each batch of the stream is read. */
   readonly meanwhile?: (other: Other) => void;
 }
 
-/** What another scorer, and time, can do while the stream is read. */
+/** Changes by another scorer, and by time, while the stream is read. */
 interface Other {
   write(state: TrustState): void;
   takeLead(): void;
 }
 
-/** A scorer whose store has a value that cannot be read, at revision {@link REVISION}, and what it makes of that. */
+/** A scorer whose store has an unreadable value at revision {@link REVISION}, and what it stores and reads. */
 function broken({
   story,
   former,
-  shown,
+  published,
   created = CREATED,
   last,
   tellers = tellersOf(TELLERS.length),
@@ -90,7 +90,7 @@ function broken({
     },
     store: {
       read: async () => stored as { readonly state: TrustState; readonly revision: number },
-      former: async () => {
+      newestReadable: async () => {
         seen.looks += 1;
         return former;
       },
@@ -99,8 +99,8 @@ function broken({
         stored = { state, revision: stored.revision + 1 };
         return stored.revision;
       },
-      show: async () => {},
-      shown: async () => shown,
+      writeDocument: async () => {},
+      readDocument: async () => published,
     },
     clock: { now: () => START, monotonic: () => nowMs },
     providers: new Set(PROVIDERS),
@@ -119,26 +119,26 @@ function broken({
   };
 }
 
-/** With no gap in its numbers, as a stream is that has dropped nothing. */
+/** The story without gaps in its numbers, like a stream that has dropped nothing. */
 const contiguous = (story: readonly StoredEvent[]) => story.map((stored, n) => ({ ...stored, seq: n + 1 }));
 const stories = storyOf({ tellers: TELLERS.length }).map(contiguous);
 const cut = fc.nat({ max: 1000 });
 
-/** The state after each message, that before the first one too. */
+/** The state before the first message, and after each. */
 function statesOf(story: readonly StoredEvent[]): readonly [TrustState, ...TrustState[]] {
   return [begin(TELLERS.length), ...steps(story, TELLERS.length).map(({ state }) => state)];
 }
 
 const at = <T>(values: readonly [T, ...T[]], n: number): T => values[n % values.length] ?? values[0];
 
-describe("a state that cannot be read", () => {
-  test("is made again as one reading of the stream makes it, from whatever state before it, or from none", async () => {
+describe("an unreadable state", () => {
+  test("is rebuilt as one reading of the stream makes it, from any earlier state, or from none", async () => {
     await fc.assert(
       fc.asyncProperty(stories, cut, cut, fc.boolean(), async (story, one, other, hasFormer) => {
         const states = statesOf(story);
         const former = hasFormer ? at(states, one) : undefined;
-        const { scorer, stored, seen } = broken({ story, former, shown: documentOf(at(states, other)) });
-        await scorer.turn();
+        const { scorer, stored, seen } = broken({ story, former, published: documentOf(at(states, other)) });
+        await scorer.reconcile();
         expect(stored().state).toEqual(replay(story, TELLERS.length));
         expect(seen.mended).toEqual([`the state at message ${story.length} of the trust stream`]);
         expect(seen.sent.map(({ stream }) => stream.seq)).toEqual([story.length]);
@@ -146,7 +146,7 @@ describe("a state that cannot be read", () => {
     );
   });
 
-  test("is left as it stands when any message after the state before it is gone, and is made again when older ones are", async () => {
+  test("is not changed when any message after the earlier state is gone, and is rebuilt when only older ones are", async () => {
     await fc.assert(
       fc.asyncProperty(stories, cut, cut, async (story, one, gone) => {
         fc.pre(story.length > 0);
@@ -156,10 +156,10 @@ describe("a state that cannot be read", () => {
         const left = story.filter(({ seq }) => seq !== lost);
         const { scorer, stored, seen } = broken({ story: left, former, last: story.length });
         if (lost <= former.stream.seq) {
-          await scorer.turn();
+          await scorer.reconcile();
           expect(stored().state).toEqual(replay(story, TELLERS.length));
         } else {
-          await expect(scorer.turn()).rejects.toMatchObject({ code: "INTERNAL" });
+          await expect(scorer.reconcile()).rejects.toMatchObject({ code: "INTERNAL" });
           expect(stored()).toEqual({ state: undefined, revision: REVISION });
           expect(seen).toMatchObject({ mended: [], sent: [] });
         }
@@ -167,7 +167,11 @@ describe("a state that cannot be read", () => {
     );
   });
 
-  const story = told([0, "timeout"], [1, { kind: "integrity", cause: "bound_response_fails" }], [2, "busy"]);
+  const story = storyFrom(
+    [0, "timeout"],
+    [1, { kind: "integrity", cause: "bound_response_fails" }],
+    [2, "busy"],
+  );
   const states = steps(story, 1).map(({ state }) => state);
   const [, second, whole] = states as [TrustState, TrustState, TrustState];
   const another = "2027-02-01T00:00:00Z";
@@ -177,7 +181,7 @@ describe("a state that cannot be read", () => {
     ["no document, and no state before it", one, "no document says what it was"],
     [
       "a document of another stream, and no state before it",
-      { ...one, created: another, shown: documentOf(whole) },
+      { ...one, created: another, published: documentOf(whole) },
       "no document says what it was",
     ],
     [
@@ -191,47 +195,47 @@ describe("a state that cannot be read", () => {
       "was it restored?",
     ],
     [
-      "a stream that ends before what readers were shown",
-      { ...one, story: story.slice(0, 2), former: second, shown: documentOf(whole) },
+      "a stream that ends before the published document",
+      { ...one, story: story.slice(0, 2), former: second, published: documentOf(whole) },
       "was it restored?",
     ],
     [
       "latches of an earlier stream, which the document has",
       {
         ...one,
-        story: told([0, "ok"]),
-        shown: { ...documentOf(second), stream: { created: CREATED, seq: 1 } },
+        story: storyFrom([0, "ok"]),
+        published: { ...documentOf(second), stream: { created: CREATED, seq: 1 } },
       },
       "does not lead to the document",
     ],
     [
       "latches that a change of the list of tellers put in force after the state before it",
-      { ...one, former: begin(), shown: { ...documentOf(second), stream: { created: CREATED, seq: 0 } } },
+      { ...one, former: begin(), published: { ...documentOf(second), stream: { created: CREATED, seq: 0 } } },
       "does not lead to the document",
     ],
     [
       "a latch of tellers that are no more, and no state before it",
-      { story, tellers: new Map([[OPENAI, new Set(["batch"])]]), shown: documentOf(whole) },
+      { story, tellers: new Map([[OPENAI, new Set(["batch"])]]), published: documentOf(whole) },
       "does not lead to the document",
     ],
   ])("is left as it stands with %s", async (_what, what, why) => {
     const { scorer, stored, seen } = broken(what);
-    await expect(scorer.turn()).rejects.toThrow(why);
-    await expect(scorer.turn()).rejects.toThrow("services/trust-scorer/README.md");
+    await expect(scorer.reconcile()).rejects.toThrow(why);
+    await expect(scorer.reconcile()).rejects.toThrow("services/trust-scorer/README.md");
     expect(stored()).toEqual({ state: undefined, revision: REVISION });
     expect(seen).toMatchObject({ mended: [], sent: [] });
   });
 
-  test("is looked into again only after a while, since a look may read the whole stream", async () => {
+  test("is tried again only after a pause, because an attempt can read the whole stream", async () => {
     const { scorer, seen, pass } = broken(one);
-    for (let turn = 0; turn < 5; turn += 1) await expect(scorer.turn()).rejects.toThrow("no document");
+    for (let pass = 0; pass < 5; pass += 1) await expect(scorer.reconcile()).rejects.toThrow("no document");
     expect(seen.looks).toBe(1);
     pass(10_000);
-    await expect(scorer.turn()).rejects.toThrow("no document");
+    await expect(scorer.reconcile()).rejects.toThrow("no document");
     expect(seen.looks).toBe(2);
   });
 
-  test("that another scorer has mended meanwhile is not overwritten: its state is read instead", async () => {
+  test("is not overwritten when another scorer has mended it meanwhile: its state is read instead", async () => {
     let writes = 0;
     const { scorer, stored, seen } = broken({
       ...{ ...one, former: begin() },
@@ -240,32 +244,32 @@ describe("a state that cannot be read", () => {
         if (writes === 1) write(whole);
       },
     });
-    expect(await scorer.turn()).toBe(true);
+    expect(await scorer.reconcile()).toBe(true);
     expect(stored()).toEqual({ state: whole, revision: REVISION + 1 });
-    expect(await scorer.turn()).toBe(false);
+    expect(await scorer.reconcile()).toBe(false);
     expect(scorer.document).toEqual(documentOf(whole));
     expect(seen.mended).toEqual([]);
   });
 
-  test("is left as it stands by one that leads no more once it has read the stream", async () => {
-    const long = told(...Array.from({ length: BATCH_MAX + 1 }, (_, n) => [n, "busy"] as const));
+  test("is not changed by a scorer that no longer leads after it has read the stream", async () => {
+    const long = storyFrom(...Array.from({ length: BATCH_MAX + 1 }, (_, n) => [n, "busy"] as const));
     const { scorer, stored, seen } = broken({
       ...{ ...one, story: long, former: begin() },
       meanwhile: ({ takeLead }) => takeLead(),
     });
-    await expect(scorer.turn()).rejects.toMatchObject({ code: "CONFLICT" });
+    await expect(scorer.reconcile()).rejects.toMatchObject({ code: "CONFLICT" });
     expect(stored()).toEqual({ state: undefined, revision: REVISION });
     expect(seen.mended).toEqual([]);
   });
 
-  test("is made again past messages that may not stand in the stream", async () => {
+  test("is rebuilt past messages that are not valid events", async () => {
     const foreign: StoredEvent = {
       ...story[1],
-      event: eventOf({ kind: "outcome", result: "timeout" }, 9, "nobody"),
+      event: eventOf({ kind: "outcome", result: "timeout" }, 9, "unlisted"),
     } as StoredEvent;
     const mixed = [story[0], foreign, story[2]] as StoredEvent[];
     const { scorer, stored } = broken({ ...one, story: mixed, former: begin() });
-    await scorer.turn();
+    await scorer.reconcile();
     expect(stored().state?.stream.seq).toBe(3);
     expect(stored().state?.providers[OPENAI]?.latch).toBeNull();
   });

@@ -7,7 +7,7 @@ const IDS = fc.sample(fc.uuid(), { numRuns: 20_000, seed: 1 });
 const partOf = (ids: readonly string[], holds: (id: string) => boolean) =>
   ids.filter(holds).length / ids.length;
 
-test("who is inside of a probation share stays inside as it grows, and shares are as large as they say", () => {
+test("a request inside a probation share stays inside as the share grows, and shares have their nominal size", () => {
   const inside = PROBATION_SHARES.map((share) =>
     IDS.filter((id) => isInside(trustLabel("openai"), id, share)),
   );
@@ -18,7 +18,7 @@ test("who is inside of a probation share stays inside as it grows, and shares ar
   }
 });
 
-test("the flag's share and the share of trust are independent: half of the one half is inside of the other", () => {
+test("the flag's share and the share of trust are independent: half of one half is inside the other", () => {
   const sealed = IDS.filter((id) => isInside("openai", id, 50));
   const back = partOf(sealed, (id) => isInside(trustLabel("openai"), id, 50));
   expect(Math.abs(back - 0.5)).toBeLessThan(0.02);

@@ -31,7 +31,7 @@ const stateAt = (seq: number): Promise<TrustState> =>
     return state.stream.seq === seq ? state : undefined;
   }, LONG);
 
-/** While the server is away, its files are changed; resolves when everybody is back. */
+/** Changes the server's files while it is stopped; resolves when all clients are connected again. */
 async function whileDown(change: () => void): Promise<void> {
   await stage.nats.server.kill();
   change();
@@ -39,7 +39,7 @@ async function whileDown(change: () => void): Promise<void> {
   await eventually(() => stage.orchestrator.connected && stage.raw.connected && stage.store.connected, LONG);
 }
 
-test("a trust stream that was made anew begins at its first message, and what is known stands", async () => {
+test("a trust stream that was made anew is read from its first message, and trust is kept", async () => {
   await using scorer = await startScorer(stage.nats);
   await send(stage, [...failures(4), latching(1000)]);
   const before = await stage.settled();
@@ -59,7 +59,7 @@ test("a trust stream that was made anew begins at its first message, and what is
 
 const SILENT = { name: "test", level: "silent" } as const;
 
-test("a trust stream that was restored to an earlier state goes on from its end: nothing counts twice, and the log says so", async () => {
+test("a trust stream that was restored to an earlier state is read from its end: nothing counts twice, and the log shows it", async () => {
   using backup = createTempDir();
   await using scorer = await startScorer(stage.nats);
   await send(stage, failures(1));
@@ -80,7 +80,7 @@ test("a trust stream that was restored to an earlier state goes on from its end:
   expect(trustIn(after, OPENAI)).toMatchObject({ latch: { event: latching(1001).id } });
 });
 
-test("a stream whose last messages have passed away unread holds nobody up, and the log tells how many those were", async () => {
+test("a stream whose last messages expired unread does not stop the scorer, and the log shows how many were lost", async () => {
   await using scorer = await startScorer(stage.nats);
   await send(stage, failures(1));
   await stage.settled();
@@ -93,7 +93,7 @@ test("a stream whose last messages have passed away unread holds nobody up, and 
   expect(next.host.logs.text).toContain('"lost":3');
 });
 
-/** The stream's own bound of time drops all of its messages. */
+/** Makes the stream's age limit drop all of its messages. */
 async function expire(): Promise<void> {
   await using provisioning = await connectRawStore(stage.nats, "trust", "provision");
   const { connection } = provisioning;

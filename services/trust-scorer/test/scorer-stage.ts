@@ -31,12 +31,12 @@ import { eventOf, ORCHESTRATOR } from "./trust-story.ts";
 
 export const PROVIDERS = ["openai", "xai"];
 export const LEADER_MS = 900;
-/** Long enough for a machine that is busy with other tests. */
+/** Long enough for a machine that runs other tests at the same time. */
 export const LONG = { timeoutMs: 30_000 };
 const PROGRAM = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 const log = createLogger({ name: "test", level: "silent" });
 
-/** A real bus with the users that have to do with trust, and the account of the scorer's store. */
+/** A real bus with the users that report or change trust, and the account of the scorer's store. */
 export async function startStage(options: SecuredNatsOptions = {}) {
   await using stack = new AsyncDisposableStack();
   const nats = stack.use(await startSecuredNats({ providers: PROVIDERS, ...options }));
@@ -48,18 +48,18 @@ export async function startStage(options: SecuredNatsOptions = {}) {
   const store = stack.use(await connectStore({ ...nats.storeTransport("trust"), log }));
   const bucket = await store.bucket(BUCKETS.trust);
   const events = store.stream(STREAMS.trustEvents);
-  const heard: TrustDocument[] = [];
+  const documents: TrustDocument[] = [];
   orchestrator.subscribe(SUBJECTS.trustState, ({ data }) => {
-    heard.push(TrustDocument.parse(JSON.parse(Buffer.from(data).toString("utf8"))));
+    documents.push(TrustDocument.parse(JSON.parse(Buffer.from(data).toString("utf8"))));
   });
   await orchestrator.flush();
   const held = stack.move();
   return {
-    ...{ nats, orchestrator, guard, controller, raw, store, bucket, events, heard },
-    /** By the list that the scorers read. */
+    ...{ nats, orchestrator, guard, controller, raw, store, bucket, events, documents },
+    /** From the list that the scorers read. */
     tellers: () =>
       tellersAmong(UserList.parse(JSON.parse(readFileSync(nats.credentials.usersFile, "utf8"))), PROVIDERS),
-    /** What is stored, once all of the stream went into it. */
+    /** The stored state, once all of the stream is applied. */
     settled: (): Promise<TrustState> =>
       eventually(async () => {
         const { last } = await events.bounds();
@@ -73,7 +73,7 @@ export async function startStage(options: SecuredNatsOptions = {}) {
 
 export type Stage = Awaited<ReturnType<typeof startStage>>;
 
-/** One scorer in this process, with a scorer's rights; resolves when it leads and is ready, unless told not to wait. */
+/** One scorer in this process, with a scorer's rights; by default resolves when it leads and is ready. */
 export async function startScorer(
   nats: SecuredNats,
   { awaitReady = true, ...more }: Partial<ScorerConfig> & { readonly awaitReady?: boolean } = {},
@@ -95,7 +95,7 @@ export async function startScorer(
   const held = stack.move();
   return {
     host,
-    /** Resolves with the reason when its trust state is not ready, for one that has this in it. */
+    /** Resolves with the reason when the trust state is not ready for a reason with this text. */
     troubled: (text: string) =>
       eventually(() => {
         const found = host.readiness.report().find(({ name }) => name === "trust state");
@@ -111,7 +111,7 @@ export async function startScorer(
   };
 }
 
-/** One as a process of its own, as in production. */
+/** A scorer as its own process, as in production. */
 export async function launchScorer(nats: SecuredNats) {
   const running = startProcess(process.execPath, [PROGRAM], {
     bareEnv: true,
@@ -137,10 +137,10 @@ export async function launchScorer(nats: SecuredNats) {
   };
 }
 
-/** Of the words of persons. */
+/** The subject of overrides. */
 export const overrideSubject = subjectOf("trustWord", { user: "rollback-controller" });
 
-/** Where an event may stand. */
+/** The subject of an event. */
 export function storedAs(event: TrustEvent): string {
   if (event.kind === "calibration" || event.kind === "clearing") return overrideSubject;
   const isReuse = event.kind === "integrity" && event.cause === "nonce_reuse";
@@ -151,7 +151,7 @@ function tellerOf(event: TrustEvent): string {
   return "teller" in event ? event.teller : ORCHESTRATOR;
 }
 
-/** Sends events into the stream, with a scorer's rights and without waiting for any answer; resolves when the server has them. */
+/** Publishes events into the stream, with a scorer's rights and without acknowledgements; resolves when the server has them. */
 export async function send({ raw }: Pick<Stage, "raw">, events: readonly TrustEvent[]): Promise<void> {
   for (const event of events)
     raw.connection.publish(
@@ -161,7 +161,7 @@ export async function send({ raw }: Pick<Stage, "raw">, events: readonly TrustEv
   await raw.connection.flush();
 }
 
-/** Runs of events of both providers, good, few bad enough that nobody is excluded, some again: whatever is lost, counted twice or out of order shows. */
+/** Events of both providers: successes, too few failures for an exclusion, some repeated. A lost, doubled or reordered event changes the result. */
 export function floodOf(count: number): TrustEvent[] {
   return Array.from({ length: count }, (_, n) => {
     const result = n % 499 === 0 ? "timeout" : n % 7 === 0 ? "busy" : "ok";
@@ -170,13 +170,13 @@ export function floodOf(count: number): TrustEvent[] {
   });
 }
 
-/** The number that the stored state goes up to; 0: nothing is stored. */
+/** The last number of the stored state; 0: nothing is stored. */
 export async function appliedIn({ bucket }: Pick<Stage, "bucket">): Promise<number> {
   const entry = await bucket.get(KV_KEYS.trustState);
   return (entry && readTrust(entry.value)?.stream.seq) ?? 0;
 }
 
-/** The state that one reading of the whole stream, message by message, makes. All of its messages are events. */
+/** The state of one sequential reading of the whole stream, whose messages are all events. */
 export async function replayOf(stage: Pick<Stage, "events" | "tellers">): Promise<TrustState> {
   const { events } = stage;
   const { created, last } = await events.bounds();

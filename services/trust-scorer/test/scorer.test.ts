@@ -19,7 +19,7 @@ import {
   startScorer,
   startStage,
 } from "./scorer-stage.ts";
-import { asTold, eventOf, OPENAI, type Plot, rowOf } from "./trust-story.ts";
+import { asReported, eventOf, OPENAI, type Plot, rowOf } from "./trust-story.ts";
 
 let stage: Stage;
 beforeEach(async () => {
@@ -34,12 +34,12 @@ const outcome = (result: "ok" | "timeout" | "busy", provider: string = OPENAI): 
 };
 const bytes = (value: unknown) => writeMessage(value);
 
-/** Resolves when the guard's report is in its stream. */
+/** Publishes a report of the guard; resolves when it is in the security stream. */
 async function report(provider: string): Promise<NonceReuseEvent> {
   return stage.guard.report(provider, { id: randomUUID().replaceAll("-", "") });
 }
 
-/** Resolves when a person's word is in the stream. */
+/** Sends an override; resolves when it is in the stream. */
 async function say(plot: Plot | TrustEvent): Promise<void> {
   count += 1;
   const event = "id" in plot ? plot : eventOf(plot, count);
@@ -55,12 +55,12 @@ const latchOf = async () => trustIn(await stage.settled(), OPENAI).latch;
 const latched = () => eventually(async () => (await latchOf()) ?? undefined, LONG);
 
 describe("a scorer that leads", () => {
-  test("tells readers what outcomes came to: by broadcast, for looking up, and in its metrics", async () => {
+  test("publishes the result of outcomes: by broadcast, as a document, and in its metrics", async () => {
     await using scorer = await startScorer(stage.nats);
     await send(stage, [...Array.from({ length: 5 }, () => outcome("timeout")), outcome("ok", "xai")]);
     await stage.settled();
-    const told = await eventually(() => stage.heard.find(({ stream }) => stream.seq === 6), LONG);
-    expect(told.providers).toMatchObject({
+    const published = await eventually(() => stage.documents.find(({ stream }) => stream.seq === 6), LONG);
+    expect(published.providers).toMatchObject({
       openai: { tellers: { orchestrator: { samples: 5, exclusions: 1 } }, quorum: { needs: 1, of: 1 } },
       xai: { tellers: { orchestrator: { samples: 1, w: 0 } } },
     });
@@ -69,7 +69,7 @@ describe("a scorer that leads", () => {
       bytes({ v: 1, stream: null }),
       LONG,
     );
-    expect(JSON.parse(Buffer.from(found.data).toString("utf8"))).toEqual(told);
+    expect(JSON.parse(Buffer.from(found.data).toString("utf8"))).toEqual(published);
     expect(await scorer.metric("scbe_trust_score", { provider: "openai" })).toBe(0);
     expect(await scorer.metric("scbe_trust_score", { provider: "xai" })).toBe(1);
     expect(await scorer.metric("scbe_trust_score_avg")).toBe(0.5);
@@ -78,13 +78,13 @@ describe("a scorer that leads", () => {
     expect(await scorer.metric("scbe_trust_latched", { provider: "openai" })).toBe(0);
   });
 
-  test("says so again while nothing happens", async () => {
+  test("repeats the broadcast while nothing happens", async () => {
     await using _scorer = await startScorer(stage.nats);
-    const before = stage.heard.length;
-    await eventually(() => stage.heard.length >= before + 3, LONG);
+    const before = stage.documents.length;
+    await eventually(() => stage.documents.length >= before + 3, LONG);
   });
 
-  test("counts what may not stand in the stream as bad, and goes on behind it", async () => {
+  test("counts invalid messages in the stream as bad, and continues after them", async () => {
     await using scorer = await startScorer(stage.nats);
     const subject = subjectOf("outcome", { user: "orchestrator", provider: OPENAI });
     const bad = [
@@ -93,7 +93,7 @@ describe("a scorer that leads", () => {
       bytes({ ...outcome("timeout"), more: 1 }),
       bytes(outcome("timeout", "xai")),
       bytes({ ...outcome("timeout"), teller: "another" }),
-      bytes(asTold(outcome("timeout"))),
+      bytes(asReported(outcome("timeout"))),
       bytes({ ...eventOf({ kind: "integrity", cause: "bound_response_fails" }, 1), id: "a".repeat(65) }),
       bytes(eventOf({ kind: "integrity", cause: "nonce_reuse" }, 2)),
       bytes(eventOf({ kind: "calibration", score: 0 }, 3)),
@@ -112,7 +112,7 @@ describe("a scorer that leads", () => {
     expect(await scorer.metric("scbe_trust_events_total", { result: "applied" })).toBe(1);
   });
 
-  test("counts an event that comes twice once", async () => {
+  test("counts an event that arrives twice once", async () => {
     await using _scorer = await startScorer(stage.nats);
     const event = outcome("timeout");
     await send(stage, [event, outcome("timeout"), event, event]);
@@ -120,7 +120,7 @@ describe("a scorer that leads", () => {
   });
 });
 
-describe("a word that is delivered again", () => {
+describe("an override that is delivered again", () => {
   const calibration = (score: number) => ({
     ...eventOf({ kind: "calibration", score }, 1),
     id: randomUUID(),
@@ -130,7 +130,7 @@ describe("a word that is delivered again", () => {
     return JSON.parse(Buffer.from(data).toString("utf8")).seq;
   };
 
-  test("stands in the stream once, and its number is told again", async () => {
+  test("is in the stream once, and its number is returned again", async () => {
     await using _scorer = await startScorer(stage.nats);
     const [first, second] = [calibration(0.25), calibration(0.75)];
     const numbers = [await numberOf(first), await numberOf(second)];
@@ -141,10 +141,10 @@ describe("a word that is delivered again", () => {
 
   test("counts once, also after the stream has forgotten its id", async () => {
     await using _scorer = await startScorer(stage.nats);
-    const words = Array.from({ length: 64 }, (_, n) => calibration(n / 64));
-    // Without an id of the message, the stream takes each of them.
-    for (const word of [...words, ...words.slice(0, 3)])
-      stage.raw.connection.publish(overrideSubject, bytes(word));
+    const overrides = Array.from({ length: 64 }, (_, n) => calibration(n / 64));
+    // Without a message id, the stream stores each of them.
+    for (const override of [...overrides, ...overrides.slice(0, 3)])
+      stage.raw.connection.publish(overrideSubject, bytes(override));
     await stage.raw.connection.flush();
     await eventually(async () => (await stage.events.bounds()).last === 67, LONG);
     expect(trustIn(await stage.settled(), OPENAI).calibration).toMatchObject({ score: 63 / 64 });
@@ -152,7 +152,7 @@ describe("a word that is delivered again", () => {
 });
 
 describe("a latch", () => {
-  test("is set by a guard's report, stands through a restart, and goes by a person's word alone", async () => {
+  test("is set by a guard's report, survives a restart, and is ended by an operator's clearing alone", async () => {
     const first = await startScorer(stage.nats);
     const { id } = await report(OPENAI);
     expect(await latched()).toMatchObject({ cause: "nonce_reuse", event: id });
@@ -168,7 +168,7 @@ describe("a latch", () => {
     expect(await latchOf()).toBe(null);
   });
 
-  test("that was cleared stays so when the report is taken over once more, as after a crash", async () => {
+  test("that was cleared stays cleared when the report is copied again, as after a crash", async () => {
     const first = await startScorer(stage.nats);
     const { id } = await report(OPENAI);
     await latched();
@@ -183,14 +183,14 @@ describe("a latch", () => {
     expect(await latchOf()).toBe(null);
   });
 
-  test("is set by a report that came while no scorer ran", async () => {
+  test("is set by a report of the time when no scorer ran", async () => {
     const { id } = await report(OPENAI);
     await using _scorer = await startScorer(stage.nats);
     expect(await latched()).toMatchObject({ event: id });
   });
 });
 
-test("nobody speaks of a provider that is not his, nor in a person's or the scorer's name", async () => {
+test("no user can report a provider that is not its own, nor send as an operator or the scorer", async () => {
   await using gateway = await connectProbe({
     name: "gateway-openai",
     transport: stage.nats.transport("gateway-openai"),

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { apply } from "../src/domain/apply.ts";
-import { W_AFTER_EXCLUSION } from "../src/domain/count-outcome.ts";
+import { W_AFTER_EXCLUSION } from "../src/domain/evidence.ts";
 import { TRUST_DEFAULTS } from "../src/domain/trust-state.ts";
 import { seeded, simulateExclusion } from "./simulate-exclusion.ts";
 import { begin, eventOf, rowOf, START } from "./trust-story.ts";
@@ -11,7 +11,7 @@ test.each([
   { share: 0.01, first: 555, again: 328 },
   { share: 0.005, first: 1501, again: 934 },
 ])(
-  "who fails $share is excluded after some $first requests, and when it is back after some $again",
+  "a provider that fails $share is excluded after about $first requests, and after an exclusion after about $again",
   (row) => {
     const [first, again] = [0, W_AFTER_EXCLUSION].map(
       (w) => simulateExclusion(row.share, w, 4000, seeded(7)).mean,
@@ -21,13 +21,13 @@ test.each([
   },
 );
 
-test("who fails a thousandth, which is fine, serves hundreds of thousands of requests before it is excluded", () => {
+test("a provider that fails 0.1 %, which is fine, serves hundreds of thousands of requests before it is excluded", () => {
   const { mean } = simulateExclusion(0.001, 0, 1000, seeded(7));
   expect(mean).toBeGreaterThan(400_000);
   expect(mean).toBeLessThan(520_000);
 });
 
-test("the simulation is the scorer: event by event it comes to the same", () => {
+test("the simulation equals the scorer, event by event", () => {
   const [RUNS, SHARE] = [300, 0.05];
   const random = seeded(3);
   let requests = 0;

@@ -1,20 +1,19 @@
 import { TRUST_LIMIT } from "@scbe/contracts";
-import { addEvidence, W_AFTER_EXCLUSION } from "../src/domain/count-outcome.ts";
-import { WEIGHTS } from "../src/domain/weights.ts";
+import { addEvidence, W_AFTER_EXCLUSION, WEIGHTS } from "../src/domain/evidence.ts";
 
-/** Failing shares that are looked at, 0 to 1. */
+/** The simulated failure rates, 0 to 1. */
 export const SHARES = [0.001, 0.005, 0.01, 0.05, 0.5] as const;
 
-/** Who is not excluded by then never is: with other weights that may be so. */
+/** A provider that is not excluded by then never is; other weights can lead to that. */
 const REQUESTS_MAX = 50_000_000;
 
-/** Requests of one simulated provider until it is excluded. */
+/** The requests of one simulated provider until its exclusion. */
 export interface Simulated {
   readonly mean: number;
   readonly median: number;
 }
 
-/** Numbers of 0 to 1 that are the same each time. */
+/** Pseudo-random numbers from 0 to 1, the same in each run. */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -25,7 +24,7 @@ export function seeded(seed: number): () => number {
   };
 }
 
-/** Providers that fail this share of their requests, from the evidence `w` on. */
+/** Providers that fail this share of their requests, starting at the evidence `w`. */
 export function simulateExclusion(share: number, w: number, runs: number, random: () => number): Simulated {
   const requests = Array.from({ length: runs }, () => requestsUntilExcluded(share, w, random));
   requests.sort((a, b) => a - b);
@@ -33,7 +32,7 @@ export function simulateExclusion(share: number, w: number, runs: number, random
   return { mean: Math.round(mean), median: requests[runs >> 1] ?? Number.NaN };
 }
 
-/** A run of successes is one step: the floor of the evidence is the same after all of them as after each. */
+/** A run of successes is one step: applying the floor of the evidence once after all of them gives the same result. */
 function requestsUntilExcluded(share: number, w: number, random: () => number): number {
   let [evidence, requests] = [w, 0];
   while (evidence < TRUST_LIMIT && requests < REQUESTS_MAX) {
@@ -49,7 +48,7 @@ if (import.meta.main) {
   const RUNS = 20_000;
   const show = (count: number) => count.toLocaleString("en");
   process.stdout.write(
-    "| failing | requests to exclusion: mean | median | who comes back: mean | median |\n",
+    "| failing | requests to exclusion: mean | median | after an exclusion: mean | median |\n",
   );
   process.stdout.write("|---|---|---|---|---|\n");
   for (const share of SHARES) {

@@ -6,7 +6,7 @@ import { eventOf, rowOf } from "./trust-story.ts";
 
 const EVENTS = 20_000;
 
-/** Good, few bad enough that nobody is excluded, one in a hundred again, and one latch: whatever is lost, counted twice or out of order shows. */
+/** Successes, too few failures for an exclusion, 1 % repeated, and one latch. A lost, doubled or reordered event changes the result. */
 const story = Array.from({ length: EVENTS }, (_, n) => {
   const provider = PROVIDERS[n % PROVIDERS.length];
   if (n === 7001) return eventOf({ kind: "integrity", cause: "bound_response_fails" }, n, provider);
@@ -14,7 +14,7 @@ const story = Array.from({ length: EVENTS }, (_, n) => {
   return eventOf({ kind: "outcome", result }, n % 100 === 99 ? n - 20 : n, provider);
 });
 
-test("the scorer that stands by makes of 20,000 events what one reading of them makes, when the other is killed among them", async () => {
+test("when the leader is killed among 20,000 events, the standby makes the state of one sequential reading", async () => {
   await using stage = await startStage();
   await using leader = await launchScorer(stage.nats);
   await eventually(() => leader.leads(), LONG);

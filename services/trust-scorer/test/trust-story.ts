@@ -17,16 +17,16 @@ import { emptyTrust, TRUST_DEFAULTS, type TrustState } from "../src/domain/trust
 export const START = 1_800_000_000_000;
 export const CREATED = "2027-01-15T08:00:00Z";
 
-/** One of them has a name that every object has. */
+/** One name is a property of every object. */
 export const PROVIDERS = ["openai", "xai", "constructor"] as const;
 export const OPENAI = PROVIDERS[0];
 export const STORY_MAX = 80;
-/** Users that tell, each of all providers. */
+/** Users that report outcomes, each of all providers. */
 export const TELLERS = ["orchestrator", "batch", "reports"] as const;
 export const ORCHESTRATOR = TELLERS[0];
 export const BATCH = TELLERS[1];
 
-/** A deployment of that many of {@link TELLERS}. */
+/** A deployment with that many of {@link TELLERS}. */
 export function tellersOf(count: number): Tellers {
   return new Map(PROVIDERS.map((provider) => [provider, new Set<string>(TELLERS.slice(0, count))]));
 }
@@ -36,7 +36,7 @@ export function idOf(n: number): string {
   return `00000000-0000-4000-8000-${n.toString(16).padStart(12, "0")}`;
 }
 
-/** Of an event, what a story says; ids and numbers come with its place. */
+/** An event of a story; its id and number come from its place. */
 export type Plot =
   | {
       readonly kind: "outcome";
@@ -46,7 +46,7 @@ export type Plot =
     }
   | { readonly kind: "integrity"; readonly cause: (typeof INTEGRITY_CAUSES)[number] }
   | { readonly kind: "calibration"; readonly score: number }
-  /** Of the latch that was set by the event of this number. */
+  /** The number of the event that set the latch. */
   | { readonly kind: "clearing"; readonly of: number };
 
 export function eventOf(
@@ -56,7 +56,7 @@ export function eventOf(
   teller: string = ORCHESTRATOR,
 ): TrustEvent {
   const common = { v: 1 as const, id: idOf(n), provider, at: START };
-  const word = { reason: "looked at it", by: "ana" };
+  const signature = { reason: "looked at it", by: "ana" };
   switch (plot.kind) {
     case "outcome":
       return { ...common, teller, latency_ms: 0, count: 1, request_id: idOf(n), ...plot };
@@ -64,14 +64,14 @@ export function eventOf(
       if (plot.cause === "nonce_reuse") return { ...common, kind: "integrity", cause: "nonce_reuse" };
       return { ...common, teller, kind: "integrity", cause: plot.cause };
     case "calibration":
-      return { ...common, ...word, ...plot };
+      return { ...common, ...signature, ...plot };
     case "clearing":
-      return { ...common, ...word, kind: "clearing", clears: idOf(plot.of) };
+      return { ...common, ...signature, kind: "clearing", clears: idOf(plot.of) };
   }
 }
 
-/** As a client tells it, which cannot say for which user. */
-export function asTold(event: TrustEvent): unknown {
+/** The event as a client reports it, without a teller. */
+export function asReported(event: TrustEvent): unknown {
   return { ...event, teller: undefined };
 }
 
@@ -91,25 +91,25 @@ const integrity = fc.record({
   kind: fc.constant("integrity" as const),
   cause: fc.constantFrom(...INTEGRITY_CAUSES),
 });
-const word = fc.oneof(
+const override = fc.oneof(
   fc.record({ kind: fc.constant("calibration" as const), score: fc.constantFrom(0, 0.1, 0.95, 1) }),
   fc.record({ kind: fc.constant("clearing" as const), back: fc.constantFrom(0, 0, 1) }),
 );
 
 export interface Cast {
-  /** Whether persons have a say in it. */
-  readonly words?: boolean;
-  /** How many of {@link TELLERS} tell it; one unless told. */
+  /** Whether the story has overrides. */
+  readonly overrides?: boolean;
+  /** The number of {@link TELLERS} that report; 1 by default. */
   readonly tellers?: number;
 }
 
-/** Up to 80 messages of a stream as it has them: with gaps in the numbers, and a clock that mostly goes on. */
-export function storyOf({ words = true, tellers = 1 }: Cast = {}): fc.Arbitrary<readonly StoredEvent[]> {
+/** Up to 80 messages of a stream, with gaps in the numbers, and a clock that mostly advances. */
+export function storyOf({ overrides = true, tellers = 1 }: Cast = {}): fc.Arbitrary<readonly StoredEvent[]> {
   const moment = fc.record({
     plot: fc.oneof(
       { weight: 14, arbitrary: outcome },
       { weight: 1, arbitrary: integrity },
-      ...(words ? [{ weight: 1, arbitrary: word }] : []),
+      ...(overrides ? [{ weight: 1, arbitrary: override }] : []),
     ),
     provider: fc.constantFrom(OPENAI, OPENAI, ...PROVIDERS),
     teller: fc.constantFrom(...TELLERS.slice(0, tellers)),
@@ -124,19 +124,19 @@ export function storyOf({ words = true, tellers = 1 }: Cast = {}): fc.Arbitrary<
       at += passes;
       const own = Object.hasOwn(latching, provider) ? (latching[provider] ?? []) : [];
       if (plot.kind === "integrity") latching[provider] = [...own, n];
-      const told: Plot =
+      const plotted: Plot =
         plot.kind === "clearing" ? { kind: "clearing", of: own.at(-1 - plot.back) ?? n } : plot;
-      return { seq, at, event: eventOf(told, n, provider, teller) };
+      return { seq, at, event: eventOf(plotted, n, provider, teller) };
     });
   });
 }
 
-/** Before the first message, in a deployment of that many tellers. */
+/** The state before the first message, in a deployment with that many tellers. */
 export function begin(tellers = 1): TrustState {
   return withTellers(emptyTrust(CREATED), tellersOf(tellers));
 }
 
-/** The state after each of them, with the state before. */
+/** The state before and after each message. */
 export function steps(story: readonly StoredEvent[], tellers = 1, config = TRUST_DEFAULTS): readonly Step[] {
   let state = begin(tellers);
   return story.map((stored) => {
@@ -153,22 +153,22 @@ export function steps(story: readonly StoredEvent[], tellers = 1, config = TRUST
 
 export interface Step {
   readonly stored: StoredEvent;
-  /** Of the event's provider. */
+  /** The provider of the event. */
   readonly before: ProviderTrust;
   readonly after: ProviderTrust;
-  /** Of the event's teller; of the first one where it has none. */
+  /** The row of the event's teller; of the first teller if it has none. */
   readonly teller: string;
   readonly rowBefore: TellerTrust;
   readonly rowAfter: TellerTrust;
   readonly state: TrustState;
 }
 
-/** The state after all of them, one after the other. */
+/** The state after all messages, in order. */
 export function replay(story: readonly StoredEvent[], tellers = 1, config = TRUST_DEFAULTS): TrustState {
   return steps(story, tellers, config).at(-1)?.state ?? begin(tellers);
 }
 
-/** What one teller's reports come to. */
+/** The row of one teller. */
 export function rowOf(
   state: TrustState,
   provider: string = OPENAI,
@@ -180,8 +180,8 @@ export function rowOf(
 
 const NO_ROW = { w: 0, samples: 0, exclusions: 0, exclusion: null, latch: null, at: 0 };
 
-/** Messages of one provider, numbered from 1, each so many ms after the start. */
-export function told(
+/** Messages of one provider, numbered from 1, each with its ms after the start. */
+export function storyFrom(
   ...plots: readonly (readonly [ms: number, plot: Plot | OutcomeResult])[]
 ): StoredEvent[] {
   return plots.map(([ms, plot], n) => ({
@@ -191,7 +191,7 @@ export function told(
   }));
 }
 
-/** The same with each run of successes told one by one, under new numbers. */
+/** The same messages with each run of successes split into single ones, under new numbers. */
 export function singly(story: readonly StoredEvent[]): StoredEvent[] {
   let [seq, id] = [0, 1_000_000];
   return story.flatMap(({ at, event }) => {
@@ -205,7 +205,7 @@ export function singly(story: readonly StoredEvent[]): StoredEvent[] {
   });
 }
 
-/** So many times the same. */
+/** An item repeated. */
 export function times<T>(count: number, value: T): T[] {
   return Array.from({ length: count }, () => value);
 }

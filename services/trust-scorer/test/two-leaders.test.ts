@@ -11,10 +11,10 @@ import { storedAs } from "./scorer-stage.ts";
 import { CREATED, PROVIDERS, replay, storyOf, tellersOf } from "./trust-story.ts";
 
 const log = createLogger({ name: "test", level: "silent" });
-const TURNS = 6;
+const PASSES = 6;
 const deployed = tellersOf(1);
 
-/** A stream that grows from look to look and a store, which two scorers use in whatever order the scheduler has them come. */
+/** A stream that grows with each read, and a store; two scorers use both in the order of the scheduler. */
 function shared(story: readonly StoredEvent[], scheduler: fc.Scheduler) {
   const messages = story.map(
     ({ seq, at, event }): StoredMessage => ({ seq, at, subject: storedAs(event), data: encode(event) }),
@@ -45,14 +45,14 @@ function shared(story: readonly StoredEvent[], scheduler: fc.Scheduler) {
           stored = { state, revision: (revision ?? 0) + 1 };
           return stored.revision;
         }),
-      former: () => inTurn(() => undefined),
-      show: () => inTurn(() => {}),
-      shown: () => inTurn(() => undefined),
+      newestReadable: () => inTurn(() => undefined),
+      writeDocument: () => inTurn(() => {}),
+      readDocument: () => inTurn(() => undefined),
     },
   };
 }
 
-test("two that both take themselves for the leader, whatever comes between what they do, make of the stream what one reading of it makes", async () => {
+test("two scorers that both believe to lead make the state of one reading of the stream, under any interleaving", async () => {
   let conflicts = 0;
   await fc.assert(
     fc.asyncProperty(storyOf(), fc.scheduler(), async (story, scheduler) => {
@@ -75,22 +75,22 @@ test("two that both take themselves for the leader, whatever comes between what 
           onMended: () => {},
         });
       const lead = async (scorer: Scorer): Promise<void> => {
-        for (let turn = 0; turn < TURNS; turn += 1) await scorer.turn();
+        for (let pass = 0; pass < PASSES; pass += 1) await scorer.reconcile();
       };
       await scheduler.waitFor(Promise.all([lead(leader()), lead(leader())]));
       const last = leader();
-      for (let more = true; more; ) more = await scheduler.waitFor(last.turn());
+      for (let more = true; more; ) more = await scheduler.waitFor(last.reconcile());
       if (story.length > 0) expect(stored()?.state).toEqual(replay(story));
     }),
     { numRuns: 200 },
   );
-  // Else they would never have met.
+  // Otherwise the two would never have conflicted.
   expect(conflicts).toBeGreaterThan(100);
 });
 
-test("one whose time was up while it stored what it had read tells nobody", async () => {
+test("a scorer whose leadership ended while it stored the state broadcasts nothing", async () => {
   const leadership = { leading: true };
-  let told = 0;
+  let broadcasts = 0;
   const place = { created: CREATED, first: 1, last: 0, messages: 0, bytes: 0, bytesMax: -1 };
   const scorer = new Scorer({
     ...{ leadership, log },
@@ -98,27 +98,27 @@ test("one whose time was up while it stored what it had read tells nobody", asyn
     store: {
       read: async () => undefined,
       write: async () => 1,
-      former: async () => undefined,
-      show: async () => {
+      newestReadable: async () => undefined,
+      writeDocument: async () => {
         leadership.leading = false;
       },
-      shown: async () => undefined,
+      readDocument: async () => undefined,
     },
     clock: { now: () => 0, monotonic: () => 0 },
     providers: new Set(PROVIDERS),
     weighing: TRUST_DEFAULTS,
     tellers: () => deployed,
     send: () => {
-      told += 1;
+      broadcasts += 1;
     },
     onRead: () => {},
     onMended: () => {},
   });
-  await scorer.turn();
-  expect(told).toBe(0);
+  await scorer.reconcile();
+  expect(broadcasts).toBe(0);
   leadership.leading = true;
-  await scorer.turn();
-  expect(told).toBe(1);
+  await scorer.reconcile();
+  expect(broadcasts).toBe(1);
 });
 
 function encode(value: unknown): Uint8Array {

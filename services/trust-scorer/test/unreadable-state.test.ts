@@ -7,8 +7,8 @@ import { LONG, overrideSubject, type Stage, send, startScorer, startStage } from
 import { eventOf, idOf, OPENAI, rowOf } from "./trust-story.ts";
 
 /**
- * What stands in the bucket is no state, none before it can be read, and the stream has dropped its first message; the steps are those of the
- * README, with the rights that it tells to take.
+ * The stored value is not a state, none before it is readable, and the stream has dropped its first message. The steps and the credentials
+ * are those of the README.
  */
 let stage: Stage;
 let scorer: Awaited<ReturnType<typeof startScorer>>;
@@ -33,19 +33,19 @@ afterEach(async () => {
   await stage?.[Symbol.asyncDispose]();
 });
 
-test("a stored state that cannot be read is not overwritten, and the scorer is not ready and says why", async () => {
-  expect(await scorer.troubled("no state of trust")).toContain("INTERNAL");
+test("an unreadable stored state is not overwritten, and the scorer is not ready and shows why", async () => {
+  expect(await scorer.troubled("not a state of trust")).toContain("INTERNAL");
   const { revision } = await entryOf(stage, KV_KEYS.trustState);
-  const heard = stage.heard.length;
+  const documentsBefore = stage.documents.length;
   await send(stage, [eventOf({ kind: "outcome", result: "timeout" }, 2)]);
   await renewed(3);
   expect(await entryOf(stage, KV_KEYS.trustState)).toEqual({ value: expect.anything(), revision });
-  expect(stage.heard.length).toBe(heard);
+  expect(stage.documents.length).toBe(documentsBefore);
   expect(scorer.host.readiness.ready).toBe(false);
 });
 
-test("it goes on from the document that a person puts in its place, with every latch and all evidence", async () => {
-  await scorer.troubled("no state of trust");
+test("it continues from the document that an operator stores in its place, with every latch and all evidence", async () => {
+  await scorer.troubled("not a state of trust");
   const document = JSON.parse((await entryOf(stage, KV_KEYS.trust)).value.toString());
   await put(stage, KV_KEYS.trustState, bytes({ ...document, recent: {} }));
   await eventually(() => scorer.host.readiness.ready, LONG);
@@ -59,19 +59,19 @@ test("it goes on from the document that a person puts in its place, with every l
   expect(trustIn(trust, OPENAI).latch).toMatchObject({ cause: "nonce_reuse" });
 });
 
-test("it begins anew, with what the two streams hold, once a person has deleted its keys; a latch that was cleared stays so", async () => {
+test("it begins anew, with the content of the two streams, after an operator has deleted its keys; a cleared latch stays cleared", async () => {
   const { latch } = trustIn(JSON.parse((await entryOf(stage, KV_KEYS.trust)).value.toString()), OPENAI);
   const clearing = {
     ...{ v: 1, kind: "clearing", id: idOf(5), provider: OPENAI, at: 1, clears: latch?.event },
     ...{ reason: "looked at it", by: "ana" },
   };
   stage.raw.connection.publish(overrideSubject, bytes(clearing));
-  await scorer.troubled("no state of trust");
+  await scorer.troubled("not a state of trust");
   for (const key of [KV_KEYS.trustRelay, KV_KEYS.trustState]) {
     await stage.raw.delete(`$KV.SCBE_TRUST.${key}`);
   }
   await eventually(() => scorer.host.readiness.ready, LONG);
-  // After the message that was dropped: the report, the outcome, the person's word, and the report that was taken over once more.
+  // After the dropped message: the report, the outcome, the clearing, and the report that was copied again.
   const state = await eventually(async () => {
     const now = await stage.settled();
     return now.stream.seq === 5 ? now : undefined;
@@ -82,7 +82,7 @@ test("it begins anew, with what the two streams hold, once a person has deleted 
 
 const bytes = (value: unknown) => writeMessage(value);
 
-/** Resolves when the leader has written so many times that it leads: between two times there are three turns. */
+/** Resolves when the leader has renewed its lease so many times; there are three passes between two renewals. */
 async function renewed(times: number): Promise<void> {
   for (let n = 0; n < times; n += 1) {
     const { revision } = await entryOf(stage, KV_KEYS.leader);

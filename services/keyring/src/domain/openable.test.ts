@@ -2,22 +2,22 @@ import { expect, test } from "vitest";
 import { DECRYPT_ONLY_MAX_MS, decryptOnly, ringKey, ringOf, T } from "../../test/rings.ts";
 import { decryptOnlyMsMax, endOf, isOpenable, openable } from "./openable.ts";
 
-test("a key stays decrypt-only for one window and both clocks' worst skew", () => {
+test("a key stays decrypt-only for one window and twice the skew limit", () => {
   expect(decryptOnlyMsMax(300, 600)).toBe(DECRYPT_ONLY_MAX_MS);
   expect(decryptOnlyMsMax(1, 0)).toBe(1000);
 });
 
 test.each([
   ["an active key without an end has none", ringKey(), null],
-  ["an active key with an end keeps it, however far", ringKey({ not_after: T + 1e12 }), T + 1e12],
+  ["an active key keeps its end, however far", ringKey({ not_after: T + 1e12 }), T + 1e12],
   ["a decrypt-only key ends when its record says", decryptOnly(T, { not_after: T + 5 }), T + 5],
   [
-    "a decrypt-only key ends in time, though its record says later",
+    "a decrypt-only key ends at the limit, though its record says later",
     decryptOnly(T, { not_after: T + 1e12 }),
     T + DECRYPT_ONLY_MAX_MS,
   ],
   [
-    "a decrypt-only key ends in time, though its record says never",
+    "a decrypt-only key ends at the limit, though its record says never",
     decryptOnly(T, { not_after: null }),
     T + DECRYPT_ONLY_MAX_MS,
   ],

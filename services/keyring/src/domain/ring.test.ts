@@ -8,7 +8,7 @@ const ring = ringOf([ringKey(), decryptOnly(T), ringKey({ kid: "gone", state: "r
 const decode = (value: unknown) => decodeRing(Buffer.from(JSON.stringify(value)), "dev");
 const withKey = (change: object) => ({ ...ring, keys: [{ ...ringKey(), ...change }] });
 
-test("a ring survives being stored", () => {
+test("an encoded ring decodes to itself", () => {
   expect(decodeRing(encodeRing(ring), "dev")).toEqual({ ok: true, ring });
   expect(decode(ringOf([]))).toEqual({ ok: true, ring: ringOf([]) });
 });
@@ -38,15 +38,15 @@ test("every well-formed ring decodes to itself, and the largest one fits the lim
   expect(encodeRing(ringOf(largest)).length).toBeLessThan(RING_BYTES_MAX);
 });
 
-test("another environment's ring is told apart from a record that is none", () => {
+test("another environment's ring is told apart from a malformed record", () => {
   expect(decodeRing(encodeRing({ ...ring, env: "prod" }), "dev")).toEqual({ ok: false, reason: "env" });
 });
 
-describe("no ring is", () => {
+describe("malformed is", () => {
   test.each([
     ["an empty record", Buffer.alloc(0)],
-    ["bytes that are no UTF-8", Buffer.from([0xff, 0xfe, 0x00])],
-    ["JSON that breaks off", encodeRing(ring).subarray(0, -1)],
+    ["bytes that are not UTF-8", Buffer.from([0xff, 0xfe, 0x00])],
+    ["truncated JSON", encodeRing(ring).subarray(0, -1)],
     ["a record that is too large", Buffer.from(JSON.stringify(ring) + " ".repeat(RING_BYTES_MAX))],
   ])("%s", (_case, bytes) => {
     expect(decodeRing(bytes, "dev")).toEqual({ ok: false, reason: "malformed" });
@@ -57,10 +57,10 @@ describe("no ring is", () => {
     ["a list", [ring]],
     ["another version", { ...ring, v: 2 }],
     ["an unknown environment", { ...ring, env: "test" }],
-    ["a member too many", { ...ring, note: "" }],
+    ["an extra member", { ...ring, note: "" }],
     ["no generation", { ...ring, generation: undefined }],
     ["a negative generation", { ...ring, generation: -1 }],
-    ["a generation that is no integer", { ...ring, generation: 1.5 }],
+    ["a generation that is not an integer", { ...ring, generation: 1.5 }],
     ["a generation of 0", { ...ring, generation: 0 }],
     ["a generation above the highest", { ...ring, generation: INTEGER_MAX + 1 }],
     ["two active keys", ringOf([ringKey(), ringKey({ kid: "k2" })])],
@@ -74,15 +74,15 @@ describe("no ring is", () => {
     ],
     ["a key of a malformed kid", withKey({ kid: "K 1" })],
     ["a key of an unknown state", withKey({ state: "resting" })],
-    ["a key whose copy is no base64", withKey({ wrapped: "a b" })],
+    ["a key whose copy is not base64", withKey({ wrapped: "a b" })],
     ["a key whose copy is too large", withKey({ wrapped: "AAAA".repeat(2049) })],
-    ["a key that nothing wrapped", withKey({ wrapped_by: "" })],
-    ["a key with a member too many", withKey({ plaintext: "" })],
+    ["a key without a KMS key that wrapped it", withKey({ wrapped_by: "" })],
+    ["a key with an extra member", withKey({ plaintext: "" })],
   ])("%s", (_case, value) => {
     expect(decode(value)).toEqual({ ok: false, reason: "malformed" });
   });
 
-  test("what opens without anything to unwrap", () => {
+  test("a key that opens without a wrapped copy", () => {
     expect(decode(withKey({ wrapped: null })).ok).toBe(false);
     expect(decode(ringOf([decryptOnly(T, { wrapped: null })])).ok).toBe(false);
     expect(Ring.safeParse(withKey({ state: "retired", wrapped: null })).success).toBe(true);

@@ -2,14 +2,14 @@ import { randomBytes } from "node:crypto";
 import { type Fault, type FaultProxy, installMoto } from "@scbe/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Aws, awsError, startAws } from "../../test/start-aws.ts";
-import type { Kms } from "../ports.ts";
+import type { Kms } from "../kms.ts";
 import { awsKms } from "./aws-kms.ts";
 
 const KID = "k20260102-0123456789abcdef";
 const TIMEOUT_MS = 300;
 const moto = await installMoto();
 
-describe.skipIf(!moto.ok)("AWS KMS, as moto's server speaks it", () => {
+describe.skipIf(!moto.ok)("AWS KMS, on moto's server", () => {
   let aws: Aws;
   let proxy: FaultProxy;
   let keyId: string;
@@ -30,7 +30,7 @@ describe.skipIf(!moto.ok)("AWS KMS, as moto's server speaks it", () => {
     await aws?.[Symbol.asyncDispose]();
   });
 
-  test("a data key is 32 bytes, names the key that wrapped it, and unwraps as what it was made for", async () => {
+  test("a data key is 32 bytes, names the key that wrapped it, and unwraps for its kid", async () => {
     const made = await kms.generate(KID);
     expect(made.plaintext).toHaveLength(32);
     expect(made.keyArn).toBe(keyId);
@@ -46,7 +46,7 @@ describe.skipIf(!moto.ok)("AWS KMS, as moto's server speaks it", () => {
     await expect(elsewhere.unwrap({ ...made, kid: KID })).rejects.toMatchObject(refusal);
   });
 
-  test("a copy that is none, was altered, or is said to be another key's is refused", async () => {
+  test("a copy that is random, altered, or attributed to another key is refused", async () => {
     const made = await kms.generate(KID);
     const altered = Buffer.from(made.wrapped);
     altered.writeUInt8(altered.readUInt8(altered.length - 1) ^ 1, altered.length - 1);
@@ -57,7 +57,7 @@ describe.skipIf(!moto.ok)("AWS KMS, as moto's server speaks it", () => {
     await expect(kms.unwrap({ ...made, kid: KID, keyArn })).rejects.toMatchObject({ code: "FORBIDDEN" });
   });
 
-  test("a copy is unwrapped by the key that wrapped it, whichever wraps now", async () => {
+  test("a copy is unwrapped by the key that wrapped it, whichever key wraps now", async () => {
     const made = await kms.generate(KID);
     using later = awsKms({ keyId: await aws.createKey(), env: "dev", timeoutMs: 3000 });
     expect(await later.unwrap({ kid: KID, ...made })).toEqual(made.plaintext);
@@ -71,7 +71,7 @@ describe.skipIf(!moto.ok)("AWS KMS, as moto's server speaks it", () => {
       ["throttles", awsError("ThrottlingException")],
       ["has an internal error", awsError("KMSInternalException", 500)],
       ["does not know these credentials", awsError("UnrecognizedClientException")],
-      ["speaks something else", { kind: "answer", status: 200, body: "<html>" }],
+      ["answers with something else", { kind: "answer", status: 200, body: "<html>" }],
       ["leaves out the key", { kind: "answer", status: 200, body: "{}" }],
       [
         "gives a key of another length",
@@ -83,7 +83,7 @@ describe.skipIf(!moto.ok)("AWS KMS, as moto's server speaks it", () => {
       ],
     ];
     test.each(outages)(
-      "one that %s is away, for both questions, within three attempts",
+      "a KMS that %s is away, for both calls, within three attempts",
       async (_case, fault) => {
         using impatient = awsKms({ keyId, env: "dev", timeoutMs: TIMEOUT_MS });
         const copy = { kid: KID, wrapped: randomBytes(100), keyArn: keyId };
@@ -104,7 +104,7 @@ describe.skipIf(!moto.ok)("AWS KMS, as moto's server speaks it", () => {
       "DisabledException",
       "KMSInvalidStateException",
       "NotFoundException",
-    ])("%s is about one key: its copies are refused, and it wraps nothing", async (type) => {
+    ])("%s concerns one key: its copies are refused, and it wraps nothing", async (type) => {
       const made = await kms.generate(KID);
       proxy.fault = awsError(type);
       await expect(kms.unwrap({ kid: KID, ...made })).rejects.toMatchObject({
@@ -117,11 +117,11 @@ describe.skipIf(!moto.ok)("AWS KMS, as moto's server speaks it", () => {
       });
     });
 
-    test("one that is not there at all is away", async () => {
+    test("a KMS that does not exist is away", async () => {
       const gone = await aws.proxy();
       await gone[Symbol.asyncDispose]();
-      using nobody = awsKms({ keyId, env: "dev", timeoutMs: TIMEOUT_MS });
-      await expect(nobody.generate(KID)).rejects.toMatchObject({ code: "NOT_READY" });
+      using unreachable = awsKms({ keyId, env: "dev", timeoutMs: TIMEOUT_MS });
+      await expect(unreachable.generate(KID)).rejects.toMatchObject({ code: "NOT_READY" });
     });
   });
 });

@@ -1,24 +1,23 @@
 import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from "@aws-sdk/client-kms";
 import { type Environment, ScbeError } from "@scbe/contracts";
-import { encryptionContext } from "../domain/encryption-context.ts";
-import type { Kms } from "../ports.ts";
+import { encryptionContext, type Kms } from "../kms.ts";
 
 export interface AwsKmsOptions {
   /** ARN, key id or alias of the key that wraps new data keys. */
   readonly keyId: string;
   readonly env: Environment;
-  /** For one attempt; the call as a whole ends after all of its attempts and the pauses between them. */
+  /** For one attempt; a call makes up to three, with pauses between them. */
   readonly timeoutMs: number;
 }
 
 const ATTEMPTS_MAX = 3;
-/** The SDK's own pauses between attempts, which grow when it is throttled. */
+/** The SDK's pauses between attempts, which grow when it is throttled. */
 const PAUSES_MAX_MS = 3000;
 const DATA_KEY_BYTES = 32;
 
 /**
- * What KMS says of one key or one copy alone: the ciphertext is not the one for this key and this context, or the key
- * that wrapped it may not be used (by us, or at all). Copies that another key wrapped may still unwrap.
+ * Errors about one key or one copy: the ciphertext does not match the key and the context, or the key is not ours to use, or is disabled.
+ * Copies that another key wrapped can still unwrap.
  */
 const REFUSALS: ReadonlySet<string> = new Set([
   "InvalidCiphertextException",
@@ -31,8 +30,8 @@ const REFUSALS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * AWS KMS, by the SDK's standard configuration: region, credentials and endpoint come from its own variables and files
- * (`AWS_REGION`, `AWS_ENDPOINT_URL_KMS`, a profile, a role). The context is authenticated by KMS and shows in CloudTrail.
+ * AWS KMS by the SDK's standard configuration: region, credentials and endpoint come from its own variables and files (`AWS_REGION`,
+ * `AWS_ENDPOINT_URL_KMS`, a profile, a role). KMS authenticates the encryption context, and CloudTrail logs it.
  */
 export function awsKms({ keyId, env, timeoutMs }: AwsKmsOptions): Kms {
   const client = new KMSClient({

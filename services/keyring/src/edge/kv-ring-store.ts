@@ -1,25 +1,23 @@
 import { type Bucket, type Identity, newestReadable } from "@scbe/bus";
 import { type Environment, isScbeError, KV_KEYS } from "@scbe/contracts";
-import type { Ring } from "../domain/ring.ts";
-import { type DecodedRecord, decodeRecord, encodeRecord } from "../domain/ring-record.ts";
-import type { RingStore } from "../ports.ts";
-import { UnusableRecord } from "../unusable-record.ts";
+import { type DecodedRecord, decodeRecord, encodeRecord, type Ring } from "../domain/ring.ts";
+import { type RingStore, UnusableRecord } from "../ring-keeper.ts";
 
 export interface RingStoreOptions {
   readonly env: Environment;
   /** Signs what is written. */
   readonly identity: Identity;
-  /** Public nkey of a keyring whose records are taken too. */
+  /** Public nkey of the former keyring, whose records are accepted too. */
   readonly formerPublicKey?: string | undefined;
-  /** The highest generation that any keyring was heard to have: nothing older is ever put back. */
+  /** The highest generation that any keyring has broadcast: an older ring is never restored. */
   readonly generationHeard?: () => number;
-  /** Runs once an unreadable record was mended. */
+  /** Runs after an unreadable record was repaired. */
   readonly onMended?: (into: string) => void;
 }
 
 /**
- * The ring, signed, as one key of a KV bucket. A record that cannot be read is mended from the newest one before it that can, unless that is
- * older than what was heard; then a person has to look.
+ * The signed ring as one key of a KV bucket. An unreadable record is replaced by the newest readable one before it, unless that one is older
+ * than a ring that was broadcast; then an operator has to repair it.
  */
 export function kvRingStore(bucket: Bucket, options: RingStoreOptions): RingStore {
   const { env, identity, formerPublicKey, generationHeard = () => 0, onMended } = options;
@@ -66,5 +64,5 @@ type Reason = Extract<DecodedRecord, { ok: false }>["reason"];
 const UNUSABLE: Readonly<Record<Reason, () => UnusableRecord>> = {
   env: () => new UnusableRecord("FORBIDDEN", "the stored ring is of another environment"),
   signature: () => new UnusableRecord("FORBIDDEN", "the stored ring is not signed by this keyring"),
-  malformed: () => new UnusableRecord("INTERNAL", "the stored record is no ring"),
+  malformed: () => new UnusableRecord("INTERNAL", "the stored record is not a ring"),
 };

@@ -2,13 +2,13 @@ import type { AdmitItem, AdmitVerdict } from "@scbe/contracts";
 import type { AdmitAnswer, AdmitRequest, Buckets, MakeAnswer, Occupancy, StoreSight } from "../ports.ts";
 import { FIELD_BYTES, judge, sessionMinute, VALUE_BYTES, writeItem } from "./judge.ts";
 
-/** Of field and value; what the data structure takes beside them is not counted. */
+/** Field and value, without the overhead of the data structure. */
 const ENTRY_BYTES = FIELD_BYTES + VALUE_BYTES;
 
 interface Bucket {
   readonly epoch: string;
   readonly endsAtMs: number;
-  /** Of each provider that has any. */
+  /** By provider. */
   readonly entries: Map<string, Map<string, Buffer>>;
 }
 
@@ -19,9 +19,9 @@ export interface TableLimits {
   readonly quota: number;
 }
 
-/** The replay store as a data structure: what the scripts do in Redis, in this process. Times are monotonic ms. */
+/** The replay store as a data structure: does in this process what the scripts do in Redis. Times are monotonic ms. */
 export class ReplayTable {
-  /** Which store this is; another one for each incarnation. */
+  /** Identifies the store; each incarnation has another id. */
   readonly id: string;
   readonly #limits: TableLimits;
   readonly #buckets = new Map<string, Bucket>();
@@ -38,7 +38,7 @@ export class ReplayTable {
     return this.#entries;
   }
 
-  admit({ epoch, store, provider, items }: TableQuestion, nowMs: number): AdmitAnswer {
+  admit({ epoch, store, provider, items }: TableRequest, nowMs: number): AdmitAnswer {
     if (store !== this.id) return { isStore: false };
     const judged = items.map((item) => this.#judge(epoch, provider, item, nowMs));
     const overQuota = judged.filter((it) => it === "full").length;
@@ -61,7 +61,7 @@ export class ReplayTable {
     return { usable: true, store: this.id, present: new Set(present) };
   }
 
-  /** How full it is: as to entries in these buckets, as to bytes as a whole. */
+  /** How full it is: the entries of these buckets, and the bytes of all. */
   measure(epoch: string, minutes: readonly number[], nowMs: number): Occupancy {
     this.#sweep(nowMs);
     const entries = new Map<string, number>();
@@ -74,7 +74,7 @@ export class ReplayTable {
     return { entries, usedBytes, maxBytes: this.#limits.entriesMax * ENTRY_BYTES };
   }
 
-  /** Drops every bucket that `isDropped` says, as whoever deletes keys does. */
+  /** Drops every bucket for which `isDropped` is true, like a deletion of keys in Redis. */
   drop(isDropped: (epoch: string, minute: number) => boolean): void {
     for (const name of this.#buckets.keys()) {
       const [epoch = "", minute = ""] = name.split(":");
@@ -82,7 +82,7 @@ export class ReplayTable {
     }
   }
 
-  /** The same content as another store, as a replica has it. */
+  /** The same content under another id, like a replica. */
   copy(id: string): ReplayTable {
     const copy = new ReplayTable(id, this.#limits);
     for (const [name, bucket] of this.#buckets) {
@@ -134,8 +134,8 @@ export class ReplayTable {
   }
 }
 
-/** All that the table needs of a question: it keeps its own counts. */
-type TableQuestion = Omit<AdmitRequest, "minutes">;
+/** A request without `minutes`: the table keeps its own counts. */
+type TableRequest = Omit<AdmitRequest, "minutes">;
 
 function nameOf(epoch: string, minute: number): string {
   return `${epoch}:${minute}`;

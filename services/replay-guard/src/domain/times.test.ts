@@ -5,11 +5,11 @@ const MINUTE_MS = 60_000;
 const NOW = 30_000_000 * MINUTE_MS + 30_000;
 const TIMES = { windowMs: 300_000, limitMs: 600_000 };
 
-test("a new epoch has buckets from the oldest envelope that is still good to two minutes beyond the newest", () => {
+test("a new epoch has buckets from the oldest valid envelope to two minutes beyond the newest", () => {
   expect(minutesToMake(NOW, TIMES)).toEqual({ from: minuteOf(NOW) - 15, to: minuteOf(NOW) + 12 });
 });
 
-test("what must be there are the record's own minutes that an envelope may name now", () => {
+test("the required minutes are those of the record that an envelope can name now", () => {
   expect(minutesToCheck({ from: 0, to: 40_000_000 }, NOW, TIMES)).toEqual({
     from: minuteOf(NOW) - 15,
     to: minuteOf(NOW) + 10,
@@ -24,21 +24,21 @@ test("a bucket lives until the end of its minute, twice the window and the limit
   expect(bucketLifeMs(0, NOW, TIMES)).toBe(1);
 });
 
-test("every bucket that must be there outlives the time for which it must", () => {
+test("every required bucket outlives the time for which it is required", () => {
   const { from } = minutesToMake(NOW, TIMES);
   const leftMs = bucketLifeMs(from, NOW, TIMES);
   const neededUntilMs = (from + 1) * MINUTE_MS + TIMES.limitMs + TIMES.windowMs;
   expect(NOW + leftMs).toBeGreaterThan(neededUntilMs);
 });
 
-test("a record covers its first and its last minute, and none beside them", () => {
+test("a record covers its first and its last minute, and none outside them", () => {
   const minute = minuteOf(NOW);
   expect(coversNow({ from: minute, to: minute }, NOW)).toBe(true);
   expect(coversNow({ from: minute + 1, to: minute + 2 }, NOW)).toBe(false);
   expect(coversNow({ from: minute - 2, to: minute - 1 }, NOW)).toBe(false);
 });
 
-test("minutes are counted out, both ends included, and none from back to front", () => {
+test("each minute is listed, both ends included, and none if the range is reversed", () => {
   expect(eachMinute({ from: 3, to: 5 })).toEqual([3, 4, 5]);
   expect(eachMinute({ from: 5, to: 3 })).toEqual([]);
 });

@@ -1,10 +1,10 @@
 import type { EpochRecord } from "@scbe/contracts";
 
-/** How long what must be remembered, the same in every process of a deployment. */
+/** The times that decide how long an envelope is remembered; the same in every process of a deployment. */
 export interface Times {
   /** The longest life of an envelope. */
   readonly windowMs: number;
-  /** The most that any clock skew may ever be configured to, never the skew in force. */
+  /** The limit of every configured clock skew, not the skew in force. */
   readonly limitMs: number;
 }
 
@@ -15,11 +15,11 @@ export interface Minutes {
 }
 
 const MINUTE_MS = 60_000;
-/** Minutes made beyond those that envelopes may name now, so that an extension has time to be made before it is needed. */
+/** Minutes beyond those that envelopes can name now, so that an extension is made before it is needed. */
 const AHEAD_MINUTES = 2;
 const MINUTE_MAX = 0xffff_ffff;
 
-/** The minute that a time in ms since the Unix epoch lies in. */
+/** The minute of a time in ms since the Unix epoch. */
 export function minuteOf(ms: number): number {
   return Math.min(Math.max(Math.floor(ms / MINUTE_MS), 0), MINUTE_MAX);
 }
@@ -32,7 +32,7 @@ export function minutesToMake(nowMs: number, { windowMs, limitMs }: Times): Minu
   };
 }
 
-/** The minutes of a record whose buckets must be there now. */
+/** The minutes of a record whose buckets must exist now. */
 export function minutesToCheck(record: Minutes, nowMs: number, { windowMs, limitMs }: Times): Minutes {
   return {
     from: Math.max(record.from, minuteOf(nowMs - limitMs - windowMs)),
@@ -40,7 +40,7 @@ export function minutesToCheck(record: Minutes, nowMs: number, { windowMs, limit
   };
 }
 
-/** The minutes of a record whose buckets may still live. */
+/** The minutes of a record whose buckets can still exist. */
 export function minutesHeld(record: Minutes, nowMs: number, { windowMs, limitMs }: Times): Minutes {
   return { from: Math.max(record.from, minuteOf(nowMs - limitMs - 2 * windowMs) - 1), to: record.to };
 }
@@ -52,8 +52,8 @@ export function coversNow({ from, to }: Pick<EpochRecord, "from" | "to">, nowMs:
 }
 
 /**
- * How long a bucket lives, relative to now: until no opener, whatever its skew, could still accept an envelope of a
- * session of that minute, and the replay window once more.
+ * How long a bucket lives from now: until no opener, at any clock skew, can accept an envelope of a session of that minute, and one more
+ * replay window.
  */
 export function bucketLifeMs(minute: number, nowMs: number, { windowMs, limitMs }: Times): number {
   return Math.max(Math.ceil((minute + 1) * MINUTE_MS + 2 * windowMs + limitMs - nowMs), 1);

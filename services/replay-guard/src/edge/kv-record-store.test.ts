@@ -36,7 +36,7 @@ test("of two writes onto the same revision, one wins", async () => {
   expect((await Promise.all(writes)).sort()).toEqual([false, true]);
 });
 
-test("a revision that was read before a reconnect is good for no write after it", async () => {
+test("a revision that was read before a reconnect is refused for a write after it", async () => {
   using store = kvRecordStore(bus, await bus.bucket(BUCKETS.replay), "dev");
   const before = await store.read();
   const reconnected = new Promise<void>((resolve) => bus.onReconnect(resolve));

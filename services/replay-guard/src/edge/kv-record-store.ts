@@ -1,29 +1,21 @@
-import type { Bucket, StoreBus } from "@scbe/bus";
-import { type Environment, isScbeError, KV_KEYS, readEpoch, ScbeError, writeEpoch } from "@scbe/contracts";
+import { type Bucket, comparedKey, type StoreBus } from "@scbe/bus";
+import { type Environment, KV_KEYS, readEpoch, ScbeError, writeEpoch } from "@scbe/contracts";
 import type { RecordStore } from "../ports.ts";
 
 export interface KvRecordStore extends RecordStore, Disposable {}
 
-/**
- * The record as one key of a KV bucket. A revision is good for a write only on the connection on which it was read: a
- * server that comes back from a restore counts revisions again, and the same one then stands for something else. A record that cannot
- * be read is overwritten by that of a new epoch.
- */
+/** The record as one key of a KV bucket. An unreadable record is overwritten by the record of a new epoch. */
 export function kvRecordStore(
   bus: Pick<StoreBus, "onReconnect">,
   bucket: Bucket,
   env: Environment,
   onMended: (into: string) => void = () => undefined,
 ): KvRecordStore {
-  let readOnThisConnection = false;
+  const key = comparedKey(bus, bucket, KV_KEYS.epoch);
   let isUnreadable = false;
-  const following = bus.onReconnect(() => {
-    readOnThisConnection = false;
-  });
   return {
     async read() {
-      readOnThisConnection = true;
-      const entry = await bucket.get(KV_KEYS.epoch);
+      const entry = await key.read();
       if (entry === undefined) return undefined;
       const decoded = readEpoch(entry.value, env);
       isUnreadable = !decoded.ok;
@@ -32,20 +24,13 @@ export function kvRecordStore(
       return { record: decoded.ok ? decoded.record : undefined, revision: entry.revision };
     },
     async write(record, revision) {
-      if (!readOnThisConnection) return false;
-      const value = writeEpoch(record);
-      try {
-        if (revision === undefined) await bucket.create(KV_KEYS.epoch, value);
-        else await bucket.update(KV_KEYS.epoch, value, revision);
-        if (isUnreadable) onMended(`a new epoch, generation ${record.generation}`);
-        isUnreadable = false;
-        return true;
-      } catch (error) {
-        if (isScbeError(error, "CONFLICT")) return false;
-        throw error;
-      }
+      const written = await key.write(writeEpoch(record), revision);
+      if (written === undefined) return false;
+      if (isUnreadable) onMended(`a new epoch, generation ${record.generation}`);
+      isUnreadable = false;
+      return true;
     },
     watch: (listener) => bucket.watch(KV_KEYS.epoch, () => listener()),
-    [Symbol.dispose]: () => following[Symbol.dispose](),
+    [Symbol.dispose]: () => key[Symbol.dispose](),
   };
 }

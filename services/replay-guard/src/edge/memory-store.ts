@@ -4,20 +4,20 @@ import type { ReplayStore } from "../ports.ts";
 
 export interface MemoryStoreOptions {
   readonly clock: Clock;
-  /** Envelopes at most; what comes then is refused, and nothing is forgotten for it. */
+  /** Envelopes at most; further ones are refused, older ones are never forgotten. */
   readonly entriesMax: number;
   /** Envelopes of one provider at most, in all buckets of an epoch together. */
   readonly quota: number;
-  /** Names this incarnation of the store; another one at each start. */
+  /** Identifies this incarnation of the store; another one at each start. */
   readonly id: string;
 }
 
-/** The replay store of one node: it is this process, and so is the epoch. */
+/** The replay store of a single guard: it and its epoch end with the process. */
 export function memoryStore({ clock, entriesMax, quota, id }: MemoryStoreOptions): ReplayStore {
   const table = new ReplayTable(id, { entriesMax, quota });
   return {
     note: "in memory, for one node: neither REDIS_URL nor REDIS_SENTINELS is set",
-    admit: async (question) => table.admit(question, clock.monotonic()),
+    admit: async (request) => table.admit(request, clock.monotonic()),
     make: async (buckets, store) => table.make(buckets, store, clock.monotonic()),
     look: async (epoch, minutes) => table.look(epoch, minutes, clock.monotonic()),
     measure: async (epoch, minutes) => table.measure(epoch, minutes, clock.monotonic()),

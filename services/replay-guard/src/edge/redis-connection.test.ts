@@ -14,22 +14,22 @@ const config = {
   REDIS_COMMAND_TIMEOUT_MS: 400,
 };
 
-test("a failure of Redis is told without the arguments of the command", async () => {
+test("the error for a failure of Redis does not contain the arguments of the command", async () => {
   await using server = await startRedis();
   using connection = connectRedis({ ...config, REDIS_URL: server.url }, log);
   const { redis } = connection;
   await new Promise((resolve) => redis.once("ready", resolve));
   const error = await redis.call("EVAL", "no lua", "0", "the-argument").then(
     () => undefined,
-    (failure: unknown) => failure,
+    (thrown: unknown) => thrown,
   );
   expect(inspect(error, { depth: 9 })).toContain("the-argument");
-  const told = redisFailure(error);
-  expect(told.code).toBe("NOT_READY");
-  expect(inspect(told, { depth: 9, showHidden: true })).not.toContain("the-argument");
+  const failure = redisFailure(error);
+  expect(failure.code).toBe("NOT_READY");
+  expect(inspect(failure, { depth: 9, showHidden: true })).not.toContain("the-argument");
 });
 
-test("a connection that the client has given up for good comes back, until it is disposed of", async () => {
+test("a connection that the client has given up is reopened, until it is disposed of", async () => {
   await using server = await startRedis();
   const connection = connectRedis({ ...config, REDIS_URL: server.url }, log);
   const { redis } = connection;
@@ -45,13 +45,13 @@ test("a connection that the client has given up for good comes back, until it is
 });
 
 test("user, password, port and TLS come from the URL; the database from its own variable", () => {
-  using connection = connectRedis({ ...config, REDIS_URL: "rediss://who:p%40ss@localhost:1/1" }, log);
+  using connection = connectRedis({ ...config, REDIS_URL: "rediss://user:p%40ss@localhost:1/1" }, log);
   const { options } = connection.redis;
-  expect(options).toMatchObject({ host: "localhost", port: 1, username: "who", password: "p@ss", db: 1 });
+  expect(options).toMatchObject({ host: "localhost", port: 1, username: "user", password: "p@ss", db: 1 });
   expect(options.tls).toEqual({ servername: "localhost" });
 });
 
-test("a command is neither repeated after a lost connection nor kept for the next one", () => {
+test("a command is neither repeated after a lost connection nor queued for the next one", () => {
   using connection = connectRedis({ ...config, REDIS_URL: "redis://127.0.0.1:1" }, log);
   expect(connection.redis.options).toMatchObject({
     autoResendUnfulfilledCommands: false,

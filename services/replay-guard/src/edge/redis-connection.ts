@@ -17,17 +17,17 @@ type RedisConfig = Pick<
 const CONNECT_TIMEOUT_MS = 2000;
 const RECONNECT_MS_MAX = 500;
 
-/** Between two tries to begin anew with a connection that the client has given up. */
+/** Between two attempts to reopen a connection that the client has given up. */
 const RENEW_MS = 250;
 
-/** A connection that comes back for as long as it is not disposed of. */
+/** A connection that is reopened until it is disposed of. */
 export interface RedisConnection extends Disposable {
   readonly redis: Redis;
 }
 
 /**
- * A connection that never repeats a command by itself and keeps none for later: a command that a lost connection left
- * open may have been carried out, and the server behind the next connection may be another one.
+ * A connection that never repeats or queues a command: a command that was open when the connection was lost may have been carried out, and
+ * the next connection may lead to another server.
  */
 export function connectRedis(config: RedisConfig, log: Logger): RedisConnection {
   const timeoutMs = config.REDIS_COMMAND_TIMEOUT_MS;
@@ -60,7 +60,7 @@ export function connectRedis(config: RedisConfig, log: Logger): RedisConnection 
   };
 }
 
-/** The client gives up for good when a sentinel tells of a failover while it is connecting. */
+/** The client gives up for good when a sentinel reports a failover while it connects. */
 function renewWhenEnded(redis: Redis): Disposable {
   let timer: NodeJS.Timeout | undefined;
   const renew = (): void => {
@@ -76,16 +76,16 @@ function renewWhenEnded(redis: Redis): Disposable {
 }
 
 /**
- * What went wrong with a command, in words that hold nothing of the command: ioredis hangs the arguments on its errors.
+ * The failure of a command without its arguments, which ioredis attaches to its errors.
  * @returns ScbeError NOT_READY
  */
 export function redisFailure(error: unknown): ScbeError {
   const name = nameOf(error);
-  const text = name === "OOM" ? "Redis is out of memory and takes nothing more" : `Redis is away (${name})`;
+  const text = name === "OOM" ? "Redis is out of memory and stores nothing more" : `Redis is away (${name})`;
   return new ScbeError("NOT_READY", text);
 }
 
-/** The code that an error of Redis or of the system starts with or carries. */
+/** The code of an error of Redis or of the system. */
 function nameOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown error";
   if ("code" in error && typeof error.code === "string") return error.code;
@@ -122,7 +122,7 @@ function addressOf(config: RedisConfig): Omit<RedisOptions, "replyMapping"> {
   };
 }
 
-/** An address has no name that a certificate could be asked for by SNI. */
+/** SNI needs a name; an IP address has none. */
 function serverName(hostname: string): { servername?: string } {
   return /^[\d.]+$|^\[/.test(hostname) ? {} : { servername: hostname };
 }

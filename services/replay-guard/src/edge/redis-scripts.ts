@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** A script as Redis knows it: by the SHA-1 of its text, once it has seen it. */
+/** A script and the SHA-1 by which Redis knows it after its first use. */
 export interface RedisScript {
   readonly text: string;
   readonly sha1: string;
@@ -11,8 +11,8 @@ function script(text: string): RedisScript {
 }
 
 /**
- * Which server runs the script. `master_replid` is another one after every restart and every promotion, and connections
- * notice neither: so each script reads it in the turn in which it acts.
+ * The server that runs the script. `master_replid` changes with every restart and every promotion, which a connection does not notice, so
+ * each script reads it together with its work.
  */
 const IDENTITY = `
 local info = redis.call('INFO', 'replication')
@@ -21,12 +21,11 @@ local id = string.match(info, 'master_replid:(%w+)') or ''
 `;
 
 /**
- * KEYS: the buckets that the items lie in, as many hashes of the provider's entries in them, and hashes of its entries in other
- * buckets that count against its quota. ARGV: the record's store; the provider; its quota; how many buckets the items lie in; items of
- * 93 bytes, each the number of its bucket (from 0), field (36) and value (56). Answers one byte for each item, as verdicts stand on the
- * wire, and `q` for one that is refused by the quota; or 0 when this is not the record's store. A bucket names the providers that have
- * entries: where their hash is gone, something was forgotten, and the bucket is as good as gone. What is recorded is compared with at
- * the quota, too.
+ * KEYS: the buckets of the items; for each of them the hash of the provider's entries; and the hashes of its entries in other buckets, which
+ * count against its quota. ARGV: the record's store; the provider; its quota; the number of buckets; items of 93 bytes, each the index of
+ * its bucket (from 0), field (36) and value (56). Returns one byte for each item, the verdict as on the wire, or `q` for a refusal by the
+ * quota; or 0 when this is not the record's store. A bucket names the providers that have entries: if the hash of one is gone, entries were
+ * lost, and the bucket counts as missing. At the quota, recorded entries are still compared.
  */
 export const ADMIT = script(`${IDENTITY}
 if not is_primary or id ~= ARGV[1] then return 0 end
@@ -69,8 +68,8 @@ return table.concat(out)
 `);
 
 /**
- * KEYS: buckets. ARGV: the record's store, or '' for an epoch that is new; the life of each bucket in ms. Makes all of them
- * and answers which store this is, or makes none and answers 0.
+ * KEYS: buckets. ARGV: the record's store, or '' for a new epoch; the life of each bucket in ms. Makes all of them and returns the store, or
+ * makes none and returns 0.
  */
 export const MAKE = script(`${IDENTITY}
 if not is_primary or (ARGV[1] ~= '' and id ~= ARGV[1]) then return 0 end
@@ -82,7 +81,7 @@ end
 return id
 `);
 
-/** Of one bucket: whether it is there with all the entries that it names, and how many of them each provider has. */
+/** For one bucket: whether it exists with all the entries that it names, and the count of each provider. */
 const COUNTS = `
 local function counts_of(key)
   local counts, is_whole = {}, false
@@ -95,7 +94,7 @@ local function counts_of(key)
 end
 `;
 
-/** KEYS: buckets. Answers role, store, the policy of eviction, and for each bucket '1' where it is there with all its entries. */
+/** KEYS: buckets. Returns role, store, eviction policy, and for each bucket '1' if it exists with all its entries. */
 export const LOOK = script(`${IDENTITY}${COUNTS}
 local policy = string.match(redis.call('INFO', 'memory'), 'maxmemory_policy:([%w-]+)') or ''
 local present = {}
@@ -103,7 +102,7 @@ for i, key in ipairs(KEYS) do present[i] = counts_of(key) and '1' or '0' end
 return {is_primary and 'primary' or 'replica', id, policy, table.concat(present)}
 `);
 
-/** KEYS: buckets. Answers the memory used and allowed, and of each provider its name and how many entries it has in them. */
+/** KEYS: buckets. Returns the memory used and allowed, and for each provider its name and the count of its entries. */
 export const MEASURE = script(`${COUNTS}
 local entries = {}
 for _, key in ipairs(KEYS) do

@@ -23,33 +23,33 @@ export interface RedisStoreOptions {
   readonly log: Logger;
 }
 
-/** What the script says of an item that the quota refuses; on the wire that is a refusal like any other. */
+/** The script's verdict for a refusal by the quota; on the wire it is like any other refusal. */
 const OVER_QUOTA = "q".charCodeAt(0);
 const REFUSED = "x".charCodeAt(0);
-/** Bytes of one item in the script's argument: the number of its bucket, field, value. */
+/** Bytes of one item in the script's argument: the index of its bucket, field, value. */
 const PACKED_BYTES = 1 + FIELD_BYTES + VALUE_BYTES;
-/** Between two tries to find the primary behind the same address. */
+/** Between two attempts to find the primary behind the same address. */
 const RECONNECT_EVERY_MS = 1000;
 
 /**
- * The replay store in Redis. A bucket is the hash `scbe:replay:<epoch>:<minute>`, which names the providers that have entries; these
- * are in hashes of their own, `scbe:replay:<epoch>:<provider>:<minute>`, from a provider's first on.
+ * The replay store in Redis. A bucket is the hash `scbe:replay:<epoch>:<minute>`, which names the providers that have entries. The entries of
+ * a provider are the hash `scbe:replay:<epoch>:<provider>:<minute>`, which its first entry makes.
  */
 export class RedisStore implements ReplayStore {
   readonly note = undefined;
   readonly #options: RedisStoreOptions;
   readonly #listeners = new Listeners();
-  /** Why the server behind this connection can never be used; `undefined` until it was asked. */
+  /** Why the server behind this connection can never be used; undefined until it was inspected. */
   #inspected: Promise<string | undefined> | undefined;
   #reconnectAt = 0;
 
   constructor(options: RedisStoreOptions) {
     this.#options = options;
-    const tell = (): void => {
+    const changed = (): void => {
       this.#inspected = undefined;
       this.#listeners.notify();
     };
-    options.connection.redis.on("ready", tell).on("close", tell);
+    options.connection.redis.on("ready", changed).on("close", changed);
   }
 
   async admit({ epoch, store, provider, minutes, items }: AdmitRequest): Promise<AdmitAnswer> {
@@ -111,7 +111,7 @@ export class RedisStore implements ReplayStore {
     this.#options.connection[Symbol.dispose]();
   }
 
-  /** Redis knows a script from its first use on; that it does not yet know it is told before anything was done. */
+  /** EVALSHA fails before any effect if Redis does not know the script yet; EVAL then sends its text. */
   async #run(
     script: RedisScript,
     keys: readonly string[],
@@ -129,7 +129,7 @@ export class RedisStore implements ReplayStore {
     }
   }
 
-  /** Once for each connection: whether this server is of a kind that the guard can use. */
+  /** Once for each connection: why the guard cannot use this kind of server; undefined: it can. */
   async #inspect(): Promise<string | undefined> {
     const { connection, db } = this.#options;
     this.#inspected ??= inspect(connection.redis, db);
@@ -141,12 +141,12 @@ export class RedisStore implements ReplayStore {
     }
   }
 
-  /** Behind a name, or the sentinels, there may be a primary again. */
+  /** The name, or the sentinels, can lead to a primary next time. */
   #reconnect(): void {
     const { connection, clock, log } = this.#options;
     if (clock.monotonic() < this.#reconnectAt) return;
     this.#reconnectAt = clock.monotonic() + RECONNECT_EVERY_MS;
-    log.warn("this Redis is a replica; connecting anew");
+    log.warn("this Redis is a replica; reconnecting");
     connection.redis.disconnect(true);
   }
 }

@@ -18,11 +18,11 @@ import {
   replay,
   rowOf,
   START,
+  storyFrom,
   times,
-  told,
 } from "../../test/trust-story.ts";
 import { apply, type StoredEvent } from "./apply.ts";
-import { W_AFTER_EXCLUSION } from "./count-outcome.ts";
+import { W_AFTER_EXCLUSION, WEIGHTS } from "./evidence.ts";
 import { ROWS_MAX } from "./tellers.ts";
 import {
   emptyTrust,
@@ -32,7 +32,6 @@ import {
   TRUST_DEFAULTS,
   type TrustState,
 } from "./trust-state.ts";
-import { WEIGHTS } from "./weights.ts";
 
 const of = (story: readonly StoredEvent[]) => trustIn(replay(story), OPENAI);
 const row = (story: readonly StoredEvent[]) => rowOf(replay(story));
@@ -46,54 +45,54 @@ const rowsIn = (state: TrustState): number =>
   Object.values(state.providers).reduce((sum, { tellers }) => sum + Object.keys(tellers).length, 0);
 
 describe("quality", () => {
-  test("five failures exclude, four do not, nor four more after a clean past has worn the first off", () => {
-    expect(row(told(...failures(4)))).toMatchObject({ exclusion: null, samples: 4 });
-    expect(row(told(...failures(5))).exclusion).toEqual({ since: START, until: START + 30_000 });
+  test("five failures exclude; four do not, nor four more after successes have cancelled the first four", () => {
+    expect(row(storyFrom(...failures(4)))).toMatchObject({ exclusion: null, samples: 4 });
+    expect(row(storyFrom(...failures(5))).exclusion).toEqual({ since: START, until: START + 30_000 });
     const worn = times(1700, [0, "ok"] as const);
-    expect(row(told(...failures(4), ...worn, ...failures(4))).exclusion).toBeNull();
+    expect(row(storyFrom(...failures(4), ...worn, ...failures(4))).exclusion).toBeNull();
   });
 
-  test("a long clean past is no credit", () => {
-    expect(row(told(...times(3000, [0, "ok"] as const), ...failures(5))).exclusions).toBe(1);
+  test("a long clean past does not count", () => {
+    expect(row(storyFrom(...times(3000, [0, "ok"] as const), ...failures(5))).exclusions).toBe(1);
   });
 
-  test("who comes back is excluded again by three failures, for twice as long, and so on up to five minutes", () => {
+  test("after an exclusion three failures exclude again, for longer each time, up to five minutes", () => {
     let ms = 0;
     const plots: (readonly [number, OutcomeResult])[] = failures(5);
     const lasted: number[] = [];
     for (let n = 1; n <= 12; n += 1) {
-      const { exclusions, exclusion } = row(told(...plots));
+      const { exclusions, exclusion } = row(storyFrom(...plots));
       expect(exclusions).toBe(n);
       lasted.push(((exclusion?.until ?? 0) - (exclusion?.since ?? 0)) / 1000);
       ms = (exclusion?.until ?? 0) - START;
       plots.push(...failures(2, ms));
-      expect(row(told(...plots)).exclusions).toBe(n);
+      expect(row(storyFrom(...plots)).exclusions).toBe(n);
       plots.push(...failures(1, ms));
     }
     expect(lasted).toEqual([30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 300, 300]);
   });
 
-  test("what was sent before the way back was open counts nothing when it comes", () => {
+  test("late outcomes of requests before the end of the exclusion do not count", () => {
     const late: Plot = { kind: "outcome", result: "timeout", latency_ms: 60_000 };
     const story = [...failures(5), ...times(20, [60_000, late] as const)];
-    expect(row(told(...story))).toMatchObject({ exclusions: 1, samples: 5, w: W_AFTER_EXCLUSION });
-    expect(row(told(...story, ...failures(3, 90_000))).exclusions).toBe(2);
+    expect(row(storyFrom(...story))).toMatchObject({ exclusions: 1, samples: 5, w: W_AFTER_EXCLUSION });
+    expect(row(storyFrom(...story, ...failures(3, 90_000))).exclusions).toBe(2);
   });
 
-  test.each(["no_responders", "busy", "refused"] as const)("%s says nothing of a provider", (result) => {
-    const before = of(told(...failures(4)));
-    expect(of(told(...failures(4), ...times(100, [0, result] as const)))).toEqual(before);
+  test.each(["no_responders", "busy", "refused"] as const)("%s is no evidence about a provider", (result) => {
+    const before = of(storyFrom(...failures(4)));
+    expect(of(storyFrom(...failures(4), ...times(100, [0, result] as const)))).toEqual(before);
   });
 
-  test("noise to a fresh envelope and every answer that cannot be right weigh as much as a failure", () => {
+  test("noise for a fresh envelope and every invalid answer weigh as much as a failure", () => {
     const results = ["refused_again", "empty", "media_type", "schema", "size", "latency"] as const;
     for (const result of results) expect(WEIGHTS[result]).toEqual(WEIGHTS.provider_error);
   });
 });
 
-describe("a person's word", () => {
-  test("brings a provider back at once, in full, and forgives", () => {
-    const trust = of(told(...failures(5), calibrated(1000, 0.95)));
+describe("an operator's override", () => {
+  test("restores a provider at once, in full, and forgets its exclusions", () => {
+    const trust = of(storyFrom(...failures(5), calibrated(1000, 0.95)));
     expect([trustScore(trust, START + 1000), trustShare(trust, START + 1000)]).toEqual([0.95, 100]);
     expect(trust).toMatchObject({
       tellers: { orchestrator: { exclusions: 0, exclusion: null } },
@@ -101,36 +100,36 @@ describe("a person's word", () => {
     });
   });
 
-  test("of 0 takes a provider out until the next word, whatever comes meanwhile", () => {
+  test("of 0 excludes a provider until the next calibration, whatever is reported meanwhile", () => {
     const out = [calibrated(0, 0), ...times(2000, [400_000, "ok"] as const)];
     const later = START + 1_000_000_000;
-    expect(trustShare(of(told(...out)), later)).toBe(0);
-    expect(trustShare(of(told(...out, calibrated(500_000, 1))), later)).toBe(100);
+    expect(trustShare(of(storyFrom(...out)), later)).toBe(0);
+    expect(trustShare(of(storyFrom(...out, calibrated(500_000, 1))), later)).toBe(100);
   });
 
-  test("on quality leaves a latch as it is", () => {
-    const latched = of(told([0, { kind: "integrity", cause: "nonce_reuse" }], calibrated(1, 1)));
+  test("of quality does not change a latch", () => {
+    const latched = of(storyFrom([0, { kind: "integrity", cause: "nonce_reuse" }], calibrated(1, 1)));
     expect(latched.latch).toEqual({
       ...{ cause: "nonce_reuse", since: START, event: expect.any(String), n: 1, tellers: [] },
     });
     expect(trustScore(latched, START + 2)).toBe(0);
   });
 
-  test("clears the latch that it names, and none that has heard of more since", () => {
+  test("clears the latch that it names, and none with a newer event", () => {
     const reuse: Plot = { kind: "integrity", cause: "nonce_reuse" };
     const clears = (n: number): readonly [number, Plot] => [9, { kind: "clearing", of: n }];
-    expect(of(told([0, reuse], clears(0))).latch).toBeNull();
-    expect(of(told([0, reuse], [5, reuse], clears(0))).latch).toMatchObject({ since: START });
-    expect(of(told([0, reuse], [5, reuse], clears(1))).latch).toBeNull();
-    expect(of(told([0, reuse], clears(0), [10, reuse], clears(0))).latch).toMatchObject({
+    expect(of(storyFrom([0, reuse], clears(0))).latch).toBeNull();
+    expect(of(storyFrom([0, reuse], [5, reuse], clears(0))).latch).toMatchObject({ since: START });
+    expect(of(storyFrom([0, reuse], [5, reuse], clears(1))).latch).toBeNull();
+    expect(of(storyFrom([0, reuse], clears(0), [10, reuse], clears(0))).latch).toMatchObject({
       since: START + 10,
     });
   });
 });
 
 describe("the stream", () => {
-  test("that was made anew begins at its first message, and what is known stands", () => {
-    const before = replay(told(...failures(4), [0, { kind: "integrity", cause: "nonce_reuse" }]));
+  test("that was made anew is read from its first message, and trust is kept", () => {
+    const before = replay(storyFrom(...failures(4), [0, { kind: "integrity", cause: "nonce_reuse" }]));
     expect(onStream(before, CREATED)).toBe(before);
     const moved = onStream(before, "2027-02-01T00:00:00Z");
     const event = eventOf({ kind: "outcome", result: "timeout" }, 99);
@@ -139,7 +138,7 @@ describe("the stream", () => {
     expect(trustIn(after, OPENAI).latch).toMatchObject({ cause: "nonce_reuse" });
   });
 
-  test("names at most 64 providers; events of others pass by", () => {
+  test("names at most 64 providers; events of others are ignored", () => {
     let state = emptyTrust(CREATED);
     for (let n = 0; n < 70; n += 1) {
       const event = eventOf({ kind: "outcome", result: "timeout" }, n, `p${n}`);
@@ -150,7 +149,7 @@ describe("the stream", () => {
     expect(readTrust(Buffer.from(JSON.stringify(state)))).toEqual(state);
   });
 
-  test("makes no state and no document that is too large for its place, whatever names, ids and words 64 providers and their tellers have", () => {
+  test("makes no state and no document that is too large to store, with the longest names, ids and reasons of 64 providers and their tellers", () => {
     let state = emptyTrust(CREATED);
     let id = 0;
     const put = (event: TrustEvent): void => {
@@ -188,7 +187,7 @@ describe("the stream", () => {
     expect(readTrust(encodeTrust(state))).toEqual(state);
   });
 
-  test("forgets rows without evidence first where there are too many, then the one that was silent for longest, and never a latch for all", () => {
+  test("drops rows without evidence first if there are too many, then the one with the oldest report, and never a latch for all", () => {
     const providers = Array.from({ length: 4 }, (_, n) => `p${n}`);
     let state = emptyTrust(CREATED);
     const put = (plot: Plot, provider: string, teller: string): void => {
@@ -213,14 +212,14 @@ describe("the stream", () => {
     expect(trustIn(state, "p0").latch).toMatchObject({ tellers: ["a", "b"] });
   });
 
-  test("of 50,000 events loses none, and the state stays small", () => {
+  test("of 50,000 events is applied without a loss, and the state stays small", () => {
     const plots = Array.from({ length: 50_000 }, (_, n) => [n, n % 400 === 0 ? "timeout" : "ok"] as const);
-    const state = replay(told(...plots));
+    const state = replay(storyFrom(...plots));
     expect(rowOf(state).samples).toBe(50_000);
     expect(JSON.stringify(state).length).toBeLessThan(8000);
   });
 
-  test("that was put back from the document knows as many providers as before, and no more", () => {
+  test("whose state was restored from the document names as many providers as before, and no more", () => {
     let state = emptyTrust(CREATED);
     for (let n = 0; n < 70; n += 1) {
       if (n === 64) state = { ...state, recent: {} };
@@ -231,7 +230,7 @@ describe("the stream", () => {
     expect(Object.keys(state.providers)).toHaveLength(64);
   });
 
-  test("what is no state is none", () => {
+  test("malformed states are refused", () => {
     for (const text of ["", "{", "[]", JSON.stringify({ ...emptyTrust(CREATED), more: 1 })]) {
       expect(readTrust(Buffer.from(text))).toBeUndefined();
     }

@@ -12,37 +12,37 @@ import {
 import { latchForAll } from "./latch.ts";
 import { rememberedAs, type TrustState } from "./trust-state.ts";
 
-/** By provider, the users that may tell of it. */
+/** By provider, the users that may report outcomes of it. */
 export type Tellers = ReadonlyMap<string, ReadonlySet<string>>;
 
-/** Rows of tellers that a state has, of all providers together. */
+/** The most rows of tellers in a state, over all providers. */
 export const ROWS_MAX = 256;
 
-/** The tellers of each provider among the users of a deployment: those whose role may tell. */
+/** The tellers of each provider among the users of a deployment: those whose role may report outcomes. */
 export function tellersAmong(
   users: readonly Pick<AccessUser, "name" | "role" | "providers">[],
   providers: readonly string[],
   table: AccessTable = ACCESS,
 ): Tellers {
-  const telling = users.filter(({ role }) => table[role].publishes.includes("trustTell"));
+  const reporting = users.filter(({ role }) => table[role].publishes.includes("trustTell"));
   return new Map(
     providers.map((provider) => {
-      const own = telling.filter((user) => user.providers.includes(provider));
+      const own = reporting.filter((user) => user.providers.includes(provider));
       return [provider, new Set(own.map(({ name }) => name))];
     }),
   );
 }
 
-/** True for a user that may tell of this provider. A list without any teller is more likely a mistake than a deployment that sends nothing. */
+/** Whether a user may report outcomes of this provider. Without any teller every user may: an empty list is more likely a mistake than a deployment without traffic. */
 export function isTeller(tellers: Tellers, provider: string, user: string): boolean {
   const own = tellers.get(provider);
   return own === undefined || own.size === 0 || own.has(user);
 }
 
 /**
- * The state for these tellers: each of their providers has its quorum, and rows of users that are tellers no more are forgotten. A latch that is
- * in force stays so, also when its tellers or the quorum have changed since; a smaller quorum may put one in force. Providers that it is not told of
- * stay as they are. The same object: nothing changes.
+ * The state for these tellers: sets the quorum of each of their providers, and removes the rows of former tellers. A latch for all stays in
+ * force even if its tellers or the quorum have changed; a smaller quorum can put one in force. Other providers do not change. Returns the
+ * same object if nothing changes.
  */
 export function withTellers(state: TrustState, tellers: Tellers): TrustState {
   let next = state;
@@ -63,7 +63,7 @@ export function withTellers(state: TrustState, tellers: Tellers): TrustState {
 function ofTellers(trust: ProviderTrust, tellers: ReadonlySet<string>): ProviderTrust {
   const quorum = { needs: quorumOf(tellers.size), of: tellers.size };
   const rows = Object.entries(trust.tellers);
-  // As in isTeller.
+  // An empty list is taken for a mistake, as in isTeller.
   const left = tellers.size === 0 ? rows : rows.filter(([teller]) => tellers.has(teller));
   const isSame =
     left.length === rows.length && quorum.needs === trust.quorum.needs && quorum.of === trust.quorum.of;
@@ -71,8 +71,8 @@ function ofTellers(trust: ProviderTrust, tellers: ReadonlySet<string>): Provider
 }
 
 /**
- * Without the row that says least, where there is one too many: one without evidence before one with evidence, then the one whose last report is the oldest. The
- * row of `kept` stays.
+ * Removes the least informative row if there is one too many: rows without evidence first, then the one with the oldest last report. The row
+ * of `kept` stays.
  */
 export function withRoom(
   state: TrustState,
@@ -86,7 +86,7 @@ export function withRoom(
     .filter(({ provider, teller }) => provider !== kept.provider || teller !== kept.teller)
     .toSorted(
       (one, other) =>
-        Number(saysSomething(one)) - Number(saysSomething(other)) ||
+        Number(hasEvidence(one)) - Number(hasEvidence(other)) ||
         one.row.at - other.row.at ||
         (rememberedAs(one.provider, one.teller) < rememberedAs(other.provider, other.teller) ? -1 : 1),
     );
@@ -97,13 +97,7 @@ export function withRoom(
   return forgotten({ ...state, providers }, rememberedAs(provider, teller));
 }
 
-function saysSomething({
-  trust,
-  row,
-}: {
-  readonly trust: ProviderTrust;
-  readonly row: TellerTrust;
-}): boolean {
+function hasEvidence({ trust, row }: { readonly trust: ProviderTrust; readonly row: TellerTrust }): boolean {
   return row.latch !== null || row.exclusions > 0 || row.w !== startingEvidence(trust);
 }
 

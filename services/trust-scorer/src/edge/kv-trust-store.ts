@@ -6,37 +6,37 @@ import type { RelayStore, TrustStore } from "../ports.ts";
 
 type Following = Pick<StoreBus, "onReconnect">;
 
-/** All that the scorer knows, and what of it its readers get, as two keys of the trust bucket. */
+/** The state and the published document, as two keys of the trust bucket. */
 export function kvTrustStore(
   link: Following,
   bucket: Bucket,
   isLeading: () => boolean,
 ): TrustStore & Disposable {
-  const key = comparedKey(link, bucket, KV_KEYS.trustState);
-  const shown = comparedKey(link, bucket, KV_KEYS.trust);
+  const stateKey = comparedKey(link, bucket, KV_KEYS.trustState);
+  const documentKey = comparedKey(link, bucket, KV_KEYS.trust);
   return {
     async read() {
-      const entry = await key.read();
+      const entry = await stateKey.read();
       if (entry === undefined) return undefined;
       return { state: readTrust(entry.value), revision: entry.revision };
     },
-    former: () => newestReadable(bucket, KV_KEYS.trustState, readTrust),
-    write: (state, revision) => key.write(encodeTrust(state), revision),
-    show: (document: TrustDocument) => put(shown, document, isLeading),
-    async shown() {
+    newestReadable: () => newestReadable(bucket, KV_KEYS.trustState, readTrust),
+    write: (state, revision) => stateKey.write(encodeTrust(state), revision),
+    writeDocument: (document: TrustDocument) => put(documentKey, document, isLeading),
+    async readDocument() {
       const entry = await bucket.get(KV_KEYS.trust);
       return entry && readTrustDocument(entry.value);
     },
     [Symbol.dispose]: () => {
-      key[Symbol.dispose]();
-      shown[Symbol.dispose]();
+      stateKey[Symbol.dispose]();
+      documentKey[Symbol.dispose]();
     },
   };
 }
 
 /**
- * How much of the security stream was taken over, as one key of the trust bucket. A value that cannot be read is mended from the newest
- * before it that can: what is taken over twice is known by its id.
+ * The relay's place in the security stream, as one key of the trust bucket. An unreadable value is replaced by the newest readable one before
+ * it; reports that are then copied twice are recognized by their ids.
  */
 export function kvRelayStore(
   link: Following,
@@ -62,7 +62,7 @@ export function kvRelayStore(
 }
 
 /**
- * Leads after it has seen what stands there: one that was frozen overwrites nothing of its successor.
+ * Writes only if this process leads after it has read the present value, so a frozen scorer does not overwrite its successor.
  * @throws ScbeError CONFLICT when another scorer leads, or wrote at the same time
  */
 async function put(key: ComparedKey, value: unknown, isLeading: () => boolean): Promise<void> {
