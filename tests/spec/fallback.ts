@@ -4,10 +4,10 @@ import {
   mayBeAnswered,
   type ResolvedRoute,
   resolveRoute,
-  type StalePolicy,
   unsealedRefusal,
-} from "@scbe/client/control";
+} from "@scbe/client/route";
 import { isScbeError } from "@scbe/contracts";
+import type { StalePolicy } from "@scbe/verifier";
 import { type LeaseOf, type Reader, SpecReader } from "./control-state.ts";
 import { readVectors } from "./read-vectors.ts";
 import type { SpecCase } from "./spec-case.ts";
