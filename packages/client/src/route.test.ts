@@ -13,15 +13,18 @@ function flagged(enabled: boolean, traffic_percentage: number, all = true): Part
 
 test.each([
   ["nothing", {}, [false, false, false, false]],
-  ["a kill of everything for availability", killing(SOFT), [false, true, false, true]],
-  ["its own kill for availability", killing(null, { openai: SOFT }), [false, true, false, true]],
-  ["a kill of everything for integrity", killing(KILL), [false, false, false, false]],
-  ["both, its own for integrity", killing(SOFT, { openai: KILL }), [false, false, false, false]],
-  ["flags that are off", flagged(true, 100, false), [false, false, true, true]],
-  ["its flag that is off", flagged(false, 100), [false, false, true, true]],
-  ["a share of nothing", flagged(true, 0), [false, false, true, true]],
+  ["a global kill for availability", killing(SOFT), [false, true, false, true]],
+  ["a kill of the provider for availability", killing(null, { openai: SOFT }), [false, true, false, true]],
+  ["a global kill for integrity", killing(KILL), [false, false, false, false]],
+  ["both kills, the provider's for integrity", killing(SOFT, { openai: KILL }), [false, false, false, false]],
+  ["the global flag off", flagged(true, 100, false), [false, false, true, true]],
+  ["the provider's flag off", flagged(false, 100), [false, false, true, true]],
+  ["a share of 0 %", flagged(true, 0), [false, false, true, true]],
   ["a share of 1 %", flagged(true, 1), [false, false, false, false]],
-] as const)("under %s everything goes unsealed only for a cause that was chosen", (_, change, expected) => {
-  const states = CHOICES.map((causes) => documentOf({ ...change, fallback: { causes } }).state);
-  expect(states.map((state) => isAllFallback(state, "openai"))).toEqual(expected);
-});
+] as const)(
+  "under %s all traffic goes unsealed only if the document allows fallback for that cause",
+  (_, change, expected) => {
+    const states = CHOICES.map((causes) => documentOf({ ...change, fallback: { causes } }).state);
+    expect(states.map((state) => isAllFallback(state, "openai"))).toEqual(expected);
+  },
+);

@@ -11,9 +11,9 @@ import {
   startDeployment,
 } from "@scbe/testkit";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { replies } from "./replies.ts";
 import { ScriptedGateway } from "./scripted-gateway.ts";
-import { says } from "./scripts.ts";
-import { ASKED, TrustStage } from "./trust-stage.ts";
+import { REQUEST, TrustFixture } from "./trust-fixture.ts";
 
 /** One for all tests: a process can start the SDK only once. */
 let collector: SpanReceiver;
@@ -45,7 +45,7 @@ test("a grant has its own trace, even if the client was connected inside a trace
 test("each candidate's attempt is a span beside the others, in the one trace of its request", async () => {
   await using deployment = await startDeployment();
   const bus = await deployment.connect("gateways");
-  new ScriptedGateway(bus, deployment.keyring, "openai").reset(({ say }) => say(STATUS.refused));
+  new ScriptedGateway(bus, deployment.keyring, "openai").reset(({ reply }) => reply(STATUS.refused));
   new ScriptedGateway(bus, deployment.keyring, "anthropic").reset(({ answer }) => answer("ok"));
   await bus.flush();
   await using client = await deployment.orchestrator({ providers: ["openai", "anthropic"] });
@@ -85,14 +85,14 @@ test("each candidate's attempt is a span beside the others, in the one trace of 
 });
 
 test("a trace has the candidates in the order of their attempts, and none that was not tried", async () => {
-  await using stage = await TrustStage.start();
-  await stage.reset();
-  await stage.speak({ openai: excluded(), mistral: latched() });
+  await using fixture = await TrustFixture.start();
+  await fixture.reset();
+  await fixture.publishTrust({ openai: excluded(), mistral: latched() });
 
   /** The provider of the whole request, then the candidates by their spans. */
   const traced = async (count: number): Promise<unknown[]> => {
-    const { traceId } = await stage.client.request({
-      ...ASKED,
+    const { traceId } = await fixture.client.request({
+      ...REQUEST,
       providers: ["mistral", "openai", "anthropic"],
     });
     await eventually(
@@ -108,7 +108,7 @@ test("a trace has the candidates in the order of their attempts, and none that w
   };
 
   expect(await traced(1)).toEqual(["anthropic", ["anthropic", 1, "ok"]]);
-  stage.anthropic.reset(says.noise);
+  fixture.anthropic.reset(replies.noise);
   expect(await traced(3)).toEqual([
     "openai",
     ["anthropic", 1, "REFUSED"],

@@ -1,75 +1,75 @@
 import { randomUUID } from "node:crypto";
 import { excluded, latched } from "@scbe/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { replies } from "./replies.ts";
 import type { Arrived } from "./scripted-gateway.ts";
-import { says } from "./scripts.ts";
-import { ASKED, failureOf, type Providers, saying, TrustStage } from "./trust-stage.ts";
+import { failureOf, type Providers, REQUEST, summaryOf, TrustFixture } from "./trust-fixture.ts";
 
-/** What a document changes for a request that is under way when it arrives. */
-let stage: TrustStage;
+/** The effect of a new trust document on open requests. */
+let fixture: TrustFixture;
 beforeAll(async () => {
-  stage = await TrustStage.start();
+  fixture = await TrustFixture.start();
 });
-afterAll(() => stage?.[Symbol.asyncDispose]());
-beforeEach(() => stage.reset());
+afterAll(() => fixture?.[Symbol.asyncDispose]());
+beforeEach(() => fixture.reset());
 
 const ALL = ["openai", "anthropic", "xai"];
 
 function request() {
-  return stage.client.request({ ...ASKED, providers: ALL });
+  return fixture.client.request({ ...REQUEST, providers: ALL });
 }
 
-/** Has trust become another when an envelope arrives; then the gateway says `then`. */
-function speaking(providers: () => Providers, then: (arrived: Arrived) => void) {
+/** A script that publishes a trust document when an envelope arrives, then runs `then`. */
+function changingTrust(providers: () => Providers, then: (arrived: Arrived) => void) {
   return (arrived: Arrived): void => {
-    says.accepted(arrived);
-    void stage.speak(providers()).then(() => then(arrived));
+    replies.accepted(arrived);
+    void fixture.publishTrust(providers()).then(() => then(arrived));
   };
 }
 
 const latchOpenai = (): Providers => ({ openai: latched() });
 
 describe("a latch", () => {
-  test("ends the flight to its provider, which is told, and the next one serves", async () => {
-    stage.openai.reset(speaking(latchOpenai, says.nothing));
-    const events = await stage.told(async () => {
+  test("ends the exchange with its provider and cancels it, and the next one serves", async () => {
+    fixture.openai.reset(changingTrust(latchOpenai, replies.nothing));
+    const events = await fixture.eventsDuring(async () => {
       const answer = await request();
       const passedOver = [{ provider: "openai", model: "gpt-5", code: "DISTRUSTED", envelopes: 1 }];
       expect(answer).toMatchObject({ provider: "anthropic", passedOver });
-      expect(stage.openai.cancelled).toEqual([stage.openai.arrived[0]?.hash]);
-      await stage.speak({});
+      expect(fixture.openai.cancelled).toEqual([fixture.openai.arrived[0]?.hash]);
+      await fixture.publishTrust({});
     });
-    expect(events.map(saying)).toEqual(["anthropic ok 1"]);
+    expect(events.map(summaryOf)).toEqual(["anthropic ok 1"]);
   });
 
-  test("ends a request that has no other provider, and a late answer is not taken", async () => {
-    stage.openai.reset(speaking(latchOpenai, ({ answer }) => answer("late")));
-    const error = await failureOf(stage.client.request({ ...ASKED, provider: "openai" }));
+  test("ends a request that has no other provider, and a late answer is ignored", async () => {
+    fixture.openai.reset(changingTrust(latchOpenai, ({ answer }) => answer("late")));
+    const error = await failureOf(fixture.client.request({ ...REQUEST, provider: "openai" }));
     expect(error.code).toBe("DISTRUSTED");
   });
 
-  test("has no further envelope sent to its provider", async () => {
-    stage.openai.reset(speaking(latchOpenai, says.noise));
+  test("prevents further envelopes to its provider", async () => {
+    fixture.openai.reset(changingTrust(latchOpenai, replies.noise));
     expect(await request()).toMatchObject({ provider: "anthropic", passedOver: [{ code: "DISTRUSTED" }] });
-    expect(stage.openai.arrived).toHaveLength(1);
+    expect(fixture.openai.arrived).toHaveLength(1);
   });
 
-  test("is what its provider was passed over for, though it was to get no further envelope anyway", async () => {
-    stage.openai.reset((arrived) => {
-      if (stage.openai.arrived.length < 3) says.busy(arrived);
-      else speaking(latchOpenai, says.nothing)(arrived);
+  test("is the reason in `passedOver`, even if the provider had used all its envelopes", async () => {
+    fixture.openai.reset((arrived) => {
+      if (fixture.openai.arrived.length < 3) replies.busy(arrived);
+      else changingTrust(latchOpenai, replies.nothing)(arrived);
     });
-    const events = await stage.told(async () => {
+    const events = await fixture.eventsDuring(async () => {
       const { passedOver } = await request();
       expect(passedOver).toEqual([{ provider: "openai", model: "gpt-5", code: "DISTRUSTED", envelopes: 3 }]);
-      await stage.speak({});
+      await fixture.publishTrust({});
     });
-    expect(events.map(saying)).toEqual(["anthropic ok 1"]);
+    expect(events.map(summaryOf)).toEqual(["anthropic ok 1"]);
   });
 
-  test("of another provider leaves a flight alone", async () => {
-    stage.openai.reset(
-      speaking(
+  test("of another provider does not affect an exchange", async () => {
+    fixture.openai.reset(
+      changingTrust(
         () => ({ anthropic: latched() }),
         ({ answer }) => answer("ok"),
       ),
@@ -77,29 +77,29 @@ describe("a latch", () => {
     expect(await request()).toMatchObject({ provider: "openai", passedOver: [] });
   });
 
-  test("between two attempts has its provider left out", async () => {
-    stage.openai.reset(speaking(() => ({ anthropic: latched() }), says.problem("HANDLER_FAILED")));
+  test("between two attempts skips its provider", async () => {
+    fixture.openai.reset(changingTrust(() => ({ anthropic: latched() }), replies.problem("HANDLER_FAILED")));
     const { provider, passedOver } = await request();
     expect([provider, ...passedOver.map(({ code, envelopes }) => [code, envelopes])]).toEqual([
       "xai",
       ["HANDLER_FAILED", 1],
       ["DISTRUSTED", 0],
     ]);
-    expect(stage.anthropic.arrived).toHaveLength(0);
+    expect(fixture.anthropic.arrived).toHaveLength(0);
   });
 
-  test("that is cleared while the request is under way lets its provider be asked", async () => {
-    await stage.speak({ anthropic: latched() });
-    stage.openai.reset(says.problem("HANDLER_FAILED"));
-    stage.xai.reset(speaking(() => ({}), says.problem("HANDLER_FAILED")));
+  test("that is cleared during the request makes its provider available", async () => {
+    await fixture.publishTrust({ anthropic: latched() });
+    fixture.openai.reset(replies.problem("HANDLER_FAILED"));
+    fixture.xai.reset(changingTrust(() => ({}), replies.problem("HANDLER_FAILED")));
     expect(await request()).toMatchObject({ provider: "anthropic" });
   });
 });
 
 describe("an exclusion", () => {
-  test("leaves a flight alone", async () => {
-    stage.openai.reset(
-      speaking(
+  test("does not affect an open exchange", async () => {
+    fixture.openai.reset(
+      changingTrust(
         () => ({ openai: excluded() }),
         ({ answer }) => answer("ok"),
       ),
@@ -107,28 +107,28 @@ describe("an exclusion", () => {
     expect(await request()).toMatchObject({ provider: "openai" });
   });
 
-  test("leaves the order of the request as it was when it began", async () => {
-    stage.openai.reset(speaking(() => ({ anthropic: excluded() }), says.problem("HANDLER_FAILED")));
+  test("does not change the order of an open request", async () => {
+    fixture.openai.reset(changingTrust(() => ({ anthropic: excluded() }), replies.problem("HANDLER_FAILED")));
     expect(await request()).toMatchObject({ provider: "anthropic", passedOver: [{ provider: "openai" }] });
   });
 });
 
-test("a document that is older changes nothing of what is under way", async () => {
-  const heardBefore = await stage.documents("old");
+test("an older document does not affect open requests", async () => {
+  const before = await fixture.countDocuments("old");
   const older = {
     v: 1,
-    stream: { created: stage.created, seq: 1 },
+    stream: { created: fixture.created, seq: 1 },
     providers: { openai: latched() },
   } as const;
-  stage.openai.reset((arrived) => {
-    says.accepted(arrived);
-    void stage.broadcast(older).then(async () => {
-      await stage.heard("old", heardBefore);
+  fixture.openai.reset((arrived) => {
+    replies.accepted(arrived);
+    void fixture.broadcast(older).then(async () => {
+      await fixture.awaitDocument("old", before);
       arrived.answer("ok");
     });
   });
   const requestId = randomUUID();
-  expect(await stage.client.request({ ...ASKED, providers: ALL, requestId })).toMatchObject({
+  expect(await fixture.client.request({ ...REQUEST, providers: ALL, requestId })).toMatchObject({
     provider: "openai",
   });
 });

@@ -4,27 +4,27 @@ import { isInside } from "@scbe/envelope/control";
 import { excluded, latched, onProbation, out, ownLatch, toldBy } from "@scbe/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { CandidatesOptions } from "../src/index.ts";
-import { says } from "./scripts.ts";
-import { ASKED, failureOf, saying, TrustStage } from "./trust-stage.ts";
+import { replies } from "./replies.ts";
+import { failureOf, REQUEST, summaryOf, TrustFixture } from "./trust-fixture.ts";
 
-/** Whom a request is asked of, by what is known of them when it begins. */
-let stage: TrustStage;
+/** The order of the candidates, by the trust document at the start of the request. */
+let fixture: TrustFixture;
 beforeAll(async () => {
-  stage = await TrustStage.start();
+  fixture = await TrustFixture.start();
 });
-afterAll(() => stage?.[Symbol.asyncDispose]());
-beforeEach(() => stage.reset());
+afterAll(() => fixture?.[Symbol.asyncDispose]());
+beforeEach(() => fixture.reset());
 
 const ALL = ["openai", "anthropic", "xai"];
 const distrusted = (provider: string) => ({ provider, model: "gpt-5", code: "DISTRUSTED", envelopes: 0 });
 
 function request(change: Partial<CandidatesOptions> = {}) {
-  return stage.client.request({ ...ASKED, providers: ALL, ...change } as CandidatesOptions);
+  return fixture.client.request({ ...REQUEST, providers: ALL, ...change } as CandidatesOptions);
 }
 
-/** Who was sent anything, one after the other. */
-function asked(): string[] {
-  return [stage.openai, stage.anthropic, stage.xai]
+/** The providers that got an envelope, in order. */
+function triedProviders(): string[] {
+  return [fixture.openai, fixture.anthropic, fixture.xai]
     .flatMap(({ arrived }) => arrived)
     .toSorted((one, other) => one.atMs - other.atMs)
     .map(({ header }) => header.provider);
@@ -34,62 +34,64 @@ function codesIn({ cause }: ScbeError): string[] {
   return (cause as AggregateError).errors.map(({ code }: ScbeError) => code);
 }
 
-describe("one that is excluded for its quality", () => {
-  test("comes after all others, and is told as passed over", async () => {
-    await stage.speak({ openai: excluded() });
+describe("a provider that is excluded for its quality", () => {
+  test("comes after all others, and is in `passedOver`", async () => {
+    await fixture.publishTrust({ openai: excluded() });
     expect(await request()).toMatchObject({ provider: "anthropic", passedOver: [distrusted("openai")] });
-    expect(asked()).toEqual(["anthropic"]);
+    expect(triedProviders()).toEqual(["anthropic"]);
   });
 
-  test("is not told as passed over where whoever served came before it anyway", async () => {
-    await stage.speak({ anthropic: excluded(), xai: excluded() });
+  test("is not in `passedOver` if the provider that served comes before it", async () => {
+    await fixture.publishTrust({ anthropic: excluded(), xai: excluded() });
     expect(await request()).toMatchObject({ provider: "openai", passedOver: [] });
   });
 
-  test("serves when nobody else does", async () => {
-    stage.anthropic.reset(says.noise);
-    stage.xai.reset(says.problem("HANDLER_FAILED"));
-    await stage.speak({ openai: excluded() });
+  test("serves if no other provider does", async () => {
+    fixture.anthropic.reset(replies.noise);
+    fixture.xai.reset(replies.problem("HANDLER_FAILED"));
+    await fixture.publishTrust({ openai: excluded() });
     const { provider, passedOver } = await request();
     expect([provider, ...passedOver.map((it) => [it.provider, it.code])]).toEqual([
       "openai",
       ["anthropic", "REFUSED"],
       ["xai", "HANDLER_FAILED"],
     ]);
-    expect(asked()).toEqual(["anthropic", "xai", "openai"]);
+    expect(triedProviders()).toEqual(["anthropic", "xai", "openai"]);
   });
 
-  test("serves alone, and where all are, in the caller's order", async () => {
+  test("serves as the only provider, and in the caller's order if all are excluded", async () => {
     const out = excluded();
-    await stage.speak({ openai: out, anthropic: out, xai: out });
-    expect(await stage.client.request({ ...ASKED, provider: "openai" })).toMatchObject({ passedOver: [] });
+    await fixture.publishTrust({ openai: out, anthropic: out, xai: out });
+    expect(await fixture.client.request({ ...REQUEST, provider: "openai" })).toMatchObject({
+      passedOver: [],
+    });
     expect(await request()).toMatchObject({ provider: "openai", passedOver: [] });
-    stage.anthropic.reset(says.problem("HANDLER_FAILED"));
+    fixture.anthropic.reset(replies.problem("HANDLER_FAILED"));
     const answer = await request({ providers: ["anthropic", "xai", "openai"] });
     expect(answer).toMatchObject({ provider: "xai", passedOver: [{ code: "HANDLER_FAILED" }] });
   });
 
-  test("is told in the order of the request among those that were asked", async () => {
-    for (const it of [stage.openai, stage.anthropic]) it.reset(says.problem("HANDLER_FAILED"));
-    await stage.speak({ openai: excluded(), xai: excluded() });
+  test("is in `passedOver` in the order of the request", async () => {
+    for (const it of [fixture.openai, fixture.anthropic]) it.reset(replies.problem("HANDLER_FAILED"));
+    await fixture.publishTrust({ openai: excluded(), xai: excluded() });
     const { provider, passedOver } = await request();
     expect([provider, ...passedOver.map((it) => it.provider)]).toEqual(["xai", "openai", "anthropic"]);
-    expect(asked()).toEqual(["anthropic", "openai", "xai"]);
+    expect(triedProviders()).toEqual(["anthropic", "openai", "xai"]);
   });
 
-  test("is not asked beyond the budget of others, and is told so", async () => {
-    for (const it of [stage.anthropic, stage.xai]) it.reset(says.problem("HANDLER_FAILED"));
-    await stage.speak({ openai: excluded() });
+  test("is not tried beyond `attemptsMax`, and is not in the error", async () => {
+    for (const it of [fixture.anthropic, fixture.xai]) it.reset(replies.problem("HANDLER_FAILED"));
+    await fixture.publishTrust({ openai: excluded() });
     const error = await failureOf(request({ attemptsMax: 2 }));
     expect([error.code, codesIn(error)]).toEqual(["HANDLER_FAILED", ["HANDLER_FAILED", "HANDLER_FAILED"]]);
-    expect(asked()).toEqual(["anthropic", "xai"]);
+    expect(triedProviders()).toEqual(["anthropic", "xai"]);
   });
 
-  test("has all that is left of the time, as the last one", async () => {
-    for (const it of [stage.anthropic, stage.xai]) it.reset(says.accepted);
-    await stage.speak({ openai: excluded() });
+  test("has all remaining time, as the last one", async () => {
+    for (const it of [fixture.anthropic, fixture.xai]) it.reset(replies.accepted);
+    await fixture.publishTrust({ openai: excluded() });
     expect(await request({ attemptTimeoutMs: 300 })).toMatchObject({ provider: "openai" });
-    const [first, second, last] = [stage.anthropic, stage.xai, stage.openai].map(({ arrived }) =>
+    const [first, second, last] = [fixture.anthropic, fixture.xai, fixture.openai].map(({ arrived }) =>
       Number(arrived[0]?.timeoutMs),
     );
     expect([first, second]).toEqual([expect.toSatisfy(isShort), expect.toSatisfy(isShort)]);
@@ -99,54 +101,54 @@ describe("one that is excluded for its quality", () => {
 
 const isShort = (ms: number): boolean => ms > 0 && ms <= 300;
 
-describe("one whose integrity is in doubt", () => {
-  test("is never asked, and the next one serves", async () => {
-    await stage.speak({ openai: latched() });
+describe("a provider whose integrity is in doubt", () => {
+  test("is never tried, and the next one serves", async () => {
+    await fixture.publishTrust({ openai: latched() });
     expect(await request()).toMatchObject({ provider: "anthropic", passedOver: [distrusted("openai")] });
-    expect(asked()).toEqual(["anthropic"]);
+    expect(triedProviders()).toEqual(["anthropic"]);
   });
 
-  test("is not asked either when all others fail, whose error it does not hide", async () => {
-    for (const it of [stage.anthropic, stage.xai]) it.reset(says.problem("HANDLER_FAILED"));
-    await stage.speak({ openai: latched() });
+  test("is not tried even if all others fail, and does not hide their error", async () => {
+    for (const it of [fixture.anthropic, fixture.xai]) it.reset(replies.problem("HANDLER_FAILED"));
+    await fixture.publishTrust({ openai: latched() });
     const error = await failureOf(request());
     expect(error.code).toBe("HANDLER_FAILED");
     expect(codesIn(error)).toEqual(["HANDLER_FAILED", "HANDLER_FAILED", "DISTRUSTED"]);
-    expect(asked()).toEqual(["anthropic", "xai"]);
+    expect(triedProviders()).toEqual(["anthropic", "xai"]);
   });
 
-  test("is DISTRUSTED where there is no other, and nothing is sent or told", async () => {
-    const events = await stage.told(async () => {
-      await stage.speak({ openai: latched(), anthropic: latched() });
-      const one = await failureOf(stage.client.request({ ...ASKED, provider: "openai" }));
+  test("is DISTRUSTED if there is no other, and nothing is sent or reported", async () => {
+    const events = await fixture.eventsDuring(async () => {
+      await fixture.publishTrust({ openai: latched(), anthropic: latched() });
+      const one = await failureOf(fixture.client.request({ ...REQUEST, provider: "openai" }));
       const all = await failureOf(request({ providers: ["openai", "anthropic"] }));
       expect([one.code, all.code, codesIn(all)]).toEqual([
         "DISTRUSTED",
         "DISTRUSTED",
         ["DISTRUSTED", "DISTRUSTED"],
       ]);
-      expect(asked()).toEqual([]);
-      await stage.speak({});
+      expect(triedProviders()).toEqual([]);
+      await fixture.publishTrust({});
     });
-    expect(events.map(saying)).toEqual([]);
+    expect(events.map(summaryOf)).toEqual([]);
   });
 
-  test("uses up nothing of the budget", async () => {
-    await stage.speak({ openai: latched(), anthropic: excluded() });
+  test("does not count for `attemptsMax`", async () => {
+    await fixture.publishTrust({ openai: latched(), anthropic: excluded() });
     const answer = await request({ providers: ["openai", "anthropic"], attemptsMax: 1 });
     expect(answer).toMatchObject({ provider: "anthropic", passedOver: [distrusted("openai")] });
   });
 
   test("takes no share of the time", async () => {
-    await stage.speak({ anthropic: latched(), xai: latched() });
+    await fixture.publishTrust({ anthropic: latched(), xai: latched() });
     await request({ timeoutMs: 10_000 });
-    expect(Number(stage.openai.arrived[0]?.timeoutMs)).toBeGreaterThan(5000);
+    expect(Number(fixture.openai.arrived[0]?.timeoutMs)).toBeGreaterThan(5000);
   });
 });
 
-describe("one on its way back", () => {
-  test.each([5, 25, 50] as const)("gets its %i percent of the requests, and exactly those", async (share) => {
-    await stage.speak({ openai: onProbation(share) });
+describe("a provider on probation", () => {
+  test.each([5, 25, 50] as const)("gets exactly the requests of its %i percent", async (share) => {
+    await fixture.publishTrust({ openai: onProbation(share) });
     const ids = Array.from({ length: 400 }, () => randomUUID());
     const answers = await Promise.all(ids.map((requestId) => request({ requestId })));
     const inside = ids.filter((id) => isInside(trustLabel("openai"), id, share));
@@ -158,24 +160,24 @@ describe("one on its way back", () => {
   test.each<[string, boolean]>([
     ["inside", true],
     ["outside", false],
-  ])("keeps a request that is %s of its share there, however often it is tried", async (_side, isIn) => {
-    await stage.speak({ openai: onProbation(50) });
+  ])("treats a request %s its share the same in every try", async (_side, isIn) => {
+    await fixture.publishTrust({ openai: onProbation(50) });
     const requestId = idOf(isIn, 50);
-    const served = isIn ? stage.openai : stage.anthropic;
-    served.reset((arrived, nth) => (nth < 3 ? says.busy(arrived) : arrived.answer("ok")));
+    const served = isIn ? fixture.openai : fixture.anthropic;
+    served.reset((arrived, nth) => (nth < 3 ? replies.busy(arrived) : arrived.answer("ok")));
     for (let n = 0; n < 3; n += 1) await request({ requestId });
-    expect(new Set(asked())).toEqual(new Set([isIn ? "openai" : "anthropic"]));
+    expect(new Set(triedProviders())).toEqual(new Set([isIn ? "openai" : "anthropic"]));
     expect(served.arrived).toHaveLength(5);
   });
 
-  test("serves a request outside of its share when nobody else does", async () => {
-    await stage.speak({ openai: onProbation(5) });
-    for (const it of [stage.anthropic, stage.xai]) it.reset(says.noise);
+  test("serves a request outside its share if no other provider does", async () => {
+    await fixture.publishTrust({ openai: onProbation(5) });
+    for (const it of [fixture.anthropic, fixture.xai]) it.reset(replies.noise);
     expect(await request({ requestId: idOf(false, 5) })).toMatchObject({ provider: "openai" });
   });
 });
 
-/** An id of a request that is inside of a share of openai's, or outside. */
+/** A request id inside or outside openai's share. */
 function idOf(isIn: boolean, share: number): string {
   const id = randomUUID();
   return isInside(trustLabel("openai"), id, share) === isIn ? id : idOf(isIn, share);
@@ -184,33 +186,33 @@ function idOf(isIn: boolean, share: number): string {
 test.each<[string, () => ProviderTrust]>([
   ["excluded", excluded],
   ["latched", latched],
-])("a provider that was %s is asked again as soon as a document says so", async (_how, trust) => {
-  await stage.speak({ openai: trust() });
+])("a provider that was %s is tried again as soon as a document clears it", async (_how, trust) => {
+  await fixture.publishTrust({ openai: trust() });
   expect(await request()).toMatchObject({ provider: "anthropic" });
-  await stage.speak({});
+  await fixture.publishTrust({});
   expect(await request()).toMatchObject({ provider: "openai", passedOver: [] });
 });
 
-test("a document that is older than what is held changes nothing", async () => {
-  await stage.speak({ openai: latched() });
-  const before = await stage.documents("old");
-  await stage.broadcast({ v: 1, stream: { created: stage.created, seq: 1 }, providers: {} });
-  await stage.heard("old", before);
+test("a document that is older than the current one is ignored", async () => {
+  await fixture.publishTrust({ openai: latched() });
+  const before = await fixture.countDocuments("old");
+  await fixture.broadcast({ v: 1, stream: { created: fixture.created, seq: 1 }, providers: {} });
+  await fixture.awaitDocument("old", before);
   expect(await request()).toMatchObject({ provider: "anthropic" });
 });
 
-describe("what one teller's reports say", () => {
-  test("of its quality is obeyed by its own clients alone", async () => {
-    await stage.speak({ openai: toldBy("orchestrator", out()), anthropic: toldBy("batch", out()) });
+describe("trust by the reports of one teller", () => {
+  test("about quality applies to its own clients only", async () => {
+    await fixture.publishTrust({ openai: toldBy("orchestrator", out()), anthropic: toldBy("batch", out()) });
     expect(await request()).toMatchObject({ provider: "anthropic", passedOver: [distrusted("openai")] });
   });
 
-  test("of its integrity is obeyed by its own clients alone", async () => {
-    await stage.speak({ openai: toldBy("batch", ownLatch()) });
+  test("about integrity applies to its own clients only", async () => {
+    await fixture.publishTrust({ openai: toldBy("batch", ownLatch()) });
     expect(await request()).toMatchObject({ provider: "openai", passedOver: [] });
-    await stage.speak({ openai: toldBy("orchestrator", ownLatch()) });
+    await fixture.publishTrust({ openai: toldBy("orchestrator", ownLatch()) });
     expect(await request()).toMatchObject({ provider: "anthropic", passedOver: [{ code: "DISTRUSTED" }] });
-    const alone = await failureOf(stage.client.request({ ...ASKED, provider: "openai" }));
+    const alone = await failureOf(fixture.client.request({ ...REQUEST, provider: "openai" }));
     expect(alone.code).toBe("DISTRUSTED");
   });
 });

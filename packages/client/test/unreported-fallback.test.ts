@@ -8,20 +8,20 @@ import {
 } from "@scbe/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Client, Expectations, Handler } from "../src/index.ts";
-import { HeardOutcomes } from "./heard-outcomes.ts";
-import { failureOf, saying, VARIABLES } from "./trust-stage.ts";
+import { ReceivedReports } from "./received-reports.ts";
+import { failureOf, summaryOf, VARIABLES } from "./trust-fixture.ts";
 
-/** What travels unsealed says nothing of its provider: anybody may have answered it. */
+/** An unsealed answer is no evidence about its provider: any process can have sent it. */
 let deployment: Deployment;
 let controller: TestController;
 let gateway: Client;
 let client: Client;
 let handler: Handler;
-let heard: HeardOutcomes;
+let reports: ReceivedReports;
 
 beforeAll(async () => {
   deployment = await startDeployment({ ...VARIABLES, SCBE_FALLBACK: "allow" });
-  heard = new HeardOutcomes(deployment.bus);
+  reports = new ReceivedReports(deployment.bus);
   controller = await startTestController({ transport: { servers: [deployment.nats.url] } });
   const settings = { controlPublicKey: controller.publicKey };
   gateway = await deployment.gateway(settings);
@@ -32,13 +32,13 @@ afterAll(async () => {
   for (const it of [client, gateway, controller, deployment]) await it?.[Symbol.asyncDispose]();
 });
 
-const asked = { provider: "openai", model: "gpt-5", intent: "chat", body: Buffer.from("Hello") };
+const options = { provider: "openai", model: "gpt-5", intent: "chat", body: Buffer.from("Hello") };
 const echo: Handler = ({ body }) => ({ body });
 
 const request = (expects?: Expectations) =>
-  client.request({ ...asked, timeoutMs: 5000, ...(expects && { expects }) });
+  client.request({ ...options, timeoutMs: 5000, ...(expects && { expects }) });
 
-test("neither its success nor any failure is told", async () => {
+test("no outcome of an unsealed request is reported", async () => {
   handler = echo;
   await request();
   await controller.change({ fallback: { causes: ["availability"] } });
@@ -57,13 +57,13 @@ test("neither its success nor any failure is told", async () => {
   handler = () => Promise.reject(new ScbeError("TIMEOUT", "too slow"));
   await failing("TIMEOUT");
   expect(new Set(controller.asked.map(({ fallback }) => fallback))).toEqual(new Set([true]));
-  // A gateway that still holds the kill refuses what is sealed, which is told.
+  // A gateway that still holds the kill refuses sealed requests, which is reported.
   await obeyed((await controller.release()).digest);
   handler = () => Promise.reject(new ScbeError("BUSY", "full"));
   await eventually(async () => {
     await failing("BUSY");
-    return heard.events.some((it) => saying(it) === "openai busy");
+    return reports.events.some((it) => summaryOf(it) === "openai busy");
   });
-  const told = new Set(heard.events.map((it) => saying(it).replace(/ \d+$/, "")));
-  expect(told).toEqual(new Set(["openai ok", "openai busy"]));
+  const summaries = new Set(reports.events.map((it) => summaryOf(it).replace(/ \d+$/, "")));
+  expect(summaries).toEqual(new Set(["openai ok", "openai busy"]));
 });

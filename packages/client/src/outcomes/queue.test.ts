@@ -5,7 +5,7 @@ import { eventually } from "@scbe/testkit";
 import { expect, test } from "vitest";
 import { OutcomeQueue } from "./queue.ts";
 
-/** Of the first tellings. */
+/** How many of the first reports fail. */
 const REFUSALS = 7;
 
 const eventOf = (provider: string, n: number): ReportedEvent => ({
@@ -13,12 +13,12 @@ const eventOf = (provider: string, n: number): ReportedEvent => ({
   ...{ id: randomUUID(), at: n, provider },
 });
 
-test("what scorers answer with BUSY or not at all is told again under the same ids, in its order, until all of it is stored", async () => {
+test("events that scorers do not store are sent again with the same ids, in order, until all are stored", async () => {
   const stored = new Map<string, string[]>();
-  let asked = 0;
+  let sent = 0;
   const request = async (_subject: string, data: Uint8Array): Promise<never> => {
-    asked += 1;
-    if (asked <= REFUSALS) throw new ScbeError(asked % 2 === 1 ? "BUSY" : "TIMEOUT", "not now");
+    sent += 1;
+    if (sent <= REFUSALS) throw new ScbeError(sent % 2 === 1 ? "BUSY" : "TIMEOUT", "not now");
     for (const { provider, id } of OutcomeReport.parse(JSON.parse(Buffer.from(data).toString())).events)
       stored.set(provider, [...(stored.get(provider) ?? []), id]);
     return { data: Buffer.from('{"seq":1,"v":1}') } as never;
@@ -32,11 +32,11 @@ test("what scorers answer with BUSY or not at all is told again under the same i
     },
     onIntegritySettled: () => undefined,
   });
-  const told = ["openai", "xai"].map((provider) =>
+  const events = ["openai", "xai"].map((provider) =>
     Array.from({ length: 600 }, (_, n) => eventOf(provider, n)),
   );
-  for (const event of told.flat()) queue.add(event);
+  for (const event of events.flat()) queue.add(event);
   await eventually(() => queue.waiting === 0, { timeoutMs: 20_000 });
-  expect([stored.get("openai"), stored.get("xai")]).toEqual(told.map((events) => events.map(({ id }) => id)));
+  expect([stored.get("openai"), stored.get("xai")]).toEqual(events.map((of) => of.map(({ id }) => id)));
   expect(dropped).toEqual([]);
 }, 30_000);

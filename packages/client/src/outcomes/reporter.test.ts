@@ -7,7 +7,7 @@ import { createLogger } from "@scbe/service";
 import { collectLogs, eventually, type NatsServer, startNats } from "@scbe/testkit";
 import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { HeardOutcomes } from "../../test/heard-outcomes.ts";
+import { ReceivedReports } from "../../test/received-reports.ts";
 import { OutcomeReporter, type Wait } from "./reporter.ts";
 
 const log = createLogger({ name: "test", level: "silent" });
@@ -19,14 +19,14 @@ let bus: Bus;
 let metrics: Registry;
 let reporter: OutcomeReporter;
 let scorer: Bus;
-let heard: HeardOutcomes;
+let received: ReceivedReports;
 let latched: string[];
 
 beforeEach(async () => {
   nats = await startNats();
   bus = await connectBus({ servers: [nats.url], name: "orchestrator", log });
   scorer = await connectBus({ servers: [nats.url], name: "trust-scorer", log });
-  heard = new HeardOutcomes(scorer);
+  received = new ReceivedReports(scorer);
   await scorer.flush();
   metrics = new Registry();
   latched = [];
@@ -68,22 +68,22 @@ async function waiting(): Promise<number> {
   );
 }
 
-/** Result and count of each, in the stream's order. */
-async function told(): Promise<(readonly [string, string, number | undefined])[]> {
-  return heard.events.map((event) =>
+/** Provider, result and count of each event, in order. */
+async function reportedEvents(): Promise<(readonly [string, string, number | undefined])[]> {
+  return received.events.map((event) =>
     event.kind === "outcome"
       ? [event.provider, event.result, event.count]
       : [event.provider, event.kind, undefined],
   );
 }
 
-test("successes in a row are one event, and what stands between them is told in its place", async () => {
+test("consecutive successes are one event, and other outcomes keep their place between them", async () => {
   for (let n = 0; n < 3; n += 1) note("ok");
   note("ok", "xai", 400);
   const failed = note("timeout", "openai", 1234);
   for (let n = 0; n < 2; n += 1) note("ok");
-  await eventually(async () => (await told()).length === 4);
-  const events = heard.events as OutcomeEvent[];
+  await eventually(async () => (await reportedEvents()).length === 4);
+  const events = received.events as OutcomeEvent[];
   expect(events.map(({ provider, result, count }) => [provider, result, count])).toEqual([
     ["openai", "ok", 3],
     ["openai", "timeout", 1],
@@ -92,11 +92,11 @@ test("successes in a row are one event, and what stands between them is told in 
   ]);
   expect(events[1]).toMatchObject({ request_id: failed, latency_ms: 1234 });
   expect(events[0]).not.toHaveProperty("request_id");
-  // Until it was told, from the sending of its first one.
+  // From the sending of the first request until the report.
   expect(events[2]?.latency_ms).toBeGreaterThanOrEqual(400 + 200);
 });
 
-test("where a deployment has no scorers nothing is told, nothing waits, and an integrity that fails latches all the same", async () => {
+test("without scorers nothing is reported or queued, and an integrity failure still latches", async () => {
   await using alone = new OutcomeReporter({
     ...{ bus, clock: systemClock, log: collectLogs().log, metrics: new Registry(), timeoutMinMs: 1000 },
     latches: { latch: (provider) => void latched.push(provider), settled: () => undefined },
@@ -107,38 +107,38 @@ test("where a deployment has no scorers nothing is told, nothing waits, and an i
   alone.blame("openai", randomUUID());
   expect(latched).toEqual(["openai"]);
   note("timeout", "xai");
-  await eventually(async () => (await told()).length > 0);
-  expect(await told()).toEqual([["xai", "timeout", 1]]);
+  await eventually(async () => (await reportedEvents()).length > 0);
+  expect(await reportedEvents()).toEqual([["xai", "timeout", 1]]);
 });
 
-test("disposing tells what was not told yet", async () => {
+test("disposing reports what is still collected", async () => {
   note("ok");
   await reporter[Symbol.asyncDispose]();
-  expect(await told()).toEqual([["openai", "ok", 1]]);
+  expect(await reportedEvents()).toEqual([["openai", "ok", 1]]);
 });
 
-test("one event tells of 10,000 successes at most", async () => {
+test("one event holds at most 10,000 successes", async () => {
   for (let n = 0; n < 10_001; n += 1) note("ok");
-  await eventually(async () => (await told()).length === 2);
-  expect(await told()).toEqual([
+  await eventually(async () => (await reportedEvents()).length === 2);
+  expect(await reportedEvents()).toEqual([
     ["openai", "ok", 10_000],
     ["openai", "ok", 1],
   ]);
 });
 
-test("a burst of 50,000 events is lost to nobody, each once, and noting them does not wait", {
+test("a burst of 50,000 events is stored completely, each once, and noting does not wait", {
   timeout: 120_000,
 }, async () => {
   const requestIds = Array.from({ length: 50_000 }, () => note("provider_error"));
   expect(await waiting()).toBe(50_000);
   await eventually(async () => (await waiting()) === 0, LONG);
-  const events = heard.events as OutcomeEvent[];
+  const events = received.events as OutcomeEvent[];
   expect(events.map((event) => event.request_id)).toEqual(requestIds);
   expect(await reported("acknowledged")).toBe(50_000);
   expect(await reported("dropped")).toBe(0);
 });
 
-test("while the server is away they wait, and are sent when it is back, each once", {
+test("events wait while the server is away, and are sent once when it is back", {
   timeout: 60_000,
 }, async () => {
   note("timeout");
@@ -149,10 +149,16 @@ test("while the server is away they wait, and are sent when it is back, each onc
   await eventually(async () => (await reported("failed")) >= 4, LONG);
   nats.resume();
   await eventually(async () => (await waiting()) === 0, LONG);
-  expect((await told()).map(([, what]) => what)).toEqual(["timeout", "empty", "size", "schema", "integrity"]);
+  expect((await reportedEvents()).map(([, what]) => what)).toEqual([
+    "timeout",
+    "empty",
+    "size",
+    "schema",
+    "integrity",
+  ]);
 });
 
-test("timeouts of a link that turns out to be dead are forgotten, whatever else has happened is told", {
+test("timeouts of a dead link are dropped, all other events are reported", {
   timeout: 60_000,
 }, async () => {
   nats.pause();
@@ -162,10 +168,10 @@ test("timeouts of a link that turns out to be dead are forgotten, whatever else 
   expect([await waiting(), await reported("dropped")]).toEqual([1, 2]);
   await nats.restart();
   await eventually(async () => (await waiting()) === 0, LONG);
-  expect((await told()).map(([, what]) => what)).toEqual(["empty"]);
+  expect((await reportedEvents()).map(([, what]) => what)).toEqual(["empty"]);
 });
 
-test("what is refused as malformed or forbidden is dropped, for it would be again", async () => {
+test("events that are refused as malformed or forbidden are dropped, not sent again", async () => {
   await scorer[Symbol.asyncDispose]();
   scorer = await connectBus({ servers: [nats.url], name: "trust-scorer", log });
   const refusal = serviceErrorHeaders(new ScbeError("BAD_REQUEST", "no"));
@@ -178,7 +184,7 @@ test("what is refused as malformed or forbidden is dropped, for it would be agai
   expect(await waiting()).toBe(0);
 });
 
-test("more than can wait are dropped and counted; for a blame there is still room", {
+test("events above the limit are dropped and counted; integrity events have additional room", {
   timeout: 60_000,
 }, async () => {
   nats.pause();
@@ -189,27 +195,27 @@ test("more than can wait are dropped and counted; for a blame there is still roo
   nats.resume();
 });
 
-test("a run took from the sending of its first request, and no time is more or less than can be told", async () => {
+test("a run lasts from the sending of its first request, and latencies are clamped to the limits of the report", async () => {
   note("ok", "openai", 400);
   note("ok", "openai", 1);
   note("timeout", "xai", 1e9);
   note("timeout", "mistral", -0.5);
   await reporter[Symbol.asyncDispose]();
   const latency = (provider: string): number =>
-    (heard.events as OutcomeEvent[]).find((it) => it.provider === provider)?.latency_ms ?? Number.NaN;
+    (received.events as OutcomeEvent[]).find((it) => it.provider === provider)?.latency_ms ?? Number.NaN;
   expect(latency("openai")).toBeGreaterThanOrEqual(400);
   expect([latency("xai"), latency("mistral")]).toEqual([3_600_000, 0]);
 });
 
-test("a blame latches the provider here at once, before any scorer has heard of it, and its receipt is handed on", async () => {
-  heard.seq = 77;
+test("a blame latches the provider at once, before a scorer gets the report, and its receipt is passed on", async () => {
+  received.seq = 77;
   reporter.blame("openai", randomUUID());
   expect(latched).toEqual(["openai"]);
   await eventually(() => latched.length === 2);
   expect(latched[1]).toBe("openai stored at 77");
 });
 
-describe("a wait in vain is told", () => {
+describe("a timeout is reported", () => {
   const wait = (givenMs: number, more: Partial<Wait> = {}, provider = "openai"): void =>
     reporter.timedOut(
       { provider, ...KIND, requestId: randomUUID(), latencyMs: givenMs },
@@ -219,45 +225,45 @@ describe("a wait in vain is told", () => {
     for (let n = 0; n < 30; n += 1) reporter.answered(provider, KIND, ms);
   };
 
-  async function tolds(): Promise<string[]> {
+  async function summaries(): Promise<string[]> {
     await reporter[Symbol.asyncDispose]();
-    return (await told()).map(([provider, what]) => `${provider} ${what}`);
+    return (await reportedEvents()).map(([provider, what]) => `${provider} ${what}`);
   }
 
-  test("when it was long enough for any provider, or usual for this one, and else not", async () => {
+  test("only if the wait was long enough for any provider, or usual for this one", async () => {
     for (let n = 0; n < 7; n += 1) wait(999);
     wait(1000);
     answered("xai", 200);
     for (let n = 0; n < 7; n += 1) wait(150, {}, "xai");
     wait(400, {}, "xai");
-    expect(await tolds()).toEqual(["openai timeout", "xai timeout"]);
+    expect(await summaries()).toEqual(["openai timeout", "xai timeout"]);
   });
 
-  test("of a first sign of life by the usual of those", async () => {
+  test("without a response by the usual time of responses", async () => {
     answered("openai", 500);
     for (let n = 0; n < 30; n += 1) reporter.responded("openai", 5);
     wait(100, { of: "answer" });
     wait(100, { of: "response" });
-    expect(await tolds()).toEqual(["openai timeout"]);
+    expect(await summaries()).toEqual(["openai timeout"]);
   });
 
-  test("where something came that this process could not open, only when it opens another provider's since", async () => {
+  test("after a reply that did not open only if this process has opened another provider's answer since", async () => {
     wait(5000, { isUnopened: true });
     wait(5000, { isUnopened: true }, "xai");
     await delay(2);
     reporter.answered("xai", KIND, 5);
     await delay(2);
     wait(5000, { isUnopened: true });
-    expect(await tolds()).toEqual(["openai timeout"]);
+    expect(await summaries()).toEqual(["openai timeout"]);
   });
 });
 
-test("an answer that is later than its caller expects is a success, unless the provider usually keeps that time", async () => {
+test("an answer that is later than its caller expects is a success, unless the provider usually answers within that time", async () => {
   const late = (expectedMs: number): void =>
     reporter.late({ provider: "openai", ...KIND, requestId: randomUUID(), latencyMs: 800 }, expectedMs);
   for (let n = 0; n < 30; n += 1) reporter.answered("openai", KIND, 200);
   late(100);
   late(500);
   await reporter[Symbol.asyncDispose]();
-  expect((await told()).map(([, what]) => what)).toEqual(["ok", "latency"]);
+  expect((await reportedEvents()).map(([, what]) => what)).toEqual(["ok", "latency"]);
 });

@@ -1,8 +1,10 @@
-import { encodeProblem, PROBLEM_MEDIA_TYPE, ScbeError, STATUS, serviceErrorHeaders } from "@scbe/contracts";
+import { type ScbeError, STATUS } from "@scbe/contracts";
 import { type Deployment, eventually, startDeployment } from "@scbe/testkit";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { replies } from "../../test/replies.ts";
 import { type Arrived, ScriptedGateway } from "../../test/scripted-gateway.ts";
+import { failureOf } from "../../test/trust-fixture.ts";
 import type { Candidate, Client, ErrorCode } from "../index.ts";
 
 const variables = {
@@ -38,7 +40,7 @@ beforeEach(() => {
 });
 
 const CLAUDE = { provider: "anthropic", model: "claude" };
-const asked = { model: "gpt-5", intent: "chat", body: Buffer.from("Grüß Gott"), timeoutMs: 10_000 };
+const content = { model: "gpt-5", intent: "chat", body: Buffer.from("Grüß Gott"), timeoutMs: 10_000 };
 
 interface Change {
   readonly providers?: readonly Candidate[];
@@ -50,14 +52,11 @@ interface Change {
 }
 
 function request(change: Change = {}) {
-  return client.request({ ...asked, providers: ["openai", CLAUDE], ...change });
+  return client.request({ ...content, providers: ["openai", CLAUDE], ...change });
 }
 
-async function failure(change: Change = {}): Promise<ScbeError> {
-  return request(change).then(
-    () => Promise.reject(new Error("it was answered")),
-    (error: ScbeError) => error,
-  );
+function failure(change: Change = {}): Promise<ScbeError> {
+  return failureOf(request(change));
 }
 
 function codesIn({ cause }: ScbeError): ErrorCode[] {
@@ -65,39 +64,28 @@ function codesIn({ cause }: ScbeError): ErrorCode[] {
 }
 
 const nothing = new Uint8Array(0);
-const problem =
-  (code: ErrorCode) =>
-  ({ say, seal }: Arrived): void => {
-    const text = Buffer.from(encodeProblem(new ScbeError(code, "says the handler"))).toString();
-    say(STATUS.sealed, seal(text, { contentType: PROBLEM_MEDIA_TYPE }));
-  };
-const unsealed =
-  (code: ErrorCode) =>
-  ({ send }: Arrived): void =>
-    send(nothing, serviceErrorHeaders(new ScbeError(code, "says somebody")));
-const accepts = ({ say }: Arrived): void => say(STATUS.accepted);
 
-test("the first candidate serves, and no other one is asked", async () => {
+test("the first candidate serves, and no other one is tried", async () => {
   expect(await request()).toMatchObject({ provider: "openai", passedOver: [], envelopes: 1 });
   expect(anthropic.arrived).toHaveLength(0);
 });
 
-test("the order is the caller's", async () => {
+test("candidates are tried in the caller's order", async () => {
   expect(await request({ providers: [CLAUDE, "openai"] })).toMatchObject({ provider: "anthropic" });
   expect(openai.arrived).toHaveLength(0);
 });
 
-describe("the next candidate serves, under the same request id and with everything else new, after", () => {
+describe("the next candidate serves, with the same request id and new nonces, after", () => {
   test.each<[string, (arrived: Arrived) => void, ErrorCode, number]>([
-    ["a full one, tried three times", ({ say }) => say(STATUS.busy), "BUSY", 3],
-    ["a silent one, tried three times", () => undefined, "TIMEOUT", 3],
-    ["one that accepts and gives no answer in its share of the time", accepts, "TIMEOUT", 1],
-    ["noise", ({ say }) => say(STATUS.refused), "REFUSED", 1],
-    ["a handler that failed", problem("HANDLER_FAILED"), "HANDLER_FAILED", 1],
-    ["a handler whose provider is full", problem("BUSY"), "BUSY", 1],
-    ["a gateway that is stopping", unsealed("NOT_READY"), "NOT_READY", 1],
-    ["a gateway that has a defect", unsealed("INTERNAL"), "INTERNAL", 1],
-    ["a gateway that has heard of a kill", unsealed("SWITCHED_OFF"), "SWITCHED_OFF", 1],
+    ["a full one, tried three times", replies.busy, "BUSY", 3],
+    ["a silent one, tried three times", replies.nothing, "TIMEOUT", 3],
+    ["one that accepts and gives no answer in its share of the time", replies.accepted, "TIMEOUT", 1],
+    ["noise", replies.noise, "REFUSED", 1],
+    ["a handler that failed", replies.problem("HANDLER_FAILED"), "HANDLER_FAILED", 1],
+    ["a handler whose provider is full", replies.problem("BUSY"), "BUSY", 1],
+    ["a gateway that is stopping", replies.unsealed("NOT_READY"), "NOT_READY", 1],
+    ["a gateway that has a defect", replies.unsealed("INTERNAL"), "INTERNAL", 1],
+    ["a gateway that has received a kill", replies.unsealed("SWITCHED_OFF"), "SWITCHED_OFF", 1],
   ])("%s", async (_case, script, code, envelopes) => {
     openai.reset(script);
     const answer = await request({ attemptTimeoutMs: 1500 });
@@ -122,9 +110,9 @@ describe("the next candidate serves, under the same request id and with everythi
   });
 });
 
-describe("never two at once:", () => {
-  test("a candidate is told to stop before the next one is asked, and its late answer is not taken", async () => {
-    openai.reset(accepts);
+describe("candidates are never tried concurrently:", () => {
+  test("a candidate is cancelled before the next one is tried, and its late answer is ignored", async () => {
+    openai.reset(replies.accepted);
     let cancelledBefore = 0;
     anthropic.reset((arrived) => {
       cancelledBefore = openai.cancelled.length;
@@ -138,20 +126,20 @@ describe("never two at once:", () => {
   });
 });
 
-describe("no other candidate is asked", () => {
+describe("no other candidate is tried", () => {
   test.each<ErrorCode>(["BAD_REQUEST", "FORBIDDEN", "TOO_LARGE", "ABORTED", "DISCONNECTED", "CONFLICT"])(
     "after %s",
     async (code) => {
-      openai.reset(problem(code));
+      openai.reset(replies.problem(code));
       expect(await failure()).toMatchObject({ code });
       expect(anthropic.arrived).toHaveLength(0);
     },
   );
 
-  test("when the caller gives up", async () => {
+  test("when the caller aborts", async () => {
     const giveUp = new AbortController();
     openai.reset((arrived) => {
-      accepts(arrived);
+      replies.accepted(arrived);
       setTimeout(() => giveUp.abort(), 20);
     });
     expect(await failure({ signal: giveUp.signal })).toMatchObject({ code: "ABORTED" });
@@ -159,13 +147,13 @@ describe("no other candidate is asked", () => {
     expect(anthropic.arrived).toHaveLength(0);
   });
 
-  test("for what is too large for the bus", async () => {
+  test("for a request that is too large for the bus", async () => {
     expect(await failure({ body: Buffer.alloc(8 * 2 ** 20) })).toMatchObject({ code: "TOO_LARGE" });
     expect(anthropic.arrived).toHaveLength(0);
   });
 
-  test("beyond the budget, which one that nothing was sent to does not use up", async () => {
-    openai.reset(problem("HANDLER_FAILED"));
+  test("beyond `attemptsMax`; a candidate to which nothing was sent does not count", async () => {
+    openai.reset(replies.problem("HANDLER_FAILED"));
     const error = await failure({ providers: ["xai", "openai", CLAUDE], attemptsMax: 1 });
     expect(codesIn(error)).toEqual(["NO_KEYS", "HANDLER_FAILED"]);
     expect(anthropic.arrived).toHaveLength(0);
@@ -173,29 +161,29 @@ describe("no other candidate is asked", () => {
 });
 
 describe("when all fail", () => {
-  test("the error is the last one's, and tells of all, in order", async () => {
-    openai.reset(({ say }) => say(STATUS.refused));
-    anthropic.reset(problem("HANDLER_FAILED"));
+  test("the error is the last candidate's, and lists all in order", async () => {
+    openai.reset(replies.noise);
+    anthropic.reset(replies.problem("HANDLER_FAILED"));
     const error = await failure({ providers: ["mistral", "openai", CLAUDE] });
     expect(error.code).toBe("HANDLER_FAILED");
     expect(error.message).toBe(
-      "says the handler (mistral: NO_RESPONDERS, openai: REFUSED, anthropic: HANDLER_FAILED)",
+      "from the handler (mistral: NO_RESPONDERS, openai: REFUSED, anthropic: HANDLER_FAILED)",
     );
     expect(error.requestId).toBe(openai.arrived[0]?.header.request_id);
     expect(error.cause).toBeInstanceOf(AggregateError);
     expect(codesIn(error)).toEqual(["NO_RESPONDERS", "REFUSED", "HANDLER_FAILED"]);
   });
 
-  test("one that was left out does not hide that an earlier one was asked", async () => {
-    openai.reset(problem("HANDLER_FAILED"));
+  test("a skipped candidate does not hide the error of an earlier one", async () => {
+    openai.reset(replies.problem("HANDLER_FAILED"));
     const error = await failure({ providers: ["openai", "xai"] });
     expect(error.code).toBe("HANDLER_FAILED");
     expect(codesIn(error)).toEqual(["HANDLER_FAILED", "NO_KEYS"]);
   });
 
-  test("one deadline holds over all, of which each has its share", async () => {
-    openai.reset(accepts);
-    anthropic.reset(accepts);
+  test("all candidates share one deadline equally", async () => {
+    openai.reset(replies.accepted);
+    anthropic.reset(replies.accepted);
     const started = performance.now();
     const error = await failure({ timeoutMs: 800 });
     expect(performance.now() - started).toBeGreaterThan(790);
@@ -208,18 +196,18 @@ describe("when all fail", () => {
   });
 });
 
-test("a candidate that none comes after has all that is left, and as many envelopes as one alone", async () => {
-  openai.reset(problem("HANDLER_FAILED"));
-  anthropic.reset((arrived, nth) => (nth < 6 ? arrived.say(STATUS.busy) : arrived.answer("ok")));
+test("the last candidate has all remaining time, and the envelopes of a single provider", async () => {
+  openai.reset(replies.problem("HANDLER_FAILED"));
+  anthropic.reset((arrived, nth) => (nth < 6 ? arrived.reply(STATUS.busy) : arrived.answer("ok")));
   expect(await request({ attemptTimeoutMs: 1 })).toMatchObject({ provider: "anthropic" });
   expect(Number(anthropic.arrived[0]?.timeoutMs)).toBeGreaterThan(1000);
 });
 
-test("a request counts once, under who served it or was asked last; an envelope under who it was for", async () => {
+test("a request is counted once, under the provider that served it or was tried last; an envelope under its own provider", async () => {
   metrics.resetMetrics();
-  openai.reset(problem("HANDLER_FAILED"));
+  openai.reset(replies.problem("HANDLER_FAILED"));
   await request();
-  anthropic.reset(problem("BUSY"));
+  anthropic.reset(replies.problem("BUSY"));
   await failure();
   const shown = await metrics.metrics();
   const counted = [...shown.matchAll(/^(scbe_request(?:s|_envelopes)_total)\{(.*)\} ([1-9]\d*)$/gm)];

@@ -3,7 +3,7 @@ import { type CandidatesOptions, resolveCandidates } from "./options.ts";
 
 const content = { intent: "chat", body: Buffer.from("x") };
 
-test("each candidate is asked for the model of its own, or for the one of all", () => {
+test("each candidate gets its own model, or the request's", () => {
   const providers = ["openai", { provider: "anthropic", model: "claude" }, { provider: "xai" }];
   expect(resolveCandidates({ ...content, model: "gpt-5", providers }).candidates).toEqual([
     { ...content, provider: "openai", model: "gpt-5" },
@@ -12,7 +12,7 @@ test("each candidate is asked for the model of its own, or for the one of all", 
   ]);
 });
 
-test("one provider is asked as the caller has asked it, and once", () => {
+test("one provider gets the request unchanged, and one attempt", () => {
   const options = { ...content, provider: "openai", model: "gpt-5" };
   expect(resolveCandidates(options)).toEqual({ candidates: [options], isOfOne: true, attemptsMax: 1 });
 });
@@ -20,12 +20,12 @@ test("one provider is asked as the caller has asked it, and once", () => {
 describe("a BAD_REQUEST is", () => {
   test.each<[string, object]>([
     ["no candidate", { providers: [] }],
-    ["candidates that are no list", { providers: "openai" }],
+    ["candidates that are not a list", { providers: "openai" }],
     ["more than 16", { providers: Array.from({ length: 17 }, () => "openai") }],
     ["a candidate without a model", { model: undefined }],
     ["a provider beside them", { provider: "openai" }],
-    ["an attempt of no time", { attemptTimeoutMs: 0 }],
-    ["an attempt of a time that is no number", { attemptTimeoutMs: Number.NaN }],
+    ["an attempt timeout of 0", { attemptTimeoutMs: 0 }],
+    ["an attempt timeout of NaN", { attemptTimeoutMs: Number.NaN }],
     ["no attempt", { attemptsMax: 0 }],
     ["half an attempt", { attemptsMax: 1.5 }],
     ["17 attempts", { attemptsMax: 17 }],

@@ -34,16 +34,16 @@ beforeEach(() => {
 });
 
 const body = Buffer.from("Grüß Gott");
-const asked = { provider: "openai", model: "gpt-5", intent: "chat", body, timeoutMs: 5000 };
+const options = { provider: "openai", model: "gpt-5", intent: "chat", body, timeoutMs: 5000 };
 
 function request(change: Partial<RequestOptions> = {}) {
-  return client.request({ ...asked, ...change });
+  return client.request({ ...options, ...change });
 }
 
-/** Requests at once, where one alone would not show among what else goes on. */
+/** Concurrent requests: the timers of one would not stand out among the others of the process. */
 const MANY = 40;
 
-/** The code and text that a request ends with. */
+/** The code and text of the error that a request fails with. */
 async function failure(change: Partial<RequestOptions> = {}): Promise<{ code?: string; message?: string }> {
   return request(change).then(
     () => ({}),
@@ -55,7 +55,7 @@ function isCancelled({ hash }: Arrived): boolean {
   return gateway.cancelled.some((it) => it.equals(hash));
 }
 
-/** Same request id; nothing else that is drawn for an envelope comes twice. */
+/** The envelopes share the request id, and no nonce or hash. */
 function expectFresh(envelopes: readonly Arrived[], sameEpoch = true): void {
   const values = (member: keyof Arrived["header"]) => new Set(envelopes.map(({ header }) => header[member]));
   expect(values("request_id").size).toBe(1);
@@ -66,7 +66,7 @@ function expectFresh(envelopes: readonly Arrived[], sameEpoch = true): void {
 }
 
 describe("an answer", () => {
-  test("is the first response that opens; what follows it is not heard", async () => {
+  test("is the first response that opens; later ones are ignored", async () => {
     gateway.reset((arrived) => {
       arrived.answer("first");
       arrived.answer("second");
@@ -78,16 +78,16 @@ describe("an answer", () => {
   });
 
   test.each<[string, (arrived: Arrived) => Uint8Array]>([
-    ["that is no envelope", () => Buffer.from("garbage")],
+    ["that is not an envelope", () => Buffer.from("garbage")],
     ["that is empty", () => new Uint8Array(0)],
     ["with a flipped bit to another envelope", ({ seal }) => flipped(seal("x", { hash: randomBytes(32) }))],
     ["that is the request itself", ({ bytes }) => bytes],
     ["to another envelope", ({ seal }) => seal("x", { hash: randomBytes(32) })],
     ["with another request id", ({ seal }) => seal("x", { request_id: crypto.randomUUID() })],
     ["of another model", ({ seal }) => seal("x", { model: "gpt-4" })],
-  ])("%s counts as not come, and the true one still does", async (_case, make) => {
+  ])("%s is ignored, and the correct one is still accepted", async (_case, make) => {
     gateway.reset((arrived) => {
-      arrived.say(STATUS.sealed, make(arrived));
+      arrived.reply(STATUS.sealed, make(arrived));
       arrived.answer("true");
     });
     const answer = await request();
@@ -95,19 +95,19 @@ describe("an answer", () => {
     expect(gateway.arrived).toHaveLength(1);
   });
 
-  test("of an unknown status, or of none, is not heard", async () => {
+  test("of an unknown status, or of none, is ignored", async () => {
     gateway.reset((arrived) => {
-      arrived.say("opened", Buffer.from("x"));
+      arrived.reply("opened", Buffer.from("x"));
       arrived.send(Buffer.from("x"), {});
       arrived.answer("true");
     });
     expect(await request()).toMatchObject({ envelopes: 1 });
   });
 
-  test("that only garbage came for is a TIMEOUT at the deadline, and the gateway is told", async () => {
+  test("is a TIMEOUT at the deadline if only garbage came, and the gateway gets a cancellation", async () => {
     gateway.reset((arrived) => {
-      arrived.say(STATUS.accepted);
-      arrived.say(STATUS.sealed, randomBytes(600));
+      arrived.reply(STATUS.accepted);
+      arrived.reply(STATUS.sealed, randomBytes(600));
     });
     const started = performance.now();
     expect(await failure({ timeoutMs: 400 })).toMatchObject({ code: "TIMEOUT" });
@@ -117,9 +117,9 @@ describe("an answer", () => {
     await eventually(() => gateway.arrived.every(isCancelled));
   });
 
-  test("that was accepted is waited for, well beyond the accept timeout, under one envelope", async () => {
+  test("is awaited beyond the accept timeout after `accepted`, under one envelope", async () => {
     gateway.reset((arrived) => {
-      arrived.say(STATUS.accepted);
+      arrived.reply(STATUS.accepted);
       setTimeout(() => arrived.answer("late"), 2 * ACCEPT_TIMEOUT_MS);
     });
     expect(await request()).toMatchObject({ envelopes: 1 });
@@ -128,38 +128,42 @@ describe("an answer", () => {
 
   test("that is a sealed problem is thrown with its code and text", async () => {
     const problem = Buffer.from(encodeProblem(new ScbeError("FORBIDDEN", "not for you"))).toString();
-    gateway.reset(({ say, seal }) => say(STATUS.sealed, seal(problem, { contentType: PROBLEM_MEDIA_TYPE })));
+    gateway.reset(({ reply, seal }) =>
+      reply(STATUS.sealed, seal(problem, { contentType: PROBLEM_MEDIA_TYPE })),
+    );
     expect(await failure()).toEqual({ code: "FORBIDDEN", message: "not for you" });
   });
 
   test.each(["{", "{}", '{"code":"NEWER","title":"x"}'])(
     "whose problem is %s is HANDLER_FAILED",
     async (text) => {
-      gateway.reset(({ say, seal }) => say(STATUS.sealed, seal(text, { contentType: PROBLEM_MEDIA_TYPE })));
+      gateway.reset(({ reply, seal }) =>
+        reply(STATUS.sealed, seal(text, { contentType: PROBLEM_MEDIA_TYPE })),
+      );
       expect(await failure()).toMatchObject({ code: "HANDLER_FAILED" });
     },
   );
 });
 
-describe("an error that stands outside a seal", () => {
+describe("an error outside a seal", () => {
   test.each(["HANDLER_FAILED", "FORBIDDEN", "NO_KEYS", "TIMEOUT", "BAD_REQUEST"] as const)(
-    "that says %s is taken for no more than NOT_READY, and its text for nothing",
+    "with code %s is NOT_READY, and its text is ignored",
     async (code) => {
       gateway.reset(({ send }) =>
         send(new Uint8Array(0), serviceErrorHeaders(new ScbeError(code, "pay to this account"))),
       );
-      const told = await failure();
-      expect(told).toMatchObject({ code: "NOT_READY" });
-      expect(told.message).not.toContain("account");
+      const error = await failure();
+      expect(error).toMatchObject({ code: "NOT_READY" });
+      expect(error.message).not.toContain("account");
     },
   );
 
-  test("is INTERNAL where the gateway says so, with a code that is known or not", async () => {
+  test("is INTERNAL if its code is INTERNAL or unknown", async () => {
     gateway.reset(({ send }) => send(new Uint8Array(0), { "Nats-Service-Error": "oops" }));
     expect(await failure()).toMatchObject({ code: "INTERNAL" });
   });
 
-  test("is like `busy` where it says BUSY", async () => {
+  test("with code BUSY is handled like `busy`", async () => {
     const busy = serviceErrorHeaders(new ScbeError("BUSY", "full"));
     gateway.reset((arrived, nth) =>
       nth === 1 ? arrived.send(new Uint8Array(0), busy) : arrived.answer("ok"),
@@ -169,15 +173,15 @@ describe("an error that stands outside a seal", () => {
 });
 
 describe("a fresh envelope", () => {
-  test("follows `busy`, after a pause, under the same request id and with everything else new", async () => {
-    gateway.reset((arrived, nth) => (nth < 4 ? arrived.say(STATUS.busy) : arrived.answer("ok")));
+  test("follows `busy`, after a pause, with the same request id and new nonces", async () => {
+    gateway.reset((arrived, nth) => (nth < 4 ? arrived.reply(STATUS.busy) : arrived.answer("ok")));
     expect(await request()).toMatchObject({ envelopes: 4 });
     expectFresh(gateway.arrived);
     const [first, second] = gateway.arrived;
     expect((second?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThan(4);
   });
 
-  test("follows silence, whose envelope is cancelled, and whose late answer is not taken", async () => {
+  test("follows silence: the first envelope is cancelled, and its late answer is ignored", async () => {
     gateway.reset((arrived, nth) => {
       if (nth === 1) return;
       gateway.arrived[0]?.answer("of the first");
@@ -190,7 +194,7 @@ describe("a fresh envelope", () => {
     expect(gateway.arrived.map(isCancelled)).toEqual([true, false]);
   });
 
-  test("carries what is left of the deadline", async () => {
+  test("carries the remaining time", async () => {
     gateway.reset((arrived, nth) => (nth === 1 ? undefined : arrived.answer("ok")));
     await request({ timeoutMs: 1000 });
     const [first, second] = gateway.arrived.map(({ timeoutMs }) => Number(timeoutMs));
@@ -200,11 +204,11 @@ describe("a fresh envelope", () => {
     expect(second).toBeLessThanOrEqual(1000 - ACCEPT_TIMEOUT_MS + 2);
   });
 
-  test("follows noise when the epoch has changed, and is sealed for the new one", async () => {
+  test("follows noise if the epoch has changed, and is sealed for the new one", async () => {
     gateway.reset((arrived, nth) => {
       if (nth > 1) return arrived.answer("ok");
       deployment.guard.renew();
-      arrived.say(STATUS.refused);
+      arrived.reply(STATUS.refused);
     });
     expect(await request()).toMatchObject({ envelopes: 2 });
     expectFresh(gateway.arrived, false);
@@ -212,26 +216,26 @@ describe("a fresh envelope", () => {
   });
 
   test("does not follow noise while the epoch is the same", async () => {
-    gateway.reset(({ say }) => say(STATUS.refused));
-    const asked = deployment.guard.epochAsked;
+    gateway.reset(({ reply }) => reply(STATUS.refused));
+    const before = deployment.guard.epochAsked;
     expect(await failure()).toMatchObject({ code: "REFUSED" });
     expect(gateway.arrived).toHaveLength(1);
-    expect(deployment.guard.epochAsked).toBeGreaterThan(asked);
+    expect(deployment.guard.epochAsked).toBeGreaterThan(before);
   });
 
   test("follows noise once, however often the epoch changes", async () => {
-    gateway.reset(({ say }) => {
+    gateway.reset(({ reply }) => {
       deployment.guard.renew();
-      say(STATUS.refused);
+      reply(STATUS.refused);
     });
     expect(await failure()).toMatchObject({ code: "REFUSED" });
     expect(gateway.arrived).toHaveLength(2);
   });
 
-  test("does not follow `busy` from somebody once the gateway has accepted", async () => {
+  test("does not follow `busy` after `accepted`", async () => {
     gateway.reset((arrived) => {
-      arrived.say(STATUS.accepted);
-      arrived.say(STATUS.busy);
+      arrived.reply(STATUS.accepted);
+      arrived.reply(STATUS.busy);
       setTimeout(() => arrived.answer("ok"), 50);
     });
     expect(await request()).toMatchObject({ envelopes: 1 });
@@ -239,19 +243,19 @@ describe("a fresh envelope", () => {
   });
 });
 
-describe("a request that nobody takes", () => {
-  test("is BUSY where every gateway was full until the deadline, none of them having opened it", async () => {
-    gateway.reset(({ say }) => say(STATUS.busy));
+describe("a request that no gateway serves", () => {
+  test("is BUSY if every gateway was full until the deadline, so none opened it", async () => {
+    gateway.reset(({ reply }) => reply(STATUS.busy));
     expect(await failure({ timeoutMs: 300 })).toMatchObject({ code: "BUSY" });
     expectFresh(gateway.arrived);
   });
 
-  test("is TIMEOUT where one was silent, since that one may have opened it", async () => {
-    gateway.reset(({ say }, nth) => (nth === 1 ? undefined : say(STATUS.busy)));
+  test("is TIMEOUT if one was silent, since that one can have opened it", async () => {
+    gateway.reset(({ reply }, nth) => (nth === 1 ? undefined : reply(STATUS.busy)));
     expect(await failure({ timeoutMs: 500 })).toMatchObject({ code: "TIMEOUT" });
   });
 
-  test("is TIMEOUT at the deadline where all are silent", async () => {
+  test("is TIMEOUT at the deadline if all are silent", async () => {
     gateway.reset(() => undefined);
     const started = performance.now();
     expect(await failure({ timeoutMs: 600 })).toMatchObject({ code: "TIMEOUT" });
@@ -260,16 +264,16 @@ describe("a request that nobody takes", () => {
     await eventually(() => gateway.arrived.every(isCancelled));
   });
 
-  test("ends after 32 envelopes, whatever time is left", async () => {
+  test("ends after 32 envelopes, even with time left", async () => {
     gateway.reset(() => undefined);
     const quick = { SCBE_ADMIT_TIMEOUT_MS: "10", SCBE_NOISE_FLOOR_MS: "20", SCBE_ACCEPT_TIMEOUT_MS: "30" };
     await using hasty = await deployment.orchestrator({ variables: { ...variables, ...quick } });
-    await expect(hasty.request({ ...asked, timeoutMs: 20_000 })).rejects.toMatchObject({ code: "TIMEOUT" });
+    await expect(hasty.request({ ...options, timeoutMs: 20_000 })).rejects.toMatchObject({ code: "TIMEOUT" });
     expect(gateway.arrived).toHaveLength(32);
     expectFresh(gateway.arrived);
   });
 
-  test("tells its request's id in the error too, one that was drawn as well as one that was given", async () => {
+  test("has its request id in the error, whether random or the caller's", async () => {
     deployment.guard.tells = false;
     const requestId = "0b5f8f6e-6c1e-4a8f-9d53-2f1f3a1c7d10";
     const failed = (change: Partial<RequestOptions>): Promise<unknown> =>
@@ -281,26 +285,26 @@ describe("a request that nobody takes", () => {
     });
   });
 
-  test("is REFUSED, within its deadline, where the guards do not tell the epoch", async () => {
+  test("is REFUSED within its deadline if the replay guards do not answer", async () => {
     deployment.guard.tells = false;
-    gateway.reset(({ say }) => say(STATUS.refused));
+    gateway.reset(({ reply }) => reply(STATUS.refused));
     const started = performance.now();
     expect(await failure({ timeoutMs: 500 })).toMatchObject({ code: "REFUSED" });
     expect(performance.now() - started).toBeLessThan(3000);
   });
 });
 
-describe("giving up", () => {
-  test("before it was sent sends nothing", async () => {
+describe("aborting", () => {
+  test("before sending sends nothing", async () => {
     expect(await failure({ signal: AbortSignal.abort() })).toMatchObject({ code: "ABORTED" });
     await deployment.bus.flush();
     expect(gateway.arrived).toHaveLength(0);
   });
 
   test.each<[string, (arrived: Arrived) => void]>([
-    ["before any sign of life", () => undefined],
-    ["after `accepted`", ({ say }) => say(STATUS.accepted)],
-  ])("%s is told to the gateway, at once", async (_case, script) => {
+    ["before any response", () => undefined],
+    ["after `accepted`", ({ reply }) => reply(STATUS.accepted)],
+  ])("%s cancels the request at the gateway at once", async (_case, script) => {
     const giveUp = new AbortController();
     gateway.reset((arrived) => {
       script(arrived);
@@ -314,12 +318,12 @@ describe("giving up", () => {
 
   test.each<[string, string]>([
     ["in the pause after `busy`", STATUS.busy],
-    ["while the guards are asked", STATUS.refused],
+    ["while the epoch is fetched", STATUS.refused],
   ])("%s takes effect at once, and no envelope follows", async (_case, status) => {
     const giveUp = new AbortController();
     deployment.guard.tells = false;
     gateway.reset((arrived, nth) => {
-      arrived.say(status);
+      arrived.reply(status);
       if (status === STATUS.refused || nth === 6) setTimeout(() => giveUp.abort(), 20);
     });
     const started = performance.now();
@@ -330,7 +334,7 @@ describe("giving up", () => {
     expect(gateway.arrived).toHaveLength(before);
   });
 
-  test("leaves no listener on the caller's signal, whatever the end", async () => {
+  test("leaves no listener on the caller's signal, however the request ends", async () => {
     const controller = new AbortController();
     const { signal } = controller;
     const added: unknown[] = [];
@@ -338,9 +342,9 @@ describe("giving up", () => {
     signal.addEventListener = (_type: string, listener: unknown) => void added.push(listener);
     signal.removeEventListener = (_type: string, listener: unknown) => void removed.push(listener);
     await request({ signal });
-    gateway.reset(({ say }) => say(STATUS.refused));
+    gateway.reset(({ reply }) => reply(STATUS.refused));
     await failure({ signal });
-    gateway.reset(({ say }) => say(STATUS.busy));
+    gateway.reset(({ reply }) => reply(STATUS.busy));
     await failure({ signal, timeoutMs: 100 });
     await failure({ signal, model: "two words" });
     expect(added).toHaveLength(4);
@@ -352,18 +356,18 @@ test.each<[string, (arrived: Arrived, nth: number) => void, Partial<RequestOptio
   ["answered", ({ answer }) => answer("ok")],
   [
     "answered after `accepted`",
-    ({ say, answer }) => {
-      say(STATUS.accepted);
+    ({ reply, answer }) => {
+      reply(STATUS.accepted);
       answer("ok");
     },
   ],
-  ["refused", ({ say }) => say(STATUS.refused)],
+  ["refused", ({ reply }) => reply(STATUS.refused)],
   [
     "answered after `busy`",
-    (arrived, nth) => (nth <= MANY ? arrived.say(STATUS.busy) : arrived.answer("ok")),
+    (arrived, nth) => (nth <= MANY ? arrived.reply(STATUS.busy) : arrived.answer("ok")),
   ],
   ["answered after silence", (arrived, nth) => (nth <= MANY ? undefined : arrived.answer("ok"))],
-  ["given up", ({ say }) => say(STATUS.accepted), { signal: AbortSignal.timeout(100) }],
+  ["aborted", ({ reply }) => reply(STATUS.accepted), { signal: AbortSignal.timeout(100) }],
   ["failed without a seal", ({ send }) => send(new Uint8Array(0), { "Nats-Service-Error": "oops" })],
   ["too large", () => undefined, { body: Buffer.alloc(8 * 2 ** 20) }],
 ])("requests that were %s leave no timer behind", async (_case, script, change) => {
@@ -378,15 +382,15 @@ describe("what cannot be sent", () => {
   test.each<[string, Partial<RequestOptions>]>([
     ["a timeout of 0", { timeoutMs: 0 }],
     ["a negative timeout", { timeoutMs: -1 }],
-    ["a timeout that is no number", { timeoutMs: Number.NaN }],
-    ["a timeout without end", { timeoutMs: Number.POSITIVE_INFINITY }],
+    ["a timeout of NaN", { timeoutMs: Number.NaN }],
+    ["an infinite timeout", { timeoutMs: Number.POSITIVE_INFINITY }],
     ["a timeout above the limit", { timeoutMs: 20_001 }],
-    ["a body that is a text", { body: "text" as unknown as Uint8Array }],
-    ["a body of wider numbers", { body: new Uint16Array(4) as unknown as Uint8Array }],
+    ["a string as body", { body: "text" as unknown as Uint8Array }],
+    ["a body of 16-bit numbers", { body: new Uint16Array(4) as unknown as Uint8Array }],
     ["no body", { body: undefined as unknown as Uint8Array }],
     ["a content type with a quote", { contentType: '"' }],
-    ["a schema hash of another form", { schemaHash: "md5:1" }],
-    ["a request id of another form", { requestId: "1" }],
+    ["a malformed schema hash", { schemaHash: "md5:1" }],
+    ["a malformed request id", { requestId: "1" }],
     ["a model with a space", { model: "a b" }],
   ])("%s is BAD_REQUEST, and nothing is sent", async (_case, change) => {
     expect(await failure(change)).toMatchObject({ code: "BAD_REQUEST" });

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 import { Cancellations, cancelIdOf } from "./call.ts";
 
-test("a hash that was cancelled is known, another one is not", () => {
+test("a cancelled hash is known, another one is not", () => {
   const cancellations = new Cancellations();
   const hash = randomBytes(32);
   expect(cancellations.note(hash)).toBe(cancelIdOf(hash));

@@ -11,9 +11,9 @@ import {
 import { type Deployment, eventually, startDeployment } from "@scbe/testkit";
 import { Registry } from "prom-client";
 import type { Client, ConnectOptions } from "../src/index.ts";
-import { HeardOutcomes } from "./heard-outcomes.ts";
+import { ReceivedReports } from "./received-reports.ts";
+import { replies } from "./replies.ts";
 import { ScriptedGateway } from "./scripted-gateway.ts";
-import { says } from "./scripts.ts";
 
 export type Providers = Readonly<Record<string, ProviderTrust>>;
 
@@ -29,25 +29,25 @@ export const VARIABLES = {
 const PROVIDERS = ["openai", "anthropic", "xai", "mistral"];
 const LONG = { timeoutMs: 20_000 };
 
-export interface TrustStageOptions {
-  /** False: no trust scorer hears what is told; default true. */
+export interface TrustFixtureOptions {
+  /** False: no trust scorer receives the reports; default true. */
   readonly scorer?: boolean;
-  /** Of the client. */
+  /** Options of the client. */
   readonly options?: Partial<ConnectOptions>;
 }
 
-/** A client, three providers whose gateways do as they are told, and whoever speaks of trust. */
-export class TrustStage implements AsyncDisposable {
+/** A client, three providers with scripted gateways, and a publisher of trust documents. */
+export class TrustFixture implements AsyncDisposable {
   readonly deployment: Deployment;
   readonly client: Client;
   readonly openai: ScriptedGateway;
   readonly anthropic: ScriptedGateway;
   readonly xai: ScriptedGateway;
   readonly metrics: Registry;
-  /** When the stream was made of which the documents are. */
+  /** Creation time of the trust stream. */
   readonly created = "2027-01-15T08:00:00Z";
   readonly #bus: Bus;
-  readonly #heard: HeardOutcomes | undefined;
+  readonly #reports: ReceivedReports | undefined;
   readonly #marks = new Set<string>();
   #seq = 100;
 
@@ -56,9 +56,9 @@ export class TrustStage implements AsyncDisposable {
     bus: Bus,
     client: Client,
     metrics: Registry,
-    heard: HeardOutcomes | undefined,
+    reports: ReceivedReports | undefined,
   ) {
-    this.#heard = heard;
+    this.#reports = reports;
     const gateway = (provider: string) => new ScriptedGateway(bus, deployment.keyring, provider);
     this.deployment = deployment;
     this.client = client;
@@ -69,18 +69,24 @@ export class TrustStage implements AsyncDisposable {
     this.xai = gateway("xai");
   }
 
-  static async start({ scorer = true, options = {} }: TrustStageOptions = {}): Promise<TrustStage> {
+  static async start({ scorer = true, options = {} }: TrustFixtureOptions = {}): Promise<TrustFixture> {
     const deployment = await startDeployment(VARIABLES);
-    const heard = scorer ? new HeardOutcomes(deployment.bus) : undefined;
+    const reports = scorer ? new ReceivedReports(deployment.bus) : undefined;
     await deployment.bus.flush();
     const metrics = new Registry();
     const client = await deployment.orchestrator({ providers: PROVIDERS, metrics, ...options });
-    const stage = new TrustStage(deployment, await deployment.connect("stage"), client, metrics, heard);
-    await stage.#bus.flush();
-    return stage;
+    const fixture = new TrustFixture(
+      deployment,
+      await deployment.connect("fixture"),
+      client,
+      metrics,
+      reports,
+    );
+    await fixture.#bus.flush();
+    return fixture;
   }
 
-  /** Every gateway answers `of <provider>` again, and no provider is distrusted, for all or by this client. */
+  /** Every gateway answers `of <provider>` again, and no provider is distrusted, globally or by this client. */
   async reset(): Promise<void> {
     this.deployment.guard.tells = true;
     for (const provider of ["openai", "anthropic", "xai"] as const)
@@ -88,24 +94,24 @@ export class TrustStage implements AsyncDisposable {
     await this.clear();
   }
 
-  /** Broadcasts a document in which no provider is distrusted, once all is told: what this client latched by itself ends. */
+  /** Once all outcomes are reported, publishes a document without distrusted providers, which ends the client's own latches. */
   async clear(): Promise<void> {
-    if (this.#heard !== undefined) await eventually(async () => (await this.#waiting()) === 0, LONG);
-    await this.speak({});
+    if (this.#reports !== undefined) await eventually(async () => (await this.#waiting()) === 0, LONG);
+    await this.publishTrust({});
   }
 
-  /** Broadcasts the next document. Resolves when the client holds it. */
-  async speak(providers: Providers): Promise<void> {
+  /** Publishes the next document. Resolves when the client has applied it. */
+  async publishTrust(providers: Providers): Promise<void> {
     this.#seq += 1;
-    if (this.#heard !== undefined) this.#heard.seq = this.#seq + 1;
-    const before = await this.documents("applied");
+    if (this.#reports !== undefined) this.#reports.seq = this.#seq + 1;
+    const before = await this.countDocuments("applied");
     await this.broadcast({ v: 1, stream: { created: this.created, seq: this.#seq }, providers });
-    await this.heard("applied", before);
+    await this.awaitDocument("applied", before);
   }
 
-  /** Resolves when the client has taken more documents so than `before`. */
-  async heard(result: "applied" | "old", before: number): Promise<void> {
-    await eventually(async () => (await this.documents(result)) > before, LONG);
+  /** Resolves when the client has counted more documents with this result than `before`. */
+  async awaitDocument(result: "applied" | "old", before: number): Promise<void> {
+    await eventually(async () => (await this.countDocuments(result)) > before, LONG);
   }
 
   async broadcast(document: TrustDocument): Promise<void> {
@@ -113,23 +119,23 @@ export class TrustStage implements AsyncDisposable {
     await this.#bus.flush();
   }
 
-  /** How many documents the client has taken so. */
-  async documents(result: "applied" | "old"): Promise<number> {
+  /** How many documents with this result the client has counted. */
+  async countDocuments(result: "applied" | "old"): Promise<number> {
     const counted = await this.metrics.getSingleMetric("scbe_trust_documents_total")?.get();
     return counted?.values.find(({ labels }) => labels.result === result)?.value ?? 0;
   }
 
-  /** What a trust scorer is told of whatever happens in `run`: provider by provider, of each in order. */
-  async told(run: () => Promise<unknown>): Promise<ReportedEvent[]> {
-    const before = await this.#toldUpToNow();
+  /** The events that a trust scorer gets during `run`: provider by provider, each in order. */
+  async eventsDuring(run: () => Promise<unknown>): Promise<ReportedEvent[]> {
+    const before = await this.#eventsSoFar();
     for (const gateway of [this.openai, this.anthropic, this.xai]) gateway.reset(gateway.script);
     await run();
-    const told = (await this.#toldUpToNow()).slice(before.length);
-    return PROVIDERS.flatMap((provider) => told.filter((it) => it.provider === provider));
+    const events = (await this.#eventsSoFar()).slice(before.length);
+    return PROVIDERS.flatMap((provider) => events.filter((it) => it.provider === provider));
   }
 
-  /** Resolves when server and client have found each other again. */
-  async isBack(): Promise<void> {
+  /** Resolves when the client has reconnected. */
+  async awaitReconnect(): Promise<void> {
     await eventually(() => this.#bus.connected && this.client.readiness.ready, LONG);
   }
 
@@ -138,13 +144,13 @@ export class TrustStage implements AsyncDisposable {
     await this.deployment[Symbol.asyncDispose]();
   }
 
-  /** All but the marks that tell it from what comes later. */
-  async #toldUpToNow(): Promise<ReportedEvent[]> {
+  /** All events except those of {@link #mark}. */
+  async #eventsSoFar(): Promise<ReportedEvent[]> {
     const marks = await Promise.all((["openai", "anthropic", "xai"] as const).map((it) => this.#mark(it)));
     const isIn = (events: readonly ReportedEvent[]) => (mark: string) =>
       events.some((it) => idOf(it) === mark);
     const events = await eventually(async () => {
-      const all = this.#heard?.events ?? [];
+      const all = this.#reports?.events ?? [];
       return marks.every(isIn(all)) && (await this.#waiting()) === 0 && all;
     }, LONG);
     for (const mark of marks) this.#marks.add(mark);
@@ -152,18 +158,18 @@ export class TrustStage implements AsyncDisposable {
   }
 
   async #waiting(): Promise<number | undefined> {
-    const shown = await this.metrics.getSingleMetric("scbe_outcome_reports_waiting")?.get();
-    return shown?.values[0]?.value;
+    const gauge = await this.metrics.getSingleMetric("scbe_outcome_reports_waiting")?.get();
+    return gauge?.values[0]?.value;
   }
 
-  /** Sends a request that fails, which is told at once, and after all successes before it. */
+  /** Sends a failing request: its event is reported at once, after all earlier successes. */
   async #mark(provider: "openai" | "anthropic" | "xai"): Promise<string> {
     const requestId = randomUUID();
     const gateway = this[provider];
     const { script } = gateway;
     gateway.script = (arrived, nth) =>
-      (arrived.header.request_id === requestId ? says.problem("HANDLER_FAILED") : script)(arrived, nth);
-    await this.client.request({ ...ASKED, provider, requestId }).catch(() => undefined);
+      (arrived.header.request_id === requestId ? replies.problem("HANDLER_FAILED") : script)(arrived, nth);
+    await this.client.request({ ...REQUEST, provider, requestId }).catch(() => undefined);
     gateway.script = script;
     return requestId;
   }
@@ -173,20 +179,20 @@ function idOf(event: ReportedEvent): string | undefined {
   return "request_id" in event ? event.request_id : undefined;
 }
 
-/** A request, but for whom it is asked of. */
-export const ASKED = { model: "gpt-5", intent: "chat", body: Buffer.from("Grüß Gott"), timeoutMs: 20_000 };
+/** A request without its provider. */
+export const REQUEST = { model: "gpt-5", intent: "chat", body: Buffer.from("Grüß Gott"), timeoutMs: 20_000 };
 
-/** What an event says: `openai ok 3`, `openai timeout`, `openai bound_response_fails`. */
-export function saying(event: ReportedEvent): string {
+/** An event as text: `openai ok 3`, `openai timeout`, `openai bound_response_fails`. */
+export function summaryOf(event: ReportedEvent): string {
   if (event.kind === "integrity") return `${event.provider} ${event.cause}`;
   const { provider, result, count } = event;
   return result === "ok" ? `${provider} ok ${count}` : `${provider} ${result}`;
 }
 
-/** The error that a request ends with. */
+/** The error that a request fails with. */
 export function failureOf(request: Promise<unknown>): Promise<ScbeError> {
   return request.then(
-    () => Promise.reject(new Error("it was answered")),
+    () => Promise.reject(new Error("the request succeeded")),
     (error: ScbeError) => error,
   );
 }

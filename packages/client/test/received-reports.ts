@@ -1,12 +1,12 @@
 import type { Bus } from "@scbe/bus";
 import { OutcomeReport, patternOf, type ReportedEvent, writeMessage } from "@scbe/contracts";
 
-/** A trust scorer's ear: keeps what clients tell, each event once, and says that it is stored. */
-export class HeardOutcomes {
+/** A fake trust scorer: keeps each reported event once, and acknowledges it. */
+export class ReceivedReports {
   readonly #events = new Map<string, ReportedEvent>();
-  /** False: it takes nothing, and gives no answer. */
+  /** False: it ignores reports. */
   answers = true;
-  /** The number in the trust stream that it says all of it is below. */
+  /** The sequence number in its receipts. */
   seq = 1;
 
   constructor(bus: Bus) {
@@ -19,7 +19,7 @@ export class HeardOutcomes {
     });
   }
 
-  /** In the order in which they came first. */
+  /** In the order of their first arrival. */
   get events(): readonly ReportedEvent[] {
     return [...this.#events.values()];
   }
