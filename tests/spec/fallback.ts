@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import {
   ANSWERED_BY,
-  mayBeAnswered,
+  isAnswerPermitted,
   type ResolvedRoute,
   resolveRoute,
   unsealedRefusal,
@@ -90,7 +90,7 @@ function outcomeOf(reader: SpecReader, does: Does, asked: Asked): Outcome {
     case "open":
       return said(rules.permits(does.phase, asked.provider, asked.requestId) ? "opened" : "refused");
     case "answer": {
-      const isTaken = ANSWERED_BY[does.way] === does.status && mayBeAnswered(rules, does.way, asked);
+      const isTaken = ANSWERED_BY[does.way] === does.status && isAnswerPermitted(rules, does.way, asked);
       return said(isTaken ? "taken" : "ignored");
     }
   }

@@ -72,7 +72,7 @@ export function unsealedRefusal(
  * True while the answer to an open request is permitted. Flags apply to new requests only: a sealed request gets its sealed answer, and
  * an unsealed one its answer unless the provider refuses it by now. A kill ends both.
  */
-export function mayBeAnswered(
+export function isAnswerPermitted(
   control: Pick<ControlView, "route" | "permits">,
   route: ResolvedRoute,
   { provider, requestId }: Pick<RouteQuery, "provider" | "requestId">,

@@ -76,7 +76,7 @@ export class Attempt {
   /** A gateway has accepted or answered `#message`. */
   #hasResponse = false;
   #wasSilent = false;
-  #hasAskedForEpoch = false;
+  #hasRetriedForEpoch = false;
   /** The epoch of a refused envelope, if the replay guards then confirmed it. */
   #refusedEpoch: string | undefined;
 
@@ -202,7 +202,7 @@ export class Attempt {
         if (this.#hasRouteChanged(route)) return;
         if (!(await this.#hasEpochChanged(message))) throw refused();
         if (this.#deadline.leftMs <= 0) throw refused();
-        this.#hasAskedForEpoch = true;
+        this.#hasRetriedForEpoch = true;
     }
   }
 
@@ -231,10 +231,10 @@ export class Attempt {
   async #hasEpochChanged(message: RequestMessage): Promise<boolean> {
     if (!(message instanceof SealedMessage)) return false;
     const { epoch } = message.sealed.header;
-    const isConfirmed = this.#hasAskedForEpoch || (await this.#fetchEpoch());
+    const isConfirmed = this.#hasRetriedForEpoch || (await this.#fetchEpoch());
     const isSame = textOf(this.#ports.epochs.current()) === epoch;
     if (isConfirmed && isSame) this.#refusedEpoch = epoch;
-    return !isSame && !this.#hasAskedForEpoch;
+    return !isSame && !this.#hasRetriedForEpoch;
   }
 
   /** Retries while the guards begin an epoch. True if one has answered. */

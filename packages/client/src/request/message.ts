@@ -11,7 +11,7 @@ import type {
 } from "@scbe/envelope";
 import type { ControlView } from "@scbe/verifier";
 import type { OutcomeReporter } from "../outcomes/reporter.ts";
-import { ANSWERED_BY, mayBeAnswered } from "../route.ts";
+import { ANSWERED_BY, isAnswerPermitted } from "../route.ts";
 import type { RequestOptions } from "./options.ts";
 
 /** One message to a gateway. A request that is tried again needs a new one. */
@@ -100,7 +100,7 @@ export class SealedMessage implements RequestMessage {
 
   isPermitted(): boolean {
     const { provider, request_id: requestId } = this.sealed.header;
-    return mayBeAnswered(this.#ports.control, "sealed", { provider, requestId });
+    return isAnswerPermitted(this.#ports.control, "sealed", { provider, requestId });
   }
 
   #open(data: Uint8Array): ResponseOpening {
@@ -152,7 +152,7 @@ export class UnsealedMessage implements RequestMessage {
 
   isPermitted(): boolean {
     const { provider } = this;
-    return mayBeAnswered(this.#ports.control, "fallback", { provider, requestId: this.#requestId });
+    return isAnswerPermitted(this.#ports.control, "fallback", { provider, requestId: this.#requestId });
   }
 }
 

@@ -16,7 +16,7 @@ import type { OpenedRequest, Opener, RefusedRequest, Sealer } from "@scbe/envelo
 import { type Clock, type Logger, type Readiness, Slots } from "@scbe/runtime";
 import type { ControlView } from "@scbe/verifier";
 import { VERSION } from "../config.ts";
-import { mayBeAnswered, unsealedRefusal } from "../route.ts";
+import { isAnswerPermitted, unsealedRefusal } from "../route.ts";
 import { Call, Cancellations, cancelIdOf } from "./call.ts";
 import { type IncomingRequest, SealedIncomingRequest, UnsealedIncomingRequest } from "./incoming-request.ts";
 import type { Gateway, ServeOptions } from "./options.ts";
@@ -199,7 +199,7 @@ class QueueGateway implements Gateway {
     const { sealer, control, clock, skewMsMax } = this.#ports;
     const { ts, ttl, request_id: requestId } = opened.header;
     call.endWithin(ts + ttl * 1000 + skewMsMax - clock.now());
-    call.isPermitted = () => mayBeAnswered(control, "sealed", { provider: this.provider, requestId });
+    call.isPermitted = () => isAnswerPermitted(control, "sealed", { provider: this.provider, requestId });
     return this.#handle(new SealedIncomingRequest(opened, sealer), opened.hash, call);
   }
 
@@ -219,7 +219,7 @@ class QueueGateway implements Gateway {
       throw refusal;
     }
     metrics?.unsealed(this.provider, "taken");
-    call.isPermitted = () => mayBeAnswered(control, "fallback", query);
+    call.isPermitted = () => isAnswerPermitted(control, "fallback", query);
     return this.#handle(incoming, incoming.id, call);
   }
 
