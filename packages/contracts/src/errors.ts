@@ -52,3 +52,8 @@ export interface ScbeErrorOptions {
 export function isScbeError(value: unknown, code?: ErrorCode): value is ScbeError {
   return value instanceof ScbeError && (code === undefined || value.code === code);
 }
+
+/** The code of a caught value: `INTERNAL` for anything but an {@link ScbeError}, which is a defect. */
+export function errorCode(error: unknown): ErrorCode {
+  return isScbeError(error) ? error.code : "INTERNAL";
+}

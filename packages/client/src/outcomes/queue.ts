@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Bus } from "@scbe/bus";
 import {
   type ErrorCode,
-  isScbeError,
+  errorCode,
   OutcomeReceipt,
   type OutcomeReport,
   type OutcomeReportResult,
@@ -118,7 +118,7 @@ export class OutcomeQueue implements AsyncDisposable {
       this.#isDropping = false;
       return true;
     } catch (error) {
-      const code = isScbeError(error) ? error.code : "INTERNAL";
+      const code = errorCode(error);
       if (HOPELESS.has(code)) {
         if (!this.#isDropping) log.error({ provider, code }, "outcomes of requests are dropped: refused");
         this.#isDropping = true;

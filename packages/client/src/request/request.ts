@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { isUint8Array } from "node:util/types";
 import { ATTRIBUTES, beginSpan, describeRequest, failSpan, inSpan, type Span, traceIdOf } from "@scbe/bus";
-import { isScbeError, ScbeError } from "@scbe/contracts";
+import { errorCode, isScbeError, ScbeError } from "@scbe/contracts";
 import { counter, histogram, type Logger, type MetricsRegistry, Slots, watchGauge } from "@scbe/runtime";
 import type { OwnLatches } from "@scbe/verifier";
 import { OutcomeReporter } from "../outcomes/reporter.ts";
@@ -181,13 +181,9 @@ function requestMetrics(
     exchanged: ({ subject, provider }, result) =>
       (subject === "request" ? envelopes : unsealed).inc({ provider, landing: result }),
     ended: (provider, ms, error) => {
-      requests.inc({ provider, result: error === undefined ? "ok" : codeOf(error) });
+      requests.inc({ provider, result: error === undefined ? "ok" : errorCode(error) });
       requestMs.observe({ provider }, ms);
     },
     [Symbol.dispose]: () => gauge[Symbol.dispose](),
   };
-}
-
-function codeOf(error: unknown) {
-  return isScbeError(error) ? error.code : "INTERNAL";
 }

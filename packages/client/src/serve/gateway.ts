@@ -155,7 +155,7 @@ class QueueGateway implements Gateway {
         {
           name: kind,
           ...servedAs(kind, this.provider),
-          handler: (request) => this.#accept(request, answer),
+          handler: (request) => this.#receive(request, answer),
           concurrency: this.#options.concurrency ?? CONCURRENCY,
           onBusy: () => BUSY,
         },
@@ -163,7 +163,7 @@ class QueueGateway implements Gateway {
     };
   }
 
-  #accept(request: EndpointRequest, answer: AnswerCall): EndpointAnswer | Promise<EndpointAnswer> {
+  #receive(request: EndpointRequest, answer: AnswerCall): EndpointAnswer | Promise<EndpointAnswer> {
     const call = new Call(
       request,
       readTimeoutMs(request.header(HEADERS.timeoutMs), this.#ports.timeoutMsMax),
