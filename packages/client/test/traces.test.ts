@@ -55,8 +55,13 @@ test("each candidate's attempt is a span beside the others, in the one trace of 
     intent: "chat",
     body: Buffer.from("Hello"),
   });
-  await eventually(() => spansOf(traceId, "scbe.request").length === 1);
-  const [root] = spansOf(traceId, "scbe.request");
+  const roots = (): ReceivedSpan[] =>
+    collector.spans.filter(({ name, attributes }) => {
+      return name === "scbe.request" && attributes["scbe.request_id"] === requestId;
+    });
+  await eventually(() => roots().length === 1);
+  const [root] = roots();
+  expect(root?.traceId).toBe(traceId);
   expect(root?.attributes).toMatchObject({
     "scbe.request_id": requestId,
     "scbe.provider": "anthropic",
