@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, sign } from "node:crypto";
 import type { Identity } from "@scbe/bus";
-import { ControlRules, HeldControl, LeaseTime, type StalePolicy } from "@scbe/client/control";
 import { ENVIRONMENTS, type Environment } from "@scbe/contracts";
 import type { ControlDocument, ControlExpectation } from "@scbe/envelope/control";
+import { ControlRules, HeldControl, LeaseTime, type StalePolicy } from "@scbe/verifier";
 
 export type LeaseOf = "none" | "standing" | "over";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { windowVariables } from "@scbe/bus";
-import { skewSeconds } from "@scbe/client/control";
 import { jcs } from "@scbe/contracts";
 import { readControl, signControl } from "@scbe/envelope/control";
 import { defineConfig, readConfig } from "@scbe/runtime";
+import { skewSeconds } from "@scbe/verifier";
 import { controllerIdentity, expected, type Reader, SpecReader } from "./control-state.ts";
 import { readVectors } from "./read-vectors.ts";
 import type { SpecCase } from "./spec-case.ts";

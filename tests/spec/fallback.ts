@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import {
   ANSWERED_BY,
-  mayBeAnswered,
+  isAnswerPermitted,
   type ResolvedRoute,
   resolveRoute,
-  type StalePolicy,
   unsealedRefusal,
-} from "@scbe/client/control";
+} from "@scbe/client/route";
 import { isScbeError } from "@scbe/contracts";
+import type { StalePolicy } from "@scbe/verifier";
 import { type LeaseOf, type Reader, SpecReader } from "./control-state.ts";
 import { readVectors } from "./read-vectors.ts";
 import type { SpecCase } from "./spec-case.ts";
@@ -90,7 +90,7 @@ function outcomeOf(reader: SpecReader, does: Does, asked: Asked): Outcome {
     case "open":
       return said(rules.permits(does.phase, asked.provider, asked.requestId) ? "opened" : "refused");
     case "answer": {
-      const isTaken = ANSWERED_BY[does.way] === does.status && mayBeAnswered(rules, does.way, asked);
+      const isTaken = ANSWERED_BY[does.way] === does.status && isAnswerPermitted(rules, does.way, asked);
       return said(isTaken ? "taken" : "ignored");
     }
   }

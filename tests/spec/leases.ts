@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import type { EndpointRequest } from "@scbe/bus";
-import { type StalePolicy, takeLease } from "@scbe/client/control";
 import { isScbeError } from "@scbe/contracts";
 import { type ControlDocument, readControl, readLease, supersedes } from "@scbe/envelope/control";
 import { controllerEndpoints } from "@scbe/rollback-controller/endpoints";
 import { createLogger } from "@scbe/service";
+import { type StalePolicy, takeLease } from "@scbe/verifier";
 import { controllerIdentity, expected, type Reader, SpecReader } from "./control-state.ts";
 import { readVectors } from "./read-vectors.ts";
 import type { SpecCase } from "./spec-case.ts";

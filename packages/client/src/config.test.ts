@@ -17,7 +17,7 @@ beforeAll(() => {
 });
 afterAll(() => dir[Symbol.dispose]());
 
-/** The text of the error that these settings end with. */
+/** The text of the error for these settings. */
 function problems(settings: ClientSettings, found?: readonly string[]): string {
   try {
     readClientConfig(settings, found);
@@ -25,7 +25,7 @@ function problems(settings: ClientSettings, found?: readonly string[]): string {
     if (error instanceof ScbeError && error.code === "BAD_REQUEST") return error.message;
     throw error;
   }
-  throw new Error("the settings were taken");
+  throw new Error("the settings were accepted");
 }
 
 test("with the keyring's public key alone, everything else has its default", () => {
@@ -65,7 +65,7 @@ test("arguments beat variables", () => {
   });
 });
 
-test("a transport that is given replaces all of the environment's, who one is included", () => {
+test("a transport argument replaces all of the environment's transport, including the identity", () => {
   const variables = { NATS_NKEY_SEED_FILE: seedFile, NATS_TLS_CA: seedFile };
   const inherited = readClientConfig({ keyringPublicKey: KEY, variables });
   expect(inherited).toMatchObject({ NATS_NKEY_SEED_FILE: seedFile, NATS_TLS_CA: seedFile });
@@ -77,7 +77,7 @@ test("a transport that is given replaces all of the environment's, who one is in
   expect([given.NATS_NKEY_SEED_FILE, given.NATS_TLS_CA]).toEqual([undefined, undefined]);
 });
 
-test("everything that is wrong is told at once, with what was found before", () => {
+test("every problem is listed at once, including those found before", () => {
   const text = problems(
     {
       variables: {
@@ -90,7 +90,7 @@ test("everything that is wrong is told at once, with what was found before", () 
       intents: ["a.b"],
       keyringPublicKey: "key",
     },
-    ["name: is none"],
+    ["name: is invalid"],
   );
   for (const name of [
     "name",
@@ -111,11 +111,11 @@ test.each<[string, ClientSettings]>([
   ["providers", { providers: [] }],
   ["intents", { intents: [] }],
   ["transport.servers", { transport: { servers: [] } }],
-])("%s that are given and empty are not taken for the default", (name, settings) => {
+])("an empty list of %s is an error, not the default", (name, settings) => {
   expect(problems({ keyringPublicKey: KEY, variables: {}, ...settings })).toContain(`${name}: is empty`);
 });
 
-test("a public key with another checksum is refused before anything is asked", () => {
+test("a public key with a wrong checksum is refused before connecting", () => {
   const mistyped = `${KEY.slice(0, -1)}${KEY.endsWith("A") ? "B" : "A"}`;
   expect(() => readClientConfig({ keyringPublicKey: mistyped, variables: {} })).toThrow(
     /its checksum is wrong/,
@@ -131,11 +131,11 @@ test.each([
   [{ SCBE_ADMIT_TIMEOUT_MS: "700" }, "SCBE_ADMIT_TIMEOUT_MS"],
   [{ SCBE_NOISE_FLOOR_MS: "1000" }, "SCBE_NOISE_FLOOR_MS"],
   [{ SCBE_MAX_CLOCK_SKEW_SECONDS: "20", SCBE_SKEW_LIMIT_SECONDS: "10" }, "SCBE_MAX_CLOCK_SKEW_SECONDS"],
-])("times that are not in order are refused: %j", (variables, name) => {
+])("times in the wrong order are refused: %j", (variables, name) => {
   expect(problems({ keyringPublicKey: KEY, variables })).toContain(name);
 });
 
-test("no variable of a client holds a secret by itself: who one is stands in files", () => {
+test("no variable of a client holds a secret: identities are in files", () => {
   const secrets = Object.entries(clientConfig.variables).filter(([, variable]) => variable.secret);
   expect(secrets).toEqual([]);
 });

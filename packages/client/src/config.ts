@@ -3,7 +3,10 @@ import { ScbeError } from "@scbe/contracts";
 import { type ConfigValues, choice, defineConfig, integer, readConfig } from "@scbe/runtime";
 import { verifierVariables } from "@scbe/verifier";
 
-/** Every variable that a process with a client reads. */
+/** The client's, in metrics and service announcements. */
+export const VERSION = "0.1.0";
+
+/** Every environment variable that a process with a client reads. */
 export const clientConfig = defineConfig({
   ...environmentVariables,
   ...windowVariables,
@@ -14,27 +17,27 @@ export const clientConfig = defineConfig({
     min: 100,
     max: 3_600_000,
     unit: "ms",
-    doc: "The longest that one request may take from its caller's call to its answer.",
+    doc: "The maximum time from a call of `request()` to its answer.",
   }),
   SCBE_TRUST_TIMEOUT_MIN_MS: integer({
     default: 30_000,
     min: 1,
     max: 3_600_000,
     unit: "ms",
-    doc: "A request that had this much time and no answer speaks against its provider. One that had less does so only if the provider usually answers in that time, by what this process has seen.",
+    doc: "A request that gets no answer in this time counts against its provider. After a shorter time it counts only if this process has seen the provider usually answer within that time.",
   }),
   SCBE_FALLBACK: choice(["refuse", "allow"], {
     default: "refuse",
-    doc: "What happens to a request that the control document sends to fallback, which an administrator has chosen there. `allow`: it travels unsealed, which the bus must permit, too; `refuse`: it is refused.",
+    doc: "What happens to a request that the control document sends to fallback, as an administrator has configured there. `allow`: it travels unsealed, if the bus permits that; `refuse`: it is refused.",
   }),
 });
 export type ClientConfig = ConfigValues<typeof clientConfig>;
 
-/** What may be given as arguments in place of variables. */
+/** Arguments that replace variables. */
 export interface ClientSettings {
   /** `NATS_URL` and the rest of the transport. */
   readonly transport?: Transport;
-  /** `SCBE_PROVIDERS`: for a gateway just its own. */
+  /** `SCBE_PROVIDERS`; of a gateway only its own. */
   readonly providers?: readonly string[];
   /** `SCBE_INTENTS` */
   readonly intents?: readonly string[];
@@ -42,14 +45,14 @@ export interface ClientSettings {
   readonly keyringPublicKey?: string;
   /** `SCBE_CONTROL_PUBLIC_KEY` */
   readonly controlPublicKey?: string;
-  /** All other variables; `process.env` unless told. */
+  /** All other variables; default `process.env`. */
   readonly variables?: Readonly<Record<string, string | undefined>>;
 }
 
 /**
- * The configuration: arguments first, then variables, then defaults.
- * @param problems that were found already, to be told with the others
- * @throws ScbeError BAD_REQUEST that names everything that is wrong with it
+ * Reads the configuration: arguments first, then variables, then defaults.
+ * @param problems found before, to be listed with the others
+ * @throws ScbeError BAD_REQUEST that lists every problem
  */
 export function readClientConfig(settings: ClientSettings, problems: readonly string[] = []): ClientConfig {
   const variables = { ...(settings.variables ?? process.env), ...asVariables(settings) };
@@ -59,14 +62,14 @@ export function readClientConfig(settings: ClientSettings, problems: readonly st
   throw new ScbeError("BAD_REQUEST", `the client's configuration: ${all.join("; ")}`);
 }
 
-/** As a variable, an empty list would count as not set, and the default would be taken for it. */
+/** An empty list must be checked here: as a variable it would count as not set, and get the default. */
 function emptyIn({ transport, providers, intents }: ClientSettings): string[] {
   return Object.entries({ "transport.servers": transport?.servers, providers, intents })
     .filter(([, list]) => list?.length === 0)
     .map(([name]) => `${name}: is empty`);
 }
 
-/** As variables, arguments are checked by the same rules. A transport given replaces all of the environment's. */
+/** Arguments are checked by the rules of their variables. A transport replaces all of the environment's. */
 function asVariables(settings: ClientSettings) {
   const { transport, providers, intents, keyringPublicKey, controlPublicKey } = settings;
   return {

@@ -12,7 +12,13 @@ import { RawCaller } from "../test/raw-caller.ts";
 import { ScriptedGateway } from "../test/scripted-gateway.ts";
 import { type Client, type ConnectOptions, connect } from "./index.ts";
 
-const asked = { provider: "openai", model: "gpt-5", intent: "chat", body: Buffer.from("x"), timeoutMs: 5000 };
+const options = {
+  provider: "openai",
+  model: "gpt-5",
+  intent: "chat",
+  body: Buffer.from("x"),
+  timeoutMs: 5000,
+};
 let deployment: Deployment;
 let gateway: ScriptedGateway;
 
@@ -25,7 +31,7 @@ beforeAll(async () => {
 afterAll(() => deployment[Symbol.asyncDispose]());
 beforeEach(() => gateway.reset());
 
-/** The error that connecting ends with; a client that comes of it is closed. */
+/** The error of connecting. */
 async function failure(options: ConnectOptions): Promise<{ code: string; message: string; afterMs: number }> {
   const started = performance.now();
   try {
@@ -52,7 +58,7 @@ describe("connecting", () => {
     return { ...options, transport: { ...options.transport, servers: [empty.url] }, timeoutMs: 600 };
   };
 
-  test("is a TIMEOUT that names everything that is missing, and why", async () => {
+  test("is a TIMEOUT that lists what is missing, and why", async () => {
     const { code, message, afterMs } = await failure(lonely());
     expect(code).toBe("TIMEOUT");
     expect(message).toMatch(/keys: no active key for openai\/chat.*NO_RESPONDERS.*epoch: /);
@@ -64,10 +70,10 @@ describe("connecting", () => {
     expect((await failure({ ...lonely(), role: "gateway" })).message).not.toContain("epoch");
   });
 
-  test("is ABORTED as soon as it is given up, with NATS there or not", async () => {
+  test("is ABORTED as soon as its signal aborts, with or without NATS", async () => {
     using closed = await closedPort();
-    const nobody = { servers: [`nats://127.0.0.1:${closed.port}`] };
-    for (const transport of [lonely().transport, { ...lonely().transport, ...nobody }]) {
+    const unreachable = { servers: [`nats://127.0.0.1:${closed.port}`] };
+    for (const transport of [lonely().transport, { ...lonely().transport, ...unreachable }]) {
       const options = { ...lonely(), ...(transport && { transport }), timeoutMs: 10_000 };
       const { code, afterMs } = await failure({ ...options, signal: AbortSignal.timeout(150) });
       expect(code).toBe("ABORTED");
@@ -84,7 +90,7 @@ describe("connecting", () => {
     expect(message).toContain(url);
   });
 
-  test("without an nkey is BAD_REQUEST, and says which variables are for it", async () => {
+  test("without an nkey is BAD_REQUEST, and names its variables", async () => {
     const { code, message } = await failure({ ...lonely(), transport: { servers: [empty.url] } });
     expect(code).toBe("BAD_REQUEST");
     expect(message).toContain("NATS_NKEY_SEED_FILE");
@@ -95,61 +101,61 @@ describe("connecting", () => {
     ["a name that widens an inbox", { name: ">" }],
     ["no name", { name: "" }],
     ["a timeout of 0", { timeoutMs: 0 }],
-    ["a timeout without end", { timeoutMs: Number.POSITIVE_INFINITY }],
-    ["a timeout that is no number", { timeoutMs: Number.NaN }],
+    ["an infinite timeout", { timeoutMs: Number.POSITIVE_INFINITY }],
+    ["a timeout of NaN", { timeoutMs: Number.NaN }],
   ])("with %s is BAD_REQUEST", async (_case, change) => {
     expect((await failure({ ...lonely(), ...change })).code).toBe("BAD_REQUEST");
   });
 });
 
 describe("a client", () => {
-  test("of one role cannot do what the other is for", async () => {
+  test("has only the rights of its role", async () => {
     await using orchestrator = await deployment.orchestrator();
     await using other = await deployment.gateway();
     const handler = () => ({ body: new Uint8Array(0) });
     await expect(orchestrator.serve({ provider: "openai", handler })).rejects.toMatchObject({
       code: "FORBIDDEN",
     });
-    await expect(other.request(asked)).rejects.toMatchObject({ code: "FORBIDDEN" });
+    await expect(other.request(options)).rejects.toMatchObject({ code: "FORBIDDEN" });
   });
 
-  test("may share its metrics with another one of the process", async () => {
+  test("can share its registry with another one of the process", async () => {
     const metrics = new Registry();
     await using first = await deployment.orchestrator({ metrics });
     await using second = await deployment.orchestrator({ metrics });
-    await first.request(asked);
-    await second.request(asked);
+    await first.request(options);
+    await second.request(options);
     expect(await metrics.metrics()).toMatch(
       /openings_total\{[^}]*phase="response"[^}]*result="opened"[^}]*\} 2/,
     );
   });
 
-  test("that has lost its connection says so, refuses at once, and goes on when it is back, with the epoch of then", async () => {
+  test("that has lost its connection is not ready, fails at once, and works again after the reconnect, with the new epoch", async () => {
     await using own = await startDeployment();
     const bus = await own.connect("gateway-openai");
     const { arrived } = new ScriptedGateway(bus, own.keyring);
     await bus.flush();
     await using client = await own.orchestrator();
-    await client.request(asked);
+    await client.request(options);
     await own.nats.kill();
     await eventually(() => !client.readiness.ready);
-    await expect(client.request(asked)).rejects.toMatchObject({ code: "DISCONNECTED" });
+    await expect(client.request(options)).rejects.toMatchObject({ code: "DISCONNECTED" });
     own.guard.renew();
     await own.nats.restart();
-    await eventually(() => client.request(asked), { timeoutMs: 15_000, everyMs: 100 });
+    await eventually(() => client.request(options), { timeoutMs: 15_000, everyMs: 100 });
     const epoch = own.guard.epoch.toString("base64url");
     await eventually(async () => {
-      await client.request(asked);
+      await client.request(options);
       return arrived.at(-1)?.header.epoch === epoch;
     });
   });
 });
 
 describe("closing a client", () => {
-  test("ends a request that is waiting with ABORTED, and tells its gateway", async () => {
+  test("aborts an open request, and cancels it at its gateway", async () => {
     gateway.reset(() => undefined);
     const client = await deployment.orchestrator();
-    const ended = expect(client.request(asked)).rejects.toMatchObject({
+    const ended = expect(client.request(options)).rejects.toMatchObject({
       code: "ABORTED",
       message: expect.stringMatching(/closed/),
     });
@@ -164,12 +170,12 @@ describe("closing a client", () => {
   });
 
   test.each(["busy", "refused"])(
-    "ends one that pauses after `%s`, and nothing more is sent",
+    "aborts one that pauses after `%s`, and sends nothing more",
     async (status) => {
-      gateway.reset(({ say }) => say(status));
+      gateway.reset(({ reply }) => reply(status));
       const client = await deployment.orchestrator();
       deployment.guard.tells = false;
-      const ended = expect(client.request(asked)).rejects.toMatchObject({ code: "ABORTED" });
+      const ended = expect(client.request(options)).rejects.toMatchObject({ code: "ABORTED" });
       await eventually(() => gateway.arrived.length >= (status === "busy" ? 4 : 1));
       await client[Symbol.asyncDispose]();
       await ended;
@@ -180,16 +186,16 @@ describe("closing a client", () => {
     },
   );
 
-  test("lets no request and no gateway start any more", async () => {
+  test("prevents new requests and gateways", async () => {
     const orchestrator = await deployment.orchestrator();
     const other = await deployment.gateway();
     await Promise.all([orchestrator, other].map((client: Client) => client[Symbol.asyncDispose]()));
-    await expect(orchestrator.request(asked)).rejects.toMatchObject({ code: "ABORTED" });
+    await expect(orchestrator.request(options)).rejects.toMatchObject({ code: "ABORTED" });
     const handler = () => ({ body: new Uint8Array(0) });
     await expect(other.serve({ provider: "openai", handler })).rejects.toMatchObject({ code: "ABORTED" });
   });
 
-  test("while a gateway is starting leaves none behind", async () => {
+  test("while a gateway starts leaves none behind", async () => {
     const client = await deployment.gateway();
     const serving = client.serve({ provider: "openai", handler: () => ({ body: new Uint8Array(0) }) });
     const closed = client[Symbol.asyncDispose]();
@@ -197,7 +203,7 @@ describe("closing a client", () => {
     await closed;
   });
 
-  test("drains its gateways first, and may be done twice", async () => {
+  test("drains its gateways first, and can be called twice", async () => {
     await using quiet = await startDeployment();
     const caller = new RawCaller(quiet.bus, quiet.keyring, quiet.guard);
     const client = await quiet.gateway();
@@ -212,15 +218,15 @@ describe("closing a client", () => {
       },
     });
     const sealed = caller.seal();
-    using asking = caller.ask(sealed.bytes);
+    using sent = caller.send(sealed.bytes);
     await started.promise;
     const both = [client[Symbol.asyncDispose](), client[Symbol.asyncDispose]()];
     letGo.resolve();
-    expect(caller.open(sealed, await asking.answered).text).toBe("Grüß Gott");
+    expect(caller.open(sealed, await sent.answered).text).toBe("Grüß Gott");
     await Promise.all(both);
   });
 
-  test("ends while NATS is away, too", async () => {
+  test("works while NATS is away", async () => {
     const own = await startDeployment();
     const client = await own.gateway();
     await client.serve({ provider: "openai", handler: ({ body }) => ({ body }) });
@@ -232,11 +238,11 @@ describe("closing a client", () => {
     await own[Symbol.asyncDispose]();
   });
 
-  test("in the turn in which a caller gives up throws nothing at anybody", async () => {
+  test("in the same tick as a caller's abort throws no unhandled error", async () => {
     gateway.reset(() => undefined);
     const client = await deployment.orchestrator();
     const giveUp = new AbortController();
-    const ended = expect(client.request({ ...asked, signal: giveUp.signal })).rejects.toMatchObject({
+    const ended = expect(client.request({ ...options, signal: giveUp.signal })).rejects.toMatchObject({
       code: "ABORTED",
     });
     await eventually(() => gateway.arrived.length === 1);

@@ -13,10 +13,10 @@ import { Registry } from "prom-client";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { readClientConfig } from "../src/config.ts";
 import type { Client, Handler } from "../src/index.ts";
-import { RawCaller, type Said } from "./raw-caller.ts";
-import { type Providers, VARIABLES } from "./trust-stage.ts";
+import { RawCaller, type Reply } from "./raw-caller.ts";
+import { type Providers, VARIABLES } from "./trust-fixture.ts";
 
-/** Whoever seals and opens for a provider in doubt refuses, whatever those who route believe. */
+/** A process that seals and opens refuses a provider whose integrity is in doubt, whatever the routing process believes. */
 let deployment: Deployment;
 let client: Client;
 const metrics = new Registry();
@@ -30,7 +30,7 @@ afterAll(async () => {
   await client?.[Symbol.asyncDispose]();
   await deployment?.[Symbol.asyncDispose]();
 });
-afterEach(() => speak({}));
+afterEach(() => publishTrust({}));
 
 async function applied(): Promise<number> {
   const values = (await metrics.getSingleMetric("scbe_trust_documents_total")?.get())?.values ?? [];
@@ -38,7 +38,7 @@ async function applied(): Promise<number> {
 }
 
 /** Resolves when the gateway holds it. */
-async function speak(providers: Providers): Promise<void> {
+async function publishTrust(providers: Providers): Promise<void> {
   const before = await applied();
   seq += 1;
   const document = { v: 1, stream: { created: "2027-01-15T08:00:00Z", seq }, providers };
@@ -49,35 +49,35 @@ async function speak(providers: Providers): Promise<void> {
 
 const echo: Handler = ({ body }) => ({ body });
 
-async function asked(): Promise<Said> {
+async function sendRequest(): Promise<Reply> {
   const caller = new RawCaller(deployment.bus, deployment.keyring, deployment.guard);
-  using asking = caller.ask(caller.seal().bytes);
-  return await asking.answered;
+  using sent = caller.send(caller.seal().bytes);
+  return await sent.answered;
 }
 
 describe("a gateway", () => {
-  test("answers with noise while its provider is in doubt, hands nothing on, and serves when that is cleared", async () => {
+  test("answers with noise while its provider is in doubt, calls no handler, and serves again when the doubt is cleared", async () => {
     let handled = 0;
     const handler: Handler = (call) => {
       handled += 1;
       return echo(call);
     };
     await using _gateway = await client.serve({ provider: "openai", drainMs: 0, handler });
-    await speak({ openai: latched() });
-    expect(await asked()).toMatchObject({ status: STATUS.refused });
+    await publishTrust({ openai: latched() });
+    expect(await sendRequest()).toMatchObject({ status: STATUS.refused });
     expect(handled).toBe(0);
-    await speak({});
-    expect(await asked()).toMatchObject({ status: STATUS.sealed });
+    await publishTrust({});
+    expect(await sendRequest()).toMatchObject({ status: STATUS.sealed });
     expect(handled).toBe(1);
   });
 
   test("serves while its provider is excluded for its quality, and while another one is in doubt", async () => {
     await using _gateway = await client.serve({ provider: "openai", drainMs: 0, handler: echo });
-    await speak({ openai: excluded(), anthropic: latched() });
-    expect(await asked()).toMatchObject({ status: STATUS.sealed });
+    await publishTrust({ openai: excluded(), anthropic: latched() });
+    expect(await sendRequest()).toMatchObject({ status: STATUS.sealed });
   });
 
-  test("aborts what is at work when its provider falls into doubt, and releases nothing", async () => {
+  test("aborts open requests when its provider comes into doubt, and releases nothing", async () => {
     const started = Promise.withResolvers<void>();
     const handler: Handler = ({ signal, body }) =>
       new Promise((resolve) => {
@@ -85,12 +85,12 @@ describe("a gateway", () => {
         started.resolve();
       });
     await using _gateway = await client.serve({ provider: "openai", drainMs: 0, handler });
-    const asking = asked();
+    const sent = sendRequest();
     await started.promise;
-    await speak({ openai: latched() });
-    const said = await asking;
-    expect(said).toMatchObject({ status: undefined, error: "SWITCHED_OFF" });
-    expect(said.data).toHaveLength(0);
+    await publishTrust({ openai: latched() });
+    const reply = await sent;
+    expect(reply).toMatchObject({ status: undefined, error: "SWITCHED_OFF" });
+    expect(reply.data).toHaveLength(0);
   });
 });
 
@@ -112,17 +112,17 @@ describe("the envelope service's verifier", () => {
     await use(verifier);
   }
 
-  test("seals nothing for a provider in doubt, and for every other one", async () => {
+  test("seals nothing for a provider in doubt, and still seals for an excluded one", async () => {
     await withVerifier(async ({ sealer, trust }) => {
       const seal = () =>
         sealer.sealRequest({ ...names, requestId: randomUUID(), body: Buffer.from("Hello") });
       const { header, hash } = seal();
-      await speak({ openai: latched() });
+      await publishTrust({ openai: latched() });
       await eventually(() => (trust.document?.providers.openai?.latch ?? null) !== null);
       expect(seal).toThrow(expect.objectContaining({ code: "DISTRUSTED" }));
-      const answering = () => sealer.sealResponse({ request: { header, hash }, body: Buffer.from("x") });
-      expect(answering).toThrow(expect.objectContaining({ code: "DISTRUSTED" }));
-      await speak({ openai: excluded() });
+      const sealResponse = () => sealer.sealResponse({ request: { header, hash }, body: Buffer.from("x") });
+      expect(sealResponse).toThrow(expect.objectContaining({ code: "DISTRUSTED" }));
+      await publishTrust({ openai: excluded() });
       await eventually(() => (trust.document?.providers.openai?.latch ?? null) === null);
       expect(seal().header.provider).toBe("openai");
     });

@@ -1,4 +1,4 @@
-/** The examples of the README and of the documentation comments, to be compiled and not run. */
+/** The examples of the README and of the doc comments. They are compiled, not run. */
 
 import type { Client, RequestOptions } from "@scbe/client";
 import { connect, type Handler, isScbeError } from "@scbe/client";

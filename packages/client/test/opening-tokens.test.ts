@@ -16,7 +16,7 @@ beforeEach(() => deployment.keyring.set({ k1: { state: "active" } }));
 const FACTS: TokenFacts = { user: "a", provider: "openai", intent: "chat", hash: Buffer.alloc(32, 7) };
 const inAMinute = (): number => Date.now() + 60_000;
 
-/** A verifier that has its keys. */
+/** A verifier with its keys. */
 async function newVerifier(as: "envelope" | "orchestrator"): Promise<Verifier> {
   const stack = new AsyncDisposableStack();
   const host = stack.use(await createTestHost({ transport: deployment.transport(as), name: as }));
@@ -38,7 +38,7 @@ function tokensOf({ openingTokens }: Verifier): OpeningTokens {
 }
 
 describe("opening tokens of envelope services", () => {
-  test("are taken by every replica, whichever has issued them, also after a restart", async () => {
+  test("are accepted by every replica, whichever issued them, even after a restart", async () => {
     await using first = await newVerifier("envelope");
     const tokens = [tokensOf(first).issue(FACTS, inAMinute())];
     {
@@ -53,7 +53,7 @@ describe("opening tokens of envelope services", () => {
     }
   });
 
-  test("of a former key are taken while it is decrypt-only, and no longer", async () => {
+  test("of a former key are accepted only while it is decrypt-only", async () => {
     await using verifier = await newVerifier("envelope");
     const tokens = tokensOf(verifier);
     const old = tokens.issue(FACTS, inAMinute());
@@ -69,7 +69,7 @@ describe("opening tokens of envelope services", () => {
   });
 });
 
-test("an orchestrator neither has opening tokens nor asks for their keys", async () => {
+test("an orchestrator neither has opening tokens nor fetches their keys", async () => {
   const before = deployment.keyring.asked.length;
   await using verifier = await newVerifier("orchestrator");
   expect(verifier.openingTokens).toBeUndefined();

@@ -4,19 +4,19 @@ import { Opener, type SealedRequest, Sealer, type Subkeys } from "@scbe/envelope
 import { systemClock } from "@scbe/runtime";
 import type { FakeGuard, FakeKeyring } from "@scbe/testkit";
 
-/** One message that came back, and when. */
-export interface Said {
+/** One received message. */
+export interface Reply {
   readonly status: string | undefined;
   readonly error: string | undefined;
   readonly data: Uint8Array;
   readonly afterMs: number;
 }
 
-/** What a question brought so far. Disposing closes its reply subject. */
-export interface Asked extends Disposable {
-  readonly said: readonly Said[];
+/** A request and its replies so far. Disposing closes its reply subject. */
+export interface SentRequest extends Disposable {
+  readonly replies: readonly Reply[];
   /** The first that is not `accepted`. */
-  readonly answered: Promise<Said>;
+  readonly answered: Promise<Reply>;
 }
 
 const LIMITS = {
@@ -27,7 +27,7 @@ const LIMITS = {
   guardWaitMs: 0,
 };
 
-/** The other side of a gateway: seals requests, holds them in its hands, and hears everything that is answered. */
+/** A caller without the client: seals requests, sends any bytes, and keeps every reply. */
 export class RawCaller {
   readonly #bus: Bus;
   readonly #guard: FakeGuard;
@@ -72,10 +72,10 @@ export class RawCaller {
   }
 
   /** Sends any bytes; `timeout` is the text of `scbe-timeout-ms`, absent where it is `undefined`. */
-  ask(bytes: Uint8Array, timeout?: string): Asked {
+  send(bytes: Uint8Array, timeout?: string): SentRequest {
     const started = performance.now();
-    const said: Said[] = [];
-    const answered = Promise.withResolvers<Said>();
+    const replies: Reply[] = [];
+    const answered = Promise.withResolvers<Reply>();
     answered.promise.catch(() => undefined);
     const exchange = this.#bus.exchange(
       subjectOf("request", { user: this.#bus.user, provider: "openai" }),
@@ -86,17 +86,17 @@ export class RawCaller {
           const status = message.header(HEADERS.status);
           const error = message.header("scbe-error");
           const one = { status, error, data: message.data, afterMs: performance.now() - started };
-          said.push(one);
+          replies.push(one);
           if (status !== "accepted") answered.resolve(one);
         },
         onFailure: answered.reject,
       },
     );
-    return { said, answered: answered.promise, [Symbol.dispose]: () => exchange[Symbol.dispose]() };
+    return { replies, answered: answered.promise, [Symbol.dispose]: () => exchange[Symbol.dispose]() };
   }
 
-  /** What a sealed answer to a request says; @throws Error when it does not open. */
-  open({ header, hash }: SealedRequest, { status, data }: Said): { text: string; contentType: string } {
+  /** Opens a sealed answer. @throws Error if it does not open */
+  open({ header, hash }: SealedRequest, { status, data }: Reply): { text: string; contentType: string } {
     const opened = this.#opener.openResponse(data, { hash, ...header });
     if (!opened.ok) throw new Error(`an answer with status ${status} does not open`);
     return { text: Buffer.from(opened.body).toString(), contentType: opened.header.content_type };

@@ -5,24 +5,24 @@ import { type RequestFacts, type RequestHeader, Sealer, splitEnvelope } from "@s
 import { systemClock } from "@scbe/runtime";
 import type { FakeKeyring } from "@scbe/testkit";
 
-/** An envelope that has arrived, and what may be said to its caller. */
+/** A received envelope, and ways to reply to it. */
 export interface Arrived {
   readonly bytes: Buffer;
   readonly header: RequestHeader;
   readonly hash: Uint8Array;
   readonly timeoutMs: string | undefined;
   readonly atMs: number;
-  /** Sends any bytes under any headers. */
+  /** Sends any bytes with any headers. */
   send(data: Uint8Array, headers: BusHeaders): void;
-  /** Sends a status; noise where none is given. */
-  say(status: string, data?: Uint8Array): void;
-  /** A response, bound to this request unless told. */
+  /** Sends a status; default data is noise. */
+  reply(status: string, data?: Uint8Array): void;
+  /** Seals a response; by default it is bound to this request. */
   seal(body: string, change?: Partial<RequestFacts & { hash: Uint8Array; contentType: string }>): Uint8Array;
   /** Seals a response and sends it. */
   answer(body: string): void;
 }
 
-/** A gateway that does what a test's script says, and keeps all it has heard. */
+/** A gateway that runs a test's script for each request, and keeps what it has received. */
 export class ScriptedGateway {
   readonly arrived: Arrived[] = [];
   readonly cancelled: Buffer[] = [];
@@ -46,7 +46,7 @@ export class ScriptedGateway {
       const ownHash = hash("sha256", bytes, "buffer");
       const send = (data: Uint8Array, headers: BusHeaders): void =>
         bus.publish(message.reply ?? "", data, headers);
-      const say = (status: string, data: Uint8Array = Buffer.alloc(512)): void =>
+      const reply = (status: string, data: Uint8Array = Buffer.alloc(512)): void =>
         send(data, { [HEADERS.status]: status });
       const seal: Arrived["seal"] = (body, { hash = ownHash, contentType, ...change } = {}) =>
         sealer.sealResponse({
@@ -54,16 +54,16 @@ export class ScriptedGateway {
           body: Buffer.from(body),
           ...(contentType !== undefined && { contentType }),
         }).bytes;
-      const answer = (body: string): void => say(STATUS.sealed, seal(body));
+      const answer = (body: string): void => reply(STATUS.sealed, seal(body));
       const timeoutMs = message.header(HEADERS.timeoutMs);
       const atMs = performance.now();
-      const arrived = { bytes, header, hash: ownHash, timeoutMs, atMs, send, say, seal, answer };
+      const arrived = { bytes, header, hash: ownHash, timeoutMs, atMs, send, reply, seal, answer };
       this.arrived.push(arrived);
       this.script(arrived, this.arrived.length);
     });
   }
 
-  /** Forgets what it heard, and does as told from now on. */
+  /** Clears what it has received, and sets the script. */
   reset(script: ScriptedGateway["script"] = (arrived) => arrived.answer("ok")): void {
     this.arrived.length = 0;
     this.cancelled.length = 0;

@@ -11,7 +11,7 @@ import type { Client } from "../src/index.ts";
 import { RawCaller } from "./raw-caller.ts";
 import { ScriptedGateway } from "./scripted-gateway.ts";
 
-/** What is under way when it is switched off: each side ends it by itself, whatever the other one does. */
+/** An open request that is switched off: each side ends it independently of the other. */
 let deployment: Deployment;
 let controller: TestController;
 const settings = () => ({ controlPublicKey: controller.publicKey });
@@ -29,7 +29,7 @@ afterEach(async () => {
   await controller.change({ scbe_envelope_verification: { enabled: true, providers: {} } });
 });
 
-const asked = {
+const options = {
   provider: "openai",
   model: "gpt-5",
   intent: "chat",
@@ -51,52 +51,52 @@ describe("a request", () => {
     gateway.reset(() => undefined);
   });
 
-  const short = (): Promise<unknown> => client.request({ ...asked, timeoutMs: 500 });
+  const short = (): Promise<unknown> => client.request({ ...options, timeoutMs: 500 });
 
-  /** Resolves when the client has heard that nothing is off. */
+  /** Resolves when the client knows that nothing is switched off. */
   const on = (): Promise<unknown> => {
     gateway.reset();
     return eventually(short);
   };
 
-  /** Resolves to one that a gateway has accepted; it says nothing more. */
-  async function underWay(): Promise<{ readonly asking: Promise<unknown> }> {
+  /** Returns a request that the gateway has accepted and never answers. */
+  async function underWay(): Promise<{ readonly sent: Promise<unknown> }> {
     await on();
-    gateway.reset((arrived) => arrived.say(STATUS.accepted, new Uint8Array(0)));
-    const asking = client.request(asked);
-    asking.catch(() => undefined);
+    gateway.reset((arrived) => arrived.reply(STATUS.accepted, new Uint8Array(0)));
+    const sent = client.request(options);
+    sent.catch(() => undefined);
     await eventually(() => gateway.arrived.length === 1);
-    return { asking };
+    return { sent };
   }
 
-  test("ends at a kill of its provider, and its gateway is told", async () => {
-    const { asking } = await underWay();
+  test("ends at a kill of its provider, and is cancelled at its gateway", async () => {
+    const { sent } = await underWay();
     await controller.kill({ provider: "openai" });
-    await expect(asking).rejects.toMatchObject({ code: "SWITCHED_OFF" });
+    await expect(sent).rejects.toMatchObject({ code: "SWITCHED_OFF" });
     await eventually(() => gateway.cancelled.length === 1);
   });
 
-  test("does not end at a kill of another provider, nor by flags: what was sealed is answered sealed", async () => {
-    const { asking } = await underWay();
+  test("does not end at a kill of another provider, or by a flag: a sealed request gets its sealed answer", async () => {
+    const { sent } = await underWay();
     await controller.kill({ provider: "xai" });
     await controller.change({ scbe_envelope_verification: { enabled: false, providers: {} } });
     await eventually(() => expect(short()).rejects.toMatchObject({ code: "SWITCHED_OFF" }));
     gateway.arrived[0]?.answer("done");
-    await expect(asking).resolves.toMatchObject({ isSealed: true });
+    await expect(sent).resolves.toMatchObject({ isSealed: true });
   });
 
-  test("that a gateway has refused as switched off goes again only if this process hears of a switch", async () => {
+  test("that a gateway refuses as switched off is sent again only if this process learns of a switch", async () => {
     await on();
     gateway.reset((arrived) => {
-      arrived.send(new Uint8Array(0), serviceErrorHeaders(new ScbeError("SWITCHED_OFF", "says the gateway")));
+      arrived.send(new Uint8Array(0), serviceErrorHeaders(new ScbeError("SWITCHED_OFF", "from the gateway")));
     });
-    await expect(client.request(asked)).rejects.toMatchObject({ code: "SWITCHED_OFF" });
+    await expect(client.request(options)).rejects.toMatchObject({ code: "SWITCHED_OFF" });
     expect(gateway.arrived).toHaveLength(1);
   });
 });
 
 describe("a gateway", () => {
-  test("aborts what is at work, says so to its caller, and releases nothing", async () => {
+  test("aborts an open request, reports that to its caller, and releases no answer", async () => {
     await using client = await deployment.gateway(settings());
     const aborted = Promise.withResolvers<void>();
     const started = Promise.withResolvers<void>();
@@ -111,12 +111,12 @@ describe("a gateway", () => {
         }),
     });
     const caller = new RawCaller(deployment.bus, deployment.keyring, deployment.guard);
-    using asking = caller.ask(caller.seal().bytes);
+    using sent = caller.send(caller.seal().bytes);
     await started.promise;
     await controller.kill();
     await aborted.promise;
-    const said = await asking.answered;
-    expect(said).toMatchObject({ status: undefined, error: "SWITCHED_OFF" });
-    expect(said.data).toHaveLength(0);
+    const reply = await sent.answered;
+    expect(reply).toMatchObject({ status: undefined, error: "SWITCHED_OFF" });
+    expect(reply.data).toHaveLength(0);
   });
 });

@@ -5,7 +5,7 @@ const EPOCH = "e1";
 const MINUTE_MS = 60_000;
 const KIND = { intent: "chat", model: "gpt-5" };
 
-/** Of a process whose requests openai and anthropic have served, at 0 ms. */
+/** After openai and anthropic have served a request at 0 ms. */
 function served(): OwnFaults {
   const faults = new OwnFaults();
   for (const provider of ["openai", "anthropic"]) faults.answered(provider, KIND, 0);
@@ -21,7 +21,7 @@ function refused(
 }
 
 describe("noise", () => {
-  test("speaks against its provider the second time, under the epoch in force, when another provider has answered since the first", () => {
+  test("counts against its provider the second time in one epoch, if another provider has answered since the first", () => {
     const faults = served();
     expect(refused(faults, 1)).toBe("refused");
     faults.answered("anthropic", KIND, 2);
@@ -29,7 +29,7 @@ describe("noise", () => {
   });
 
   test.each<[string, (faults: OwnFaults) => void, string | undefined]>([
-    ["the provider has opened one since", (it) => it.answered("openai", KIND, 3), EPOCH],
+    ["the provider has opened a request since", (it) => it.answered("openai", KIND, 3), EPOCH],
     [
       "the provider opens requests of another intent",
       (it) => it.answered("openai", { ...KIND, intent: "tools" }, 3),
@@ -37,7 +37,7 @@ describe("noise", () => {
     ],
     ["the one before was for another epoch", () => undefined, "e2"],
     ["no guard has confirmed the epoch", () => undefined, undefined],
-  ])("says nothing when %s", (_when, meanwhile, epoch) => {
+  ])("does not count when %s", (_when, meanwhile, epoch) => {
     const faults = served();
     refused(faults, 1);
     faults.answered("anthropic", KIND, 2);
@@ -45,14 +45,14 @@ describe("noise", () => {
     expect(refused(faults, 4, { epoch })).toBe("refused");
   });
 
-  test("to which no guard has confirmed the epoch is not the first of two", () => {
+  test("of an unconfirmed epoch is not the first of two", () => {
     const faults = served();
     refused(faults, 1, { epoch: undefined });
     faults.answered("anthropic", KIND, 2);
     expect(refused(faults, 3)).toBe("refused");
   });
 
-  test("says nothing to a process that every provider refuses, however recently it was served", () => {
+  test("does not count in a process that every provider refuses, however recently it was served", () => {
     const faults = served();
     for (let ms = 1; ms < 100; ms += 1) {
       for (const provider of ["openai", "anthropic"])
@@ -60,7 +60,7 @@ describe("noise", () => {
     }
   });
 
-  test("says nothing of an intent or a model that the provider has never served", () => {
+  test("does not count for an intent or a model that the provider has never served", () => {
     const faults = served();
     for (const more of [{ intent: "tools" }, { model: "gpt-6" }]) {
       refused(faults, 1, more);
@@ -69,7 +69,7 @@ describe("noise", () => {
     }
   });
 
-  test("of several models in turns is as telling as of one", () => {
+  test("of alternating models counts like that of one", () => {
     const faults = served();
     faults.answered("openai", { ...KIND, model: "gpt-6" }, 0);
     refused(faults, 1);
@@ -81,7 +81,7 @@ describe("noise", () => {
     ]);
   });
 
-  test("long after the one before is a first one, and an answer of another provider counts for a minute", () => {
+  test("long after the last one is a first one, and another provider's answer counts for a minute", () => {
     const faults = served();
     refused(faults, 1);
     faults.answered("anthropic", KIND, 2);
@@ -92,7 +92,7 @@ describe("noise", () => {
     expect(refused(faults, 2 * MINUTE_MS + 4)).toBe("refused");
   });
 
-  test("of one provider says nothing of another", () => {
+  test("of one provider does not count against another", () => {
     const faults = served();
     refused(faults, 1);
     faults.answered("xai", KIND, 2);
@@ -100,8 +100,8 @@ describe("noise", () => {
   });
 });
 
-describe("an answer that this process could not open, for a reason that may be its own", () => {
-  test("lies with the provider once another one's answer was opened since", () => {
+describe("a reply that this process could not open, for a reason that can be its own", () => {
+  test("lies with the provider once another one's answer has been opened since", () => {
     const faults = served();
     expect(faults.unopened("openai", 1)).toBe(false);
     faults.answered("anthropic", KIND, 2);
@@ -110,7 +110,7 @@ describe("an answer that this process could not open, for a reason that may be i
     expect(faults.unopened("openai", 5)).toBe(false);
   });
 
-  test("lies with the process while it can open none", () => {
+  test("lies with the process while it opens no answer", () => {
     const faults = served();
     for (let ms = 1; ms < 100; ms += 1) {
       expect([faults.unopened("openai", ms), faults.unopened("anthropic", ms)]).toEqual([false, false]);

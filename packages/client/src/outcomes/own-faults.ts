@@ -1,13 +1,13 @@
 import type { OutcomeResult } from "@scbe/contracts";
 
-/** For so long a failure can be the first of two, and an answer of another provider says that this process is sound. */
+/** Failures this close together form a run. Another provider's answer shows for this long that this process works. */
 const RECENT_MS = 60_000;
-/** Kinds of requests, and runs of failures, that are remembered of each provider. */
+/** Kinds of requests, and runs of failures, that are kept for each provider. */
 const KINDS_MAX = 256;
-/** The run of answers that were not opened. */
+/** The run of replies that did not open. */
 const UNOPENED = "unopened";
 
-/** What a request is, as far as a gateway may not serve it. */
+/** A gateway can be configured to refuse other intents or models. */
 export interface RequestKind {
   readonly intent: string;
   readonly model: string;
@@ -16,22 +16,26 @@ export interface RequestKind {
 /** A gateway's refusal of one envelope. `nowMs` is monotonic. */
 export interface Refusal extends RequestKind {
   readonly provider: string;
-  /** That the envelope was sealed for, where the guards have said since that it is in force. */
+  /** The envelope's, if the replay guards have confirmed it since. */
   readonly epoch: string | undefined;
   readonly nowMs: number;
 }
 
-/** Failures alike of one provider that no answer of it stands between. */
+/** Failures of one provider and one kind without an answer of the provider between them. */
 interface Run {
   readonly sinceMs: number;
   lastMs: number;
 }
 
 /**
- * Tells a failure that says something of its provider from one that this process may have caused itself, by its clock, its replay window, its keys, or what it
- * asks for. Noise speaks against a provider when its envelope was for the epoch in force, when the provider has refused the same kind of request just before,
- * when it has served this kind before, and when another provider has answered since it began to refuse: so this process's envelopes are good. A process
- * that every provider refuses, or that is refused one intent or model alone, blames none.
+ * Separates failures of a provider from failures that this process can have caused by its clock, replay window, keys or requests. Noise
+ * counts against a provider if all of these hold:
+ * - the envelope was sealed for the epoch in force;
+ * - the provider has just refused the same kind of request before;
+ * - the provider has served this kind before;
+ * - another provider has answered since the first refusal, so this process seals correctly.
+ *
+ * A process that every provider refuses, or that is refused for one intent or model only, therefore blames none of them.
  */
 export class OwnFaults {
   /** By provider. */
@@ -39,44 +43,44 @@ export class OwnFaults {
   readonly #answeredMs = new Map<string, number>();
   readonly #served = new Map<string, Set<string>>();
 
-  /** An answer of a provider has verified: it opened a request of this kind, and this process its answer. */
+  /** An answer has verified: the provider opened a request of this kind, and this process opened the answer. */
   answered(provider: string, kind: RequestKind, nowMs: number): void {
     this.#runs.delete(provider);
     this.#answeredMs.set(provider, nowMs);
     const served = this.#served.get(provider) ?? new Set();
     this.#served.set(provider, served);
-    if (served.size < KINDS_MAX) served.add(kindOf(kind));
+    if (served.size < KINDS_MAX) served.add(keyOf(kind));
   }
 
   /** A gateway has answered with noise. */
   refused({ provider, epoch, nowMs, ...kind }: Refusal): OutcomeResult {
     if (epoch === undefined) return "refused";
-    const run = this.#continued(provider, `${epoch} ${kindOf(kind)}`, nowMs);
-    const isAgain = run.sinceMs < nowMs && this.#served.get(provider)?.has(kindOf(kind)) === true;
+    const run = this.#continueRun(provider, `${epoch} ${keyOf(kind)}`, nowMs);
+    const isAgain = run.sinceMs < nowMs && this.#served.get(provider)?.has(keyOf(kind)) === true;
     return isAgain && this.#hasOtherAnswered(provider, run) ? "refused_again" : "refused";
   }
 
   /**
-   * An answer that may be right was not opened, for a reason that may lie here.
-   * @returns true when it lies with the provider: answers of another one have been opened since this began
+   * A reply did not open, for a reason that can lie with this process.
+   * @returns true if it lies with the provider: this process has opened another provider's answer since the run began
    */
   unopened(provider: string, nowMs: number): boolean {
-    const run = this.#continued(provider, UNOPENED, nowMs);
+    const run = this.#continueRun(provider, UNOPENED, nowMs);
     return run.sinceMs < nowMs && this.#hasOtherAnswered(provider, run);
   }
 
-  /** The run that a failure at `nowMs` belongs to; it may begin one. */
-  #continued(provider: string, of: string, nowMs: number): Run {
+  /** The run of a failure at `nowMs`: the current one, or a new one. */
+  #continueRun(provider: string, key: string, nowMs: number): Run {
     const runs = this.#runs.get(provider) ?? new Map<string, Run>();
     this.#runs.set(provider, runs);
-    const before = runs.get(of);
-    if (before !== undefined && nowMs - before.lastMs < RECENT_MS) {
-      before.lastMs = nowMs;
-      return before;
+    const current = runs.get(key);
+    if (current !== undefined && nowMs - current.lastMs < RECENT_MS) {
+      current.lastMs = nowMs;
+      return current;
     }
     if (runs.size >= KINDS_MAX) runs.clear();
     const begun = { sinceMs: nowMs, lastMs: nowMs };
-    runs.set(of, begun);
+    runs.set(key, begun);
     return begun;
   }
 
@@ -87,6 +91,6 @@ export class OwnFaults {
   }
 }
 
-function kindOf({ intent, model }: RequestKind): string {
+function keyOf({ intent, model }: RequestKind): string {
   return `${intent} ${model}`;
 }

@@ -15,35 +15,35 @@ function after(times: readonly number[]): UsualTimes {
 
 const times = (count: number, ms: number): number[] => Array.from({ length: count }, () => ms);
 
-test("a time is usual once twenty requests were answered within half of it, and one out of twenty may take longer", () => {
+test("a time is usual after twenty answers within half of it; one in twenty can take longer", () => {
   expect(after(times(19, 100)).isUsual(OPENAI, 200)).toBe(false);
   expect(after(times(20, 100)).isUsual(OPENAI, 200)).toBe(true);
   expect(after([...times(1, 900), ...times(19, 100)]).isUsual(OPENAI, 200)).toBe(true);
   expect(after([...times(2, 900), ...times(19, 100)]).isUsual(OPENAI, 200)).toBe(false);
 });
 
-test("a time below the provider's usual is none, however often it is given in vain", () => {
+test("a time below the provider's usual never becomes usual, however often it is missed", () => {
   const slow = [...times(100, 500), ...times(500, -100)];
   expect(after(slow).isUsual(OPENAI, 100)).toBe(false);
   expect(after(slow).isUsual(OPENAI, 999)).toBe(false);
   expect(after(slow).isUsual(OPENAI, 1000)).toBe(true);
 });
 
-test("a time that half of the requests keep is not usual, although those that were answered kept it", () => {
+test("a time within which only half of the requests are answered is not usual", () => {
   const half = times(100, 0).flatMap((_, n) => (n % 2 === 0 ? [40] : [-100]));
   expect(after(half).isUsual(OPENAI, 100)).toBe(false);
 });
 
-test("a provider that answers no more is measured by what it answered before", () => {
+test("a provider that stops answering is measured by its earlier answers", () => {
   for (const count of [5, 300, 10_000])
     expect(after([...times(50, 100), ...times(count, -1000)]).isUsual(OPENAI, 1000)).toBe(true);
 });
 
-test("of a provider of which nothing is known no time is usual", () => {
+test("an unknown provider has no usual time", () => {
   expect(after(times(100, 1)).isUsual("xai", 1e9)).toBe(false);
 });
 
-test("a longer time is usual wherever a shorter one is, unless waits in vain tell of the longer one alone", () => {
+test("without misses, a time is usual if a shorter one is", () => {
   const answers = fc.array(fc.nat(1000), { maxLength: 400 });
   fc.assert(
     fc.property(answers, fc.nat(1000), fc.nat(1000), (seen, ms, more) => {

@@ -1,19 +1,53 @@
-/** Times that are remembered of each provider. */
+/** Times that are kept for each provider. */
 const TIMES_MAX = 256;
-/** With fewer that tell something, nothing is known to be usual. */
+/** With fewer relevant times, no time is usual. */
 const TIMES_MIN = 20;
-/** The part of them that has to keep a time which counts as usual. */
+/** The share of requests that must be answered within a usual time. */
 const KEPT_MIN = 0.95;
-/** Times without an answer that are remembered until the next answer. */
+/** Misses that are kept until the next answer. */
 const MISSES_MAX = 64;
-/** A time has to be so many times longer than what is usual: one that is just kept is not kept on a busy day. */
+/** A time must be this many times longer than what the provider keeps, so that load does not make it fail. */
 const MARGIN = 2;
 
-/** Of one provider. A time is positive where an answer took it, negative where it was waited for in vain. */
-class Seen {
+/**
+ * The times in which each provider usually answers, as this process has measured them. A time is usual if 95 % of the relevant requests
+ * were answered within half of it. Every answer is relevant; a miss is relevant only to times that are not longer than its wait. Misses
+ * after the last answer do not count: a provider that stops answering is measured by what it kept before.
+ */
+export class UsualTimes {
+  readonly #history = new Map<string, History>();
+
+  answered(provider: string, ms: number): void {
+    this.#of(provider).answered(Math.max(0, ms));
+  }
+
+  /** No answer came within `ms`. */
+  missed(provider: string, ms: number): void {
+    this.#of(provider).missed(Math.max(0, ms));
+  }
+
+  isUsual(provider: string, ms: number): boolean {
+    const limit = ms / MARGIN;
+    const relevant = (this.#history.get(provider)?.times ?? []).filter((it) => it >= 0 || -it >= limit);
+    const isKept = (it: number): boolean => it >= 0 && it <= limit;
+    const before = relevant.slice(0, relevant.findLastIndex(isKept) + 1);
+    return before.length >= TIMES_MIN && before.filter(isKept).length >= before.length * KEPT_MIN;
+  }
+
+  #of(provider: string): History {
+    const known = this.#history.get(provider);
+    if (known !== undefined) return known;
+    const history = new History();
+    this.#history.set(provider, history);
+    return history;
+  }
+}
+
+/** Of one provider. A positive time is that of an answer; a negative one is a wait without an answer. */
+class History {
   readonly #times = new Float64Array(TIMES_MAX);
   #count = 0;
-  /** Since the last answer: evidence of a failure that goes on, and not of what is usual. */
+  /** Since the last answer. */
   #misses: number[] = [];
 
   answered(ms: number): void {
@@ -25,7 +59,7 @@ class Seen {
     if (this.#misses.length < MISSES_MAX) this.#misses.push(ms);
   }
 
-  /** The oldest first. */
+  /** Oldest first. */
   get times(): number[] {
     const from = Math.max(0, this.#count - TIMES_MAX);
     return Array.from(
@@ -37,39 +71,5 @@ class Seen {
   #keep(time: number): void {
     this.#times[this.#count % TIMES_MAX] = time;
     this.#count += 1;
-  }
-}
-
-/**
- * Which times a provider usually keeps, by what this process has seen. A time is usual when 95 % of the requests that tell something about half of it were
- * answered within that: an answer tells it of every time; a wait in vain, of times that are not longer. The misses at the end do not count: a provider that stops
- * answering is measured by what it kept before.
- */
-export class UsualTimes {
-  readonly #seen = new Map<string, Seen>();
-
-  answered(provider: string, ms: number): void {
-    this.#of(provider).answered(Math.max(0, ms));
-  }
-
-  /** There was no answer in `ms`. */
-  missed(provider: string, ms: number): void {
-    this.#of(provider).missed(Math.max(0, ms));
-  }
-
-  isUsual(provider: string, ms: number): boolean {
-    const limit = ms / MARGIN;
-    const telling = (this.#seen.get(provider)?.times ?? []).filter((it) => it >= 0 || -it >= limit);
-    const isKept = (it: number): boolean => it >= 0 && it <= limit;
-    const before = telling.slice(0, telling.findLastIndex(isKept) + 1);
-    return before.length >= TIMES_MIN && before.filter(isKept).length >= before.length * KEPT_MIN;
-  }
-
-  #of(provider: string): Seen {
-    const known = this.#seen.get(provider);
-    if (known !== undefined) return known;
-    const seen = new Seen();
-    this.#seen.set(provider, seen);
-    return seen;
   }
 }
