@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { checkBoundaries } from "./boundaries.ts";
+import { PURE_FILES } from "./pure.ts";
 import { readSources } from "./sources.ts";
 
 const KEYRING = "services/keyring/src/service.ts";
 const DOMAIN = "services/keyring/src/domain/next-step.ts";
+const PURE = "services/rollback-controller/src/canary/decide.ts";
 
 describe("the boundaries check finds what is planted", () => {
   const planted: readonly (readonly [what: string, path: string, text: string])[] = [
@@ -48,6 +50,9 @@ describe("the boundaries check finds what is planted", () => {
     ["the clock in a domain", DOMAIN, `export const age = (at: number) => Date.now() - at;`],
     ["the environment in a domain", DOMAIN, `export const env = process.env.SCBE_ENVIRONMENT;`],
     ["a timer in a domain", DOMAIN, `setTimeout(() => undefined, 1);`],
+    ["randomness in a pure file", PURE, `import { randomBytes } from "node:crypto";`],
+    ["an impure file in a pure one", PURE, `import { CanaryRunner } from "./runner.ts";`],
+    ["the clock in a pure file", PURE, `export const age = (at: number) => Date.now() - at;`],
     ["I/O in the envelope", "packages/envelope/src/sealer.ts", `import { createServer } from "node:net";`],
     ["the clock in the envelope", "packages/envelope/src/sealer.ts", `const now = Date.now();`],
   ];
@@ -68,6 +73,10 @@ test("what is allowed passes the boundaries check", () => {
       path: DOMAIN,
       text: `import { ScbeError } from "@scbe/contracts";\n// Date.now() would be wrong here\n`,
     },
+    {
+      path: PURE,
+      text: `import type { Prometheus } from "../edge/prometheus.ts";\nimport { Steps } from "./record.ts";\n`,
+    },
     { path: "tests/system.test.ts", text: `import { start } from "@scbe/keyring/service";` },
   ];
   expect(checkBoundaries(allowed)).toEqual([]);
@@ -77,4 +86,9 @@ test("the project keeps its boundaries", () => {
   const sources = readSources(/\.(ts|mjs)$/);
   expect(sources.length).toBeGreaterThan(50);
   expect(checkBoundaries(sources)).toEqual([]);
+});
+
+test("every file on the list of pure files exists", () => {
+  const paths = new Set(readSources(/\.ts$/).map(({ path }) => path));
+  expect([...PURE_FILES].filter((path) => !paths.has(path))).toEqual([]);
 });

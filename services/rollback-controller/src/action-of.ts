@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ControlAction, ControlState } from "@scbe/contracts";
-import { CANARY_ACTOR } from "./domain/canary/settle-intent.ts";
+import { CANARY_ACTOR } from "./canary/advance.ts";
 import { addKills } from "./domain/engage-kill.ts";
 
 /** What a change was about: of several things the weightiest. */

@@ -6,9 +6,8 @@ import {
   type VerifierState,
 } from "@scbe/contracts";
 import { type ControlDocument, killOf } from "@scbe/envelope/control";
-import type { MetricsRegistry } from "@scbe/runtime";
-import { counter, gauge, watchGauge } from "@scbe/runtime";
-import { sealedShare } from "./domain/sealed-share.ts";
+import { counter, gauge, type MetricsRegistry, watchGauge } from "@scbe/runtime";
+import { sealedShare } from "./api/flag-state.ts";
 
 /** What a controller shows of the control document. */
 export interface ControllerMetrics {

@@ -25,7 +25,7 @@ import {
 import { type ControlDocument, encodeControl, signControl } from "@scbe/envelope/control";
 import { type ConfigValues, defineConfig, readConfig } from "@scbe/runtime";
 import { createLogger, EXIT_CODES } from "@scbe/service";
-import { controlVariables } from "./config/control.ts";
+import { controlVariables } from "./config.ts";
 import { engageKill } from "./domain/engage-kill.ts";
 import { firstState } from "./domain/first-state.ts";
 import { KILL_AHEAD, KILL_AHEAD_UNKNOWN, nextDocument, type StoredBefore } from "./domain/next-document.ts";

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { EXIT_CODES } from "@scbe/service";
-import { type ReplayedDecision, replayDecisions } from "./canary/replay-decisions.ts";
+import { type ReplayedDecision, replayDecisions } from "./canary/replay.ts";
 
 const HELP = `Decides the steps of a canary again, from its record alone, and says whether that gives what was decided then.
 

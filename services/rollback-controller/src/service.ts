@@ -2,15 +2,12 @@ import type { StoreHost } from "@scbe/bus";
 import { BUCKETS, STREAMS } from "@scbe/contracts";
 import { tellListening, UsersFile } from "@scbe/service";
 import { startRollback } from "./alerts/start-rollback.ts";
-import { type ApiServerOptions, startApiServer } from "./api/api-server.ts";
-import { showTokens } from "./api/show-tokens.ts";
-import { followTokenFile } from "./api/token-file.ts";
-import { TokenBook } from "./api/tokens.ts";
+import { type ApiServerOptions, startApiServer } from "./api/server.ts";
+import { followTokenFile, showTokens, TokenBook } from "./api/tokens.ts";
 import { auditOffline } from "./audit/audit-offline.ts";
 import { startAudit } from "./audit/start-audit.ts";
-import { canaryMetrics } from "./canary/canary-metrics.ts";
 import { measureWith } from "./canary/measure.ts";
-import { startCanaries } from "./canary/start-canaries.ts";
+import { canaryMetrics, startCanaries } from "./canary/service.ts";
 import type { RollbackControllerConfig } from "./config.ts";
 import { CurrentKey } from "./current-key.ts";
 import { triggersFor } from "./domain/triggers.ts";
@@ -20,7 +17,7 @@ import { lateBucket } from "./edge/late-bucket.ts";
 import { prometheus } from "./edge/prometheus.ts";
 import { readEndpoints } from "./reads.ts";
 import { startControl } from "./start-control.ts";
-import { startTrust } from "./trust/start-trust.ts";
+import { startTrust } from "./trust/trust-service.ts";
 
 /**
  * The rollback controller: the signed control document and its leases, the control API, what alerts and events take out of the
@@ -54,7 +51,7 @@ export async function start(config: RollbackControllerConfig, host: StoreHost): 
       keyringPublicKey: config.SCBE_KEYRING_PUBLIC_KEY,
     }),
   );
-  const { follower, desk: trust } = stack.use(startTrust({ host, audit, bucket, leadership }));
+  const { follower, service: trust } = stack.use(startTrust({ host, audit, bucket, leadership }));
   const reads = { plane, audit: store.stream(STREAMS.audit), trust: follower, version: host.version };
   await stack.use(bus.service(readEndpoints(reads))).join();
   const ports = {

@@ -1,6 +1,6 @@
 import { ScbeError } from "@scbe/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { CanaryPort, CanaryStatus } from "../src/canary/canary-port.ts";
+import type { CanaryPort, CanaryStatus } from "../src/canary/service.ts";
 import { ADMIN, ALERTS, EMERGENCY, startApi, type TestApi } from "./api-kit.ts";
 
 const order = { provider: "openai", reason: "phase 1" };

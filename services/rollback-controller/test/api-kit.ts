@@ -3,8 +3,8 @@ import type { ControlDocument } from "@scbe/envelope/control";
 import { createReadiness, systemClock } from "@scbe/runtime";
 import { collectLogs } from "@scbe/testkit";
 import { Registry } from "prom-client";
-import type { ApiPorts } from "../src/api/api-ports.ts";
-import { type ApiServerOptions, startApiServer } from "../src/api/api-server.ts";
+import type { ApiPorts } from "../src/api/route.ts";
+import { type ApiServerOptions, startApiServer } from "../src/api/server.ts";
 import { TokenBook } from "../src/api/tokens.ts";
 import type {
   Actor,

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { defineConfig, readConfig } from "@scbe/runtime";
 import { closedPort, createCertificates, createTempDir } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { tokenVariables } from "../src/config/tokens.ts";
+import { tokenVariables } from "../src/config.ts";
 import { ADMIN, EMERGENCY, hearing, reportsOf, startApi, type TestApi } from "./api-kit.ts";
 import { runKillSwitch as run, type Variables } from "./run-kill-switch.ts";
 

@@ -5,8 +5,8 @@ import { text } from "node:stream/consumers";
 import { connect as connectTls } from "node:tls";
 import { createCertificates, createTempDir, eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { ServerLimits } from "../src/api/api-server.ts";
 import { ROUTES } from "../src/api/routes.ts";
+import type { ServerLimits } from "../src/api/server.ts";
 import { ADMIN, ALERTS, EMERGENCY, startApi, type TestApi } from "./api-kit.ts";
 
 const limited = (limits: Partial<ServerLimits>) => startApi({}, { limits });

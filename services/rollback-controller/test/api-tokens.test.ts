@@ -5,8 +5,7 @@ import { join } from "node:path";
 import { createReadiness } from "@scbe/runtime";
 import { collectLogs, createTempDir, eventually, type TempDir } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { followTokenFile } from "../src/api/token-file.ts";
-import { TokenBook } from "../src/api/tokens.ts";
+import { followTokenFile, TokenBook } from "../src/api/tokens.ts";
 import { ADMIN, startApi } from "./api-kit.ts";
 
 const ALICE = "the-token-of-alice-herself";

@@ -1,6 +1,6 @@
 import { type ProviderTrust, ScbeError, type TrustDocument, UNKNOWN_PROVIDER } from "@scbe/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { TrustBody } from "../src/domain/trust-body.ts";
+import type { TrustBody } from "../src/trust/overrides.ts";
 import { ADMIN, ALERTS, EMERGENCY, startApi, type TestApi } from "./api-kit.ts";
 
 const SCORES = "/metrics/scbe/trust-scores";
@@ -9,14 +9,14 @@ const body = { provider: "openai", trust_score: 0.95, reason: "resolved" };
 
 /** Words are taken, and change nothing. */
 function silentTrust() {
-  const said: { word: TrustBody; by: string }[] = [];
+  const ordered: { body: TrustBody; by: string }[] = [];
   return {
-    said,
+    ordered,
     document: undefined as TrustDocument | undefined,
     isHeard: false,
     note: "nobody speaks",
-    say: async (word: TrustBody, by: string) => {
-      said.push({ word, by });
+    override: async (body: TrustBody, by: string) => {
+      ordered.push({ body, by });
       return { isApplied: false };
     },
   };
@@ -52,7 +52,7 @@ describe("the control API of trust", () => {
   ])("lets nobody speak but an admin: %s is answered %i", async (token, status) => {
     const answer = await api.ask(WORD, { body, ...(token !== undefined && { token }) });
     expect(answer.status).toBe(status);
-    expect(trust.said).toEqual(status === 202 ? [{ word: body, by: "admin" }] : []);
+    expect(trust.ordered).toEqual(status === 202 ? [{ body, by: "admin" }] : []);
   });
 
   it("says of a word that is late that it is not applied, and of a latch how it is cleared", async () => {
@@ -80,7 +80,7 @@ describe("the control API of trust", () => {
     ["NOT_READY", 503, "NOT_READY"],
     ["CONFLICT", 409, "CONFLICT"],
   ] as const)("answers a word that is not kept (%s) with %i and its reason", async (thrown, status, code) => {
-    trust.say = () => Promise.reject(new ScbeError(thrown, "the reason"));
+    trust.override = () => Promise.reject(new ScbeError(thrown, "the reason"));
     const answer = await api.ask(WORD, { token: ADMIN, body });
     expect([answer.status, answer.body]).toEqual([status, { code, title: "the reason" }]);
   });
@@ -91,7 +91,7 @@ describe("the control API of trust", () => {
     expect(answer.body.fields).toEqual([
       { field: "provider", problem: expect.stringContaining("openai, anthropic, google") },
     ]);
-    expect(trust.said).toEqual([]);
+    expect(trust.ordered).toEqual([]);
   });
 
   const WRONG: readonly [more: object, field: string][] = [
@@ -108,6 +108,6 @@ describe("the control API of trust", () => {
   it.each(WRONG)("takes no word with %j: 400 that names the field", async (more, field) => {
     const answer = await api.ask(WORD, { token: ADMIN, body: { ...body, ...more } });
     expect([answer.status, answer.body.fields?.[0].field]).toEqual([400, field]);
-    expect(trust.said).toEqual([]);
+    expect(trust.ordered).toEqual([]);
   });
 });

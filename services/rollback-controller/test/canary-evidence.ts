@@ -1,6 +1,6 @@
 import type { ControlState } from "@scbe/contracts";
-import type { Evidence, Measurement } from "../src/domain/canary/canary-record.ts";
-import { CRITERIA, type CriterionName } from "../src/domain/canary/criteria.ts";
+import { CRITERIA } from "../src/canary/criteria.ts";
+import type { CriterionName, Evidence, Measurement } from "../src/canary/record.ts";
 
 type Given = { value: Measurement["value"]; samples: Measurement["samples"]; error?: string };
 

@@ -119,7 +119,7 @@ class Stage {
   }
 
   #order(who: Who, what: "start" | "pause" | "resume" | "abort"): void {
-    const { desk } = this.#controllers[who];
+    const { service } = this.#controllers[who];
     const order = { who };
     const lets = what === "start" || what === "resume";
     if (lets) {
@@ -129,7 +129,7 @@ class Stage {
     }
     // Of orders at the same time nobody can say which came last.
     const [letGo, alone] = [this.#letGo, this.#letting.size === 0];
-    const done = desk[what](ORDER, PERSON.by).then(() => {
+    const done = service[what](ORDER, PERSON.by).then(() => {
       if (!lets && alone && letGo === this.#letGo) this.world.stopped = true;
     });
     this.#background(done.finally(() => this.#letting.delete(order)));

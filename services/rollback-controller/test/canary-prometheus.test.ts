@@ -10,9 +10,8 @@ import {
 } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { measureWith } from "../src/canary/measure.ts";
-import { replayDecisions } from "../src/canary/replay-decisions.ts";
-import type { Canary, Decision } from "../src/domain/canary/canary-record.ts";
-import type { CriterionName } from "../src/domain/canary/criteria.ts";
+import type { Canary, CriterionName, Decision } from "../src/canary/record.ts";
+import { replayDecisions } from "../src/canary/replay.ts";
 import { alertmanager } from "../src/edge/alertmanager.ts";
 import { prometheus } from "../src/edge/prometheus.ts";
 import { type CanaryController, MINUTE, startController } from "./canary-controller.ts";
@@ -95,12 +94,12 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
       }),
     });
     const find = async () => {
-      const { canaries } = await controller.desk.status();
+      const { canaries } = await controller.service.status();
       const found = canaries.find((canary) => canary.provider === provider);
       if (found === undefined) throw new Error(`no canary of ${provider}`);
       return found;
     };
-    await controller.desk.start({ provider, reason: "new release" }, "admin");
+    await controller.service.start({ provider, reason: "new release" }, "admin");
     return {
       controller,
       until: async (minute) => {
@@ -114,7 +113,7 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
       [Symbol.asyncDispose]: async () => {
         const { state } = await find();
         if (state === "running" || state === "paused")
-          await controller.desk.abort({ provider, reason: "the test is over" }, "admin");
+          await controller.service.abort({ provider, reason: "the test is over" }, "admin");
         await controller[Symbol.asyncDispose]();
       },
     };
@@ -152,7 +151,7 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
     // The gateway that began again had 30 minutes counted all the same.
     const restarted = canary.history[1]?.decision;
     expect(restarted && measured(restarted, "clean_requests").value).toBeGreaterThan(6500);
-    const replayed = replayDecisions(JSON.parse(JSON.stringify(await it.controller.desk.status())));
+    const replayed = replayDecisions(JSON.parse(JSON.stringify(await it.controller.service.status())));
     expect(replayed.map(({ verdict, same }) => [verdict, same])).toEqual(Array(4).fill(["promote", true]));
   });
 
@@ -195,8 +194,11 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
 
   test("holds at 50 % until 4,742 requests are clean where one has failed, and 2,995 where none has", async () => {
     await using it = await stage("shares");
-    await it.controller.desk.abort({ provider: "shares", reason: "another plan" }, "admin");
-    await it.controller.desk.start({ provider: "shares", steps: [50, 100], reason: "new release" }, "admin");
+    await it.controller.service.abort({ provider: "shares", reason: "another plan" }, "admin");
+    await it.controller.service.start(
+      { provider: "shares", steps: [50, 100], reason: "new release" },
+      "admin",
+    );
     await it.until(55);
     expect((await lastDecision(it)).why).toEqual([
       expect.stringMatching(/^clean_requests: 32\d\d of the 4742 /),

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { decide } from "../src/domain/canary/decide.ts";
+import { decide } from "../src/canary/decide.ts";
 import { evidenceWith } from "./canary-evidence.ts";
 
 const PROGRAM = new URL("../src/replay-canary.ts", import.meta.url).pathname;

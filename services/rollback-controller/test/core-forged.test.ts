@@ -13,7 +13,7 @@ import { createLogger } from "@scbe/service";
 import { createIdentity, eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { createUser } from "nkeys.js";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { mergeFlags } from "../src/domain/merge-flags.ts";
+import { mergeFlags } from "../src/api/flag-state.ts";
 import { ADMIN, type Core, controlIdentity, LONG, startCore } from "./core-controller.ts";
 import { connectVerifier, idOf, type Verifier } from "./core-verifier.ts";
 

@@ -1,8 +1,8 @@
 import { type ControlState, isScbeError, type Kill } from "@scbe/contracts";
 import type { ControlDocument } from "@scbe/envelope/control";
 import fc from "fast-check";
-import { releaseSeen } from "../src/api/release-seen.ts";
-import { mergeFlags } from "../src/domain/merge-flags.ts";
+import { mergeFlags } from "../src/api/flag-state.ts";
+import { releaseSeen } from "../src/api/kill.ts";
 import type { KillOrder } from "../src/ports.ts";
 import type { CoreModel, ModelController } from "./core-model.ts";
 

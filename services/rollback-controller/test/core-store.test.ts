@@ -1,6 +1,6 @@
 import { eventually, startLinkProxy, startSecuredNats } from "@scbe/testkit";
 import { describe, expect, test } from "vitest";
-import { mergeFlags } from "../src/domain/merge-flags.ts";
+import { mergeFlags } from "../src/api/flag-state.ts";
 import { ADMIN, type Core, LONG, startCore } from "./core-controller.ts";
 import { startStore } from "./core-store.ts";
 import { connectVerifier, idOf } from "./core-verifier.ts";

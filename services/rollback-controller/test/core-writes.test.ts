@@ -1,7 +1,7 @@
 import type { ControlState } from "@scbe/contracts";
 import { eventually, startSecuredNats } from "@scbe/testkit";
 import { expect, test } from "vitest";
-import { mergeFlags } from "../src/domain/merge-flags.ts";
+import { mergeFlags } from "../src/api/flag-state.ts";
 import { ADMIN, type Core, LONG, startCore } from "./core-controller.ts";
 import { connectVerifier } from "./core-verifier.ts";
 

@@ -4,9 +4,9 @@ import { INTEGER_MAX, isScbeError, type LeaseRequest, subjectOf, writeMessage } 
 import { signControl } from "@scbe/envelope/control";
 import { createIdentity, eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { mergeFlags } from "../src/api/flag-state.ts";
 import { showUsers } from "../src/domain/confirmation.ts";
 import { firstState } from "../src/domain/first-state.ts";
-import { mergeFlags } from "../src/domain/merge-flags.ts";
 import {
   ADMIN,
   type Core,

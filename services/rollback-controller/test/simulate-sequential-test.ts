@@ -1,5 +1,4 @@
-import { requestsNeeded } from "../src/domain/canary/clean-requests.ts";
-import { SEQUENTIAL, sequentialScore } from "../src/domain/canary/sequential-test.ts";
+import { requestsNeeded, SEQUENTIAL, sequentialScore } from "../src/canary/sequential-test.ts";
 
 /** What became of many simulated steps that all fail this share of their requests. */
 export interface Simulated {

@@ -1,8 +1,8 @@
 import { type ErrorCode, KV_KEYS, PENDING_OVERRIDES_MAX, ScbeError } from "@scbe/contracts";
 import { eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { encodeOverrides } from "../src/domain/pending-overrides.ts";
 import { OverrideRecord } from "../src/trust/override-record.ts";
+import { encodeOverrides } from "../src/trust/overrides.ts";
 import { LONG, PROVIDERS } from "./core-controller.ts";
 import { startStore } from "./core-store.ts";
 import { type OutboxStage, overrideOf, overridesOf, startFakeScorer, startOutbox } from "./word-stage.ts";

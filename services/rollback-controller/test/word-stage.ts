@@ -3,12 +3,16 @@ import { connectBus, mendedRecord } from "@scbe/bus";
 import { BUCKETS, KV_KEYS, QUEUES, servedAs, writeMessage } from "@scbe/contracts";
 import { createLogger } from "@scbe/service";
 import { createStoreHost, eventually, type SecuredNats } from "@scbe/testkit";
-import { type PendingOverrides, readOverrides } from "../src/domain/pending-overrides.ts";
-import { type TrustOverride, trustOverrides } from "../src/domain/trust-overrides.ts";
 import { kvOverrideStore } from "../src/edge/kv-override-store.ts";
 import { lateBucket } from "../src/edge/late-bucket.ts";
 import { OverrideOutbox } from "../src/trust/override-outbox.ts";
 import { OverrideRecord } from "../src/trust/override-record.ts";
+import {
+  overrideEvents,
+  type PendingOverrides,
+  readOverrides,
+  type TrustOverride,
+} from "../src/trust/overrides.ts";
 import { LONG } from "./core-controller.ts";
 import { manualLeading } from "./manual-leading.ts";
 import { memoryAudit } from "./memory-plane.ts";
@@ -16,7 +20,7 @@ import { memoryAudit } from "./memory-plane.ts";
 /** A calibration that tells its number by its score. */
 export function overrideOf(score: number, provider = "openai"): TrustOverride {
   const body = { provider, trust_score: score, reason: `a test says ${score}` };
-  const [word] = trustOverrides(body, { by: "ana", at: Date.now(), newId: randomUUID });
+  const [word] = overrideEvents(body, { by: "ana", at: Date.now(), newId: randomUUID });
   if (word === undefined) throw new Error("this body has no word");
   return word;
 }

@@ -2,10 +2,8 @@ import type { Bucket, Host } from "@scbe/bus";
 import type { Environment } from "@scbe/contracts";
 import { type NonceReuseScope, triggersFor } from "../domain/triggers.ts";
 import { securityStream } from "../edge/security-stream.ts";
-import { type DestinationsOptions, destinations } from "../notices/destinations.ts";
-import { noticeMetrics } from "../notices/notice-metrics.ts";
-import { Notices } from "../notices/notices.ts";
-import { Outbox } from "../notices/outbox.ts";
+import { type DestinationsOptions, destinations, Notices } from "../notify/notices.ts";
+import { NoticeQueue, noticeMetrics } from "../notify/queue.ts";
 import type { Audit, ControlPlane } from "../ports.ts";
 import { NonceReusePath } from "../security/nonce-reuse-path.ts";
 import { AlertWebhook } from "./alert-webhook.ts";
@@ -52,12 +50,12 @@ export async function startRollback(config: RollbackConfig, ports: RollbackPorts
   const triggers = triggersFor(scope);
   const metrics = rollbackMetrics(host.metrics);
   const told = noticeMetrics(host.metrics);
-  const outboxes = destinations(whom(config, triggers)).map((destination) =>
-    stack.use(new Outbox({ destination, clock, log, metrics: told, readiness })),
+  const queues = destinations(whom(config, triggers)).map((destination) =>
+    stack.use(new NoticeQueue({ destination, clock, log, metrics: told, readiness })),
   );
   const acted = stack.use(new ProcessedAlerts({ bucket, log, readiness }));
-  const notices = stack.use(new Notices({ plane, acted, env, log, outboxes, isLeading }));
-  const onAlone = notices.tellAlone.bind(notices);
+  const notices = stack.use(new Notices({ plane, acted, env, log, queues, isLeading }));
+  const onAlone = notices.reportAlone.bind(notices);
   const paths = stack.use(new SignalCrossCheck({ acted, audit, clock, log, metrics, isLeading, onAlone }));
   const common = { plane, acted, audit, paths, clock, log, metrics };
   const forgetMs = REPETITIONS_MISSED_MAX * config.SCBE_ALERT_REPEAT_SECONDS * 1000;

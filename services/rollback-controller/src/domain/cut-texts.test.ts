@@ -1,14 +1,14 @@
 import { encodeProblem, type Kill, REASON_MAX, ScbeError } from "@scbe/contracts";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { type JsonReading, readJson } from "../api/read-json.ts";
+import { fieldProblems } from "../api/fields.ts";
+import { type JsonReading, readJson } from "../api/request-body.ts";
 import { measureWith } from "../canary/measure.ts";
-import { fieldProblems } from "./field-problems.ts";
+import type { Notice } from "../notify/notice.ts";
+import { pagerdutyEvents } from "../notify/pagerduty.ts";
+import { slackMessage } from "../notify/slack.ts";
 import { fitRecord } from "./fit-record.ts";
-import type { Notice } from "./notice.ts";
-import { pagerdutyEvents } from "./pagerduty-event.ts";
 import { readWebhook } from "./read-webhook.ts";
-import { slackMessage } from "./slack-message.ts";
 
 const kill = (reason: string): Kill => ({ cause: "integrity", reason, by: "admin", since: 0 });
 const engaged = (reason: string): Notice => ({

@@ -1,7 +1,7 @@
 import { Name } from "@scbe/contracts";
 import { z } from "zod";
+import { GivenReason } from "../api/fields.ts";
 import { type Firings, type FiringTime, freshReplicas, splitKey } from "./firings.ts";
-import { GivenReason } from "./reason.ts";
 
 const At = z.iso.datetime();
 

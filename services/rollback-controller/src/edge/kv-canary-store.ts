@@ -1,7 +1,7 @@
 import type { Bucket } from "@scbe/bus";
 import { isScbeError, KV_KEYS, ScbeError } from "@scbe/contracts";
-import type { CanaryStore } from "../canary/canary-store.ts";
-import { Canaries, NO_CANARIES } from "../domain/canary/canary-record.ts";
+import { Canaries, NO_CANARIES } from "../canary/record.ts";
+import type { CanaryStore } from "../canary/store.ts";
 
 /** The canaries, as one key of the control bucket. */
 export function kvCanaryStore(bucket: Bucket): CanaryStore {

@@ -1,6 +1,6 @@
 import { type Bucket, comparedKey, newestReadable, type StoreBus } from "@scbe/bus";
 import { KV_KEYS } from "@scbe/contracts";
-import { encodeOverrides, type PendingOverrides, readOverrides } from "../domain/pending-overrides.ts";
+import { encodeOverrides, type PendingOverrides, readOverrides } from "../trust/overrides.ts";
 
 /** Where words about trust wait for a trust scorer. */
 export interface OverrideStore {
