@@ -8,7 +8,7 @@ const tokenSpec = defineConfig(tokenVariables);
 const A = "a".repeat(16);
 
 describe("tokens in the configuration", () => {
-  it("need not be there", () => {
+  it("are optional", () => {
     expect(readConfig(tokenSpec, {})).toMatchObject({ ok: true });
   });
 
@@ -78,7 +78,7 @@ test("a certificate needs its key beside it, and a key its certificate", () => {
   ]);
 });
 
-test("names have no port, and none are needed", () => {
+test("names have no port, and are optional", () => {
   expect(problemsOf({ SCBE_CONTROL_API_HOSTS: "api.company.com, 10.0.0.1" })).toEqual([]);
   expect(problemsOf({ SCBE_CONTROL_API_HOSTS: "https://api.company.com" })).toHaveLength(1);
   expect(problemsOf({})).toEqual([]);
@@ -115,7 +115,7 @@ test("prod sends no event in the clear", () => {
 
 const canarySpec = defineConfig(canaryVariables);
 
-test("without any of its variables, a canary goes by the runbook", () => {
+test("without any of its variables, a canary follows the runbook", () => {
   expect(readConfig(canarySpec, {})).toMatchObject({
     ok: true,
     config: {

@@ -7,14 +7,14 @@ const SCORES = "/metrics/scbe/trust-scores";
 const WORD = "/admin/scbe/trust";
 const body = { provider: "openai", trust_score: 0.95, reason: "resolved" };
 
-/** Words are taken, and change nothing. */
+/** A trust port that records overrides and applies none. */
 function silentTrust() {
   const ordered: { body: TrustBody; by: string }[] = [];
   return {
     ordered,
     document: undefined as TrustDocument | undefined,
     isHeard: false,
-    note: "nobody speaks",
+    note: "no scorer is heard",
     override: async (body: TrustBody, by: string) => {
       ordered.push({ body, by });
       return { isApplied: false };
@@ -32,11 +32,11 @@ describe("the control API of trust", () => {
   });
   afterEach(() => api[Symbol.asyncDispose]());
 
-  it("shows everybody that all are trusted while no scorer was heard of, and says so", async () => {
+  it("shows without a token that every provider is trusted while no scorer is known, and says so", async () => {
     const { status, body: shown } = await api.ask(SCORES);
     expect(status).toBe(200);
     expect(shown).toMatchObject({
-      ...{ scbe_trust_score_avg: 1, heard: false, note: "nobody speaks", stream: null },
+      ...{ scbe_trust_score_avg: 1, heard: false, note: "no scorer is heard", stream: null },
     });
     expect(shown.providers).toHaveLength(6);
     expect(new Set(shown.providers.map((row: { trust_score: number }) => row.trust_score))).toEqual(
@@ -49,13 +49,13 @@ describe("the control API of trust", () => {
     [EMERGENCY, 403],
     [ALERTS, 403],
     [ADMIN, 202],
-  ])("lets nobody speak but an admin: %s is answered %i", async (token, status) => {
+  ])("accepts overrides from the admin only: %s is answered %i", async (token, status) => {
     const answer = await api.ask(WORD, { body, ...(token !== undefined && { token }) });
     expect(answer.status).toBe(status);
     expect(trust.ordered).toEqual(status === 202 ? [{ body, by: "admin" }] : []);
   });
 
-  it("says of a word that is late that it is not applied, and of a latch how it is cleared", async () => {
+  it("says that a late override is not applied, and how to clear a latch", async () => {
     const latch: NonNullable<ProviderTrust["latch"]> = {
       ...{ cause: "nonce_reuse", since: 1_800_000_000_000, event: "e1", n: 1 },
       tellers: [],
@@ -85,7 +85,7 @@ describe("the control API of trust", () => {
     expect([answer.status, answer.body]).toEqual([status, { code, title: "the reason" }]);
   });
 
-  it("names the known providers to who names another one", async () => {
+  it("names the known providers when a body has another one", async () => {
     const answer = await api.ask(WORD, { token: ADMIN, body: { ...body, provider: "opanai" } });
     expect(answer.status).toBe(400);
     expect(answer.body.fields).toEqual([
@@ -105,7 +105,7 @@ describe("the control API of trust", () => {
     [{ reason: undefined }, "reason"],
     [{ by: "ana" }, "by"],
   ];
-  it.each(WRONG)("takes no word with %j: 400 that names the field", async (more, field) => {
+  it.each(WRONG)("refuses an override with %j: 400 that names the field", async (more, field) => {
     const answer = await api.ask(WORD, { token: ADMIN, body: { ...body, ...more } });
     expect([answer.status, answer.body.fields?.[0].field]).toEqual([400, field]);
     expect(trust.ordered).toEqual([]);

@@ -31,11 +31,11 @@ export interface CanaryController extends AsyncDisposable {
   readonly audited: readonly AuditRecord[];
   readonly metrics: Registry;
   lead(leading: boolean): void;
-  /** One look at every canary. */
+  /** One pass over the canaries. */
   turn(): Promise<void>;
 }
 
-/** The canaries of one controller on a real bucket, with the rights of a controller. It leads until told otherwise. */
+/** The canaries of one controller on a real bucket, with the rights of a controller. It leads unless set otherwise. */
 export async function startController(options: ControllerOptions): Promise<CanaryController> {
   const {
     transport,

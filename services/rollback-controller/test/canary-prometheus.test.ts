@@ -17,14 +17,14 @@ import { prometheus } from "../src/edge/prometheus.ts";
 import { type CanaryController, MINUTE, startController } from "./canary-controller.ts";
 import { historyOf, type Story } from "./canary-history.ts";
 
-/** Hours ago, so that all of it lies in the past; at a scrape's time. */
+/** Hours ago, so that the whole story lies in the past; at the time of a scrape. */
 const START = Math.floor((Date.now() - 5 * 60 * MINUTE) / MINUTE) * MINUTE;
-/** Canaries begin this long after the story. */
+/** From the begin of the story to the start of the canaries. */
 const BEGIN = 10;
 
 const STORIES = [
   {
-    // Busy, with a failure now and then, many failures before the canary, and a gateway that begins again in the middle.
+    // Busy, with rare failures, many failures before the canary, and a gateway that restarts in the middle.
     ...{ provider: "openai", minutes: 150, perSecond: 2, restartsAt: 55 },
     failures: (minute) => (minute < BEGIN - 1 ? 5 : minute === 30 || minute === 90 ? 1 : 0),
   },
@@ -46,7 +46,7 @@ const PROVIDERS = [...STORIES.map(({ provider }) => provider), "unknown"];
 type Provider = (typeof STORIES)[number]["provider"] | "unknown";
 
 const SAFETY_ALERTS = ["SCBENonceReuse", "SCBEGCMFailureRate", "SCBEPhaseSkew", "SCBEHighLatency"];
-const NOBODY = "route: { receiver: nobody }\nreceivers: [{ name: nobody }]";
+const NO_RECEIVER = "route: { receiver: none }\nreceivers: [{ name: none }]";
 
 const available = requireTool("prometheus").ok && requireTool("alertmanager").ok;
 
@@ -61,13 +61,13 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
     metrics = servers.use(
       await startPrometheus({ config: "scrape_configs: []", history: historyOf(STORIES, START) }),
     );
-    alerts = servers.use(await startAlertmanager({ config: NOBODY }));
+    alerts = servers.use(await startAlertmanager({ config: NO_RECEIVER }));
   });
   afterAll(() => servers.disposeAsync());
 
   interface Stage extends AsyncDisposable {
     readonly controller: CanaryController;
-    /** Takes a turn every five minutes up to that minute of the story. */
+    /** Makes a pass every five minutes up to that minute of the story. */
     until(minute: number): Promise<void>;
     canary(): Promise<Canary>;
     share(): Promise<number>;
@@ -130,7 +130,7 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
     return { value: Number(value), samples: Number(samples) };
   };
 
-  test("is promoted to 100 % where all is well, over a restart, and in spite of what failed before it began", async () => {
+  test("is promoted to 100 % without failures of its own, over a restart, and despite failures before it began", async () => {
     await using it = await stage("openai");
     await it.until(35);
     expect(await it.share()).toBe(5);
@@ -148,7 +148,7 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
     expect(shares).toEqual([25, 50, 100, 100]);
     const canary = await it.canary();
     expect(canary).toMatchObject({ state: "done", why: "the last step is over" });
-    // The gateway that began again had 30 minutes counted all the same.
+    // The restarted gateway still has 30 minutes counted.
     const restarted = canary.history[1]?.decision;
     expect(restarted && measured(restarted, "clean_requests").value).toBeGreaterThan(6500);
     const replayed = replayDecisions(JSON.parse(JSON.stringify(await it.controller.service.status())));
@@ -166,17 +166,14 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
       why: /^gcm_failure_share: 12 of \d+ failed, a score of/,
     },
     { provider: "reusing", from: 10, to: 30, back: 0, why: /^nonce_reuse: 1 is not below 0.5$/ },
-  ] as const)(
-    "is aborted where it is $provider, back to $back %",
-    async ({ provider, from, to, back, why }) => {
-      await using it = await stage(provider);
-      await it.until(from);
-      expect(await it.canary()).toMatchObject({ state: "running", share: from === 40 ? 25 : 5 });
-      await it.until(to);
-      expect(await it.canary()).toMatchObject({ state: "aborted", share: back, by: "canary" });
-      expect((await it.canary()).why).toMatch(why);
-    },
-  );
+  ] as const)("is aborted for $provider, back to $back %", async ({ provider, from, to, back, why }) => {
+    await using it = await stage(provider);
+    await it.until(from);
+    expect(await it.canary()).toMatchObject({ state: "running", share: from === 40 ? 25 : 5 });
+    await it.until(to);
+    expect(await it.canary()).toMatchObject({ state: "aborted", share: back, by: "canary" });
+    expect((await it.canary()).why).toMatch(why);
+  });
 
   test.each([
     { provider: "quiet", why: /gcm_failure_share: 0 of 2\d\d failed, a score of/ },
@@ -229,7 +226,7 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
     ]);
   });
 
-  test("holds while a safety alert of its provider is silenced, and goes on when the silence is over", async () => {
+  test("holds while a safety alert of its provider is silenced, and continues after the silence", async () => {
     const silence = await silenceAlerts(alerts.url, [
       { name: "alertname", value: "SCBE(HighLatency|NonceReuse)", isRegex: true, isEqual: true },
     ]);
@@ -243,7 +240,7 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
     expect(await it.share()).toBe(25);
   });
 
-  test("does not care for silences over what cannot take its provider out of service", async () => {
+  test("ignores silences of alerts that cannot take its provider out of service", async () => {
     const silences = await Promise.all([
       silenceAlerts(alerts.url, [{ name: "provider", value: "slow", isRegex: false, isEqual: true }]),
       silenceAlerts(alerts.url, [{ name: "class", value: "operations", isRegex: false, isEqual: true }]),
@@ -260,7 +257,7 @@ async function silenceAlerts(url: string, matchers: readonly object[]): Promise<
   const response = await fetch(`${url}/api/v2/silences`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ matchers, startsAt, endsAt, createdBy: "somebody", comment: "noise" }),
+    body: JSON.stringify({ matchers, startsAt, endsAt, createdBy: "ana", comment: "noise" }),
   });
   const { silenceID } = (await response.json()) as { silenceID: string };
   return silenceID;

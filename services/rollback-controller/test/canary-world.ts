@@ -12,7 +12,7 @@ import type { CanaryStore, StoredCanaries } from "../src/canary/store.ts";
 import type { Actor, Change, Changed } from "../src/ports.ts";
 import { evidenceWith, stateWith } from "./canary-evidence.ts";
 
-/** Lets somebody else go first, or for ever. */
+/** Lets others run first, or never returns. */
 export type Gate = () => Promise<void>;
 
 const EVIDENCE = {
@@ -31,13 +31,13 @@ export const PROVIDER = "openai";
 export class CanaryWorld {
   now = 1_700_000_000_000;
   weather: Weather = "good";
-  /** A person has stopped the canary, and none has let it go on since. */
+  /** A person has stopped the canary, and none has resumed it since. */
   stopped = false;
   promotions = 0;
   state: ControlState = stateWith();
   readonly violations: string[] = [];
   #stored: StoredCanaries = { canaries: NO_CANARIES, revision: undefined };
-  /** Promotions that were stored and not made yet, as `generation:share`. */
+  /** Promotions that are stored and not made yet, as `generation:share`. */
   readonly #promised = new Set<string>();
 
   get canary(): Canary | undefined {
@@ -63,7 +63,7 @@ export class CanaryWorld {
     };
   }
 
-  /** As a controller's control plane: compare-and-set, any number of times. */
+  /** A control plane that uses compare-and-set, with any number of tries. */
   async change(change: Change, actor: Actor, gate: Gate): Promise<Changed> {
     for (;;) {
       await gate();
@@ -108,7 +108,7 @@ export class CanaryWorld {
   }
 }
 
-/** One controller: it sees the document with a delay, and may believe that it leads when it does not any more. */
+/** One controller. It sees the document with a delay, and may take itself for the leader when it is not any more. */
 export function controllerOf(world: CanaryWorld, gate: Gate) {
   const self = { leading: false, seen: world.state };
   const change = async (it: Change, actor: Actor): Promise<Changed> => {
@@ -141,7 +141,7 @@ export function controllerOf(world: CanaryWorld, gate: Gate) {
     lead: (leading: boolean) => {
       self.leading = leading;
     },
-    /** What the broadcast does. */
+    /** In place of the broadcast. */
     see: () => {
       if (world.state.generation > self.seen.generation) self.seen = world.state;
     },

@@ -13,7 +13,7 @@ import { engage, release } from "./canary-world.ts";
 const ORDER = { provider: "openai", reason: "new release" };
 const PROCESS = new URL("./canary-process.ts", import.meta.url).pathname;
 
-/** The time of every controller; each test moves it on. */
+/** The time of every controller; each test advances it. */
 const time = { now: 1_700_000_000_000 };
 const clock = { now: () => time.now, monotonic: () => time.now };
 
@@ -67,7 +67,7 @@ const shareIn = async ({ plane }: CanaryController): Promise<number> =>
 const canaryIn = async ({ service }: CanaryController) => (await service.status()).canaries[0];
 
 describe("a canary", () => {
-  test("goes through 5, 25, 50 and 100 %, each for its half hour, and the record says why", async () => {
+  test("passes 5, 25, 50 and 100 %, half an hour each, and the record has the reasons", async () => {
     const it = await controller();
     await it.service.start(ORDER, "admin");
     const shares: number[] = [await shareIn(it)];
@@ -112,7 +112,7 @@ describe("a canary", () => {
     );
   });
 
-  test("is decided again from its record alone, and a record that was touched is found", async () => {
+  test("can be replayed from its record alone, and a changed record is detected", async () => {
     const it = await controller();
     await it.service.start(ORDER, "admin");
     time.now += 30 * MINUTE;
@@ -123,7 +123,7 @@ describe("a canary", () => {
     expect(replayDecisions(status)).toMatchObject([{ recorded: "promote", verdict: "abort", same: false }]);
   });
 
-  test("goes back to the step before when it is broken, and stays there until a person resumes it", async () => {
+  test("returns to the step before when a criterion fails, and stays there until a person resumes it", async () => {
     let evidence = evidenceWith();
     const it = await controller({ measure: async () => evidence });
     await it.service.start(ORDER, "admin");
@@ -150,7 +150,7 @@ describe("a canary", () => {
     expect(await shareIn(it)).toBe(25);
   });
 
-  test("that is broken at its first step leaves nothing sealed, and begins anew when it is resumed", async () => {
+  test("that fails at its first step leaves nothing sealed, and begins again when it is resumed", async () => {
     let evidence = evidenceWith({ nonce_reuse: { value: 1 } });
     const it = await controller({ measure: async () => evidence });
     await it.service.start(ORDER, "admin");
@@ -180,7 +180,7 @@ describe("a canary", () => {
     expect(await shareIn(it)).toBe(5);
   });
 
-  test("is paused by a flag that a person sets, and leaves that flag as it is", async () => {
+  test("is paused by a flag that a person sets, and does not change that flag", async () => {
     const it = await controller();
     await it.service.start(ORDER, "admin");
     await it.plane.change(withShare(40), { by: "admin", reason: "by hand" });
@@ -194,7 +194,7 @@ describe("a canary", () => {
     });
   });
 
-  test("waits for 2,995 clean requests before 100 %, or for a person's word with a reason", async () => {
+  test("waits for 2,995 clean requests before 100 %, or for a person's override with a reason", async () => {
     const measure = async () => evidenceWith({ clean_requests: { value: 900 } });
     const it = await controller({ measure });
     await it.service.start({ ...ORDER, steps: [50, 100] }, "admin");
@@ -214,7 +214,7 @@ describe("a canary", () => {
     });
   });
 
-  test("takes a person's pause, abort and resume on a controller that does not lead", async () => {
+  test("accepts pause, abort and resume on a controller that does not lead", async () => {
     const [leader, standby] = [await controller(), await controller()];
     standby.lead(false);
     await standby.service.start(ORDER, "admin");
@@ -262,7 +262,7 @@ const withShare =
   });
 
 describe("two controllers", () => {
-  test("that both take a turn at the same time take each step once", async () => {
+  test("that make a pass at the same time take each step once", async () => {
     const both = [await controller(), await controller()] as const;
     await both[0].service.start(ORDER, "admin");
     for (let halfHour = 0; halfHour < 4; halfHour += 1) {
@@ -277,7 +277,7 @@ describe("two controllers", () => {
     expect((await canaryIn(both[0]))?.history.map(({ share }) => share)).toEqual([5, 25, 50, 100]);
   });
 
-  test("of which one has stalled between its decision and its change: it changes nothing any more", async () => {
+  test("of which one stalls between its decision and its change: it changes nothing afterwards", async () => {
     const stalled = Promise.withResolvers<void>();
     const reached = Promise.withResolvers<void>();
     const slow = await controller({
@@ -300,7 +300,7 @@ describe("two controllers", () => {
   });
 
   test.each(["before", "after"] as const)(
-    "of which one is killed with SIGKILL right %s its promotion is written: the other goes on, and the step is taken once",
+    "of which one is killed with SIGKILL right %s its promotion is written: the other continues, and the step is taken once",
     async (moment) => {
       const other = await controller();
       await other.service.start(ORDER, "admin");
@@ -320,7 +320,7 @@ describe("two controllers", () => {
       const canary = await canaryIn(other);
       expect(canary).toMatchObject({ state: "running", step: 1, intent: null });
       expect(canary?.history.map(({ share }) => share)).toEqual([5, 25]);
-      // Where it had been written, nothing is written again; else it is decided, and written, anew.
+      // A promotion that was written is not written again; otherwise it is decided and written again.
       const raised = other.plane.writes.filter(({ reason }) => reason.includes("to 25 %"));
       const shares = raised.map(({ state }) => effectiveFlag(state, "openai").percentage);
       expect(shares).toEqual(moment === "before" ? [5, 25] : []);
@@ -333,7 +333,7 @@ describe("two controllers", () => {
 const LONG_NAME = "p".repeat(64);
 
 describe("what is stored", () => {
-  test("fits into its key, however long everything in it is", () => {
+  test("fits into its key with every text at its longest", () => {
     const text = "x".repeat(TEXT_MAX);
     const alerts = ["SCBENonceReuse", "SCBEGCMFailureRate", "SCBEPhaseSkew", "SCBEHighLatency"];
     const over = Array.from({ length: SILENCES_MAX }, () => ({ id: randomUUID(), alerts }));
@@ -377,7 +377,7 @@ describe("what is stored", () => {
     expect(Buffer.byteLength(JSON.stringify(all))).toBeLessThan(STORES.control.maxValueBytes);
   });
 
-  test("and is no record of canaries moves nothing, and is named", async () => {
+  test("and is not a record of canaries changes nothing, and the error names the key", async () => {
     const it = await controller();
     const bucket = await it.kv.bucket(STORES.control.bucket);
     await reset(bucket, KV_KEYS.canary, '{"v":1,"canaries":{"openai":{"state":"running"}}}');

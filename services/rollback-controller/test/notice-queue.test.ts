@@ -32,7 +32,7 @@ beforeEach(async () => {
 });
 afterEach(() => stack.disposeAsync());
 
-/** An outbox to the server, and what it shows of itself. */
+/** A queue to the server, with its metrics and readiness. */
 function outboxTo(name: "pagerduty" | "slack", times = QUICK, url = server.url) {
   const registry = new Registry();
   const logs = collectLogs();
@@ -62,7 +62,7 @@ function outboxTo(name: "pagerduty" | "slack", times = QUICK, url = server.url) 
   return { outbox, logs, readiness, count, note };
 }
 
-/** Answers in this order, and then as the last. */
+/** Answers in this order; the last one repeats. */
 function inTurn(...answers: readonly Answer[]): Answer {
   let turn = 0;
   return (response, post) => {
@@ -83,7 +83,7 @@ const endless: Answer = (response) => {
   more();
 };
 
-test("PagerDuty takes a kill and its release, in this order and in its own shape", async () => {
+test("PagerDuty gets a kill and its release, in order and in its own shape", async () => {
   const { outbox, count, note } = outboxTo("pagerduty");
   stack.use(outbox);
   outbox.add(engaged);
@@ -105,7 +105,7 @@ test("PagerDuty takes a kill and its release, in this order and in its own shape
   expect(note()).toBeUndefined();
 });
 
-test("Slack takes a text", async () => {
+test("Slack gets a text", async () => {
   server.answer = SLACK_TAKES;
   const { outbox, count } = outboxTo("slack");
   stack.use(outbox);
@@ -131,14 +131,14 @@ describe.each([
   ["lies: 202, and an error", status(202, JSON.stringify({ status: "invalid event" }))],
   ["sends elsewhere", status(307, "", { location: "http://127.0.0.1:1/" })],
 ])("a destination that %s", (_case, wrong) => {
-  test("is told again until it takes the notice, and /readyz says so meanwhile", async () => {
+  test("gets the notice again until it accepts it, and /readyz says so meanwhile", async () => {
     server.answer = wrong;
     const { outbox, count, note, readiness } = outboxTo("pagerduty");
     stack.use(outbox);
     outbox.add(engaged);
     await eventually(async () => (await count("failed")) >= 2);
     expect([note(), readiness.ready]).toEqual([
-      expect.stringMatching(/^the last notice was not taken: /),
+      expect.stringMatching(/^the last notice was not accepted: /),
       true,
     ]);
     server.answer = PAGERDUTY_TAKES;
@@ -163,7 +163,7 @@ test.each([400, 403, 404, 410])(
 test.each([
   ["seconds", () => "1"],
   ["a date", () => new Date(Date.now() + 2000).toUTCString()],
-])("who asks for time, in %s, gets it", async (_case, retryAfter) => {
+])("the queue waits as long as Retry-After, in %s, requires", async (_case, retryAfter) => {
   server.answer = inTurn(status(429, "", { "retry-after": retryAfter() }), PAGERDUTY_TAKES);
   const { outbox, count } = outboxTo("pagerduty");
   stack.use(outbox);
@@ -174,7 +174,7 @@ test.each([
   expect(performance.now() - startedAt).toBeGreaterThan(700);
 });
 
-test("a notice is given up when its time is up, also by who asks for more than is left", async () => {
+test("a notice is given up when its time is up, also when Retry-After exceeds the rest", async () => {
   server.answer = inTurn(status(503, "", { "retry-after": "3600" }), PAGERDUTY_TAKES);
   const { outbox, count, logs } = outboxTo("pagerduty");
   stack.use(outbox);
@@ -187,7 +187,7 @@ test("a notice is given up when its time is up, also by who asks for more than i
   );
 });
 
-test("what waits is bounded, and what has no room is counted", async () => {
+test("the queue is bounded, and dropped notices are counted", async () => {
   server.answer = stall;
   const { outbox, count } = outboxTo("pagerduty", { ...QUICK, timeoutMs: 30_000 });
   for (let n = 0; n < QUEUE_MAX + 5; n += 1) outbox.add(engaged);
@@ -196,7 +196,7 @@ test("what waits is bounded, and what has no room is counted", async () => {
   expect(await count("dropped")).toBe(QUEUE_MAX + 5);
 });
 
-test("nobody there is no reason to fail, and neither key nor address is ever logged", async () => {
+test("an unreachable destination is no failure, and neither key nor address is ever logged", async () => {
   const gone = "http://127.0.0.1:1";
   const both = [outboxTo("pagerduty", QUICK, gone), outboxTo("slack", QUICK, gone)];
   for (const { outbox, count } of both) {

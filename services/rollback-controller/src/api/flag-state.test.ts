@@ -9,6 +9,6 @@ test.each([
   expect(sealedShare({ enabled: true, providers }, "openai")).toBe(share);
 });
 
-test("nothing of anybody is sealed while all is off", () => {
+test("no provider is sealed while everything is off", () => {
   expect(sealedShare({ enabled: false, providers: {} }, "openai")).toBe(0);
 });

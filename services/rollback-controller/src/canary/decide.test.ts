@@ -19,7 +19,7 @@ interface Case {
 }
 
 const PROMOTES: readonly Case[] = [
-  { named: "everything is as it has to be, for long enough", why: "the step's time is over" },
+  { named: "all criteria succeed for long enough", why: "the step's time is over" },
   {
     named: "it is the last step, and there is nothing to raise",
     step: { ...STEP, share: 100, next_share: null },
@@ -37,7 +37,7 @@ const PROMOTES: readonly Case[] = [
     why: "clean_requests: 2995 of the 2995",
   },
   {
-    named: "50 to 100 % with fewer, and a person's word for it",
+    named: "50 to 100 % with fewer, and a person's override",
     step: { ...LAST, override: true },
     evidence: evidenceWith({ clean_requests: { value: 800 } }),
     why: "clean_requests: a person has let it go on",
@@ -73,32 +73,32 @@ const HOLDS: readonly Case[] = [
     why: "create_p99_ms: not a number",
   },
   {
-    named: "a quantile stands on too few samples, however good",
+    named: "a good quantile has too few samples",
     evidence: evidenceWith({ verify_p99_ms: { value: 1, samples: 299 } }),
     why: "verify_p99_ms: 299 samples, of the 300",
   },
   {
-    named: "a quantile is broken by too few samples",
+    named: "a bad quantile has too few samples",
     evidence: evidenceWith({ verify_p99_ms: { value: 4000, samples: 12 } }),
     why: "verify_p99_ms: 12 samples",
   },
   {
-    named: "no guard tells of reuses",
+    named: "no guard reports reuses",
     evidence: evidenceWith({ nonce_reuse: NO_DATA }),
     why: "nonce_reuse: no data",
   },
   {
-    named: "the sequential test has seen too little",
+    named: "the sequential test has too few samples",
     evidence: evidenceWith({ gcm_failure_share: { value: 0, samples: 700 } }),
     why: "gcm_failure_share: 0 of 700 failed, a score of -2.807; it has to come down to -2.99",
   },
   {
-    named: "100 requests without a failure, which a plain share would let pass",
+    named: "100 requests without a failure, which a plain share would promote",
     evidence: evidenceWith({ gcm_failure_share: { value: 0, samples: 100 } }),
     why: "gcm_failure_share: 0 of 100 failed",
   },
   {
-    named: "the sequential test would have it, and the share is not below 0.1 %",
+    named: "the sequential test succeeds, and the share is not below 0.1 %",
     evidence: evidenceWith({ gcm_failure_share: { value: 0.0015, samples: 20_000 } }),
     why: "a share of 0.0015 is not below 0.001",
   },
@@ -143,7 +143,7 @@ const HOLDS: readonly Case[] = [
     why: "clean_requests: 3500 of the 4742",
   },
   {
-    named: "50 to 100 % by a person's word, while the sequential test has seen too little",
+    named: "50 to 100 % by a person's override, while the sequential test has too few samples",
     step: { ...LAST, override: true },
     evidence: evidenceWith({ gcm_failure_share: { value: 0, samples: 200 } }),
     why: "gcm_failure_share: 0 of 200 failed",
@@ -154,7 +154,7 @@ const HOLDS: readonly Case[] = [
     why: "nonce_reuse: no data",
   },
   {
-    named: "it is bad, but the step has only just begun",
+    named: "a criterion fails, but the step has only just begun",
     now: T + 2 * MINUTE - 1,
     evidence: evidenceWith({ gcm_failure_share: { value: 0.5, samples: 40 } }),
     why: "gcm_failure_share: the step has only just begun",
@@ -169,7 +169,7 @@ const ABORTS: readonly Case[] = [
     why: "nonce_reuse: 1 is not below 0.5",
   },
   {
-    named: "one nonce was reused, and the guard that said so is gone",
+    named: "one nonce was reused, and the guard that reported it is gone",
     evidence: evidenceWith({ nonce_reuse: { value: 1, samples: null } }),
     why: "nonce_reuse: 1 is not below 0.5",
   },
@@ -200,7 +200,7 @@ const ABORTS: readonly Case[] = [
     why: "kill switch: investigating",
   },
   {
-    named: "it is bad, and nobody would be told",
+    named: "a criterion fails, and no alert would arrive",
     evidence: evidenceWith(
       { verify_p99_ms: { value: 80 } },
       { silences: { ok: false, reason: "away" }, watchdog_age_ms: null },
@@ -208,7 +208,7 @@ const ABORTS: readonly Case[] = [
     why: "verify_p99_ms: 80 is not below 25",
   },
   {
-    named: "it is bad at one end, and there is no data of the other",
+    named: "one end fails, and the other has no data",
     evidence: evidenceWith({ verify_p99_ms: { value: 80 }, create_p99_ms: NO_DATA }),
     why: "verify_p99_ms: 80 is not below 25",
   },
@@ -232,7 +232,7 @@ test.each(ABORTS)("aborts: $named", (it) => {
   expect(verdictOf(it).why.join("; ")).toContain(it.why);
 });
 
-test("a decision tells how each criterion came out, as Argo does", () => {
+test("a decision has the outcome of each criterion, as in Argo", () => {
   const evidence = evidenceWith({
     verify_p99_ms: { value: 80 },
     create_p99_ms: NO_DATA,

@@ -24,12 +24,12 @@ test.each([
   { named: "everything", matchers: [matches("alertname", ".+")], hides: ALERTS },
   { named: "every alert but one", matchers: [isNot("alertname", "SCBENonceReuse")], hides: ALERTS.slice(1) },
   {
-    named: "a label whose value is not known here",
+    named: "a label with an unknown value",
     matchers: [is("alertname", "SCBENonceReuse"), is("instance", "guard-1")],
     hides: ["SCBENonceReuse"],
   },
   {
-    named: "an expression that could take forever, which is not run",
+    named: "an expression that could take forever, which is never run",
     matchers: [matches("alertname", "(S+)+x"), is("provider", "openai")],
     hides: ALERTS,
   },

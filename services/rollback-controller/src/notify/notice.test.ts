@@ -18,7 +18,7 @@ const keyOf = (scope: string, { by }: Kill): string => `${scope} ${by}`;
 type Switch = ControlState["kill_switch"];
 type Causes = ControlState["fallback"]["causes"];
 
-/** Everything that people are told as states come one after the other. */
+/** All notices for a sequence of states. */
 function tell(...switches: readonly Switch[]): string[] {
   return tellOf(switches.map((kill_switch) => ({ kill_switch, fallback: { causes: [] } })));
 }
@@ -42,11 +42,11 @@ const NONE: Switch = { all: null, providers: {} };
 const OPENAI: Switch = { all: null, providers: { openai: kill } };
 const ALL: Switch = { all: kill, providers: {} };
 
-describe("people are told", () => {
+describe("people get a notice", () => {
   test.each([
     ["nothing while nothing is killed", [NONE, NONE], []],
     [
-      "each kill once, and its release",
+      "of each kill once, and of its release",
       [OPENAI, OPENAI, NONE, NONE],
       ["engaged openai", `released openai: openai ${kill.by}`],
     ],
@@ -57,12 +57,12 @@ describe("people are told", () => {
       ["engaged *", `released *: * ${kill.by}`, "engaged *"],
     ],
     [
-      "of one that was released and engaged again unseen",
+      "of a kill that was released and engaged again unseen",
       [ALL, { ...ALL, all: later }],
       ["engaged *", "engaged *"],
     ],
     [
-      "of one that has become graver, and both incidents end with it",
+      "of a kill with a graver cause, and both incidents end with it",
       [{ ...OPENAI, providers: { openai: softer } }, OPENAI, NONE],
       ["engaged openai", "engaged openai", `released openai: openai ${kill.by}, openai ${softer.by}`],
     ],
@@ -79,7 +79,7 @@ describe("people are told", () => {
     expect(tellOf(states)).toEqual(["engaged openai", "engaged openai"]);
   });
 
-  test("of a release, and the incident goes on while another scope is killed for the same reason", () => {
+  test("of a release, and the incident stays open while another scope is killed for the same reason", () => {
     const shared = () => "one key";
     const of = (kill_switch: Switch) => ({ kill_switch, fallback: { causes: [] } });
     const both = noticesDue(of({ all: kill, providers: { openai: kill } }), {}, shared);
@@ -88,7 +88,7 @@ describe("people are told", () => {
   });
 });
 
-describe("who engaged a kill tells which alert it is about", () => {
+describe("the actor of a kill names its alert", () => {
   test.each([
     [
       "alert:SCBEGCMFailureRate:openai",
@@ -109,10 +109,10 @@ describe("who engaged a kill tells which alert it is about", () => {
   );
 });
 
-describe("PagerDuty is told", () => {
+describe("PagerDuty gets events", () => {
   const context = { routingKey: "the-integration-key", env: "prod", triggers: triggersFor("all") } as const;
 
-  test("of a kill in the runbook's shape, with what was measured and its limit", () => {
+  test("of a kill in the runbook's shape, with the measured value and its limit", () => {
     const notice: Notice = { kind: "engaged", scope: "openai", kill, mode: "disabled", key: "k" };
     expect(pagerdutyEvents(notice, context)).toEqual([
       {
@@ -140,7 +140,7 @@ describe("PagerDuty is told", () => {
     ]);
   });
 
-  test("of a person's kill of everything, no longer than it takes", () => {
+  test("of a person's kill of everything, within its length limits", () => {
     const by = { ...kill, by: "EMERGENCY_TOKEN", reason: "x".repeat(2000) };
     const [event] = pagerdutyEvents(
       { kind: "engaged", scope: EVERYTHING, kill: by, mode: "disabled", key: "k" },
@@ -153,14 +153,14 @@ describe("PagerDuty is told", () => {
     expect(event?.payload?.summary.length).toBe(1024);
   });
 
-  test("of a release by each incident's own key", () => {
+  test("of a release, with each incident's own key", () => {
     expect(pagerdutyEvents({ kind: "released", scope: "openai", keys: ["a", "b"] }, context)).toEqual([
       { routing_key: "the-integration-key", event_action: "resolve", dedup_key: "a" },
       { routing_key: "the-integration-key", event_action: "resolve", dedup_key: "b" },
     ]);
   });
 
-  test("that a path was silent, without raising an alarm", () => {
+  test("of a silent path, as a warning", () => {
     const [event] = pagerdutyEvents({ kind: "alone", provider: "xai", path: "event", key: "k" }, context);
     expect(event?.payload).toMatchObject({
       severity: "warning",
@@ -169,8 +169,8 @@ describe("PagerDuty is told", () => {
   });
 });
 
-describe("Slack is told", () => {
-  test("of a kill, and a reason can neither mention anybody nor hide where a link goes", () => {
+describe("Slack gets texts", () => {
+  test("of a kill, and a reason can neither mention a user nor disguise a link", () => {
     const rude = { ...kill, reason: "<!channel> see <https://evil|the runbook> & co" };
     const { text } = slackMessage(
       { kind: "engaged", scope: EVERYTHING, kill: rude, mode: "disabled", key: "k" },

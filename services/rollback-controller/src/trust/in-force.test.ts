@@ -15,7 +15,7 @@ const row = (since: number | null): TellerTrust => ({
   exclusion: since === null ? null : { since, until: since + MINUTE },
 });
 
-test("an exclusion by one teller of three is none for all; by two it is one, from the second's on, by name", () => {
+test("one teller of three does not exclude for all; two do, from the second's report on, by name", () => {
   expect(inForce({ tellers: { web: row(SINCE), batch: row(null) } })).toEqual([]);
   expect(inForce({ tellers: { web: row(SINCE), batch: row(SINCE + 2 * MINUTE) } })).toEqual([]);
   expect(inForce({ tellers: { web: row(SINCE), batch: row(SINCE + 1000) } })).toMatchObject([
@@ -26,7 +26,7 @@ test("an exclusion by one teller of three is none for all; by two it is one, fro
   ]);
 });
 
-test("a latch for all is one as long as it stands, whatever event it names by now, and names its tellers or the guard", () => {
+test("a latch for all keeps its id through newer events, and names its tellers or the guard", () => {
   const latch = { cause: "bound_response_fails", since: SINCE, event: "e1", n: 1 } as const;
   const [first] = inForce({ latch: { ...latch, tellers: ["batch", "web"] } });
   const [later] = inForce({ latch: { ...latch, event: "e2", n: 2, tellers: ["batch", "web"] } });

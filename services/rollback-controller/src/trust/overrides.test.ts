@@ -23,25 +23,25 @@ const longest = (): TrustOverride => {
   const speaking = { by: "語".repeat(ACTOR_MAX), at: INTEGER_MAX, newId: randomUUID };
   return overrideEvents(body, speaking)[0] as TrustOverride;
 };
-const words = (count: number): TrustOverride[] => Array.from({ length: count }, longest);
+const overridesOf = (count: number): TrustOverride[] => Array.from({ length: count }, longest);
 
-test("as many of the longest words as are kept fit into one value, and each into one message", () => {
-  const all = withOverrides([], words(PENDING_OVERRIDES_MAX));
+test("the greatest number of the longest overrides fits into one value, and each into one message", () => {
+  const all = withOverrides([], overridesOf(PENDING_OVERRIDES_MAX));
   expect(encodeOverrides(all).length).toBeLessThan(STORES.control.maxValueBytes);
   expect(Buffer.byteLength(JSON.stringify(all[0]))).toBeLessThanOrEqual(TRUST_OVERRIDE_BYTES_MAX);
   expect(PENDING_OVERRIDES_MAX).toBeLessThan(RECENT_IDS_MAX);
   expect(readOverrides(encodeOverrides(all))).toEqual(all);
 });
 
-test("words that have no room are refused together, also where one of them had", () => {
-  const waiting = withOverrides(words(1), words(PENDING_OVERRIDES_MAX - 2));
+test("overrides without room for all are refused together", () => {
+  const waiting = withOverrides(overridesOf(1), overridesOf(PENDING_OVERRIDES_MAX - 2));
   expect(waiting).toHaveLength(PENDING_OVERRIDES_MAX - 1);
-  expect(() => withOverrides(waiting, words(2))).toThrow(expect.objectContaining({ code: "BUSY" }));
-  expect(withOverrides(waiting, words(1))).toHaveLength(PENDING_OVERRIDES_MAX);
+  expect(() => withOverrides(waiting, overridesOf(2))).toThrow(expect.objectContaining({ code: "BUSY" }));
+  expect(withOverrides(waiting, overridesOf(1))).toHaveLength(PENDING_OVERRIDES_MAX);
 });
 
-test("one that is taken out leaves the others in their order", () => {
-  const waiting = words(3);
+test("the removal of one keeps the order of the others", () => {
+  const waiting = overridesOf(3);
   expect(withoutOverride(waiting, waiting[1]?.id ?? "")).toEqual([waiting[0], waiting[2]]);
   expect(withoutOverride(waiting, randomUUID())).toBe(waiting);
 });
@@ -50,8 +50,8 @@ test.each([
   ["nothing", ""],
   ["no JSON", "{"],
   ["another version", JSON.stringify({ v: 2, words: [] })],
-  ["an event that is no person's word", JSON.stringify({ v: 1, words: [{ kind: "outcome" }] })],
-  ["more words than are kept", JSON.stringify({ v: 1, words: words(PENDING_OVERRIDES_MAX + 1) })],
-])("%s is no list of words", (_, text) => {
+  ["an event that is no override", JSON.stringify({ v: 1, words: [{ kind: "outcome" }] })],
+  ["more overrides than are kept", JSON.stringify({ v: 1, words: overridesOf(PENDING_OVERRIDES_MAX + 1) })],
+])("%s is no list of overrides", (_, text) => {
   expect(readOverrides(Buffer.from(text))).toBeUndefined();
 });

@@ -9,7 +9,7 @@ const ROW: TellerTrust = {
   ...{ w: 3.25, samples: 9, exclusions: 1, latch: null, at: SINCE },
   exclusion: { since: SINCE, until: SINCE + MINUTE },
 };
-/** By the only teller. */
+/** A report by the only teller. */
 const EXCLUDED: ProviderTrust = {
   ...UNKNOWN_PROVIDER,
   quorum: { needs: 1, of: 1 },
@@ -20,7 +20,7 @@ const LATCH: NonNullable<ProviderTrust["latch"]> = {
   tellers: [],
 };
 const TAKEN_OUT = { score: 0, reason: "odd answers", by: "ADMIN_TOKEN", at: SINCE };
-/** Not by whom: everybody may look. */
+/** Without its actor: the route is open. */
 const SHOWN = { score: 0, reason: "odd answers", at: new Date(SINCE).toISOString() };
 
 function documentOf(trust: ProviderTrust): TrustDocument {
@@ -44,7 +44,7 @@ test.each([
     { ...OUT, cause: "calibration", since: at(0), until: null, calibration: SHOWN },
   ],
   [
-    "it is latched, whatever else there is",
+    "it is latched, whatever else applies",
     { ...EXCLUDED, latch: LATCH },
     0.5,
     {
@@ -52,11 +52,11 @@ test.each([
       latch: { cause: "nonce_reuse", event: "e1", tellers: [], since: at(0) },
     },
   ],
-])("a row says what keeps a provider down and until when: %s", (_is, trust, minutes, row) => {
+])("a row says what restricts a provider and until when: %s", (_is, trust, minutes, row) => {
   expect(viewTrustRow(documentOf(trust), "openai", SINCE + minutes * MINUTE)).toMatchObject(row);
 });
 
-test("all providers of the deployment are shown, and no other; the mean is theirs", () => {
+test("the view has exactly the providers of the deployment, and their mean", () => {
   const seen = {
     document: documentOf({ ...UNKNOWN_PROVIDER, latch: LATCH }),
     isHeard: true,
@@ -68,7 +68,7 @@ test("all providers of the deployment are shown, and no other; the mean is their
   expect(shown.providers.map(({ provider }) => provider)).toEqual(["xai", "openai"]);
 });
 
-test("a row says who told what, and how many more tellers it takes until that holds for all", () => {
+test("a row has the reports of each teller, and how many more tellers are needed until they apply to all", () => {
   const latch = { since: SINCE, event: "e7", n: 1 };
   const of = (tellers: ProviderTrust["tellers"], count: number): ProviderTrust => ({
     ...{ ...UNKNOWN_PROVIDER, tellers },

@@ -17,20 +17,20 @@ import { LONG } from "./core-controller.ts";
 import { manualLeading } from "./manual-leading.ts";
 import { memoryAudit } from "./memory-plane.ts";
 
-/** A calibration that tells its number by its score. */
+/** A calibration with its number as its score. */
 export function overrideOf(score: number, provider = "openai"): TrustOverride {
-  const body = { provider, trust_score: score, reason: `a test says ${score}` };
-  const [word] = overrideEvents(body, { by: "ana", at: Date.now(), newId: randomUUID });
-  if (word === undefined) throw new Error("this body has no word");
-  return word;
+  const body = { provider, trust_score: score, reason: `a test sets ${score}` };
+  const [override] = overrideEvents(body, { by: "ana", at: Date.now(), newId: randomUUID });
+  if (override === undefined) throw new Error("this body has no override");
+  return override;
 }
 
-/** So many of them, with different scores. */
+/** That many of them, with different scores. */
 export function overridesOf(count: number): TrustOverride[] {
   return Array.from({ length: count }, (_, n) => overrideOf(n / count));
 }
 
-/** The outbox of one controller, on a real bus and a real bucket with a controller's rights, which leads when it is told to. */
+/** The outbox of one controller, on a real bus and a real bucket with a controller's rights, which leads on demand. */
 export async function startOutbox(nats: SecuredNats) {
   await using stack = new AsyncDisposableStack();
   const host = stack.use(await createStoreHost(nats, "rollback-controller"));
@@ -48,15 +48,15 @@ export async function startOutbox(nats: SecuredNats) {
   return {
     ...{ host, bucket, audit, outbox, stored },
     lead: (leading: boolean) => leadership.set(leading),
-    /** Puts a value into the bucket past the controllers. */
+    /** Writes a value into the bucket without the controllers. */
     put: async (value: Uint8Array): Promise<void> => {
       const entry = await bucket.get(KV_KEYS.trustOverrides);
       if (entry === undefined) await bucket.create(KV_KEYS.trustOverrides, value);
       else await bucket.update(KV_KEYS.trustOverrides, value, entry.revision);
     },
-    /** Resolves when the bucket holds no words. */
+    /** Resolves when the bucket has no overrides. */
     emptied: () => eventually(async () => (await stored())?.length === 0, LONG),
-    note: (dependency = "words about trust") =>
+    note: (dependency = "trust overrides") =>
       host.readiness.report().find(({ name }) => name === dependency)?.note,
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
@@ -64,10 +64,10 @@ export async function startOutbox(nats: SecuredNats) {
 
 export type OutboxStage = Awaited<ReturnType<typeof startOutbox>>;
 
-/** What a trust scorer does with a word. */
-export type Judge = (word: TrustOverride) => void | Promise<void>;
+/** A trust scorer's reaction to an override. */
+export type Judge = (override: TrustOverride) => void | Promise<void>;
 
-/** A trust scorer that takes words as its test says: one that `judge` throws for is answered so, all others are numbered. */
+/** A trust scorer that answers with the error that `judge` throws, and numbers all other overrides. */
 export async function startFakeScorer(nats: SecuredNats, judge: Judge = () => undefined) {
   const log = createLogger({ name: "test", level: "silent" });
   const name = "trust-scorer";
@@ -81,11 +81,11 @@ export async function startFakeScorer(nats: SecuredNats, judge: Judge = () => un
         name: "word",
         ...servedAs("trustWord"),
         handler: async ({ data }) => {
-          const word = JSON.parse(Buffer.from(data).toString("utf8")) as TrustOverride;
-          heard.push(word);
-          await judge(word);
-          const seq = numbers.get(word.id) ?? numbers.size + 1;
-          numbers.set(word.id, seq);
+          const override = JSON.parse(Buffer.from(data).toString("utf8")) as TrustOverride;
+          heard.push(override);
+          await judge(override);
+          const seq = numbers.get(override.id) ?? numbers.size + 1;
+          numbers.set(override.id, seq);
           return { data: writeMessage({ v: 1, seq }) };
         },
       },
@@ -93,9 +93,9 @@ export async function startFakeScorer(nats: SecuredNats, judge: Judge = () => un
   });
   await service.join();
   return {
-    /** All that it was sent, repetitions too. */
+    /** All overrides that arrived, repetitions too. */
     heard,
-    /** The ids of those that it has numbered, in that order. */
+    /** The ids of the numbered ones, in order. */
     taken: () => [...numbers.keys()],
     [Symbol.asyncDispose]: async () => {
       await service[Symbol.asyncDispose]();

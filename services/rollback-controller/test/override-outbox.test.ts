@@ -5,7 +5,7 @@ import { OverrideRecord } from "../src/trust/override-record.ts";
 import { encodeOverrides } from "../src/trust/overrides.ts";
 import { LONG, PROVIDERS } from "./core-controller.ts";
 import { startStore } from "./core-store.ts";
-import { type OutboxStage, overrideOf, overridesOf, startFakeScorer, startOutbox } from "./word-stage.ts";
+import { type OutboxStage, overrideOf, overridesOf, startFakeScorer, startOutbox } from "./override-stage.ts";
 
 let nats: SecuredNats;
 
@@ -20,123 +20,123 @@ beforeEach(async () => {
 
 const soon = () => AbortSignal.timeout(200);
 const inTime = () => AbortSignal.timeout(LONG.timeoutMs);
-const idsOf = (words: readonly { readonly id: string }[]) => words.map(({ id }) => id);
+const idsOf = (overrides: readonly { readonly id: string }[]) => overrides.map(({ id }) => id);
 
 async function metric({ host }: OutboxStage, name: string): Promise<number> {
   const rows = (await host.metrics.getSingleMetric(name)?.get())?.values ?? [];
   return rows.reduce((sum, row) => sum + row.value, 0);
 }
 
-describe("a word", () => {
-  test("that is kept while a scorer runs is delivered at once, by a controller that does not lead", async () => {
+describe("an override", () => {
+  test("that is stored while a scorer runs is delivered at once, by a controller that does not lead", async () => {
     await using scorer = await startFakeScorer(nats);
     await using controller = await startOutbox(nats);
-    const word = overrideOf(0.5);
-    await controller.outbox.keep([word]);
-    expect(await controller.outbox.acknowledged([word], inTime())).toBe(1);
-    expect(scorer.heard).toEqual([word]);
+    const override = overrideOf(0.5);
+    await controller.outbox.keep([override]);
+    expect(await controller.outbox.acknowledged([override], inTime())).toBe(1);
+    expect(scorer.heard).toEqual([override]);
     await controller.emptied();
   });
 
-  test("waits while no scorer runs, which shows in all controllers, and is delivered by the one that leads", async () => {
+  test("waits while no scorer runs, which all controllers show, and is delivered by the leader", async () => {
     await using one = await startOutbox(nats);
     await using other = await startOutbox(nats);
     one.lead(true);
-    const word = overrideOf(0.5);
-    await other.outbox.keep([word]);
-    expect(await other.outbox.acknowledged([word], soon())).toBeUndefined();
+    const override = overrideOf(0.5);
+    await other.outbox.keep([override]);
+    expect(await other.outbox.acknowledged([override], soon())).toBeUndefined();
     for (const controller of [one, other]) {
       await eventually(() => controller.outbox.waiting === 1, LONG);
-      expect(controller.note()).toContain("words about trust that wait for a trust scorer: 1");
+      expect(controller.note()).toContain("trust overrides that wait for a trust scorer: 1");
       expect(controller.host.readiness.ready).toBe(true);
     }
     await using scorer = await startFakeScorer(nats);
     await one.emptied();
-    expect(scorer.taken()).toEqual([word.id]);
+    expect(scorer.taken()).toEqual([override.id]);
     for (const controller of [one, other]) {
       await eventually(() => controller.outbox.waiting === 0 && controller.note() === undefined, LONG);
     }
   });
 
-  test("of a controller that is gone is delivered by the next one that begins to lead", async () => {
-    const word = overrideOf(0.5);
+  test("of a controller that has ended is delivered by the next leader", async () => {
+    const override = overrideOf(0.5);
     await using scorer = await startFakeScorer(nats);
     const gone = await startOutbox(nats);
-    await gone.outbox.keep([word]);
+    await gone.outbox.keep([override]);
     await gone[Symbol.asyncDispose]();
     await using next = await startOutbox(nats);
-    expect(await next.stored()).toEqual([word]);
+    expect(await next.stored()).toEqual([override]);
     next.lead(true);
-    // At once, and not with its next turn.
-    await eventually(() => scorer.taken().includes(word.id), { timeoutMs: 1200 });
+    // At once, and not with the next pass.
+    await eventually(() => scorer.taken().includes(override.id), { timeoutMs: 1200 });
     await next.emptied();
   });
 
-  test("that another controller has delivered is acknowledged to the one that asks, with its number", async () => {
+  test("that another controller has delivered is acknowledged with its number", async () => {
     await using _scorer = await startFakeScorer(nats);
     await using one = await startOutbox(nats);
     await using other = await startOutbox(nats);
-    const words = overridesOf(2);
-    await one.outbox.keep(words);
+    const overrides = overridesOf(2);
+    await one.outbox.keep(overrides);
     other.lead(true);
     await other.emptied();
-    expect(await one.outbox.acknowledged(words, inTime())).toBe(2);
+    expect(await one.outbox.acknowledged(overrides, inTime())).toBe(2);
   });
 
-  test("that was delivered by a controller which ended before it could take it out is delivered again, as the same one", async () => {
+  test("that a controller delivered but did not remove before it ended is delivered again, as the same one", async () => {
     await using scorer = await startFakeScorer(nats);
     await using controller = await startOutbox(nats);
-    const words = overridesOf(2);
-    await controller.outbox.keep(words);
-    expect(await controller.outbox.acknowledged(words, inTime())).toBe(2);
+    const overrides = overridesOf(2);
+    await controller.outbox.keep(overrides);
+    expect(await controller.outbox.acknowledged(overrides, inTime())).toBe(2);
     await controller.emptied();
-    await controller.put(encodeOverrides(words));
+    await controller.put(encodeOverrides(overrides));
     controller.lead(true);
     await controller.emptied();
-    expect(idsOf(scorer.heard)).toEqual([...idsOf(words), ...idsOf(words)]);
-    expect(scorer.taken()).toEqual(idsOf(words));
+    expect(idsOf(scorer.heard)).toEqual([...idsOf(overrides), ...idsOf(overrides)]);
+    expect(scorer.taken()).toEqual(idsOf(overrides));
   });
 
-  test("waits behind those before it, and is delivered after them", async () => {
+  test("is delivered after those before it", async () => {
     let isReady = false;
     await using scorer = await startFakeScorer(nats, () => {
       if (!isReady) throw new ScbeError("NOT_READY", "its stream is away");
     });
     await using controller = await startOutbox(nats);
     controller.lead(true);
-    const words = overridesOf(5);
-    for (const word of words) await controller.outbox.keep([word]);
-    expect(await controller.outbox.acknowledged(words.slice(4), soon())).toBeUndefined();
-    expect(new Set(idsOf(scorer.heard))).toEqual(new Set([words[0]?.id]));
+    const overrides = overridesOf(5);
+    for (const override of overrides) await controller.outbox.keep([override]);
+    expect(await controller.outbox.acknowledged(overrides.slice(4), soon())).toBeUndefined();
+    expect(new Set(idsOf(scorer.heard))).toEqual(new Set([overrides[0]?.id]));
     isReady = true;
-    expect(await controller.outbox.acknowledged(words, inTime())).toBe(5);
+    expect(await controller.outbox.acknowledged(overrides, inTime())).toBe(5);
     await controller.emptied();
-    expect(scorer.taken()).toEqual(idsOf(words));
+    expect(scorer.taken()).toEqual(idsOf(overrides));
   });
 
   test.each<ErrorCode>(["BAD_REQUEST"])(
-    "that the scorer refuses with %s is taken out, logged and audited once, and blocks no other one",
+    "that the scorer refuses with %s is removed, logged and audited once, and blocks no other one",
     async (code) => {
-      const words = [overrideOf(0.1), overrideOf(0.2), overrideOf(0.3)];
-      const refused = words[1];
-      if (refused === undefined) throw new Error("no word");
+      const overrides = [overrideOf(0.1), overrideOf(0.2), overrideOf(0.3)];
+      const refused = overrides[1];
+      if (refused === undefined) throw new Error("no override");
       await using scorer = await startFakeScorer(nats, ({ id }) => {
         if (id === refused.id) throw new ScbeError(code, "not that one");
       });
       await using controller = await startOutbox(nats);
-      await controller.outbox.keep(words);
-      const acknowledged = controller.outbox.acknowledged(words, inTime());
+      await controller.outbox.keep(overrides);
+      const acknowledged = controller.outbox.acknowledged(overrides, inTime());
       await expect(acknowledged).rejects.toMatchObject({
         code: "CONFLICT",
         message: expect.stringContaining(`(${code}: not that one), and it is not kept`),
       });
       await controller.emptied();
-      expect(scorer.taken()).toEqual([words[0]?.id, words[2]?.id]);
+      expect(scorer.taken()).toEqual([overrides[0]?.id, overrides[2]?.id]);
       const byController = controller.audit.records.filter(({ by }) => by === "rollback-controller");
       expect(byController).toMatchObject([
         {
           ...{ action: "trust" },
-          reason: expect.stringMatching(/refused the calibration of openai .* said by ana$/),
+          reason: expect.stringMatching(/refused the calibration of openai .* ordered by ana$/),
           after: { refused: { kind: "calibration", provider: "openai", id: refused.id, code } },
         },
       ]);
@@ -144,7 +144,7 @@ describe("a word", () => {
         expect.objectContaining({
           level: "error",
           code,
-          msg: "a trust scorer has refused a word about trust",
+          msg: "a trust scorer has refused a trust override",
         }),
       );
     },
@@ -157,41 +157,41 @@ describe("a word", () => {
     });
     await using controller = await startOutbox(nats);
     controller.lead(true);
-    const words = overridesOf(2);
-    await controller.outbox.keep(words);
-    expect(await controller.outbox.acknowledged(words, soon())).toBeUndefined();
-    expect(await controller.stored()).toEqual(words);
+    const overrides = overridesOf(2);
+    await controller.outbox.keep(overrides);
+    expect(await controller.outbox.acknowledged(overrides, soon())).toBeUndefined();
+    expect(await controller.stored()).toEqual(overrides);
     isAway = false;
     await controller.emptied();
-    expect(scorer.taken()).toEqual(idsOf(words));
+    expect(scorer.taken()).toEqual(idsOf(overrides));
   });
 
-  test("that nobody here has waited for is an entry of the audit when it is delivered, by the one who said it", async () => {
+  test("without a waiting caller gets an audit entry with its actor when it is delivered", async () => {
     await using _scorer = await startFakeScorer(nats);
     await using one = await startOutbox(nats);
     await using other = await startOutbox(nats);
-    const [word] = overridesOf(1);
-    if (word === undefined) throw new Error("no word");
-    await one.outbox.keep([word]);
+    const [override] = overridesOf(1);
+    if (override === undefined) throw new Error("no override");
+    await one.outbox.keep([override]);
     other.lead(true);
     await other.emptied();
-    const { kind, provider, id, by, reason } = word;
+    const { kind, provider, id, by, reason } = override;
     const entry = { action: "trust", by, reason, after: { delivered: { kind, provider, id } } };
     expect(other.audit.records).toMatchObject([entry]);
     expect(one.audit.records).toEqual([]);
   });
 
-  test("that the scorer has failed for a day long is given up, logged and audited, and holds back no other one", async () => {
+  test("on which the scorer fails for a day is given up, logged and audited, and holds back no other one", async () => {
     const old = { ...overrideOf(0.1), at: Date.now() - 25 * 3_600_000 };
-    const words = [old, overrideOf(0.2)];
+    const overrides = [old, overrideOf(0.2)];
     await using scorer = await startFakeScorer(nats, ({ id }) => {
       if (id === old.id) throw new ScbeError("INTERNAL", "a defect");
     });
     await using controller = await startOutbox(nats);
     controller.lead(true);
-    await controller.outbox.keep(words);
+    await controller.outbox.keep(overrides);
     await controller.emptied();
-    expect(scorer.taken()).toEqual([words[1]?.id]);
+    expect(scorer.taken()).toEqual([overrides[1]?.id]);
     expect(controller.audit.records).toContainEqual(
       expect.objectContaining({
         after: { refused: expect.objectContaining({ id: old.id, code: "INTERNAL" }) },
@@ -199,86 +199,86 @@ describe("a word", () => {
     );
   });
 
-  test("that the scorer fails for waits, and holds back those about its provider alone", async () => {
+  test("on which the scorer fails waits, and holds back only those of its provider", async () => {
     let hasDefect = true;
-    const words = [overrideOf(0.1), overrideOf(0.2), overrideOf(0.3, "xai")];
+    const overrides = [overrideOf(0.1), overrideOf(0.2), overrideOf(0.3, "xai")];
     await using scorer = await startFakeScorer(nats, ({ id }) => {
-      if (hasDefect && id === words[0]?.id) throw new ScbeError("INTERNAL", "a defect");
+      if (hasDefect && id === overrides[0]?.id) throw new ScbeError("INTERNAL", "a defect");
     });
     await using controller = await startOutbox(nats);
     controller.lead(true);
-    await controller.outbox.keep(words);
+    await controller.outbox.keep(overrides);
     await eventually(() => scorer.taken().length === 1, LONG);
-    expect(scorer.taken()).toEqual([words[2]?.id]);
+    expect(scorer.taken()).toEqual([overrides[2]?.id]);
     hasDefect = false;
     await controller.emptied();
-    expect(scorer.taken()).toEqual([words[2]?.id, words[0]?.id, words[1]?.id]);
+    expect(scorer.taken()).toEqual([overrides[2]?.id, overrides[0]?.id, overrides[1]?.id]);
     expect(controller.audit.records.every(({ by }) => by === "ana")).toBe(true);
   });
 });
 
-describe("what is kept", () => {
-  test("is bounded: a further word is refused with BUSY, and nothing of it is kept", async () => {
+describe("the store of overrides", () => {
+  test("is bounded: a further override is refused with BUSY, and not stored", async () => {
     await using controller = await startOutbox(nats);
     const most = overridesOf(PENDING_OVERRIDES_MAX - 1);
     await controller.outbox.keep(most);
     await expect(controller.outbox.keep(overridesOf(2))).rejects.toMatchObject({
       code: "BUSY",
-      message: expect.stringMatching(/^63 words about trust wait.*nothing was kept/),
+      message: expect.stringMatching(/^63 trust overrides wait.*nothing of this one was kept/),
     });
     await controller.outbox.keep([overrideOf(1)]);
     await expect(controller.outbox.keep([overrideOf(1)])).rejects.toMatchObject({ code: "BUSY" });
     expect(await controller.stored()).toHaveLength(PENDING_OVERRIDES_MAX);
   });
 
-  test("loses no word that two controllers keep at the same time", async () => {
+  test("loses no override when two controllers store at the same time", async () => {
     await using one = await startOutbox(nats);
     await using other = await startOutbox(nats);
-    const words = overridesOf(24);
-    await Promise.all(words.map((word, n) => (n % 2 === 0 ? one : other).outbox.keep([word])));
-    expect(idsOf((await one.stored()) ?? []).toSorted()).toEqual(idsOf(words).toSorted());
+    const overrides = overridesOf(24);
+    await Promise.all(overrides.map((override, n) => (n % 2 === 0 ? one : other).outbox.keep([override])));
+    expect(idsOf((await one.stored()) ?? []).toSorted()).toEqual(idsOf(overrides).toSorted());
   });
 
-  test("loses nothing while two controllers keep and deliver, and no word is counted twice", async () => {
+  test("loses nothing while two controllers store and deliver, and no override counts twice", async () => {
     await using scorer = await startFakeScorer(nats);
     await using one = await startOutbox(nats);
     await using other = await startOutbox(nats);
     one.lead(true);
     other.lead(true);
-    const words = overridesOf(24);
+    const overrides = overridesOf(24);
     await Promise.all(
-      words.map(async (word, n) => {
+      overrides.map(async (override, n) => {
         const { outbox } = n % 2 === 0 ? one : other;
-        await outbox.keep([word]);
-        expect(await outbox.acknowledged([word], inTime())).toBeGreaterThan(0);
+        await outbox.keep([override]);
+        expect(await outbox.acknowledged([override], inTime())).toBeGreaterThan(0);
       }),
     );
     await one.emptied();
-    expect(scorer.taken().toSorted()).toEqual(idsOf(words).toSorted());
+    expect(scorer.taken().toSorted()).toEqual(idsOf(overrides).toSorted());
   });
 
-  test("is mended into what waited before when it cannot be read, and that shows", async () => {
+  test("is replaced by its last readable value when it is unreadable, and /readyz says so", async () => {
     await using controller = await startOutbox(nats);
-    const words = overridesOf(2);
-    await controller.outbox.keep(words);
+    const overrides = overridesOf(2);
+    await controller.outbox.keep(overrides);
     await controller.put(Buffer.from("{"));
     await eventually(() => controller.note()?.includes("cannot be read") === true, LONG);
     controller.lead(true);
     await eventually(async () => (await metric(controller, "scbe_records_mended_total")) === 1, LONG);
-    expect(await controller.stored()).toEqual(words);
-    expect(controller.note("stored trust_words")).toContain("the 2 words about trust that waited before");
+    expect(await controller.stored()).toEqual(overrides);
+    expect(controller.note("stored trust_words")).toContain("the 2 trust overrides that waited before");
     await using scorer = await startFakeScorer(nats);
     await controller.emptied();
-    expect(scorer.taken()).toEqual(idsOf(words));
+    expect(scorer.taken()).toEqual(idsOf(overrides));
   });
 
-  test("begins empty where nothing before can be read, and takes the next word", async () => {
+  test("begins empty without a readable value, and takes the next override", async () => {
     await using controller = await startOutbox(nats);
     for (let times = 0; times < 6; times += 1) await controller.put(Buffer.from(`${times}`));
-    const word = overrideOf(0.5);
-    await controller.outbox.keep([word]);
-    expect(await controller.stored()).toEqual([word]);
-    expect(controller.note("stored trust_words")).toContain("no words about trust");
+    const override = overrideOf(0.5);
+    await controller.outbox.keep([override]);
+    expect(await controller.stored()).toEqual([override]);
+    expect(controller.note("stored trust_words")).toContain("no trust overrides");
     expect(controller.host.logs.lines).toContainEqual(
       expect.objectContaining({ level: "error", record: "trust_words" }),
     );
@@ -286,30 +286,30 @@ describe("what is kept", () => {
 });
 
 describe("a controller", () => {
-  test("that stops while a scorer keeps it waiting does so at once, and the word stays", async () => {
+  test("that stops while a scorer does not answer stops at once, and the override stays", async () => {
     const { promise: stuck, resolve: goOn } = Promise.withResolvers<void>();
     await using scorer = await startFakeScorer(nats, () => stuck);
     const controller = await startOutbox(nats);
-    const word = overrideOf(0.5);
-    await controller.outbox.keep([word]);
-    const acknowledged = controller.outbox.acknowledged([word], AbortSignal.timeout(1000));
+    const override = overrideOf(0.5);
+    await controller.outbox.keep([override]);
+    const acknowledged = controller.outbox.acknowledged([override], AbortSignal.timeout(1000));
     await eventually(() => scorer.heard.length > 0, LONG);
     await controller.outbox[Symbol.asyncDispose]();
     expect(await acknowledged).toBeUndefined();
-    expect(await controller.stored()).toEqual([word]);
+    expect(await controller.stored()).toEqual([override]);
     await controller[Symbol.asyncDispose]();
     goOn();
   });
 
-  test("without its store keeps nothing, and says so; with it, it goes on", async () => {
+  test("without its store refuses overrides, and says so; it continues when the store is back", async () => {
     await using store = await startStore();
     await using controller = await startOutbox(store.nats);
-    const word = overrideOf(0.5);
+    const override = overrideOf(0.5);
     await store.jetStream(false);
     await expect(
       eventually(
         () =>
-          controller.outbox.keep([word]).then(
+          controller.outbox.keep([override]).then(
             () => false,
             (error: unknown) => Promise.resolve(error),
           ),
@@ -320,12 +320,12 @@ describe("a controller", () => {
       message: expect.stringContaining("nothing of this one was kept"),
     });
     await store.jetStream(true);
-    await eventually(() => controller.outbox.keep([word]).then(() => true), LONG);
-    expect(await controller.stored()).toContainEqual(word);
+    await eventually(() => controller.outbox.keep([override]).then(() => true), LONG);
+    expect(await controller.stored()).toContainEqual(override);
   }, 60_000);
 });
 
-test("a word whose storing is not confirmed may have been kept, which is what its refusal says", async () => {
+test("the refusal of an unconfirmed override says that it may have been stored", async () => {
   const record = new OverrideRecord({
     onMended: () => undefined,
     store: {
@@ -338,6 +338,6 @@ test("a word whose storing is not confirmed may have been kept, which is what it
   });
   await expect(record.add([overrideOf(1)])).rejects.toMatchObject({
     code: "NOT_READY",
-    message: expect.stringContaining("not confirmed that it keeps the word (TIMEOUT)"),
+    message: expect.stringContaining("not confirmed that it keeps the override (TIMEOUT)"),
   });
 });
