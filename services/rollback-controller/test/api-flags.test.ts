@@ -116,11 +116,11 @@ describe("the feature flags", () => {
       "scbe_envelope_verification.enable",
     ],
     "an unknown field at the top": ['{"scbe_kill_swich":{"enabled":true,"reason":"x"}}', "scbe_kill_swich"],
-    "a key that stands twice": [
+    "a key that occurs twice": [
       '{"scbe_envelope_verification":{"providers":{"openai":{"traffic_percentage":100,"traffic_percentage":0}}}}',
       "scbe_envelope_verification.providers.openai.traffic_percentage",
     ],
-    "a key that stands twice, once escaped": [
+    "a key that occurs twice, once escaped": [
       '{"scbe_kill_switch":{"enabled":false,"en\\u0061bled":true,"reason":"x"}}',
       "scbe_kill_switch.enabled",
     ],

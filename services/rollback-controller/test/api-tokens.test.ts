@@ -91,7 +91,7 @@ describe("named tokens", () => {
     ],
     ["a token in place of its hash", [{ ...alice, sha256: ALICE }], /0.sha256: expected 64/],
     ["more than is known", [{ ...alice, token: ALICE }], /token/],
-    ["a name twice", [alice, { ...bob, name: "alice" }], /alice stands there twice/],
+    ["a name twice", [alice, { ...bob, name: "alice" }], /alice occurs twice/],
     ["a token twice", [alice, { ...bob, sha256: alice.sha256 }], /bob has the same token as alice/],
     ["a variable's token", [{ ...alice, sha256: sha256(ADMIN) }], /alice has the same token as admin/],
     [

@@ -200,6 +200,6 @@ test("without the store overrides are answered 503, and every provider is shown 
   });
   const clearing = await order({ provider: "openai", clears: "e1", reason: "x" }, alone);
   expect(clearing).toMatchObject({
-    ...{ status: 503, body: { code: "NOT_READY", title: expect.stringContaining("not known what stands") } },
+    ...{ status: 503, body: { code: "NOT_READY", title: expect.stringContaining("no latch is known") } },
   });
 }, 60_000);

@@ -18,7 +18,7 @@ export const Reason = z
 
 /** A reason that is required. */
 export const GivenReason = Reason.refine((text) => text.trim() !== "", {
-  error: "must say why: it stands in the audit, and is what others see",
+  error: "must say why: the audit and other people need it",
 });
 
 const PROBLEMS_MAX = 20;

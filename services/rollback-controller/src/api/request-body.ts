@@ -98,7 +98,7 @@ function visitStrictly(text: string): void {
         if (key === "__proto__") fail(at, "is not known");
         const seen = keys.at(-1);
         if (seen?.has(key))
-          fail(at, `stands twice in the body, again in line ${line + 1}, column ${column + 1}`);
+          fail(at, `occurs twice in the body, again in line ${line + 1}, column ${column + 1}`);
         seen?.add(key);
       },
       onObjectEnd: () => {

@@ -63,7 +63,7 @@ export class TokenBook implements Tokens {
     for (const { holder, digest } of named) {
       const twin = seen.get(digest.toString("hex"));
       if (twin !== undefined) throw new Error(`${holder.name} has the same token as ${twin}`);
-      if (names.has(holder.name)) throw new Error(`${holder.name} stands there twice`);
+      if (names.has(holder.name)) throw new Error(`${holder.name} occurs twice`);
       seen.set(digest.toString("hex"), holder.name);
       names.add(holder.name);
     }

@@ -73,7 +73,7 @@ function warningsOf({ provider, latch, tellers }: TrustRow, isApplied: boolean):
     ...(latch === null
       ? []
       : [
-          `a latch stands (${latch.cause}): nothing goes to ${provider} until it is cleared, by POST /admin/scbe/trust with ${JSON.stringify(clears)}`,
+          `${provider} is latched (${latch.cause}): it gets no request until the latch is cleared, by POST /admin/scbe/trust with ${JSON.stringify(clears)}`,
         ]),
     ...(latch === null && latching.length > 0
       ? latching.map(

@@ -22,7 +22,7 @@ export function placeOf(canary: Pick<Canary, "provider" | "steps" | "step">, sta
 }
 
 /**
- * The change of the control document that an intent stands for.
+ * The change of the control document of an intent.
  *
  * A raise applies to the generation on which it was decided. A controller that stalls between decision and change finds another generation
  * afterwards, if anything has changed, and raises nothing.

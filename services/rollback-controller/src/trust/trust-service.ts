@@ -186,7 +186,7 @@ const LATCHES_MAX = 8;
 /** @throws ScbeError CONFLICT unless a latch of the provider names the event `clears`; NOT_READY without a trust document */
 function assertCurrent(document: TrustDocument | undefined, provider: string, clears: string): void {
   if (document === undefined)
-    throw new ScbeError("NOT_READY", "no trust scorer has been heard of, so it is not known what stands");
+    throw new ScbeError("NOT_READY", "no trust scorer has been heard of, so no latch is known");
   const { latch, reuse, tellers } = trustIn(document, provider);
   const own = Object.entries(tellers).flatMap(([teller, row]) =>
     row.latch === null ? [] : [{ event: row.latch.event, says: `event ${row.latch.event} of ${teller}` }],
@@ -198,8 +198,8 @@ function assertCurrent(document: TrustDocument | undefined, provider: string, cl
     ...(reuse === null ? [] : [{ event: reuse.event, says: `event ${reuse.event} of a replay guard` }]),
     ...own,
   ];
-  if (all.length === 0) throw new ScbeError("CONFLICT", `no latch of ${provider} stands`);
+  if (all.length === 0) throw new ScbeError("CONFLICT", `${provider} has no latch`);
   if (all.some(({ event }) => event === clears)) return;
   const says = all.slice(0, LATCHES_MAX).map((it) => it.says);
-  throw new ScbeError("CONFLICT", `other latches of ${provider} stand: ${says.join("; ")}`);
+  throw new ScbeError("CONFLICT", `${provider} has other latches: ${says.join("; ")}`);
 }
