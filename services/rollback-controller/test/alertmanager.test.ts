@@ -10,7 +10,7 @@ import {
   startSecuredNats,
 } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { WEBHOOK_BYTES_MAX } from "../src/domain/read-webhook.ts";
+import { WEBHOOK_BYTES_MAX } from "../src/alerts/read-webhook.ts";
 import { ALERTS, startApi, type TestApi } from "./api-kit.ts";
 import { PAGERDUTY_TAKES, type PostReceiver, receivePosts, SLACK_TAKES } from "./receive-posts.ts";
 import { PROVIDERS, type Stage, startStage } from "./rollback-stage.ts";

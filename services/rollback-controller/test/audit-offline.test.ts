@@ -4,8 +4,8 @@ import { systemClock } from "@scbe/runtime";
 import { createLogger } from "@scbe/service";
 import { eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { auditOffline } from "../src/audit/audit-offline.ts";
-import { firstState } from "../src/domain/first-state.ts";
+import { auditOfflineKills } from "../src/audit/offline-kills.ts";
+import { firstState } from "../src/control/state.ts";
 import type { AuditEntry, AuditRecord } from "../src/ports.ts";
 import { LONG } from "./core-controller.ts";
 import { manualLeading } from "./manual-leading.ts";
@@ -46,7 +46,7 @@ function stage(state: ControlState, entries: AuditEntry[] = []) {
     },
   };
   const log = createLogger({ name: "test", level: "silent" });
-  const watch = auditOffline({ plane, audit, leadership, clock: systemClock, log });
+  const watch = auditOfflineKills({ plane, audit, leadership, clock: systemClock, log });
   return {
     ...{ records, audit },
     lead: (leading: boolean) => leadership.set(leading),

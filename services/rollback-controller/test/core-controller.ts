@@ -5,8 +5,8 @@ import type { ControlDocument } from "@scbe/envelope/control";
 import { type Clock, systemClock } from "@scbe/runtime";
 import { UsersFile } from "@scbe/service";
 import { createStoreHost, eventually, type SecuredNats } from "@scbe/testkit";
+import { startControl } from "../src/control/start.ts";
 import { lateBucket } from "../src/edge/late-bucket.ts";
-import { startControl } from "../src/start-control.ts";
 import { memoryAudit } from "./memory-plane.ts";
 
 export const PROVIDERS = ["openai", "xai"] as const;

@@ -2,11 +2,10 @@ import { type ControlDocument, signControl, supersedes } from "@scbe/envelope/co
 import { collectLogs, createIdentity } from "@scbe/testkit";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { firstState } from "../src/domain/first-state.ts";
-import { KILL_AHEAD, nextDocument } from "../src/domain/next-document.ts";
-import { releaseKill } from "../src/domain/release-kill.ts";
-import type { ControlStore } from "../src/ports.ts";
-import { SignedControlPlane } from "../src/signed-control-plane.ts";
+import { KILL_AHEAD, nextDocument } from "../src/control/next-document.ts";
+import { SignedControlPlane } from "../src/control/plane.ts";
+import { firstState, releaseKill } from "../src/control/state.ts";
+import type { ControlStore } from "../src/control/store.ts";
 import { CoreModel } from "./core-model.ts";
 import { type Act, acts, isKilled, Orders, shareOf } from "./core-orders.ts";
 
@@ -38,7 +37,7 @@ async function carryOut(
   const model = new CoreModel({ schedule, identity, skewsMs, isLost: () => losses.next().value === true });
   const orders = new Orders(model);
   const failures: unknown[] = [];
-  for (const controller of model.controllers) void controller.turn();
+  for (const controller of model.controllers) void controller.reconcile();
   await schedule.waitIdle();
   const carried = steps.map(({ who, afterMs, act }) => ({
     label: `${JSON.stringify(act)} at ${who}`,
@@ -60,7 +59,7 @@ async function settle(model: CoreModel, schedule: Run["schedule"]): Promise<void
   const highest = model.sent.reduce((held, next) => (supersedes(next, held) ? next : held));
   for (const controller of alive) controller.hear(highest);
   for (const controller of [...alive, ...alive]) {
-    void controller.turn();
+    void controller.reconcile();
     await schedule.waitIdle();
   }
 }
@@ -149,7 +148,6 @@ test("a kill that another controller has stored and released is not engaged agai
       store: { ...store, watch: () => ({ [Symbol.asyncDispose]: async () => undefined }) },
       clock: { now: () => 1_800_000_000_000, monotonic: () => 0 },
       send: (document) => sent.push(document),
-      onUnsettled: () => undefined,
     });
   const never = () => new Promise<never>(() => undefined);
   const cutOff = planeOn({ read: never, write: never });
@@ -163,7 +161,7 @@ test("a kill that another controller has stored and released is not engaged agai
   const admin = { by: "admin", reason: "over" };
   await cutOff.kill({ cause: "integrity" }, { by: "alert", reason: "nonce reuse" });
   for (const document of sent.splice(0)) other.offer(document);
-  await other.turn();
+  await other.reconcile();
   expect(stored.at(-1)?.state.kill_switch.all).not.toBeNull();
   // Not yet: that it is stored is not known by hearing it.
   expect(cutOff.unstoredKills).toBe(1);
@@ -187,7 +185,6 @@ test("a kill that another document takes the place of is sent again at once, wha
     store: { read: never, write: never, watch: () => ({ [Symbol.asyncDispose]: async () => undefined }) },
     clock: { now: () => 1_800_000_000_000, monotonic: () => 0 },
     send: (document) => sent.push(document),
-    onUnsettled: () => undefined,
   });
   await plane.kill({ cause: "integrity" }, { by: "alert", reason: "nonce reuse" });
   const generation = (sent[0]?.state.generation ?? 0) + 10;

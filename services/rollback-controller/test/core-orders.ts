@@ -11,7 +11,7 @@ export type Act =
   | { readonly do: "kill"; readonly order: KillOrder }
   | { readonly do: "share" }
   | { readonly do: "release"; readonly provider: string | undefined }
-  | { readonly do: "turn" }
+  | { readonly do: "reconcile" }
   | { readonly do: "crash" };
 
 const provider = fc.constantFrom(undefined, "openai", "xai");
@@ -26,7 +26,7 @@ export const acts: fc.Arbitrary<Act> = fc.oneof(
   }),
   fc.constant({ do: "share" as const }),
   fc.record({ do: fc.constant("release" as const), provider }),
-  fc.constant({ do: "turn" as const }),
+  fc.constant({ do: "reconcile" as const }),
   fc.constant({ do: "crash" as const }),
 );
 
@@ -81,7 +81,7 @@ export class Orders {
 
   async give(act: Act, controller: ModelController): Promise<void> {
     if (!controller.isAlive) return;
-    if (act.do === "turn") await controller.turn();
+    if (act.do === "reconcile") await controller.reconcile();
     else if (act.do === "kill") await this.#kill(act.order, controller);
     else if (act.do === "share") await this.#share(controller);
     else if (act.do === "release") await this.#release(act.provider, controller);

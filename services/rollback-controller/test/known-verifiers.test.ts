@@ -3,8 +3,8 @@ import { KV_KEYS, ScbeError } from "@scbe/contracts";
 import { type Clock, systemClock } from "@scbe/runtime";
 import { eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { showUsers, type UsersView } from "../src/domain/confirmation.ts";
-import { encodeVerifiers, type KnownVerifier, NOTHING_HEARD } from "../src/domain/known-verifiers.ts";
+import { type UsersView, viewUsers } from "../src/control/confirmation.ts";
+import { encodeVerifiers, type KnownVerifier, NOTHING_HEARD } from "../src/control/known-verifiers.ts";
 import { ADMIN, type Core, LONG, PROVIDERS, startCore } from "./core-controller.ts";
 import { type ControllerProcess, launchController } from "./core-process.ts";
 import { connectVerifier, type Verifier } from "./core-verifier.ts";
@@ -33,7 +33,7 @@ async function askTwice(...verifiers: Verifier[]): Promise<void> {
   for (const verifier of [...verifiers, ...verifiers]) await verifier.lease();
 }
 
-const shown = ({ plane }: Core): UsersView => showUsers(plane.verifiers(), plane.audience());
+const shown = ({ plane }: Core): UsersView => viewUsers(plane.verifiers(), plane.audience());
 const statesOf = ({ by_name }: UsersView) =>
   Object.fromEntries(Object.entries(by_name).map(([name, { state }]) => [name, state]));
 const noteOf = ({ host }: Core, name = "verifiers heard before") =>

@@ -6,7 +6,7 @@ import { INTEGER_MAX, type LeaseRequest } from "@scbe/contracts";
 import { signControl } from "@scbe/envelope/control";
 import { createIdentity, eventually, type SecuredNats, startProcess, startSecuredNats } from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { firstState } from "../src/domain/first-state.ts";
+import { firstState } from "../src/control/state.ts";
 import { leaseRate } from "../src/endpoints.ts";
 import { type ControllerProcess, launchController, TOKEN } from "./core-process.ts";
 import { connectVerifier, type Verifier } from "./core-verifier.ts";

@@ -4,8 +4,8 @@ import { INTEGER_MAX, isScbeError, type LeaseRequest, subjectOf, writeMessage } 
 import { signControl } from "@scbe/envelope/control";
 import { createIdentity, eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { showUsers } from "../src/domain/confirmation.ts";
-import { firstState } from "../src/domain/first-state.ts";
+import { viewUsers } from "../src/control/confirmation.ts";
+import { firstState } from "../src/control/state.ts";
 import { mergeFlags } from "../src/domain/merge-flags.ts";
 import {
   ADMIN,
@@ -42,7 +42,7 @@ afterEach(async () => {
 
 const share = (traffic_percentage: number) =>
   core.plane.change((state) => mergeFlags(state, { providers: { openai: { traffic_percentage } } }), ADMIN);
-const shown = () => showUsers(core.plane.verifiers(), core.plane.audience());
+const shown = () => viewUsers(core.plane.verifiers(), core.plane.audience());
 const stateOf = (user: string) => shown().by_name[user]?.state;
 const noteOf = (dependency: string) =>
   core.host.readiness.report().find(({ name }) => name === dependency)?.note;
@@ -102,7 +102,7 @@ describe("a kill", () => {
     await using standby = await startCore(nats);
     await standby.known();
     expect([standby.plane.audience().hears, standby.plane.verifiers()]).toEqual(["none", []]);
-    expect(showUsers(standby.plane.verifiers(), standby.plane.audience())).toMatchObject({
+    expect(viewUsers(standby.plane.verifiers(), standby.plane.audience())).toMatchObject({
       confirmed: false,
     });
   });

@@ -1,6 +1,6 @@
 import { type ControlState, type Kill, ScbeError } from "@scbe/contracts";
 import type { ControlDocument } from "@scbe/envelope/control";
-import type { ChainEnd } from "../src/domain/audit-chain.ts";
+import type { ChainEnd } from "../src/audit/chain.ts";
 import type { Actor, AuditRecord, Changed, ControlPlane, KillOrder } from "../src/ports.ts";
 
 /** A control plane without a store: what was ordered, in order, and what is in force. */

@@ -8,7 +8,7 @@ import {
   type TestGuard,
 } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { PATHS_WINDOW_MS } from "../src/domain/compare-paths.ts";
+import { PATHS_WINDOW_MS } from "../src/alerts/processed-state.ts";
 import { memoryPlane } from "./memory-plane.ts";
 import { PROVIDERS, postOf, type Stage, startStage } from "./rollback-stage.ts";
 
@@ -180,8 +180,8 @@ describe("the two paths of a nonce reuse", () => {
   });
 
   test.each([
-    ["event", /only the guard's event has spoken/],
-    ["alert", /only the alert has spoken/],
+    ["event", /only the guard's event arrived/],
+    ["alert", /only the alert arrived/],
   ] as const)("are reported, once, when only the %s speaks", async (path, says) => {
     const clock = movingClock();
     const stage = await start({ clock });

@@ -16,8 +16,8 @@ import {
   startSecuredNats,
 } from "@scbe/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { firstState } from "../src/domain/first-state.ts";
-import { readEndpoints } from "../src/reads.ts";
+import { firstState } from "../src/control/state.ts";
+import { readEndpoints } from "../src/endpoints.ts";
 import { controlIdentity } from "./core-controller.ts";
 import { offlineStore, offlineVariables, runKillSwitch, type Variables } from "./run-kill-switch.ts";
 

@@ -2,12 +2,12 @@ import { Readable } from "node:stream";
 import { BUCKETS, KV_KEYS } from "@scbe/contracts";
 import { type Clock, systemClock } from "@scbe/runtime";
 import { createStoreHost, eventually, type SecuredNats, type TestStoreHost } from "@scbe/testkit";
-import { type RollbackConfig, startRollback } from "../src/alerts/start-rollback.ts";
 import {
   NO_PROCESSED_ALERTS,
   type ProcessedAlertsState,
   readProcessedAlerts,
-} from "../src/domain/processed-alerts-state.ts";
+} from "../src/alerts/processed-state.ts";
+import { type RollbackConfig, startRollback } from "../src/alerts/start.ts";
 import type { ControlPlane } from "../src/ports.ts";
 import { type MemoryPlane, memoryAudit, memoryPlane } from "./memory-plane.ts";
 

@@ -1,6 +1,6 @@
 import { BUCKETS, KV_KEYS } from "@scbe/contracts";
 import { createStoreHost, eventually, type SecuredNats } from "@scbe/testkit";
-import { readVerifiers } from "../src/domain/known-verifiers.ts";
+import { readVerifiers } from "../src/control/known-verifiers.ts";
 import { lateBucket } from "../src/edge/late-bucket.ts";
 import { LONG } from "./core-controller.ts";
 import type { Verifier } from "./core-verifier.ts";

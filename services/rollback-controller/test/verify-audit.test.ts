@@ -13,10 +13,10 @@ import {
   startSecuredNats,
 } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Verification, verifyStream } from "../src/audit/verify-stream.ts";
-import { firstState } from "../src/domain/first-state.ts";
+import { type Verification, verifyStream } from "../src/audit/verify.ts";
+import { firstState } from "../src/control/state.ts";
+import { readEndpoints } from "../src/endpoints.ts";
 import type { AuditEntry } from "../src/ports.ts";
-import { readEndpoints } from "../src/reads.ts";
 import { auditOn, recordOf } from "./audit-on.ts";
 
 const PROGRAM = new URL("../src/verify-audit.ts", import.meta.url).pathname;

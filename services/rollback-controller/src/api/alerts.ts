@@ -1,4 +1,4 @@
-import { AlertFirings, ClearOrder } from "../domain/show-firings.ts";
+import { AlertFirings, ClearOrder } from "../alerts/firings.ts";
 import { apiRoute } from "./api-route.ts";
 
 /** `GET /alerts` */

@@ -1,6 +1,6 @@
 import { type ControlState, type Kill, ScbeError } from "@scbe/contracts";
+import { releaseKill } from "../control/state.ts";
 import type { KillSwitchOrder } from "../domain/flags-body.ts";
-import { releaseKill } from "../domain/release-kill.ts";
 import type { Change, Changed } from "../ports.ts";
 import { Refusal } from "./refusal.ts";
 

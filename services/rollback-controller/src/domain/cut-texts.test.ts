@@ -1,13 +1,13 @@
 import { encodeProblem, type Kill, REASON_MAX, ScbeError } from "@scbe/contracts";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { readWebhook } from "../alerts/read-webhook.ts";
 import { type JsonReading, readJson } from "../api/read-json.ts";
+import { fitRecord } from "../audit/chain.ts";
 import { measureWith } from "../canary/measure.ts";
 import { fieldProblems } from "./field-problems.ts";
-import { fitRecord } from "./fit-record.ts";
 import type { Notice } from "./notice.ts";
 import { pagerdutyEvents } from "./pagerduty-event.ts";
-import { readWebhook } from "./read-webhook.ts";
 import { slackMessage } from "./slack-message.ts";
 
 const kill = (reason: string): Kill => ({ cause: "integrity", reason, by: "admin", since: 0 });

@@ -1,9 +1,8 @@
 import type { ControlState } from "@scbe/contracts";
 import { killOf } from "@scbe/envelope/control";
 import { z } from "zod";
+import { Counts, countVerifiers, UsersView, viewUsers } from "../control/confirmation.ts";
 import type { Audience, VerifierReport } from "../ports.ts";
-import { showUsers, UsersView } from "./confirmation.ts";
-import { Counts, countOf } from "./counts.ts";
 import { actualMode, FallbackView, showFallback } from "./fallback.ts";
 import { flagOf } from "./merge-flags.ts";
 import { KillSwitchView, SkewWindowView, showKillSwitch, showSkewWindow } from "./show-flags.ts";
@@ -65,8 +64,8 @@ export function showScbeHealth(state: ControlState, facts: HealthFacts): ScbeHea
     skew_window: showSkewWindow(state, facts.now),
     current_key_id: facts.currentKeyId ?? null,
     generation: state.generation,
-    verifiers: countOf(facts.verifiers),
-    users: showUsers(facts.verifiers, facts.audience),
+    verifiers: countVerifiers(facts.verifiers),
+    users: viewUsers(facts.verifiers, facts.audience),
   };
 }
 
@@ -75,7 +74,9 @@ const NAMES_MAX = 1000;
 /** Answer of `GET /health/orchestrator`. */
 export function showOrchestratorHealth(state: ControlState, facts: HealthFacts): OrchestratorHealth {
   const byName = Map.groupBy(facts.verifiers, ({ name }) => name);
-  const orchestrators = [...byName].slice(0, NAMES_MAX).map(([name, reports]) => [name, countOf(reports)]);
+  const orchestrators = [...byName]
+    .slice(0, NAMES_MAX)
+    .map(([name, reports]) => [name, countVerifiers(reports)]);
   return {
     ...showCommon(state, facts),
     generation: state.generation,

@@ -1,11 +1,10 @@
 import type { ControlState, Kill } from "@scbe/contracts";
 import { describe, expect, test } from "vitest";
-import { groupKeyOf, incidentOf } from "./incident-of.ts";
+import type { ProcessedAlertsState } from "../alerts/processed-state.ts";
+import { groupKeyOf, incidentOf, triggersFor } from "../alerts/triggers.ts";
 import { EVERYTHING, type Notice, noticesDue } from "./notice.ts";
 import { pagerdutyEvents } from "./pagerduty-event.ts";
-import type { ProcessedAlertsState } from "./processed-alerts-state.ts";
 import { slackMessage } from "./slack-message.ts";
-import { triggersFor } from "./triggers.ts";
 
 const kill: Kill = {
   cause: "integrity",

@@ -1,7 +1,6 @@
 import { cutText, type Environment } from "@scbe/contracts";
-import { incidentOf } from "./incident-of.ts";
+import { incidentOf, type Trigger } from "../alerts/triggers.ts";
 import { type Notice, scopeName } from "./notice.ts";
-import type { Trigger } from "./triggers.ts";
 
 /** An event of PagerDuty's Events API v2, in the runbook's shape. */
 export interface PagerdutyEvent {

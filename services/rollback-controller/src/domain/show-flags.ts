@@ -1,10 +1,10 @@
 import { type ControlState, KILL_CAUSES, type Kill } from "@scbe/contracts";
 import { z } from "zod";
+import { KILL_MODES } from "../alerts/processed-state.ts";
 import type { VerifierReport } from "../ports.ts";
 import { actualMode, FallbackView, showFallback } from "./fallback.ts";
 import { flagWarnings } from "./flag-warnings.ts";
 import { flagOf } from "./merge-flags.ts";
-import { KILL_MODES } from "./processed-alerts-state.ts";
 
 const KillView = z
   .object({

@@ -46,8 +46,8 @@ test("a path and a password in the address are used, and the password is told to
 });
 
 test.each([
-  { named: "no JSON", answer: "<html>", reason: "an answer that cannot be read" },
-  { named: "other JSON", answer: '{"silences":[]}', reason: "an answer that cannot be read" },
+  { named: "no JSON", answer: "<html>", reason: "an unreadable answer" },
+  { named: "other JSON", answer: '{"silences":[]}', reason: "an unreadable answer" },
   { named: "too much", answer: `[${" ".repeat(5 * 1024 * 1024)}]`, reason: /more than 4194304 bytes/ },
 ])("an answer that is $named is not taken for no silence", async ({ answer, reason }) => {
   await using server = await answerer((response) => response.end(answer));

@@ -45,7 +45,7 @@ describe("a Prometheus that is not what it should be", () => {
     "says nothing": [() => undefined, /^no answer in 300 ms$/],
     "begins and does not end": [(_, response) => response.write("{"), /^no answer in 300 ms$/],
     "closes at once": [(request) => request.socket.destroy(), /./],
-    "answers a page": [(_, response) => response.writeHead(502).end("<html>"), /cannot be read.*502/],
+    "answers a page": [(_, response) => response.writeHead(502).end("<html>"), /unreadable.*502/],
     "leads elsewhere": [
       ({ url }, response) =>
         url === "/elsewhere"

@@ -1,9 +1,9 @@
 import type { Environment, NoticeDestination } from "@scbe/contracts";
 import { z } from "zod";
+import type { Trigger } from "../alerts/triggers.ts";
 import type { Notice } from "../domain/notice.ts";
 import { pagerdutyEvents } from "../domain/pagerduty-event.ts";
 import { slackMessage } from "../domain/slack-message.ts";
-import type { Trigger } from "../domain/triggers.ts";
 
 /** Somebody who is told. */
 export interface Destination {

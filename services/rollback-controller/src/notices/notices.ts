@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { type Environment, isScbeError, type Kill, type RollbackPath } from "@scbe/contracts";
 import type { Logger } from "@scbe/runtime";
 import type { ProcessedAlerts } from "../alerts/processed-alerts.ts";
-import { groupKeyOf, incidentOf } from "../domain/incident-of.ts";
+import type { ProcessedAlertsState } from "../alerts/processed-state.ts";
+import { groupKeyOf, incidentOf } from "../alerts/triggers.ts";
 import { type Notice, noticesDue, scopeName } from "../domain/notice.ts";
-import type { ProcessedAlertsState } from "../domain/processed-alerts-state.ts";
 import type { ControlPlane } from "../ports.ts";
 
 export interface NoticesOptions {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { backoffMs, type Clock, type Logger, type Readiness } from "@scbe/runtime";
 import type { Notice } from "../domain/notice.ts";
-import { type Posted, postJson } from "../edge/post-json.ts";
+import { type Posted, postJson } from "../edge/http.ts";
 import type { Destination } from "./destinations.ts";
 import type { NoticeMetrics } from "./notice-metrics.ts";
 

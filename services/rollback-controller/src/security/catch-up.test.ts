@@ -2,10 +2,9 @@ import { createReadiness, systemClock } from "@scbe/runtime";
 import { collectLogs, eventually } from "@scbe/testkit";
 import { expect, test } from "vitest";
 import type { ProcessedAlertsChange } from "../alerts/processed-alerts.ts";
-import { NO_PROCESSED_ALERTS, type ProcessedAlertsState } from "../domain/processed-alerts-state.ts";
-import type { SecurityStream, StoredReuse } from "../edge/security-stream.ts";
+import { NO_PROCESSED_ALERTS, type ProcessedAlertsState } from "../alerts/processed-state.ts";
 import type { AuditRecord } from "../ports.ts";
-import { CatchUp } from "./catch-up.ts";
+import { CatchUp, type SecurityStream, type StoredReuse } from "./catch-up.ts";
 
 /** A stream of so many events, and a record of what was handled of it; both can become others. */
 function world() {
@@ -18,7 +17,7 @@ function world() {
     get security() {
       return state.security;
     },
-    acted: {
+    processed: {
       get current() {
         return state;
       },
@@ -45,19 +44,19 @@ function world() {
   return Object.assign(it, { stream });
 }
 
-function reading({ stream, acted }: ReturnType<typeof world>) {
+function reading({ stream, processed }: ReturnType<typeof world>) {
   const handled: number[] = [];
   const audited: AuditRecord[] = [];
   const readiness = createReadiness();
   const control = { fails: false };
   const catchUp = new CatchUp({
     stream,
-    acted,
+    processed,
     audit: { append: (record) => void audited.push(record), read: async () => [] },
     clock: systemClock,
     log: collectLogs().log,
     readiness,
-    act: async ({ seq }: StoredReuse) => {
+    process: async ({ seq }: StoredReuse) => {
       if (control.fails) return false;
       handled.push(seq);
       return true;
@@ -143,7 +142,7 @@ test("nothing is read before it is known what was handled", async () => {
   it.last = 1;
   const { catchUp, handled, read } = reading(it);
   await using _ = catchUp;
-  it.acted.known = false;
+  it.processed.known = false;
   await read([]);
   await catchUp[Symbol.asyncDispose]();
   expect(handled).toEqual([]);
