@@ -13,7 +13,7 @@ export const recordOf = (n: number, by = "admin"): AuditRecord => ({
   reason: `change ${n}`,
 });
 
-/** An audit on a bus, and what it shows of itself. */
+/** An audit on a bus, with its metrics and readiness. */
 export function auditOn(store: StoreBus) {
   const registry = new Registry();
   const logs = collectLogs();

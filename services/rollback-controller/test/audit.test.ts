@@ -72,7 +72,7 @@ describe("the audit, with a controller's rights alone", () => {
     }
   });
 
-  test("while the server is away entries wait, no kill is held up, and the chain goes on after it", async () => {
+  test("while the server is away entries wait, no kill is delayed, and the chain continues afterwards", async () => {
     await using stack = new AsyncDisposableStack();
     const { audit, count, readiness } = auditOn(bus);
     stack.use(audit);
@@ -105,7 +105,7 @@ describe("the audit, with a controller's rights alone", () => {
     expect(await bus.stream(STREAMS.audit).bounds()).toMatchObject({ last: 1 });
   });
 
-  test("what has no room is counted, and that is itself audited when the stream takes something again", async () => {
+  test("records without room are counted, and that is itself audited when the stream takes entries again", async () => {
     await using stack = new AsyncDisposableStack();
     const { audit, count, logs } = auditOn(bus);
     stack.use(audit);
@@ -124,7 +124,7 @@ describe("the audit, with a controller's rights alone", () => {
     ]);
   });
 
-  test("whoever stops meanwhile says how many are lost", async () => {
+  test("a controller that stops meanwhile logs how many are lost", async () => {
     const { audit, logs, count } = auditOn(bus);
     nats.server.pause();
     audit.append(recordOf(1));

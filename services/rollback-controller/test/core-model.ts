@@ -5,23 +5,23 @@ import type fc from "fast-check";
 import { SignedControlPlane } from "../src/control/plane.ts";
 import type { ControlStore, StoredControl } from "../src/control/store.ts";
 
-/** Every point at which something else may come first, in an order that the schedule chooses. */
+/** Chooses the order at every point where another step may come first. */
 type Schedule = Pick<fc.Scheduler, "schedule">;
 
 export interface ModelOptions {
   readonly schedule: Schedule;
   readonly identity: Identity;
-  /** How far the clock of each controller is off. */
+  /** The skew of the clock of each controller. */
   readonly skewsMs: readonly number[];
   /** Whether the next broadcast to a controller is lost. */
   isLost(): boolean;
 }
 
-/** Controllers over one store and one bus, in memory: what is sent, stored and heard arrives when the schedule says so, or never. */
+/** Controllers over one store and one bus, in memory: messages, reads and writes arrive when the schedule says so, or never. */
 export class CoreModel {
   readonly controllers: readonly ModelController[];
   readonly sent: ControlDocument[] = [];
-  /** All that ever stood in the store, in order. */
+  /** Every stored document, in order. */
   readonly stored: ControlDocument[] = [];
   readonly #options: ModelOptions;
   #nowMs = 1_800_000_000_000;
@@ -92,7 +92,7 @@ export class ModelController {
     return this.#isAlive;
   }
 
-  /** Nothing leaves it any more; what has left it arrives. */
+  /** It sends nothing from now on; what it has sent still arrives. */
   crash(): void {
     this.#isAlive = false;
   }

@@ -5,7 +5,7 @@ import { lateBucket } from "../src/edge/late-bucket.ts";
 import { LONG } from "./core-controller.ts";
 import type { Verifier } from "./core-verifier.ts";
 
-/** The stored verifiers that were heard, read and written past all controllers. */
+/** The stored verifiers, read and written directly. */
 export async function openVerifiersKey(nats: SecuredNats) {
   await using stack = new AsyncDisposableStack();
   const host = stack.use(await createStoreHost(nats, "rollback-controller"));
@@ -21,7 +21,7 @@ export async function openVerifiersKey(nats: SecuredNats) {
       if (entry === undefined) await bucket.create(KV_KEYS.verifiers, value);
       else await bucket.update(KV_KEYS.verifiers, value, entry.revision);
     },
-    /** Resolves when it names these, and no other ones. */
+    /** Resolves when it names exactly these. */
     names: (...verifiers: readonly Verifier[]) =>
       eventually(async () => {
         const expected = verifiers.map(({ verifier }) => verifier).toSorted();

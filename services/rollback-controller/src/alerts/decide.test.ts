@@ -11,7 +11,7 @@ const rulesFor = (scope: NonceReuseScope, standing: readonly string[] = []): Rol
 });
 const rules = rulesFor("all");
 
-function told(name: string, provider?: string, more: Partial<PostedAlert> = {}): PostedAlert {
+function posted(name: string, provider?: string, more: Partial<PostedAlert> = {}): PostedAlert {
   return {
     name,
     provider,
@@ -45,24 +45,24 @@ describe("the table of triggers", () => {
     ["Watchdog", undefined, "all", []],
     ["constructor", "openai", "all", []],
   ] as const)("%s of provider %s, with scope %s, orders %j", (name, provider, scope, orders) => {
-    expect(ordersOf(groupOf([told(name, provider)]), rulesFor(scope))).toEqual(orders);
+    expect(ordersOf(groupOf([posted(name, provider)]), rulesFor(scope))).toEqual(orders);
   });
 });
 
-test("who ordered it is the alert and its provider, and why is what it says", () => {
-  const { orders } = decideRollback(groupOf([told("SCBENonceReuse", "openai")]), rules);
+test("the actor is the alert and its provider, and the reason is its description", () => {
+  const { orders } = decideRollback(groupOf([posted("SCBENonceReuse", "openai")]), rules);
   expect(orders[0]?.actor).toEqual({ by: "alert:SCBENonceReuse:openai", reason: "0.8% failed" });
-  const unnamed = decideRollback(groupOf([told("SCBEPhaseSkew", "*", { description: "" })]), rules);
+  const unnamed = decideRollback(groupOf([posted("SCBEPhaseSkew", "*", { description: "" })]), rules);
   expect(unnamed.orders[0]?.actor).toEqual({ by: "alert:SCBEPhaseSkew", reason: "SCBEPhaseSkew is firing" });
 });
 
-test("of several orders the gravest comes first, and none comes twice", () => {
+test("of several orders the most serious comes first, and none comes twice", () => {
   const group = groupOf([
-    told("SCBEHighLatency", "openai"),
-    told("SCBEPhaseSkew", "openai"),
-    told("SCBEGCMFailureRate", "openai"),
-    told("SCBENonceReuse", "xai"),
-    told("SCBEGCMFailureRate", "openai", { labels: { rule: "the other one" } }),
+    posted("SCBEHighLatency", "openai"),
+    posted("SCBEPhaseSkew", "openai"),
+    posted("SCBEGCMFailureRate", "openai"),
+    posted("SCBENonceReuse", "xai"),
+    posted("SCBEGCMFailureRate", "openai", { labels: { rule: "the other one" } }),
   ]);
   expect(ordersOf(group)).toEqual([
     { cause: "integrity" },
@@ -72,9 +72,9 @@ test("of several orders the gravest comes first, and none comes twice", () => {
 });
 
 describe("each firing acts once", () => {
-  const alert = told("SCBEGCMFailureRate", "openai");
+  const alert = posted("SCBEGCMFailureRate", "openai");
 
-  test("what stands orders nothing, whatever else its alerts say, and is sighted again", () => {
+  test("an active firing orders nothing, with any other labels, and is sighted again", () => {
     const standing = rulesFor("all", [firingKey("SCBEGCMFailureRate", "openai")]);
     const others = [alert, { ...alert, labels: { replica: "b" } }];
     expect(decideRollback(groupOf(others), standing)).toMatchObject({ orders: [], counts: { known: 2 } });
@@ -88,29 +88,29 @@ describe("each firing acts once", () => {
     );
   });
 
-  test("what stands of one provider, or of everything, is not what fires of another one", () => {
+  test("an active firing of one provider, or of everything, does not cover another provider", () => {
     const standing = [firingKey("SCBEGCMFailureRate", "xai"), firingKey("SCBEGCMFailureRate", undefined)];
     expect(ordersOf(groupOf([alert]), rulesFor("all", standing))).toHaveLength(1);
-    expect(ordersOf(groupOf([told("SCBEGCMFailureRate", "unheard-of")]), rulesFor("all", standing))).toEqual(
-      [],
-    );
+    expect(
+      ordersOf(groupOf([posted("SCBEGCMFailureRate", "unheard-of")]), rulesFor("all", standing)),
+    ).toEqual([]);
   });
 
-  test("one that is resolved orders nothing, and is sighted", () => {
-    const resolved = told("SCBEGCMFailureRate", "openai", { status: "resolved" });
+  test("a resolved alert orders nothing, and is sighted", () => {
+    const resolved = posted("SCBEGCMFailureRate", "openai", { status: "resolved" });
     const decided = decideRollback(groupOf([resolved], { status: "resolved" }), rules);
     expect(decided).toMatchObject({ orders: [], counts: { resolved: 1 } });
     expect([...decided.sightings.values()]).toMatchObject([{ firing: [], resolved: [resolved.labels] }]);
   });
 
-  test("alerts that are no triggers are counted, and nothing of them is to be remembered", () => {
-    const others = Array.from({ length: 1000 }, (_, index) => told(`Other${index}`, "openai"));
+  test("alerts that are no triggers are counted, and not sighted", () => {
+    const others = Array.from({ length: 1000 }, (_, index) => posted(`Other${index}`, "openai"));
     const decided = decideRollback(groupOf(others), rules);
     expect(decided).toMatchObject({ orders: [], counts: { ignored: 1000 }, sightings: new Map() });
   });
 
-  test("the one that always fires is no news ever, and told from others", () => {
-    const watchdog = told("Watchdog");
+  test("the watchdog alert is recognized, and orders nothing", () => {
+    const watchdog = posted("Watchdog");
     expect(decideRollback(groupOf([watchdog]), rules)).toMatchObject({
       sightings: new Map(),
       watchdog: true,
@@ -119,9 +119,9 @@ describe("each firing acts once", () => {
     expect(decideRollback(groupOf([ended, alert]), rules).watchdog).toBe(false);
   });
 
-  test("in a storm of one firing, no more labels are looked at than there may be", () => {
+  test("in a storm of one firing, the number of sighted labels is bounded", () => {
     const storm = Array.from({ length: 5000 }, (_, n) =>
-      told("SCBEPhaseSkew", "xai", { labels: { n: `${n}` } }),
+      posted("SCBEPhaseSkew", "xai", { labels: { n: `${n}` } }),
     );
     const [sighting] = decideRollback(groupOf(storm), rules).sightings.values();
     expect(sighting).toMatchObject({ hidden: "firing" });
@@ -132,25 +132,25 @@ describe("each firing acts once", () => {
 describe("alerts that the post left out", () => {
   const hidden = { hidden: 3, hiddenAs: [{ name: "SCBEGCMFailureRate", provider: "xai" }] };
 
-  test("are taken for what the group is about, and sighted", () => {
+  test("are assumed to be what the group is about, and sighted", () => {
     const decided = decideRollback(groupOf([], hidden), rules);
     expect(decided.orders.map(({ order }) => order)).toEqual([{ cause: "integrity", provider: "xai" }]);
     expect(decided.orders[0]?.actor.reason).toBe("3 alerts of the group were left out");
     expect([...decided.sightings.values()]).toMatchObject([{ hidden: "firing" }]);
   });
 
-  test("are of everything where they may be of any provider", () => {
+  test("are about everything if any provider is possible", () => {
     const hiddenAs = [
       { name: "SCBEPhaseSkew", provider: undefined },
       { name: "Other", provider: "xai" },
     ];
-    expect(ordersOf(groupOf([told("SCBEPhaseSkew", "openai")], { hidden: 1, hiddenAs }))).toEqual([
+    expect(ordersOf(groupOf([posted("SCBEPhaseSkew", "openai")], { hidden: 1, hiddenAs }))).toEqual([
       { cause: "availability" },
       { cause: "availability", provider: "openai" },
     ]);
   });
 
-  test("act once, and not at all when the group is resolved", () => {
+  test("act once, and not at all if the group is resolved", () => {
     expect(ordersOf(groupOf([], hidden), rulesFor("all", [firingKey("SCBEGCMFailureRate", "xai")]))).toEqual(
       [],
     );
@@ -159,8 +159,8 @@ describe("alerts that the post left out", () => {
     expect([...resolved.sightings.values()]).toMatchObject([{ hidden: "resolved" }]);
   });
 
-  test("are counted one by one where they cannot be read", () => {
-    expect(countsOf(groupOf([told("Other")], { ...hidden, unreadable: 2 }))).toEqual({
+  test("are counted one by one if they are unreadable", () => {
+    expect(countsOf(groupOf([posted("Other")], { ...hidden, unreadable: 2 }))).toEqual({
       ignored: 1,
       killed: 1,
       unreadable: 2,
@@ -168,11 +168,11 @@ describe("alerts that the post left out", () => {
   });
 });
 
-test("nonce reuse that fires is told on, known or not, by its provider", () => {
+test("firing nonce reuse is reported by provider, processed before or not", () => {
   const alerts = [
-    told("SCBENonceReuse", "openai"),
-    told("SCBENonceReuse", "unheard-of"),
-    told("SCBENonceReuse", "xai", { status: "resolved" }),
+    posted("SCBENonceReuse", "openai"),
+    posted("SCBENonceReuse", "unheard-of"),
+    posted("SCBENonceReuse", "xai", { status: "resolved" }),
   ];
   const standing = ["openai", "xai", undefined].map((it) => firingKey("SCBENonceReuse", it));
   expect(decideRollback(groupOf(alerts), rulesFor("all", standing)).reused).toEqual(["openai", "all"]);

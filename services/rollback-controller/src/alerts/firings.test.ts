@@ -23,77 +23,77 @@ function see(firings: FiringsState, sighting: Partial<Sighting>, now = 1000, key
   expect(Firings.safeParse(after).success).toBe(true);
   return after;
 }
-const stands = (firings: FiringsState, now = 1000): boolean => isActive(firings, KEY, at(now));
+const isOn = (firings: FiringsState, now = 1000): boolean => isActive(firings, KEY, at(now));
 
 describe("a firing", () => {
-  test("stands from its first alert until the last one has resolved, in whichever order they come", () => {
+  test("is active from its first alert until the last one has resolved, in any order of arrival", () => {
     let firings = see({}, { firing: [replica("a")] });
     firings = see(firings, { firing: [replica("b")] });
     firings = see(firings, { resolved: [replica("a")] });
-    expect(stands(firings)).toBe(true);
+    expect(isOn(firings)).toBe(true);
     firings = see(firings, { resolved: [replica("a")] });
-    expect(stands(firings)).toBe(true);
+    expect(isOn(firings)).toBe(true);
     firings = see(firings, { resolved: [replica("b")] });
     expect(firings).toEqual({});
   });
 
-  test("ends with no resolved alert of another one", () => {
+  test("does not end with a resolved alert of another firing", () => {
     const firings = see({}, { firing: [replica("a")] });
     const other = see(firings, { resolved: [replica("a")] }, 1000, firingKey("SCBEPhaseSkew", "openai"));
-    expect(stands(other)).toBe(true);
-    expect(stands(see(firings, { resolved: [replica("z")] }))).toBe(true);
+    expect(isOn(other)).toBe(true);
+    expect(isOn(see(firings, { resolved: [replica("z")] }))).toBe(true);
   });
 
-  test("stands while one post says that one alert has resolved and another one fires", () => {
+  test("is active if a post has one resolved and one firing alert of it", () => {
     const firings = see({}, { firing: [replica("a"), replica("b")] });
-    expect(stands(see(firings, { firing: [replica("b")], resolved: [replica("a")] }))).toBe(true);
+    expect(isOn(see(firings, { firing: [replica("b")], resolved: [replica("a")] }))).toBe(true);
   });
 
-  test("is forgotten when it is not told for the time to forget, and stands anew from then on", () => {
+  test("is forgotten if it is not reported for the time to forget, and then begins anew", () => {
     const firings = see({}, { firing: [replica("a")] }, 1000);
-    expect([stands(firings, 1000 + FORGET_MS - 1), stands(firings, 1000 + FORGET_MS)]).toEqual([true, false]);
+    expect([isOn(firings, 1000 + FORGET_MS - 1), isOn(firings, 1000 + FORGET_MS)]).toEqual([true, false]);
     const again = see(firings, { firing: [replica("a")] }, 1000 + FORGET_MS);
     expect(again[KEY]?.since).toBe(1000 + FORGET_MS);
   });
 
-  test("stands on as long as it is told, since its first time", () => {
+  test("is active as long as it is reported, since its first time", () => {
     let firings: FiringsState = {};
     for (let now = 0; now <= 10 * FORGET_MS; now += FORGET_MS / 2) {
       firings = see(firings, { firing: [replica("a")] }, now);
-      expect(stands(firings, now + FORGET_MS / 2)).toBe(true);
+      expect(isOn(firings, now + FORGET_MS / 2)).toBe(true);
     }
     expect(firings[KEY]?.since).toBe(0);
   });
 
-  test("is not kept by an alert that is told no more, though others of it were", () => {
+  test("is not kept by an alert that is no longer reported", () => {
     let firings = see({}, { firing: [replica("gone"), replica("b")] }, 0);
     firings = see(firings, { firing: [replica("b")] }, FORGET_MS - 1);
     firings = see(firings, { resolved: [replica("b")] }, FORGET_MS);
-    expect(stands(firings, FORGET_MS)).toBe(false);
+    expect(isOn(firings, FORGET_MS)).toBe(false);
   });
 
-  test("of a clock that was far ahead is not believed", () => {
+  test("with a time far ahead is ignored", () => {
     const firings = see({}, { firing: [replica("a")] }, 10_000_000);
-    expect([stands(firings, 10_000_000 - 59_999), stands(firings, 0)]).toEqual([true, false]);
+    expect([isOn(firings, 10_000_000 - 59_999), isOn(firings, 0)]).toEqual([true, false]);
   });
 });
 
-describe("alerts that a post has left out", () => {
-  test("keep a firing until a post leaves none out, or has resolved", () => {
+describe("alerts that a post left out", () => {
+  test("keep a firing active until a post leaves none out, or is resolved", () => {
     const hidden = see({}, { hidden: "firing" });
-    expect(stands(hidden)).toBe(true);
-    expect(stands(see(hidden, { resolved: [replica("a")] }))).toBe(false);
-    expect(stands(see(hidden, { hidden: "resolved" }))).toBe(false);
-    expect(stands(see(hidden, { firing: [replica("a")] }))).toBe(true);
+    expect(isOn(hidden)).toBe(true);
+    expect(isOn(see(hidden, { resolved: [replica("a")] }))).toBe(false);
+    expect(isOn(see(hidden, { hidden: "resolved" }))).toBe(false);
+    expect(isOn(see(hidden, { firing: [replica("a")] }))).toBe(true);
   });
 
-  test("end with their group, and those that were told with them", () => {
+  test("end with their group, together with its reported alerts", () => {
     const firings = see({}, { firing: replicas(5), hidden: "firing" });
     expect(see(firings, { resolved: replicas(2), hidden: "resolved" })).toEqual({});
   });
 });
 
-test("of many alerts, as many as there may be are remembered one by one, and the others as one", () => {
+test("of many alerts, a bounded number is remembered one by one, and the others as one", () => {
   const firings = see({}, { firing: replicas(1000) });
   expect(Object.keys(firings[KEY]?.replicas ?? {})).toHaveLength(17);
   const left = see(firings, { firing: replicas(1000).slice(16), resolved: replicas(16) });
@@ -101,7 +101,7 @@ test("of many alerts, as many as there may be are remembered one by one, and the
   expect(see(left, { resolved: replicas(1000) })).toEqual({});
 });
 
-test("the largest record that there can be fits in a message of the bus", () => {
+test("the largest possible record fits in a message of the bus", () => {
   let firings: FiringsState = {};
   const now = Date.now();
   for (let index = 0; index < 4 * 65; index += 1)
@@ -120,13 +120,13 @@ test("a repetition is not stored before an eighth of the time to forget has pass
   expect(see(firings, { firing: [replica("a")] }, FORGET_MS / 8)).not.toBe(firings);
 });
 
-test("what resolves without having fired is not stored", () => {
+test("an alert that resolves without having fired is not stored", () => {
   const firings = see({}, { firing: [replica("a")] });
   expect(see(firings, { resolved: [replica("z")] })).toBe(firings);
   expect(applySightings(firings, new Map(), at(1000))).toBe(firings);
 });
 
-test("what has begun and what has ended is told apart from what goes on and what was forgotten", () => {
+test("firings that began or ended are distinguished from continuing and forgotten ones", () => {
   const [one, two, old] = ["openai", "xai", "groq"].map((it) => firingKey("SCBEPhaseSkew", it)) as [
     string,
     string,
@@ -140,13 +140,13 @@ test("what has begun and what has ended is told apart from what goes on and what
   expect(compareFirings(before, after, at(FORGET_MS))).toEqual({ begun: [two], ended: [one] });
 });
 
-test("one that is cleared stands no more, and one that does not stand cannot be cleared", () => {
+test("a cleared firing is no longer active, and an inactive one cannot be cleared", () => {
   const firings = see({}, { firing: [replica("a")] });
   expect(withoutFiring(firings, KEY, at(1000))).toEqual({});
   expect(withoutFiring(firings, firingKey("SCBEPhaseSkew", undefined), at(1000))).toBe(firings);
 });
 
-test("those that stand are shown, the oldest first, with when each is forgotten", () => {
+test("active firings are listed, the oldest first, with the time when each is forgotten", () => {
   let firings = see({}, { firing: [replica("a")] }, 2000);
   firings = see(firings, { hidden: "firing" }, 1000, firingKey("SCBENonceReuse", undefined));
   expect(listFirings(firings, at(3000))).toEqual([

@@ -5,19 +5,20 @@ import { addSignal, closeIncident, type Incident, PATHS_WINDOW_MS } from "./proc
 
 const MINUTE = 60_000;
 
-/** What has become of an incident after all of it, with a look each minute. */
-function after(told: readonly (readonly [minute: number, path: RollbackPath])[], untilMinute: number) {
+/** The verdicts of an incident after these signals, with a check each minute. */
+function after(signals: readonly (readonly [minute: number, path: RollbackPath])[], untilMinute: number) {
   let incident: Incident | undefined;
   const verdicts: string[] = [];
   for (let minute = 0; minute <= untilMinute; minute += 1) {
-    for (const [at, path] of told) if (at === minute) incident = addSignal(incident, path, minute * MINUTE);
+    for (const [at, path] of signals)
+      if (at === minute) incident = addSignal(incident, path, minute * MINUTE);
     if (incident !== undefined) incident = closeIncident(incident, minute * MINUTE);
     if (incident !== undefined && incident.verdict !== verdicts.at(-1)) verdicts.push(incident.verdict);
   }
   return verdicts;
 }
 
-/** Once in each minute from one to the other. */
+/** One signal in each minute of the range. */
 const each = (from: number, to: number, path: RollbackPath) =>
   Array.from({ length: to - from + 1 }, (_, n) => [from + n, path] as const);
 
@@ -42,9 +43,9 @@ test.each([
   ],
   ["an event alone", [[0, "event"]], 60, ["open", "alone"]],
   ["an alert alone", [[0, "alert"]], 60, ["open", "alone"]],
-  ["events that go on, alone", each(0, 40, "event"), 60, ["open", "alone"]],
+  ["continuing events alone", each(0, 40, "event"), 60, ["open", "alone"]],
   [
-    "an event whose alert goes on for twenty minutes",
+    "an event whose alert continues for twenty minutes",
     [[0, "event"], ...each(1, 21, "alert")],
     60,
     ["open", "agreed"],
@@ -59,7 +60,7 @@ test.each([
     ["open", "alone"],
   ],
   [
-    "two that are an hour apart, the second one alone",
+    "two incidents an hour apart, the second one alone",
     [
       [0, "event"],
       [1, "alert"],
@@ -77,8 +78,8 @@ test.each([
     60,
     ["open", "agreed"],
   ],
-] as const)("%s", (_case, told, until, verdicts) => {
-  expect(after(told, until)).toEqual(verdicts);
+] as const)("%s", (_case, signals, until, verdicts) => {
+  expect(after(signals, until)).toEqual(verdicts);
 });
 
 test("a flood changes an incident at most ten times in its window", () => {
@@ -92,14 +93,14 @@ test("a flood changes an incident at most ten times in its window", () => {
   expect(changes).toBeLessThanOrEqual(11);
 });
 
-test("a clock that goes back judges nothing too early, and never goes back itself", () => {
+test("a clock that goes back closes no incident too early, and stored times never go back", () => {
   const times = fc.array(fc.tuple(fc.nat(30 * MINUTE), fc.constantFrom("event" as const, "alert" as const)), {
     minLength: 1,
   });
   fc.assert(
-    fc.property(times, (told) => {
+    fc.property(times, (signals) => {
       let incident: Incident | undefined;
-      for (const [at, path] of told) {
+      for (const [at, path] of signals) {
         const next = addSignal(incident, path, at);
         if (incident !== undefined) expect(next.last).toBeGreaterThanOrEqual(incident.last);
         incident = next;

@@ -5,7 +5,7 @@ import { type PostLimits, PostReader, readJsonStart } from "./read-post.ts";
 
 const LIMITS: PostLimits = { postsMax: 3, totalBytesMax: 1000, bytesMax: 500, timeoutMs: 60_000 };
 
-/** Posts that are being read: what was read of each, once its reading has ended. */
+/** Posts that are read, and the text of each once reading it has ended. */
 function startPosts(reading: PostReader) {
   const ended = new Map<string, { readonly text: string; readonly isLate: boolean }>();
   return {
@@ -19,7 +19,7 @@ function startPosts(reading: PostReader) {
   };
 }
 
-test("a post beyond the limit ends the reading of the oldest, which keeps what was read of it", async () => {
+test("a post beyond the limit ends reading the oldest one, which keeps its text so far", async () => {
   const { begin, ended } = startPosts(new PostReader(LIMITS));
   for (const name of ["a", "b", "c"]) begin(name, `start of ${name}`);
   await delay(1);
@@ -32,7 +32,7 @@ test("a post beyond the limit ends the reading of the oldest, which keeps what w
   });
 });
 
-test("a post that was read leaves its place to another", async () => {
+test("a post that was read frees its place", async () => {
   const { begin, ended } = startPosts(new PostReader(LIMITS));
   const held = ["a", "b"].map((name) => begin(name, "x"));
   for (const name of ["c", "d", "e"]) {
@@ -45,7 +45,7 @@ test("a post that was read leaves its place to another", async () => {
   expect(ended.get("a")).toEqual({ text: "xy", isLate: false });
 });
 
-test("bytes beyond the limit of all end the reading of the oldest, and those that were read count no more", async () => {
+test("bytes beyond the total limit end reading the oldest post, and bytes of finished posts do not count", async () => {
   const { begin, ended } = startPosts(new PostReader(LIMITS));
   begin("a", "a".repeat(400));
   await delay(1);
@@ -61,7 +61,7 @@ test("bytes beyond the limit of all end the reading of the oldest, and those tha
   expect([...ended.keys()]).toEqual(["a", "b"]);
 });
 
-test("a post counts with what is kept of it, and not with what is thrown away", async () => {
+test("only the kept bytes of a post count, not the discarded ones", async () => {
   const { begin, ended } = startPosts(new PostReader(LIMITS));
   begin("a", "a");
   await delay(1);
@@ -71,7 +71,7 @@ test("a post counts with what is kept of it, and not with what is thrown away", 
   expect([...ended]).toEqual([["b", { text: "b".repeat(500), isLate: false }]]);
 });
 
-test("many small chunks are one text, with characters that are split between them", async () => {
+test("many small chunks are one text, even with characters split between them", async () => {
   const { begin, ended } = startPosts(new PostReader(LIMITS));
   const text = "€😀".repeat(50);
   const stream = begin("a");
@@ -81,7 +81,7 @@ test("many small chunks are one text, with characters that are split between the
   expect(ended.get("a")).toEqual({ text, isLate: false });
 });
 
-test("a post that comes too slowly is late, with what was read of it", async () => {
+test("a post that arrives too slowly is late, and keeps its text so far", async () => {
   const { begin, ended } = startPosts(new PostReader({ ...LIMITS, timeoutMs: 5 }));
   begin("a", "start");
   await delay(30);
@@ -91,11 +91,11 @@ test("a post that comes too slowly is late, with what was read of it", async () 
 const DOCUMENT = { a: 'text \\ " { [ é 😀', b: [1, { c: null, d: [] }], e: { f: true }, __proto: "x" };
 const TEXT = JSON.stringify(DOCUMENT);
 
-test("a whole document is read whole, and nothing in it is open", () => {
+test("a whole document is read completely, and nothing in it is open", () => {
   expect(readJsonStart(TEXT)).toEqual({ value: DOCUMENT, open: new Set(), isWhole: true });
 });
 
-/** What `value` has stands in `whole`, too: members may be missing, and lists may end early. */
+/** `value` is part of `whole`: members may be missing, and lists may end early. */
 function expectPartOf(value: unknown, whole: unknown): void {
   if (typeof value !== "object" || value === null) expect(value).toBe(whole);
   else
@@ -103,7 +103,7 @@ function expectPartOf(value: unknown, whole: unknown): void {
       expectPartOf(inner, (whole as Record<string, unknown>)[key]);
 }
 
-test("of a document that is cut off anywhere, what is read stands in it, and what is not ended is known to be open", () => {
+test("a document that is cut off anywhere yields only its own content, and its unfinished parts are open", () => {
   for (let length = 1; length < TEXT.length; length += 1) {
     const { value, open, isWhole } = readJsonStart(TEXT.slice(0, length));
     expect(isWhole).toBe(false);
@@ -114,7 +114,7 @@ test("of a document that is cut off anywhere, what is read stands in it, and wha
   expect(JSON.stringify(value)).toBe(TEXT);
 });
 
-test("of lists and objects in a document that is cut off, those that were read to their end are not open", () => {
+test("in a document that is cut off, complete lists and objects are not open", () => {
   const { value, open } = readJsonStart('{"a":[1],"b":[{"c":1},{"d":2');
   const { a, b } = value as { a: unknown; b: unknown[] };
   expect([a, b, b[0], b[1]].map((it) => open.has(it))).toEqual([false, true, false, true]);
@@ -122,25 +122,25 @@ test("of lists and objects in a document that is cut off, those that were read t
 
 test.each([
   ["a mistake", '{"a":1,"b":[1 2],"c":3}', { a: 1, b: [1] }],
-  ["an escape that is none", '{"a":1,"b":"\\q","c":3}', { a: 1 }],
+  ["an invalid escape", '{"a":1,"b":"\\q","c":3}', { a: 1 }],
   ["a comment", '{"a":1/* ,"b":2 */,"c":3}', { a: 1 }],
   ["a string without its end", '{"a":"open', {}],
-  ["a word that is none", '{"a":1,"b":maybe,"c":3}', { a: 1 }],
+  ["an unknown literal", '{"a":1,"b":maybe,"c":3}', { a: 1 }],
   ["a second document", '{"a":1}{"b":2}', { a: 1 }],
-])("nothing is read behind %s", (_case, text, expected) => {
+])("nothing is read after %s", (_case, text, expected) => {
   expect({ ...(readJsonStart(text).value as object) }).toEqual(expected);
 });
 
-test.each(["", " ", "nonsense", "\u0000"])("of %j nothing is read", (text) => {
+test.each(["", " ", "nonsense", "\u0000"])("%j yields nothing", (text) => {
   expect(readJsonStart(text).value).toBeUndefined();
 });
 
-test("no nesting is too deep to end the reading in order", () => {
+test("any depth of nesting ends the reading in order", () => {
   const deep = `{"a":1,"b":${"[".repeat(500_000)}`;
   expect(readJsonStart(deep).value).toMatchObject({ a: 1 });
 });
 
-test("a member named __proto__ is one like any other", () => {
+test("a member named __proto__ is an ordinary one", () => {
   const { value } = readJsonStart('{"__proto__":{"a":1},"b":');
   expect((value as { a?: number }).a).toBeUndefined();
   expect(Object.keys(value as object)).toEqual(["__proto__"]);

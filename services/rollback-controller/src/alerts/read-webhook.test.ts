@@ -17,7 +17,7 @@ function alertOf(labels: object = {}, more: object = {}) {
   };
 }
 const alert = alertOf();
-/** In the order of Alertmanager 0.28: the labels of the group come behind its alerts. */
+/** In the order of Alertmanager 0.28: the labels of the group come after its alerts. */
 const post = {
   receiver: "rollback-controller",
   status: "firing",
@@ -34,7 +34,7 @@ const post = {
 const read = (text: string) => readWebhook(readJsonStart(text));
 const groupOf = (body: unknown) => read(JSON.stringify(body));
 
-test("a post of today's Alertmanager says which alert of which provider fires", () => {
+test("a post of Alertmanager 0.28 names the firing alert and its provider", () => {
   expect(groupOf(post)).toEqual({
     status: "firing",
     alerts: [
@@ -52,20 +52,20 @@ test("a post of today's Alertmanager says which alert of which provider fires", 
   });
 });
 
-test("members that are not known, and those that an older one does not have, change nothing", () => {
+test("unknown members, and members that older versions lack, change nothing", () => {
   const { truncatedAlerts: _, groupKey: __, commonLabels: ___, ...older } = post;
   const newer = { ...older, notificationReason: "repeat", alerts: [{ ...alert, colour: { r: 1 } }] };
   expect(groupOf(newer)).toEqual(groupOf(post));
 });
 
-describe("an alert that cannot be read whole", () => {
+describe("a partly unreadable alert", () => {
   test.each([
     ["its times are none", { startsAt: "yesterday", endsAt: 5, fingerprint: "!" }],
     ["it has no annotations", { annotations: "none" }],
     ["its status is another, so that it is the group's", { status: "suppressed" }],
     ["a label beside is no text", { labels: { ...alert.labels, extra: 5 } }],
     ["its provider is no text, so that it is the group's", { labels: { ...alert.labels, provider: 1 } }],
-  ])("is told all the same where %s", (_case, wrong) => {
+  ])("is returned even if %s", (_case, wrong) => {
     const group = groupOf({ ...post, alerts: [{ ...alert, ...wrong }] });
     expect(group).toMatchObject({ unreadable: 0, hidden: 0 });
     expect(group.alerts).toMatchObject([{ name: NAME, provider: "openai", status: "firing" }]);
@@ -82,17 +82,17 @@ describe("an alert that cannot be read whole", () => {
   });
 });
 
-describe("alerts that are hidden", () => {
+describe("hidden alerts", () => {
   const hiddenAs = (more: object) => groupOf({ ...post, truncatedAlerts: 1, ...more }).hiddenAs;
   const own = { name: NAME, provider: "openai" };
   const two = [alert, alertOf({ provider: "xai" })];
 
-  test("are what the group is made by", () => {
+  test("have the labels that the group was made by", () => {
     expect(hiddenAs({})).toEqual([{ name: NAME, provider: "openai" }]);
     expect(hiddenAs({ groupLabels: { alertname: NAME } })).toEqual([{ name: NAME, provider: undefined }]);
   });
 
-  test("are each alert that is told where the group is made by none", () => {
+  test("may be any alert in the post if the group was made by no label", () => {
     const alerts = [alert, alertOf({ alertname: "SCBEPhaseSkew" })];
     expect(hiddenAs({ groupLabels: {}, alerts })).toEqual([
       { name: NAME, provider: undefined },
@@ -100,24 +100,24 @@ describe("alerts that are hidden", () => {
     ]);
   });
 
-  test("have the labels common to all, but for the provider of those that Alertmanager has left out", () => {
+  test("have the common labels, except for the provider if Alertmanager left alerts out", () => {
     const common = { groupLabels: {}, commonLabels: { alertname: NAME, provider: "openai" } };
     expect(hiddenAs({ ...common, alerts: [] })).toEqual([{ name: NAME, provider: undefined }]);
     expect(hiddenAs({ ...common, alerts: [null], truncatedAlerts: 0 })).toEqual([own]);
   });
 
-  /** Cut off in the middle of the alerts' last one. */
+  /** Cut off within the last alert. */
   const cut = (alerts: readonly unknown[]) => {
     const text = JSON.stringify({ ...post, alerts });
     return read(text.slice(0, text.lastIndexOf('"annotations"')));
   };
 
-  test("behind the end of a post that is cut off before its labels have the provider that all others have", () => {
+  test("of a post that is cut off before its labels have the provider that all other alerts share", () => {
     expect(cut([alert, alert])).toMatchObject({ hidden: 1, hiddenAs: [own] });
     expect(cut(two)).toMatchObject({ hidden: 1, hiddenAs: [{ name: NAME, provider: undefined }] });
   });
 
-  test("are none where only what stands behind the alerts is cut off", () => {
+  test("do not exist if the post is cut off after its alerts", () => {
     const text = JSON.stringify(post);
     expect(read(text.slice(0, text.indexOf('"commonLabels"'))).hidden).toBe(0);
   });
@@ -131,7 +131,7 @@ describe("a post that is cut off", () => {
   ];
 
   test.each(orders)(
-    "tells the same alert wherever it ends, with the labels of the group %s its alerts",
+    "yields the same alert wherever it ends, with the labels of the group %s its alerts",
     (_order, body) => {
       const text = JSON.stringify({ ...body, alerts: [alert, alert] });
       const first = text.indexOf('"severity"', text.indexOf('"alerts"'));
@@ -139,15 +139,15 @@ describe("a post that is cut off", () => {
         const group = read(text.slice(0, length));
         expect(group.problem).toMatch(/cut off/);
         expect(group.status).toBe("firing");
-        for (const told of group.alerts)
-          expect(told).toMatchObject({ name: NAME, provider: "openai", status: "firing" });
+        for (const alert of group.alerts)
+          expect(alert).toMatchObject({ name: NAME, provider: "openai", status: "firing" });
         expect(group.alerts.length).toBeGreaterThan(0);
         if (group.hidden > 0) expect(group.hiddenAs).toEqual([{ name: NAME, provider: "openai" }]);
       }
     },
   );
 
-  test("does not take a name that is cut off for a shorter one", () => {
+  test("does not take a cut-off name for a shorter one", () => {
     const text = JSON.stringify({ ...post, alerts: [alert, alertOf({ provider: "openai-eu" })] });
     const group = read(text.slice(0, text.indexOf("-eu")));
     expect(group.alerts.map(({ provider }) => provider)).toEqual(["openai", "openai"]);
@@ -155,7 +155,7 @@ describe("a post that is cut off", () => {
     expect(alone.alerts).toMatchObject([{ name: NAME, provider: undefined }]);
   });
 
-  test("takes no text of an annotation for an alert", () => {
+  test("does not take the text of an annotation for an alert", () => {
     const description = JSON.stringify({ ...post, alerts: [alertOf({ alertname: "SCBENonceReuse" })] });
     const text = JSON.stringify({ ...post, alerts: [{ ...alert, annotations: { description } }] });
     for (let length = 0; length < text.length; length += 7) {
@@ -177,11 +177,11 @@ test.each([
   expect(groupOf(body).problem).toMatch(problem);
 });
 
-test.each(["", "{", "nonsense", "null"])("%j has no alerts, and says so", (text) => {
+test.each(["", "{", "nonsense", "null"])("%j has no alerts, and is reported as a problem", (text) => {
   expect(read(text)).toMatchObject({ alerts: [], hiddenAs: [], problem: expect.any(String) });
 });
 
-test("text that is no Unicode is told as text that is", () => {
+test("text that is not Unicode is returned as Unicode", () => {
   const text = JSON.stringify(post).replace("critical", "\\ud800");
   expect(read(text).alerts[0]?.labels.severity).toBe("\ufffd");
 });

@@ -33,7 +33,7 @@ function chainOf(records: readonly AuditRecord[]): AuditEntry[] {
   });
 }
 
-/** Checks what stands under 1, 2, ... */
+/** Checks the messages 1, 2, ... */
 function check(held: readonly (Uint8Array | undefined)[]): ChainProblem[] {
   const chain = new ChainCheck();
   return held.flatMap((bytes, index) => chain.take({ seq: index + 1, bytes }));
@@ -43,18 +43,18 @@ const entries = chainOf([0, 1, 2, 3, 4].map(recordOf));
 const held = entries.map(bytesOf);
 const shortly = (problems: readonly ChainProblem[]) => problems.map(({ seq, problem }) => [seq, problem]);
 
-/** Puts something else under a number. */
+/** Replaces the message of a number. */
 function put(seq: number, bytes: Uint8Array | undefined): (Uint8Array | undefined)[] {
   return held.map((own, index) => (index === seq - 1 ? bytes : own));
 }
 
-/** An entry that says something else, under a hash that fits. */
+/** An entry with another content and a matching hash. */
 function forged(seq: number): Uint8Array {
   const { hash: _, previous, seq: own, ...record } = entries[seq - 1] as AuditEntry;
   return bytesOf(chainEntry({ ...record, reason: "nothing happened" }, { seq: own - 1, hash: previous }));
 }
 
-test("a chain of any records, read back from its bytes, has nothing wrong with it", () => {
+test("a chain of any records, read back from its bytes, has no problems", () => {
   const records = fc.array(
     fc.record(
       {
@@ -78,18 +78,18 @@ test("a chain of any records, read back from its bytes, has nothing wrong with i
   );
 });
 
-describe("tampering is found, and named by its entry", () => {
+describe("tampering is found, with the number of the entry", () => {
   const swapped = [held[0], held[2], held[1], held[3], held[4]];
   test.each([
-    ["one word changed", put(3, bytesOf({ ...entries[2], reason: "changed" })), [[3, "altered"]]],
-    ["who did it changed", put(1, bytesOf({ ...entries[0], by: "another" })), [[1, "altered"]]],
-    ["what was before left out", put(2, bytesOf({ ...entries[1], before: undefined })), [[2, "altered"]]],
-    ["its number changed", put(4, bytesOf({ ...entries[3], seq: 5 })), [[4, "altered"]]],
-    ["one replaced, under a hash that fits", put(2, forged(2)), [[2, "replaced"]]],
-    ["the first one replaced", put(1, forged(1)), [[1, "replaced"]]],
-    ["one deleted", put(3, undefined), [[3, "missing"]]],
+    ["a changed reason", put(3, bytesOf({ ...entries[2], reason: "changed" })), [[3, "altered"]]],
+    ["a changed actor", put(1, bytesOf({ ...entries[0], by: "another" })), [[1, "altered"]]],
+    ["a removed state", put(2, bytesOf({ ...entries[1], before: undefined })), [[2, "altered"]]],
+    ["a changed number", put(4, bytesOf({ ...entries[3], seq: 5 })), [[4, "altered"]]],
+    ["a replaced entry with a matching hash", put(2, forged(2)), [[2, "replaced"]]],
+    ["a replaced first entry", put(1, forged(1)), [[1, "replaced"]]],
+    ["a deleted entry", put(3, undefined), [[3, "missing"]]],
     [
-      "something else in its place",
+      "a message that is not an entry",
       put(3, Buffer.from("{}")),
       [
         [3, "no entry"],
@@ -97,7 +97,7 @@ describe("tampering is found, and named by its entry", () => {
       ],
     ],
     [
-      "one more member",
+      "an added member",
       put(2, bytesOf({ ...entries[1], note: 1 })),
       [
         [2, "no entry"],
@@ -105,7 +105,7 @@ describe("tampering is found, and named by its entry", () => {
       ],
     ],
     [
-      "two that changed places",
+      "two swapped entries",
       swapped,
       [
         [2, "out of place"],
@@ -114,7 +114,7 @@ describe("tampering is found, and named by its entry", () => {
       ],
     ],
     [
-      "the first one left out, the rest moved up",
+      "the first entry left out, the rest moved up",
       held.slice(1),
       [2, 3, 4, 5].map((_, n) => [n + 1, "out of place"]),
     ],
@@ -123,7 +123,7 @@ describe("tampering is found, and named by its entry", () => {
   });
 });
 
-test("an entry that follows what is no entry commits to what was there", () => {
+test("an entry behind a message that is not an entry commits to its bytes", () => {
   const junk = Buffer.from("not an entry");
   const after = chainEntry(recordOf(1), endAfter(1, junk));
   expect(shortly(check([junk, bytesOf(after)]))).toEqual([[1, "no entry"]]);
@@ -133,14 +133,14 @@ test("an entry that follows what is no entry commits to what was there", () => {
   ]);
 });
 
-test("the end that is told is the last entry's, and of nothing the empty one's", () => {
+test("the end is that of the last entry, or the empty one", () => {
   const chain = new ChainCheck();
   expect([chain.end, chain.entries]).toEqual([EMPTY_CHAIN, 0]);
   for (const [index, bytes] of held.entries()) chain.take({ seq: index + 1, bytes });
   expect([chain.end, chain.entries]).toEqual([{ seq: 5, hash: entries[4]?.hash }, 5]);
 });
 
-test("the hash is the one that was published: a program in another language gets the same", () => {
+test("the hash is the documented one: a program in another language gets the same", () => {
   // printf '\0\0%s' '{"action":"kill","at":1,"by":"admin","reason":"r","seq":1}' | openssl dgst -sha256 -binary | basenc --base64url
   const entry = chainEntry({ at: 1, action: "kill", by: "admin", reason: "r" }, EMPTY_CHAIN);
   expect(entry.hash).toBe("2en9NnNaUq2_ilqgHZHV2Q7tBef3kYq0bDiqF_VPEBA");
@@ -151,12 +151,12 @@ const record: AuditRecord = { at: 1, action: "flags", by: "admin", reason: "why"
 const circular: Record<string, unknown> = {};
 circular.self = circular;
 
-test("a record that fits stays what it is", () => {
+test("a record that fits is unchanged", () => {
   const fitting = { ...record, before: { a: [1, null] }, after: null };
   expect(fitRecord(fitting)).toEqual(fitting);
 });
 
-test("members without a value are left out, as they are when it is stored", () => {
+test("members without a value are left out, as in the stored form", () => {
   expect(fitRecord({ ...record, after: { a: undefined, b: 1 } })).toEqual({ ...record, after: { b: 1 } });
 });
 
@@ -170,7 +170,7 @@ test.each([
   expect(fitted).toEqual({ ...record, after: { omitted: expect.stringMatching(says) } });
 });
 
-test("a reason with half a character, or without an end, is kept as far as it can be", () => {
+test("a reason with half a character, or of any length, is kept as far as possible", () => {
   const { reason, by } = fitRecord({ ...record, reason: `a\ud800b${"y".repeat(9000)}`, by: "\udfff" });
   expect(reason.startsWith("a\ufffdby")).toBe(true);
   expect([reason.length, by]).toEqual([2000, "\ufffd"]);

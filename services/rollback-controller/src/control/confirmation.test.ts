@@ -12,7 +12,7 @@ const all = (expected: readonly string[] = [], crowded: readonly string[] = []):
 });
 
 describe("a kill is confirmed", () => {
-  test("when every verifier of every user holds it; a user without any runs nothing, is named, and is not waited for", () => {
+  test("when every verifier of every user holds it; a user without verifiers is listed, and is not waited for", () => {
     const reports = [report("a", "converged"), report("a", "converged"), report("b", "converged")];
     expect(viewUsers(reports, all(["a", "b", "c"]))).toEqual({
       confirmed: true,
@@ -26,11 +26,11 @@ describe("a kill is confirmed", () => {
     });
   });
 
-  test("where no verifier runs at all", () => {
+  test("when no verifier runs at all", () => {
     expect(viewUsers([], all(["a"]))).toMatchObject({ confirmed: true, absent: 1 });
   });
 
-  test("while verifiers start that hold nothing, and so do nothing", () => {
+  test("while starting verifiers hold nothing, because they seal nothing", () => {
     const starting: VerifierReport = { ...report("a", "behind"), generation: undefined };
     expect(viewUsers([starting, report("b", "converged")], all(["a", "b"]))).toMatchObject({
       confirmed: true,
@@ -60,17 +60,17 @@ describe("a kill is not confirmed", () => {
     expect([confirmed, by_name.a?.state]).toEqual([false, "behind"]);
   });
 
-  test("for a user of whom more verifiers were heard before than are named", () => {
+  test("for a user with more verifiers than the previous leader could name", () => {
     const { confirmed, by_name } = viewUsers([report("a", "converged")], { ...all(["a"]), unnamed: ["a"] });
     expect([confirmed, by_name.a?.state]).toEqual([false, "silent"]);
   });
 
-  test("while one is silent that another controller has heard, and of which nothing more is known", () => {
+  test("while a verifier that another controller heard is silent", () => {
     const silent = { ...report("a", "stale"), generation: undefined };
     expect(viewUsers([silent], all(["a"]))).toMatchObject({ confirmed: false, silent: 1 });
   });
 
-  test("while this controller does not know who was heard before it led: no user is sure but those that are behind or silent", () => {
+  test("while the verifiers that earlier leaders heard are unknown: only the states behind and silent are certain", () => {
     const reports = [report("a", "converged"), report("b", "behind"), report("c", "stale")];
     const users = viewUsers(reports, { ...all(["a", "b", "c", "d"]), recalls: false });
     expect(users).toMatchObject({
@@ -87,14 +87,14 @@ describe("a kill is not confirmed", () => {
     ]);
   });
 
-  test("by a controller that has just begun to lead, or that does not lead", () => {
+  test("by a controller that has just begun to lead, or does not lead", () => {
     const of = (hears: Audience["hears"]) => viewUsers([report("a", "converged")], { ...all(["a"]), hears });
     expect(of("some")).toMatchObject({ confirmed: false, converged: 1 });
     expect(of("none")).toMatchObject({ confirmed: false, converged: 0, by_name: {} });
   });
 });
 
-test("of more than a thousand users those are named whose verifiers have not confirmed, and how many are left off", () => {
+test("of more than a thousand users, those whose verifiers have not confirmed are named, and the number of the others is given", () => {
   const reports = Array.from({ length: 1200 }, (_, n) => report(`u${n}`, "converged"));
   const { by_name, left_off, converged } = viewUsers([...reports, report("z", "stale")], all());
   expect([Object.keys(by_name).length, left_off, converged]).toEqual([1000, 201, 1200]);

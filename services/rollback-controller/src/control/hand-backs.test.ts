@@ -3,7 +3,7 @@ import { HandBacks } from "./hand-backs.ts";
 
 const MINUTE = 60_000;
 
-test("a change waits two seconds for a document that is announced, and no longer once it was shown", () => {
+test("a change waits two seconds for an announced document, and no longer once it was handed back", () => {
   const it = new HandBacks();
   expect(it.awaited(0)).toBeUndefined();
   it.announce("a", 7, 0);
@@ -14,7 +14,7 @@ test("a change waits two seconds for a document that is announced, and no longer
   expect(it.awaited(2000)).toBeUndefined();
 });
 
-test("a user that announces and shows nothing has a change wait once in ten minutes, whatever it says", () => {
+test("a user that announces documents and hands none back makes a change wait once in ten minutes", () => {
   const it = new HandBacks();
   expect(it.announce("a", Number.MAX_SAFE_INTEGER, 0)).toBe(true);
   for (let at = 1; at < 10 * MINUTE; at += MINUTE) expect(it.announce("a", at, at)).toBe(false);
@@ -23,14 +23,14 @@ test("a user that announces and shows nothing has a change wait once in ten minu
   expect(it.awaited(10 * MINUTE)).toEqual({ generation: 9, forMs: 2000 });
 });
 
-test("one that has shown a document may announce another one at once", () => {
+test("a user that has handed a document back may announce another one at once", () => {
   const it = new HandBacks();
   it.announce("a", 7, 0);
   it.delivered("a");
   expect(it.announce("a", 8, 1)).toBe(true);
 });
 
-test("those are named that have shown nothing, while what they announced would be news", () => {
+test("a user is outstanding while the document that it announced is newer than the one in force", () => {
   const it = new HandBacks();
   it.announce("a", 7, 0);
   it.announce("b", 9, 0);
@@ -38,14 +38,14 @@ test("those are named that have shown nothing, while what they announced would b
   expect(it.outstanding(0, 10 * MINUTE)).toEqual([]);
 });
 
-test("each user hands back eight documents at once and two a second, whatever others do", () => {
+test("each user may hand back eight documents at once and two a second, independent of other users", () => {
   const it = new HandBacks();
   const admitted = (user: string, nowMs: number) =>
     Array.from({ length: 100 }, () => it.admit(user, nowMs)).filter(Boolean).length;
   expect([admitted("a", 0), admitted("a", 1000), admitted("b", 1000)]).toEqual([8, 2, 8]);
 });
 
-test("users that are removed are forgotten", () => {
+test("removed users are forgotten", () => {
   const it = new HandBacks();
   it.announce("a", 7, 0);
   it.announce("b", 8, 0);

@@ -21,7 +21,7 @@ const many = (user: string, count: number) => Array.from({ length: count }, (_, 
 const userOf = (n: number) => `${LONGEST}-${n}`.slice(-64);
 
 describe("a record", () => {
-  test("is read as it was written: ids, times, who permits fallback, users with more, and what was lost", () => {
+  test("is read as it was written: ids, times, permission of fallback, users with more verifiers, and losses", () => {
     const known = { heard: [one("a"), one("b", 5, true)], more: new Map([["c", 7]]), lostAt: 9 };
     expect(readVerifiers(encodeVerifiers(known))).toEqual(known);
     expect(readVerifiers(encodeVerifiers(NOTHING_HEARD))).toEqual(NOTHING_HEARD);
@@ -31,14 +31,11 @@ describe("a record", () => {
     ["is no JSON", "{"],
     ["is of another version", '{"v":2,"lost_at":null,"users":[]}'],
     [
-      "has an id that is none",
+      "has an invalid id",
       '{"v":1,"lost_at":null,"users":[{"user":"a","more_at":null,"verifiers":[["x",1,true]]}]}',
     ],
-    [
-      "has a user that is none",
-      '{"v":1,"lost_at":null,"users":[{"user":"A B","more_at":null,"verifiers":[]}]}',
-    ],
-  ])("that %s is none", (_, text) => {
+    ["has an invalid user", '{"v":1,"lost_at":null,"users":[{"user":"A B","more_at":null,"verifiers":[]}]}'],
+  ])("that %s is refused", (_, text) => {
     expect(readVerifiers(Buffer.from(text))).toBeUndefined();
   });
 });
@@ -47,12 +44,12 @@ describe("what a value holds", () => {
   const bytesOf = (known: KnownVerifiers) => encodeVerifiers(known).length;
   const countOf = ({ heard }: KnownVerifiers, user: string) => heard.filter((it) => it.user === user).length;
 
-  test("is all of them where they fit", () => {
+  test("is all of them if they fit", () => {
     const known = of(...many("a", 64), ...many("b", 64));
     expect(fitVerifiers(known, NOW)).toEqual(known);
   });
 
-  test("is bounded: the newest of the user with too many, which is marked, and all of the others", () => {
+  test("is bounded: the last heard of a user with too many, which is marked, and all of the others", () => {
     const fit = fitVerifiers(of(...many("flood", 50_000), ...many("a", 64)), NOW);
     expect(bytesOf(fit)).toBeLessThan(STORES.control.maxValueBytes);
     expect(bytesOf(fit)).toBeGreaterThan(STORES.control.maxValueBytes / 2);
@@ -61,7 +58,7 @@ describe("what a value holds", () => {
     expect(fit.more.get("flood")).toBe(NOW - kept);
   });
 
-  test("is what each of 3,000 users has, or marks, at the longest names and with the longest values", () => {
+  test("has verifiers or a mark for each of 3,000 users with the longest names and values", () => {
     const users = Array.from({ length: 3000 }, (_, n) => userOf(n));
     const known = of(...users.flatMap((user) => many(user, 8)));
     const fit = fitVerifiers(known, NOW);
@@ -70,13 +67,13 @@ describe("what a value holds", () => {
     expect(named.size).toBe(3000);
   });
 
-  test("is nothing but that any may be missing where even the marks are too many", () => {
+  test("says only that any verifier may be missing if even the marks are too many", () => {
     const known = of(...Array.from({ length: 6000 }, (_, n) => one(userOf(n))));
     expect(fitVerifiers(known, NOW)).toEqual({ ...NOTHING_HEARD, lostAt: NOW });
   });
 });
 
-test("two records name the same when they have the same verifiers and marks, whatever their times and order", () => {
+test("two records name the same if they have the same verifiers and marks, in any order and with any times", () => {
   const [a, b] = [one("a"), one("b")];
   expect(nameTheSame(of(a, b), of({ ...b, heardAt: 1 }, a))).toBe(true);
   expect(nameTheSame(of(a, b), of(a))).toBe(false);

@@ -29,8 +29,8 @@ function killedFor(reasons: readonly string[]): ControlState {
   };
 }
 
-test("whatever its reasons are, and wherever they are cut, a document can be signed and is not too long", () => {
-  // Half of a surrogate pair comes from a cut, and from a body that was posted like that.
+test("with any reasons, cut anywhere, a document can be signed and is not too long", () => {
+  // Half of a surrogate pair comes from a cut, or from a posted body.
   const unit = fc.constantFrom("a", "\\", '"', "é", "語", "😀", "\ud83d", "\ude00");
   const reason = fc.array(unit, { minLength: 0, maxLength: 600 }).map((units) => units.join(""));
   fc.assert(
@@ -43,7 +43,7 @@ test("whatever its reasons are, and wherever they are cut, a document can be sig
 });
 
 test.each(Array.from({ length: 4 }, (_, at) => 38 + at))(
-  "an emoji at character %i of long reasons blocks no kill",
+  "an emoji at character %i of long reasons does not block a kill",
   (at) => {
     const state = killedFor([`${"a".repeat(at)}😀${"\\".repeat(450)}`]);
     expect(() =>
@@ -61,7 +61,7 @@ describe("the generation of a kill", () => {
     expect(of(1)).toBe(NOW + KILL_AHEAD.ms);
   });
 
-  test("is ahead of what is known, and many kills in a row go ahead of the time by less than a minute", () => {
+  test("is ahead of all known generations, and many kills in a row are ahead of the time by less than a minute", () => {
     let generation = of(1);
     for (let kill = 0; kill < CONTROL_PROVIDERS_MAX; kill += 1) {
       const next = of(generation);
@@ -72,7 +72,7 @@ describe("the generation of a kill", () => {
   });
 });
 
-test("no generation is beyond what every verifier takes, and above the last one nothing is signed", () => {
+test("no generation exceeds the highest that verifiers accept, and nothing is signed above it", () => {
   const after = (previous: number) => () =>
     nextDocument(firstState("dev", []), { previous, after: { generation: 1 }, nowMs: NOW, ahead: KILL_AHEAD })
       .generation;

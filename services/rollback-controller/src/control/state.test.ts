@@ -9,6 +9,6 @@ test.each([
   expect(sealedShare({ enabled: true, providers }, "openai")).toBe(share);
 });
 
-test("nothing of anybody is sealed while all is off", () => {
+test("the sealed share of every provider is 0 while sealing is off", () => {
   expect(sealedShare({ enabled: false, providers: {} }, "openai")).toBe(0);
 });

@@ -13,7 +13,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A keeper over a store and a table that are variables. */
+/** A keeper with a store and a table that the test sets. */
 function startKeeper() {
   let leading = false;
   let heard: KnownVerifier[] = [];
@@ -100,7 +100,7 @@ describe("a controller that stands by", () => {
 });
 
 describe("a controller that leads", () => {
-  test("reads before it writes, of the deployment's users alone, and knows then", async () => {
+  test("reads before it writes, keeps only the deployment's users, and then recalls", async () => {
     await using it = startKeeper();
     const [known, gone] = [one(), one("gone")];
     it.put({ ...NOTHING_HEARD, heard: [known, gone], more: new Map([["gone", 1]]) });
@@ -110,7 +110,7 @@ describe("a controller that leads", () => {
     expect([it.keeper.recalls, it.recalled]).toEqual([true, [{ ...NOTHING_HEARD, heard: [known] }]]);
   });
 
-  test("reads again each time that it begins to lead, and not what it was reading when that ended", async () => {
+  test("reads again each time it begins to lead, and drops a read that began before", async () => {
     await using it = startKeeper();
     const { promise, resolve } = Promise.withResolvers<void>();
     it.hold(promise);
@@ -125,7 +125,7 @@ describe("a controller that leads", () => {
     expect(it.recalled).toEqual([known]);
   });
 
-  test("writes when another verifier is heard or one has gone, once a second at most after a few at once", async () => {
+  test("writes when a verifier comes or goes, at most once a second after a burst", async () => {
     await using it = startKeeper();
     it.lead(true);
     await pass(1);
@@ -140,7 +140,7 @@ describe("a controller that leads", () => {
     expect(it.stored().heard).toEqual([]);
   });
 
-  test("writes at once when it is told of a change, not within the call, and no more often for that", async () => {
+  test("writes soon after a nudge, not within the call, and within the same rate", async () => {
     await using it = startKeeper();
     it.lead(true);
     await pass(100);
@@ -157,7 +157,7 @@ describe("a controller that leads", () => {
     expect(it.written.length).toBeLessThanOrEqual(3 + 6);
   });
 
-  test("writes times alone once a minute, while anything is heard", async () => {
+  test("writes only new times once a minute, while verifiers are heard", async () => {
     await using it = startKeeper();
     const verifier = one();
     it.hear(verifier);
@@ -177,7 +177,7 @@ describe("a controller that leads", () => {
     expect(it.written.length - before).toBeLessThanOrEqual(1);
   });
 
-  test("adds what another one has written meanwhile, and loses none of it", async () => {
+  test("recalls what another controller wrote meanwhile", async () => {
     await using it = startKeeper();
     it.lead(true);
     await pass(1);
@@ -189,7 +189,7 @@ describe("a controller that leads", () => {
     expect(it.stored().heard).toHaveLength(1);
   });
 
-  test("that cannot read says so, tries each second, and knows once it could or all would be forgotten", async () => {
+  test("that cannot read notes it, tries each second, and recalls after a read or once all would be forgotten", async () => {
     await using it = startKeeper();
     it.fail(new ScbeError("TIMEOUT", "no answer"));
     it.lead(true);
@@ -204,7 +204,7 @@ describe("a controller that leads", () => {
     expect([it.keeper.recalls, it.note(), it.recalled.length]).toEqual([true, undefined, 1]);
   });
 
-  test("that cannot write says so, still knows, and writes when it can", async () => {
+  test("that cannot write notes it, still recalls, and writes when it can", async () => {
     await using it = startKeeper();
     it.lead(true);
     await pass(1);
@@ -220,7 +220,7 @@ describe("a controller that leads", () => {
     expect([it.stored().heard.length, it.note()]).toEqual([1, undefined]);
   });
 
-  test("replaces a value that cannot be read at once, and marks for ten minutes that some may be missing", async () => {
+  test("replaces an unreadable value at once, and marks for ten minutes that verifiers may be missing", async () => {
     await using it = startKeeper();
     const former = one();
     it.put({ ...NOTHING_HEARD, heard: [former] }, false);
@@ -235,7 +235,7 @@ describe("a controller that leads", () => {
     expect([it.keeper.recalls, it.stored().lostAt]).toEqual([true, undefined]);
   });
 
-  test("takes over what the one before has marked as lost, for what is left of its ten minutes", async () => {
+  test("takes over the mark of its predecessor for the rest of the ten minutes", async () => {
     await using it = startKeeper();
     it.put({ ...NOTHING_HEARD, lostAt: Date.now() - 9 * MINUTE });
     it.lead(true);
@@ -247,7 +247,7 @@ describe("a controller that leads", () => {
 });
 
 describe("a controller that stops", () => {
-  test("writes what it has heard in its last second", async () => {
+  test("writes the verifiers of its last second", async () => {
     const it = startKeeper();
     it.lead(true);
     await pass(1);

@@ -16,41 +16,41 @@ const current: ControlDocument = {
 
 const table = (verifiersMax = 3) => new VerifierTable({ leaseMs: LEASE_MS, verifiersMax });
 const held = (digest: string): LeaseRequest["held"] => ({ generation: 1, digest });
-const asks = (verifier: string, digest: string | null = NEW) => ({
+const request = (verifier: string, digest: string | null = NEW) => ({
   ...{ verifier, fallback: false },
   held: digest === null ? null : held(digest),
 });
 const states = (it: VerifierTable, nowMs: number) =>
   it.reports(current, nowMs).map(({ name, state }) => `${name} ${state}`);
 
-test("a verifier has converged, is behind, or is silent once its lease time is over without a question", () => {
+test("a verifier has converged, is behind, or is stale after a lease time without a request", () => {
   const it = table();
-  it.note("a", asks("1"), 0);
-  it.note("a", asks("2", OLD), 1);
-  it.note("a", asks("3", null), 1);
+  it.note("a", request("1"), 0);
+  it.note("a", request("2", OLD), 1);
+  it.note("a", request("3", null), 1);
   expect(states(it, LEASE_MS)).toEqual(["a converged", "a behind", "a behind"]);
-  // One that holds nothing does nothing: it is no silence.
+  // A verifier that holds nothing is never stale.
   expect(states(it, LEASE_MS + 2)).toEqual(["a stale", "a stale"]);
   expect(states(it, 11 * MINUTE)).toEqual([]);
 });
 
-test("the same id of another user is another verifier, and what one user says ends nothing of another one's", () => {
+test("the same id of another user is another verifier, and a request of one user does not change the other's verifier", () => {
   const it = table();
-  it.note("a", asks("1"), 0);
-  it.note("b", asks("1", OLD), 0);
+  it.note("a", request("1"), 0);
+  it.note("b", request("1", OLD), 0);
   expect(states(it, 1)).toEqual(["a converged", "b behind"]);
-  it.note("b", { ...asks("1"), leaving: true }, 2);
+  it.note("b", { ...request("1"), leaving: true }, 2);
   expect(states(it, 3)).toEqual(["a converged"]);
 });
 
-test("10,000 invented verifiers of a user take rows of its own silent ones alone, and are no more than its limit", () => {
+test("10,000 invented verifiers of a user take only rows of its own silent verifiers, up to its limit", () => {
   const it = table(3);
-  it.note("other", asks("1"), 0);
-  it.note("a", asks("real"), 0);
+  it.note("other", request("1"), 0);
+  it.note("a", request("real"), 0);
   for (let n = 0; n < 10_000; n += 1) {
-    it.note("a", asks(`invented-${n}`, OLD), n);
-    if (n % 1000 === 0) it.note("a", asks("real"), n);
-    if (n % 1000 === 0) it.note("other", asks("1"), n);
+    it.note("a", request(`invented-${n}`, OLD), n);
+    if (n % 1000 === 0) it.note("a", request("real"), n);
+    if (n % 1000 === 0) it.note("other", request("1"), n);
   }
   expect(states(it, 10_000)).toEqual(["other converged", ...rowsOf("a", 3)]);
   const its = it.reports(current, 10_000).filter(({ name, state }) => name === "a" && state === "converged");
@@ -61,47 +61,47 @@ function rowsOf(user: string, count: number): unknown[] {
   return Array.from({ length: count }, () => expect.stringMatching(new RegExp(`^${user} `)));
 }
 
-test("a verifier beyond the limit is not counted while all others are at work, and its user shows that for ten minutes", () => {
+test("a verifier beyond the limit is not counted while all others are active, and its user counts as crowded for ten minutes", () => {
   const it = table(2);
-  expect([it.note("a", asks("1"), 0), it.note("a", asks("2"), 1)]).toEqual([true, true]);
+  expect([it.note("a", request("1"), 0), it.note("a", request("2"), 1)]).toEqual([true, true]);
   expect(it.crowded(1)).toEqual([]);
-  expect(it.note("a", asks("3"), 2)).toBe(false);
+  expect(it.note("a", request("3"), 2)).toBe(false);
   expect([it.crowded(9 * MINUTE), it.crowded(11 * MINUTE)]).toEqual([["a"], []]);
 });
 
-test("room is made by the one that has been silent for longest, else by one that holds nothing", () => {
+test("the longest silent verifier makes room, else one that holds nothing", () => {
   const it = table(2);
-  it.note("a", asks("1"), 0);
-  it.note("a", asks("2"), 1);
-  expect(it.note("a", asks("3", OLD), LEASE_MS + 1)).toBe(true);
+  it.note("a", request("1"), 0);
+  it.note("a", request("2"), 1);
+  expect(it.note("a", request("3", OLD), LEASE_MS + 1)).toBe(true);
   expect(states(it, LEASE_MS + 1)).toEqual(["a converged", "a behind"]);
   const idle = table(2);
-  idle.note("a", asks("1"), 0);
-  idle.note("a", asks("2", null), 0);
-  expect(idle.note("a", asks("3", OLD), 1)).toBe(true);
+  idle.note("a", request("1"), 0);
+  idle.note("a", request("2", null), 0);
+  expect(idle.note("a", request("3", OLD), 1)).toBe(true);
   expect([states(idle, 1), idle.crowded(1)]).toEqual([["a converged", "a behind"], []]);
 });
 
-test("tells of verifiers that come to hold anything, and of those that leave, and of nothing else", () => {
-  let told = 0;
+test("reports only verifiers that begin to hold a document and those that leave", () => {
+  let changes = 0;
   const it = table();
-  it.onChange(() => (told += 1));
-  const tellsOf = (change: object) => {
-    const before = told;
-    it.note("a", { ...asks("1"), ...change }, 0);
-    return told - before;
+  it.onChange(() => (changes += 1));
+  const changesOf = (change: object) => {
+    const before = changes;
+    it.note("a", { ...request("1"), ...change }, 0);
+    return changes - before;
   };
-  expect([tellsOf({ held: null }), tellsOf({}), tellsOf({}), tellsOf({ held: held(OLD) })]).toEqual([
+  expect([changesOf({ held: null }), changesOf({}), changesOf({}), changesOf({ held: held(OLD) })]).toEqual([
     0, 1, 0, 0,
   ]);
-  expect([tellsOf({ leaving: true }), tellsOf({ leaving: true })]).toEqual([1, 0]);
+  expect([changesOf({ leaving: true }), changesOf({ leaving: true })]).toEqual([1, 0]);
 });
 
-test("users that are removed are forgotten at once", () => {
+test("removed users are forgotten at once", () => {
   const it = table(1);
-  it.note("a", asks("1"), 0);
-  it.note("b", asks("1"), 0);
-  it.note("b", asks("2"), 0);
+  it.note("a", request("1"), 0);
+  it.note("b", request("1"), 0);
+  it.note("b", request("2"), 0);
   it.keep((user) => user === "a");
   expect([states(it, 1), it.crowded(1)]).toEqual([["a converged"], []]);
 });
@@ -118,7 +118,7 @@ describe("verifiers that another controller has heard", () => {
     return it;
   };
 
-  test("are silent until they ask here or leave, whatever is in force, and are forgotten ten minutes after they were heard", () => {
+  test("are stale until they send a request here or leave, and are forgotten ten minutes after they were heard", () => {
     const it = recalling([
       heard("a", "1"),
       heard("b", "1"),
@@ -126,56 +126,56 @@ describe("verifiers that another controller has heard", () => {
       heard("d", "1", 11 * MINUTE),
     ]);
     expect(states(it, 0)).toEqual(["a stale", "b stale", "c stale"]);
-    it.note("a", asks("1"), 1);
-    it.note("b", { ...asks("1"), leaving: true }, 1);
+    it.note("a", request("1"), 1);
+    it.note("b", { ...request("1"), leaving: true }, 1);
     expect(states(it, 2)).toEqual(["a converged", "c stale"]);
     expect(states(it, 9.5 * MINUTE)).toEqual(["a stale"]);
     expect(states(it, 11 * MINUTE)).toEqual([]);
   });
 
-  test("keep what is known of fallback, and are handed on with the time at which they were heard", () => {
+  test("keep their permission of fallback, and are handed on with the time at which they were heard", () => {
     const it = recalling([heard("a", "1", MINUTE, true)]);
     expect(it.reports(current, 1)).toMatchObject([
       { generation: undefined, permitsFallback: true, ageMs: MINUTE + 1 },
     ]);
-    it.note("a", asks("2"), 5);
-    it.note("a", asks("3", null), 5);
+    it.note("a", request("2"), 5);
+    it.note("a", request("3", null), 5);
     const handedOn = [heard("a", "1", MINUTE, true), { ...heard("a", "2"), heardAt: NOW + 5 }];
     expect(it.known(at(7))).toEqual({ heard: handedOn, more: new Map() });
   });
 
-  test("change nothing of one that asks here, or that has left since", () => {
+  test("do not change a verifier that sends requests here, or has left since", () => {
     const it = table();
-    it.note("a", asks("1"), 0);
-    it.note("a", { ...asks("2"), leaving: true }, 100);
+    it.note("a", request("1"), 0);
+    it.note("a", { ...request("2"), leaving: true }, 100);
     it.recall({ ...NOTHING_HEARD, heard: [heard("a", "1", -50), heard("a", "2", -50)] }, at(200));
     expect(states(it, 200)).toEqual(["a converged"]);
-    // One that asks elsewhere since it was heard here: what it holds now is not known.
+    // After it was heard here it sent a request elsewhere: what it holds now is unknown.
     it.recall({ ...NOTHING_HEARD, heard: [heard("a", "1", -LEASE_MS)] }, at(LEASE_MS + 200));
     it.recall({ ...NOTHING_HEARD, heard: [heard("a", "2", -300)] }, at(LEASE_MS + 200));
     expect(states(it, LEASE_MS + 200)).toEqual(["a stale", "a stale"]);
   });
 
-  test("count from now when their times are to come", () => {
+  test("count from now if their times are in the future", () => {
     const it = recalling([heard("a", "1", -5 * MINUTE)]);
     expect(states(it, 9.9 * MINUTE)).toEqual(["a stale"]);
     expect(states(it, 10.1 * MINUTE)).toEqual([]);
   });
 
-  test("take no more than a user's rows, and make room for those at work; their user shows that there are more", () => {
+  test("take no more than their user's rows, make room for active verifiers, and mark their user", () => {
     const it = recalling([heard("a", "1", 3), heard("a", "2", 2), heard("a", "3", 1)], 2);
     expect([states(it, 0), it.unnamed(0)]).toEqual([["a stale", "a stale"], ["a"]]);
-    it.note("a", asks("4"), 1);
-    it.note("a", asks("5"), 1);
+    it.note("a", request("4"), 1);
+    it.note("a", request("5"), 1);
     expect(states(it, 1)).toEqual(["a converged", "a converged"]);
     expect([it.unnamed(9.9 * MINUTE), it.unnamed(10.1 * MINUTE)]).toEqual([["a"], []]);
   });
 
-  test("are marked for the next controller where there are more than are counted or named", () => {
+  test("are marked for the next controller if there are more than are counted or named", () => {
     const it = table(1);
     it.recall({ ...NOTHING_HEARD, more: new Map([["b", NOW - 7]]) }, at(0));
-    it.note("a", asks("1"), 1);
-    it.note("a", asks("2"), 2);
+    it.note("a", request("1"), 1);
+    it.note("a", request("2"), 2);
     expect(it.known(at(3)).more).toEqual(
       new Map([
         ["b", NOW - 7],
