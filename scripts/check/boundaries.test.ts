@@ -4,6 +4,8 @@ import { readSources } from "./sources.ts";
 
 const KEYRING = "services/keyring/src/service.ts";
 const DOMAIN = "services/keyring/src/domain/next-step.ts";
+/** A pure file beside files that are not. */
+const PURE = "services/rollback-controller/src/control/state.ts";
 
 describe("the boundaries check finds what is planted", () => {
   const planted: readonly (readonly [what: string, path: string, text: string])[] = [
@@ -48,6 +50,9 @@ describe("the boundaries check finds what is planted", () => {
     ["the clock in a domain", DOMAIN, `export const age = (at: number) => Date.now() - at;`],
     ["the environment in a domain", DOMAIN, `export const env = process.env.SCBE_ENVIRONMENT;`],
     ["a timer in a domain", DOMAIN, `setTimeout(() => undefined, 1);`],
+    ["the clock in a pure file", PURE, `export const age = (at: number) => Date.now() - at;`],
+    ["arguments of the process in a pure file", PURE, `parseArgs();`],
+    ["a neighbour of a pure file that is not pure", PURE, `import { HandBacks } from "./hand-backs.ts";`],
     ["I/O in the envelope", "packages/envelope/src/sealer.ts", `import { createServer } from "node:net";`],
     ["the clock in the envelope", "packages/envelope/src/sealer.ts", `const now = Date.now();`],
   ];
@@ -67,6 +72,14 @@ test("what is allowed passes the boundaries check", () => {
     {
       path: DOMAIN,
       text: `import { ScbeError } from "@scbe/contracts";\n// Date.now() would be wrong here\n`,
+    },
+    {
+      path: PURE,
+      text: `import type { Change } from "../ports.ts";\nimport { flagOf } from "../domain/merge-flags.ts";`,
+    },
+    {
+      path: "services/rollback-controller/src/domain/notice.ts",
+      text: `import { incidentOf } from "../alerts/triggers.ts";`,
     },
     { path: "tests/system.test.ts", text: `import { start } from "@scbe/keyring/service";` },
   ];

@@ -139,12 +139,8 @@ export class SignedControlPlane {
     const { providers, clock } = this.#options;
     if (provider !== undefined && !providers.includes(provider))
       throw new ScbeError("BAD_REQUEST", `the provider ${JSON.stringify(provider)} is not served`);
-    const kill = {
-      cause,
-      reason: oneLine(reason, REASON_MAX),
-      by: oneLine(by, ACTOR_MAX),
-      since: Math.floor(clock.now()),
-    };
+    const texts = { reason: oneLine(reason, REASON_MAX), by: oneLine(by, ACTOR_MAX) };
+    const kill = { cause, ...texts, since: Math.floor(clock.now()) };
     this.#pending.add({ ...(provider !== undefined && { provider }), kill });
     this.#unstored.notify();
     // It would send flags that were never read. If everything is killed, flags have no effect.
@@ -221,7 +217,11 @@ export class SignedControlPlane {
 
   /** Reads and writes until a write succeeds, or none is needed. */
   async #write(next: (snapshot: Snapshot) => ControlDocument | undefined): Promise<void> {
-    const { store, isRelay, pause = pauseMs } = this.#options;
+    const {
+      store,
+      isRelay,
+      pause = (tries) => delay(backoffMs(tries, Math.random(), PAUSE)),
+    } = this.#options;
     for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
       const found = await store.read();
       const stored = found?.document;
@@ -230,7 +230,9 @@ export class SignedControlPlane {
       const pending = this.#pending.list();
       const document = next({ stored, held: this.#held.document, pending, first: this.#first });
       if (document === undefined) {
-        if (stored !== undefined) this.#found(stored);
+        if (stored === undefined) return;
+        this.#stored = stored;
+        this.#pending.removeStored(stored.state);
         return;
       }
       if ((await store.write(document, found?.revision)) !== undefined) {
@@ -256,11 +258,6 @@ export class SignedControlPlane {
     if (this.#pending.list().some((pending) => pending.kill.by === MENDER)) return;
     this.#pending.add({ kill });
     this.#engage();
-  }
-
-  #found(stored: ControlDocument): void {
-    this.#stored = stored;
-    this.#pending.removeStored(stored.state);
   }
 
   #wrote(document: ControlDocument): void {
@@ -296,10 +293,6 @@ export class SignedControlPlane {
     this.#work = turn.catch(() => undefined);
     return turn;
   }
-}
-
-function pauseMs(tries: number): Promise<void> {
-  return delay(backoffMs(tries, Math.random(), PAUSE));
 }
 
 function oneLine(text: string, charactersMax: number): string {
