@@ -5,7 +5,8 @@ import { readSources } from "./sources.ts";
 
 const KEYRING = "services/keyring/src/service.ts";
 const DOMAIN = "services/keyring/src/domain/next-step.ts";
-const PURE = "services/rollback-controller/src/canary/decide.ts";
+/** A pure file beside files that are not. */
+const PURE = "services/rollback-controller/src/control/state.ts";
 
 describe("the boundaries check finds what is planted", () => {
   const planted: readonly (readonly [what: string, path: string, text: string])[] = [
@@ -51,8 +52,9 @@ describe("the boundaries check finds what is planted", () => {
     ["the environment in a domain", DOMAIN, `export const env = process.env.SCBE_ENVIRONMENT;`],
     ["a timer in a domain", DOMAIN, `setTimeout(() => undefined, 1);`],
     ["randomness in a pure file", PURE, `import { randomBytes } from "node:crypto";`],
-    ["an impure file in a pure one", PURE, `import { CanaryRunner } from "./runner.ts";`],
     ["the clock in a pure file", PURE, `export const age = (at: number) => Date.now() - at;`],
+    ["arguments of the process in a pure file", PURE, `parseArgs();`],
+    ["a neighbour of a pure file that is not pure", PURE, `import { HandBacks } from "./hand-backs.ts";`],
     ["I/O in the envelope", "packages/envelope/src/sealer.ts", `import { createServer } from "node:net";`],
     ["the clock in the envelope", "packages/envelope/src/sealer.ts", `const now = Date.now();`],
   ];
@@ -75,7 +77,7 @@ test("what is allowed passes the boundaries check", () => {
     },
     {
       path: PURE,
-      text: `import type { Prometheus } from "../edge/prometheus.ts";\nimport { Steps } from "./record.ts";\n`,
+      text: `import type { Prometheus } from "../edge/prometheus.ts";\nimport { flagOf } from "../api/flag-state.ts";\n`,
     },
     { path: "tests/system.test.ts", text: `import { start } from "@scbe/keyring/service";` },
   ];

@@ -4,17 +4,16 @@ import type { Source } from "./sources.ts";
 
 /** Code that gets time, randomness and everything else of the outside world as arguments. */
 interface Zone {
-  readonly files: RegExp;
-  /** All that may be imported beside the zone's own files. */
-  readonly imports: RegExp;
+  /** True of a path from the root. */
+  readonly has: (path: string) => boolean;
+  /** Modules that the zone's files import. */
+  readonly modules: RegExp;
+  /** Files that they import beside those of the zone. */
+  readonly files?: RegExp;
   readonly globals: RegExp;
 }
 
-const AMBIENT = "process|console|performance|fetch|WebSocket|navigator";
-const DATE_AND_CHANCE = String.raw`Date\.now|new Date\(\)|Math\.random`;
-const TIMERS = "setTimeout|setInterval|setImmediate|queueMicrotask";
-
-/** The files of the controller's API, canary, trust and notices that decide and render. What they need from outside is an argument. */
+/** The decisions and views of the controller's API, canary, trust and notices. */
 const CONTROLLER_API_FILES = [
   "api/audit",
   "api/canary",
@@ -47,28 +46,44 @@ const CONTROLLER_API_FILES = [
   "trust/view",
 ].map((name) => `services/rollback-controller/src/${name}.ts`);
 
-/** Pure files beside impure ones. They may import each other, and types from anywhere: types do nothing at run time. */
-export const PURE_FILES: ReadonlySet<string> = new Set(CONTROLLER_API_FILES);
+/** Pure files beside impure ones. They may import types from anywhere: types do nothing at run time. */
+export const PURE_FILES: ReadonlySet<string> = new Set([
+  ...CONTROLLER_API_FILES,
+  ...[
+    ...[
+      "alerts/decide",
+      "alerts/firings",
+      "alerts/processed-state",
+      "alerts/read-webhook",
+      "alerts/triggers",
+    ],
+    "audit/chain",
+    ...["control/confirmation", "control/known-verifiers", "control/next-document", "control/state"],
+  ].map((name) => `services/rollback-controller/src/${name}.ts`),
+]);
 
-const DOMAIN = /^services\/[^/]+\/src\/domain\//;
+const AMBIENT = "process|console|performance|fetch|WebSocket|navigator|parseArgs";
+const DATE_AND_CHANCE = String.raw`Date\.now|new Date\(\)|Math\.random`;
+const TIMERS = "setTimeout|setInterval|setImmediate|queueMicrotask";
 
 const ZONES: readonly Zone[] = [
   {
-    files: DOMAIN,
-    imports: /^(@scbe\/(contracts|envelope)(\/.*)?|zod|\.\.\/ports\.ts|\.\/.*)$/,
+    has: (path) => PURE_FILES.has(path) || /^services\/[^/]+\/src\/domain\//.test(path),
+    modules: /^(@scbe\/(contracts|envelope)(\/.*)?|node:util|zod)$/,
+    files: /^services\/[^/]+\/src\/ports\.ts$/,
     globals: new RegExp(
       String.raw`(?<![.\w"'])(${AMBIENT}|crypto|${TIMERS})\b(?=[.(])|${DATE_AND_CHANCE}`,
       "g",
     ),
   },
   {
-    files: /^packages\/envelope\/src\//,
-    imports: /^(@scbe\/contracts|node:crypto|canonicalize|hpke|nkeys\.js|zod|\.\.?\/.*)$/,
+    has: (path) => path.startsWith("packages/envelope/src/"),
+    modules: /^(@scbe\/contracts|node:crypto|canonicalize|hpke|nkeys\.js|zod)$/,
     globals: new RegExp(String.raw`(?<![.\w"'])(${AMBIENT})\b(?=[.(])|${DATE_AND_CHANCE}`, "g"),
   },
   {
-    files: /^packages\/contracts\/src\//,
-    imports: /^(canonicalize|zod|\.\.?\/.*)$/,
+    has: (path) => path.startsWith("packages/contracts/src/"),
+    modules: /^(canonicalize|zod)$/,
     globals: new RegExp(
       String.raw`(?<![.\w"'])(${AMBIENT}|crypto|${TIMERS})\b(?=[.(])|${DATE_AND_CHANCE}`,
       "g",
@@ -76,24 +91,12 @@ const ZONES: readonly Zone[] = [
   },
 ];
 
-const LISTED: Zone = {
-  files: /^$/,
-  imports: /^(@scbe\/(contracts|envelope)(\/.*)?|zod)$/,
-  globals: new RegExp(
-    String.raw`(?<![.\w"'])(${AMBIENT}|crypto|${TIMERS})\b(?=[.(])|${DATE_AND_CHANCE}`,
-    "g",
-  ),
-};
-
 /** What a file of a pure zone takes from the outside world; its tests may. */
 export function impurities({ path, text }: Source): string[] {
-  const isListed = PURE_FILES.has(path);
-  const zone = isListed ? LISTED : ZONES.find(({ files }) => files.test(path));
+  const zone = ZONES.find(({ has }) => has(path));
   if (zone === undefined || path.endsWith(".test.ts")) return [];
-  const mayImport = (specifier: string): boolean =>
-    zone.imports.test(specifier) || (specifier.startsWith(".") && isPure(posix.join(path, "..", specifier)));
-  const imported = findImports(isListed ? withoutTypes(text) : text)
-    .filter(({ specifier }) => specifier !== undefined && !mayImport(specifier))
+  const imported = findImports(PURE_FILES.has(path) ? withoutTypes(text) : text)
+    .filter(({ specifier }) => specifier !== undefined && !mayImport(zone, path, specifier))
     .map(({ specifier, line }) => `${path}:${line}: ${specifier}: pure code does not import it`);
   const used = [...withoutComments(text).matchAll(zone.globals)].map(
     ([word]) => `${path}: ${word}: pure code gets it as an argument`,
@@ -101,8 +104,10 @@ export function impurities({ path, text }: Source): string[] {
   return [...imported, ...used];
 }
 
-function isPure(path: string): boolean {
-  return PURE_FILES.has(path) || DOMAIN.test(path);
+function mayImport({ has, modules, files }: Zone, path: string, specifier: string): boolean {
+  if (!specifier.startsWith(".")) return modules.test(specifier);
+  const file = posix.join(posix.dirname(path), specifier);
+  return has(file) || files?.test(file) === true;
 }
 
 /** Without `import type`, in place of which as many lines are left. */

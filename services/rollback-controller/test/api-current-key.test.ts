@@ -16,7 +16,7 @@ const ringOf = (generation: number, kid: string, env: RingState["env"] = "dev"):
   ],
 });
 
-describe("the key in use, on a bus with the real rights of a controller", () => {
+describe("the key in use, on a bus with a controller's rights", () => {
   let nats: SecuredNats;
   let stack: AsyncDisposableStack;
   let keyring: Bus;
@@ -59,7 +59,7 @@ describe("the key in use, on a bus with the real rights of a controller", () => 
     expect(current.id).toBe("k6");
   });
 
-  it("is unknown without a configured keyring", async () => {
+  it("is unknown if no keyring key is configured", async () => {
     const current = stack.use(new CurrentKey({ ...of(controller), keyringPublicKey: undefined }));
     broadcast(ringOf(5, "k5"));
     await keyring.flush();

@@ -3,7 +3,7 @@ import { createReadiness, systemClock } from "@scbe/runtime";
 import { collectLogs, eventually } from "@scbe/testkit";
 import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { triggersFor } from "../src/domain/triggers.ts";
+import { triggersFor } from "../src/alerts/triggers.ts";
 import { EVERYTHING, type Notice } from "../src/notify/notice.ts";
 import { destinations } from "../src/notify/notices.ts";
 import { NoticeQueue, type NoticeTimes, noticeMetrics, QUEUE_MAX } from "../src/notify/queue.ts";

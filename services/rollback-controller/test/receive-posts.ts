@@ -8,7 +8,7 @@ export interface ReceivedPost {
   readonly body: any;
 }
 
-/** Answers a post, or does not. */
+/** Answers a post, or leaves it unanswered. */
 export type Answer = (response: ServerResponse, post: ReceivedPost) => void | Promise<void>;
 
 export interface PostReceiver extends AsyncDisposable {

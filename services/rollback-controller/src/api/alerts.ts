@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import { z } from "zod";
-import { AlertFirings, ClearOrder } from "../domain/show-firings.ts";
+import { AlertFirings, ClearOrder } from "../alerts/firings.ts";
 import { Answer, apiRoute } from "./route.ts";
 
 /** `POST /webhooks/alertmanager` */

@@ -23,12 +23,6 @@ export function flagOf({ providers }: Verification, provider: string): ProviderF
   return (Object.hasOwn(providers, provider) ? providers[provider] : undefined) ?? DEFAULT_FLAG;
 }
 
-/** The share of a provider's requests that the flags leave sealed and verified, from 0 to 1. Ignores kills. */
-export function sealedShare(verification: Verification, provider: string): number {
-  const { enabled, traffic_percentage } = flagOf(verification, provider);
-  return verification.enabled && enabled ? traffic_percentage / 100 : 0;
-}
-
 /** The state after the patch; the same object where the patch changes nothing. */
 export function mergeFlags(state: ControlState, patch: VerificationPatch): ControlState {
   const held = state.scbe_envelope_verification;

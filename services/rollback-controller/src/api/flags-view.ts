@@ -1,7 +1,7 @@
 import { type ControlState, FALLBACK_CAUSES, KILL_CAUSES, type Kill, type KillMode } from "@scbe/contracts";
 import { killOf, modeOf } from "@scbe/envelope/control";
 import { z } from "zod";
-import { KILL_MODES } from "../domain/processed-alerts-state.ts";
+import { KILL_MODES } from "../alerts/processed-state.ts";
 import type { VerifierReport } from "../ports.ts";
 import { flagOf } from "./flag-state.ts";
 

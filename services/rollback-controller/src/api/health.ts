@@ -1,8 +1,7 @@
 import type { ControlState } from "@scbe/contracts";
 import { killOf } from "@scbe/envelope/control";
 import { z } from "zod";
-import { showUsers, UsersView } from "../domain/confirmation.ts";
-import { Counts, countOf } from "../domain/counts.ts";
+import { Counts, countVerifiers, UsersView, viewUsers } from "../control/confirmation.ts";
 import type { Audience, VerifierReport } from "../ports.ts";
 import { flagOf } from "./flag-state.ts";
 import { stateInForce } from "./flags.ts";
@@ -103,8 +102,8 @@ function viewScbeHealth(state: ControlState, facts: HealthFacts): z.infer<typeof
     skew_window: viewSkewWindow(state, facts.now),
     current_key_id: facts.currentKeyId ?? null,
     generation: state.generation,
-    verifiers: countOf(facts.verifiers),
-    users: showUsers(facts.verifiers, facts.audience),
+    verifiers: countVerifiers(facts.verifiers),
+    users: viewUsers(facts.verifiers, facts.audience),
   };
 }
 
@@ -112,7 +111,9 @@ const NAMES_MAX = 1000;
 
 function viewOrchestratorHealth(state: ControlState, facts: HealthFacts): z.infer<typeof OrchestratorHealth> {
   const byName = Map.groupBy(facts.verifiers, ({ name }) => name);
-  const orchestrators = [...byName].slice(0, NAMES_MAX).map(([name, reports]) => [name, countOf(reports)]);
+  const orchestrators = [...byName]
+    .slice(0, NAMES_MAX)
+    .map(([name, reports]) => [name, countVerifiers(reports)]);
   return {
     ...viewCommon(state, facts),
     generation: state.generation,

@@ -1,6 +1,6 @@
 import { type ControlState, KILL_CAUSES, type Kill, Name, ScbeError } from "@scbe/contracts";
 import { z } from "zod";
-import { releaseKill } from "../domain/release-kill.ts";
+import { releaseKill } from "../control/state.ts";
 import type { Change, Changed, ControlPlane } from "../ports.ts";
 import { Reason } from "./fields.ts";
 import { Refusal } from "./refusal.ts";

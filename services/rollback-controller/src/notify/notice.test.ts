@@ -1,9 +1,9 @@
 import type { ControlState, Kill } from "@scbe/contracts";
 import { describe, expect, test } from "vitest";
-import type { ProcessedAlertsState } from "../domain/processed-alerts-state.ts";
-import { triggersFor } from "../domain/triggers.ts";
+import type { ProcessedAlertsState } from "../alerts/processed-state.ts";
+import { groupKeyOf, incidentOf, triggersFor } from "../alerts/triggers.ts";
 import { EVERYTHING, type Notice, noticesDue } from "./notice.ts";
-import { groupKeyOf, incidentOf, pagerdutyEvents } from "./pagerduty.ts";
+import { pagerdutyEvents } from "./pagerduty.ts";
 import { slackMessage } from "./slack.ts";
 
 const kill: Kill = {

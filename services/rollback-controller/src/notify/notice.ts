@@ -1,6 +1,6 @@
 import type { ControlState, Kill, KillMode, NoticeDestination, RollbackPath } from "@scbe/contracts";
 import { modeOf } from "@scbe/envelope/control";
-import type { Noticed, ProcessedAlertsState } from "../domain/processed-alerts-state.ts";
+import type { Noticed, ProcessedAlertsState } from "../alerts/processed-state.ts";
 
 /** The scope of a kill of everything; no provider has that name. */
 export const EVERYTHING = "*";

@@ -2,16 +2,16 @@ import { createHash } from "node:crypto";
 import { type Environment, isScbeError, type Kill, type RollbackPath } from "@scbe/contracts";
 import type { Logger } from "@scbe/runtime";
 import type { ProcessedAlerts } from "../alerts/processed-alerts.ts";
-import type { ProcessedAlertsState } from "../domain/processed-alerts-state.ts";
-import type { Trigger } from "../domain/triggers.ts";
+import type { ProcessedAlertsState } from "../alerts/processed-state.ts";
+import { groupKeyOf, incidentOf, type Trigger } from "../alerts/triggers.ts";
 import type { ControlPlane } from "../ports.ts";
 import { type Destination, type Due, type Notice, noticesDue, scopeName } from "./notice.ts";
-import { groupKeyOf, incidentOf, pagerduty } from "./pagerduty.ts";
+import { pagerduty } from "./pagerduty.ts";
 import { slack } from "./slack.ts";
 
 export interface NoticesOptions {
   readonly plane: Pick<ControlPlane, "current" | "onChange">;
-  readonly acted: ProcessedAlerts;
+  readonly processed: ProcessedAlerts;
   readonly env: Environment;
   readonly log: Logger;
   readonly queues: readonly { add(notice: Notice): void }[];
@@ -41,12 +41,12 @@ export class Notices implements Disposable {
 
   /** Sends the notices that are due. */
   look(): void {
-    const { plane, acted, isLeading } = this.#options;
+    const { plane, processed, isLeading } = this.#options;
     const state = plane.current?.state;
-    if (this.#storing || state === undefined || !acted.known || !isLeading()) return;
+    if (this.#storing || state === undefined || !processed.known || !isLeading()) return;
     const due = (noticed: ProcessedAlertsState["noticed"]) =>
       noticesDue(state, noticed, (scope, kill) => this.#keyOf(scope, kill));
-    if (due(acted.current.noticed).notices.length === 0) return;
+    if (due(processed.current.noticed).notices.length === 0) return;
     this.#storing = true;
     this.#sendOnce(due);
   }
@@ -63,13 +63,13 @@ export class Notices implements Disposable {
 
   /** Sends first and records then: after a crash in between, the next controller sends again. */
   #sendOnce(due: (noticed: ProcessedAlertsState["noticed"]) => Due): void {
-    const { acted, log } = this.#options;
-    this.#send(due(acted.current.noticed).notices);
+    const { processed, log } = this.#options;
+    this.#send(due(processed.current.noticed).notices);
     const change = (before: ProcessedAlertsState): ProcessedAlertsState => {
       const { notices, noticed } = due(before.noticed);
       return notices.length === 0 ? before : { ...before, noticed };
     };
-    void acted
+    void processed
       .update(change)
       .catch((error: unknown) => {
         const code = isScbeError(error) ? error.code : "INTERNAL";

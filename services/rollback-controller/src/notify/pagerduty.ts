@@ -1,6 +1,6 @@
-import { cutText, type Environment, NAME_PATTERN } from "@scbe/contracts";
+import { cutText, type Environment } from "@scbe/contracts";
 import { z } from "zod";
-import { NONCE_REUSE_ALERT, type Trigger } from "../domain/triggers.ts";
+import { incidentOf, type Trigger } from "../alerts/triggers.ts";
 import { type Destination, type Notice, scopeName } from "./notice.ts";
 
 /** An event of PagerDuty's Events API v2, in the runbook's shape. */
@@ -98,34 +98,4 @@ function alonePayload({ provider, path }: Notice & { kind: "alone" }, { env }: P
       environment: env,
     },
   };
-}
-
-/** The alert behind a kill. */
-export interface AlertIncident {
-  readonly alertname: string;
-  readonly provider: string | undefined;
-}
-
-const OF_ALERT = /^alert:([A-Za-z_][A-Za-z0-9_]{0,63})(?::(.+))?$/;
-const OF_EVENT = /^security event(?::(.+))?$/;
-
-/**
- * The alert behind a kill, by the kill's actor; `undefined` for a person's kill. The alert and the kill are then one incident. The control
- * document has the actor as a text only, so this parses it.
- */
-export function incidentOf(by: string): AlertIncident | undefined {
-  const [alert, event] = [OF_ALERT.exec(by), OF_EVENT.exec(by)];
-  const alertname = alert?.[1] ?? (event === null ? undefined : NONCE_REUSE_ALERT);
-  const provider = alert?.[2] ?? event?.[1];
-  if (alertname === undefined || (provider !== undefined && !NAME_PATTERN.test(provider))) return undefined;
-  return { alertname, provider };
-}
-
-/**
- * The group key that Alertmanager gives the alert by the routes of `infra/alertmanager`. The SHA-256 of it, in hex, is the deduplication key
- * of Alertmanager's own PagerDuty events.
- */
-export function groupKeyOf({ alertname, provider }: AlertIncident): string {
-  const labels = [`alertname="${alertname}"`, ...(provider === undefined ? [] : [`provider="${provider}"`])];
-  return `{}/{class="safety"}:{${labels.join(", ")}}`;
 }

@@ -9,7 +9,7 @@ import {
   type MetricsRegistry,
   type Readiness,
 } from "@scbe/runtime";
-import { type Posted, postJson } from "../edge/post-json.ts";
+import { type Posted, postJson } from "../edge/http.ts";
 import type { Destination, Notice } from "./notice.ts";
 
 export interface NoticeQueueOptions {
