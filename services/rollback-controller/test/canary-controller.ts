@@ -32,7 +32,7 @@ export interface CanaryController extends AsyncDisposable {
   readonly metrics: Registry;
   lead(leading: boolean): void;
   /** One pass over the canaries. */
-  turn(): Promise<void>;
+  pass(): Promise<void>;
 }
 
 /** The canaries of one controller on a real bucket, with the rights of a controller. It leads unless set otherwise. */
@@ -63,7 +63,7 @@ export async function startController(options: ControllerOptions): Promise<Canar
     lead: (it) => {
       leading = it;
     },
-    turn: async () => {
+    pass: async () => {
       await plane.look();
       await runner.pass();
     },

@@ -14,7 +14,7 @@ import {
 
 /** One event. Between two events some of the work under way continues, in any order. */
 type Event =
-  | { readonly is: "turn" | "crash" | "sees"; readonly index: Index }
+  | { readonly is: "pass" | "crash" | "sees"; readonly index: Index }
   | { readonly is: "leads"; readonly index: Index; readonly leads: boolean }
   | { readonly is: "start" | "pause" | "resume" | "abort"; readonly index: Index }
   | { readonly is: "flag"; readonly percentage: number }
@@ -27,7 +27,7 @@ type Index = 0 | 1;
 
 const index = fc.constantFrom<Index>(0, 1);
 const EVENT = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ is: fc.constant("turn" as const), index }) },
+  { weight: 8, arbitrary: fc.record({ is: fc.constant("pass" as const), index }) },
   { weight: 4, arbitrary: fc.record({ is: fc.constantFrom("sees" as const), index }) },
   { weight: 2, arbitrary: fc.record({ is: fc.constant("crash" as const), index }) },
   { weight: 3, arbitrary: fc.record({ is: fc.constant("leads" as const), index, leads: fc.boolean() }) },
@@ -90,7 +90,7 @@ class Stage {
       this.#controllers[1].lead(false);
       controller.lead(true);
       controller.see();
-      this.#background(controller.turn());
+      this.#background(controller.pass());
       await this.#scheduler.waitIdle();
     }
   }
@@ -111,7 +111,7 @@ class Stage {
     event: Exclude<Event, { is: "time" | "weather" | "flag" | "kill" | "release" | "other change" }>,
   ) {
     const controller = this.#controllers[index];
-    if (event.is === "turn") this.#background(controller.turn());
+    if (event.is === "pass") this.#background(controller.pass());
     else if (event.is === "sees") controller.see();
     else if (event.is === "leads") controller.lead(event.leads);
     else if (event.is === "crash") this.#controllers[index] = this.#begin(index);

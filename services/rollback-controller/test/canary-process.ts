@@ -17,5 +17,5 @@ const controller = await startController({
     await new Promise(() => undefined);
   },
 });
-await controller.turn();
+await controller.pass();
 process.stdout.write("went on\n");

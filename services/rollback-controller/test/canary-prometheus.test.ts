@@ -105,7 +105,7 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
       until: async (minute) => {
         while (time.now < START + minute * MINUTE) {
           time.now += 5 * MINUTE;
-          await controller.turn();
+          await controller.pass();
         }
       },
       canary: find,

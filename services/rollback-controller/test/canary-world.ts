@@ -137,7 +137,7 @@ export function controllerOf(world: CanaryWorld, gate: Gate) {
   const service = new CanaryService({ ...common, ...plan });
   return {
     service,
-    turn: () => runner.pass(),
+    pass: () => runner.pass(),
     lead: (leading: boolean) => {
       self.leading = leading;
     },

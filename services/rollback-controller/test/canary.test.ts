@@ -73,10 +73,10 @@ describe("a canary", () => {
     const shares: number[] = [await shareIn(it)];
     for (let halfHour = 0; halfHour < 4; halfHour += 1) {
       time.now += 29 * MINUTE;
-      await it.turn();
+      await it.pass();
       shares.push(await shareIn(it));
       time.now += MINUTE;
-      await it.turn();
+      await it.pass();
       shares.push(await shareIn(it));
     }
     expect(shares).toEqual([5, 5, 25, 25, 50, 50, 100, 100, 100]);
@@ -116,7 +116,7 @@ describe("a canary", () => {
     const it = await controller();
     await it.service.start(ORDER, "admin");
     time.now += 30 * MINUTE;
-    await it.turn();
+    await it.pass();
     const status = JSON.parse(JSON.stringify(await it.service.status()));
     expect(replayDecisions(status)).toMatchObject([{ share: 5, verdict: "promote", same: true }]);
     status.canaries[0].history[0].decision.evidence.measurements[1].value = 0.01;
@@ -128,10 +128,10 @@ describe("a canary", () => {
     const it = await controller({ measure: async () => evidence });
     await it.service.start(ORDER, "admin");
     time.now += 30 * MINUTE;
-    await it.turn();
+    await it.pass();
     evidence = evidenceWith({ verify_p99_ms: { value: 80 } });
     time.now += 10 * MINUTE;
-    await it.turn();
+    await it.pass();
     expect(await shareIn(it)).toBe(5);
     expect(await canaryIn(it)).toMatchObject({
       ...{ state: "aborted", step: 0, share: 5, by: "canary" },
@@ -139,14 +139,14 @@ describe("a canary", () => {
     });
     evidence = evidenceWith();
     time.now += 600 * MINUTE;
-    await it.turn();
+    await it.pass();
     expect(await shareIn(it)).toBe(5);
 
     await it.service.resume({ ...ORDER, reason: "fixed" }, "admin");
-    await it.turn();
+    await it.pass();
     expect([await shareIn(it), (await canaryIn(it))?.state]).toEqual([5, "running"]);
     time.now += 30 * MINUTE;
-    await it.turn();
+    await it.pass();
     expect(await shareIn(it)).toBe(25);
   });
 
@@ -154,7 +154,7 @@ describe("a canary", () => {
     let evidence = evidenceWith({ nonce_reuse: { value: 1 } });
     const it = await controller({ measure: async () => evidence });
     await it.service.start(ORDER, "admin");
-    await it.turn();
+    await it.pass();
     expect([await shareIn(it), (await canaryIn(it))?.step]).toEqual([0, -1]);
     evidence = evidenceWith();
     await it.service.resume({ ...ORDER, reason: "fixed" }, "admin");
@@ -165,9 +165,9 @@ describe("a canary", () => {
     const it = await controller();
     await it.service.start(ORDER, "admin");
     time.now += 30 * MINUTE;
-    await it.turn();
+    await it.pass();
     await it.plane.change(engage, { by: "alert:SCBEHighLatency", reason: "slow" });
-    await it.turn();
+    await it.pass();
     expect(await canaryIn(it)).toMatchObject({ state: "aborted", why: "kill switch: test", share: 5 });
     const again = it.service.resume(ORDER, "admin");
     await expect(again).rejects.toMatchObject({
@@ -176,7 +176,7 @@ describe("a canary", () => {
     });
     await it.plane.change(release, { by: "admin", reason: "over" });
     time.now += 60 * MINUTE;
-    await it.turn();
+    await it.pass();
     expect(await shareIn(it)).toBe(5);
   });
 
@@ -185,8 +185,8 @@ describe("a canary", () => {
     await it.service.start(ORDER, "admin");
     await it.plane.change(withShare(40), { by: "admin", reason: "by hand" });
     time.now += 30 * MINUTE;
-    await it.turn();
-    await it.turn();
+    await it.pass();
+    await it.pass();
     expect(await shareIn(it)).toBe(40);
     expect(await canaryIn(it)).toMatchObject({
       ...{ state: "paused", by: "canary" },
@@ -199,13 +199,13 @@ describe("a canary", () => {
     const it = await controller({ measure });
     await it.service.start({ ...ORDER, steps: [50, 100] }, "admin");
     time.now += 300 * MINUTE;
-    await it.turn();
+    await it.pass();
     expect([await shareIn(it), (await canaryIn(it))?.history[0]?.decision?.why]).toEqual([
       50,
       ["clean_requests: 900 of the 2995 that it takes before 100 %"],
     ]);
     await it.service.resume({ ...ORDER, reason: "low traffic here", override: true }, "admin");
-    await it.turn();
+    await it.pass();
     expect(await shareIn(it)).toBe(100);
     expect((await canaryIn(it))?.override).toMatchObject({
       step: 0,
@@ -220,14 +220,14 @@ describe("a canary", () => {
     await standby.service.start(ORDER, "admin");
     await standby.service.pause({ ...ORDER, reason: "lunch" }, "admin");
     time.now += 30 * MINUTE;
-    await leader.turn();
+    await leader.pass();
     expect(await canaryIn(leader)).toMatchObject({ state: "paused", why: "lunch", by: "admin", share: 5 });
     await expect(standby.service.pause(ORDER, "admin")).rejects.toMatchObject({ code: "CONFLICT" });
     await standby.service.resume({ ...ORDER, reason: "back" }, "admin");
     await standby.service.abort({ ...ORDER, reason: "not today" }, "admin");
     expect([await shareIn(leader), (await canaryIn(leader))?.state]).toEqual([0, "aborted"]);
     time.now += 30 * MINUTE;
-    await standby.turn();
+    await standby.pass();
     expect(await shareIn(leader)).toBe(0);
   });
 
@@ -267,8 +267,8 @@ describe("two controllers", () => {
     await both[0].service.start(ORDER, "admin");
     for (let halfHour = 0; halfHour < 4; halfHour += 1) {
       time.now += 30 * MINUTE;
-      await Promise.all(both.map((one) => one.turn()));
-      await Promise.all(both.map((one) => one.turn()));
+      await Promise.all(both.map((one) => one.pass()));
+      await Promise.all(both.map((one) => one.pass()));
     }
     const writes = both.flatMap(({ plane }) => plane.writes);
     const shares = writes.map(({ state }) => effectiveFlag(state, "openai").percentage).sort((a, b) => a - b);
@@ -289,12 +289,12 @@ describe("two controllers", () => {
     });
     await slow.service.start(ORDER, "admin");
     time.now += 30 * MINUTE;
-    const turn = slow.turn();
+    const pass = slow.pass();
     await reached.promise;
     const other = await controller();
     await other.service.pause({ ...ORDER, reason: "a person says stop" }, "admin");
     stalled.resolve();
-    await turn;
+    await pass;
     expect(await shareIn(other)).toBe(5);
     expect(await canaryIn(other)).toMatchObject({ state: "paused", why: "a person says stop", intent: null });
   });
@@ -315,7 +315,7 @@ describe("two controllers", () => {
       });
       expect(await shareIn(other)).toBe(moment === "before" ? 5 : 25);
 
-      await other.turn();
+      await other.pass();
       expect(await shareIn(other)).toBe(25);
       const canary = await canaryIn(other);
       expect(canary).toMatchObject({ state: "running", step: 1, intent: null });
@@ -324,7 +324,7 @@ describe("two controllers", () => {
       const raised = other.plane.writes.filter(({ reason }) => reason.includes("to 25 %"));
       const shares = raised.map(({ state }) => effectiveFlag(state, "openai").percentage);
       expect(shares).toEqual(moment === "before" ? [5, 25] : []);
-      await other.turn();
+      await other.pass();
       expect(await shareIn(other)).toBe(25);
     },
   );
@@ -381,7 +381,7 @@ describe("what is stored", () => {
     const it = await controller();
     const bucket = await it.kv.bucket(STORES.control.bucket);
     await reset(bucket, KV_KEYS.canary, '{"v":1,"canaries":{"openai":{"state":"running"}}}');
-    await expect(it.turn()).rejects.toMatchObject({
+    await expect(it.pass()).rejects.toMatchObject({
       ...{ code: "INTERNAL", message: expect.stringContaining("holds no canaries; delete it") },
     });
     await expect(it.service.status()).rejects.toMatchObject({ code: "INTERNAL" });

@@ -64,10 +64,10 @@ function outboxTo(name: "pagerduty" | "slack", times = QUICK, url = server.url) 
 
 /** Answers in this order; the last one repeats. */
 function inTurn(...answers: readonly Answer[]): Answer {
-  let turn = 0;
+  let count = 0;
   return (response, post) => {
-    turn += 1;
-    return answers[Math.min(turn, answers.length) - 1]?.(response, post);
+    count += 1;
+    return answers[Math.min(count, answers.length) - 1]?.(response, post);
   };
 }
 

@@ -72,8 +72,8 @@ function judgeSilences({ silences }: Evidence): Judgement {
   const name = "silences";
   if (!silences.ok) return { name, outcome: "Error", says: `Alertmanager's silences: ${silences.reason}` };
   if (silences.over.length === 0) return { name, outcome: "Successful", says: "no safety alert is silenced" };
-  const told = silences.over.map(({ id, alerts }) => `${id} over ${alerts.join(", ")}`).join("; ");
-  return { name, outcome: "Inconclusive", says: `a safety alert is silenced: ${told}` };
+  const named = silences.over.map(({ id, alerts }) => `${id} over ${alerts.join(", ")}`).join("; ");
+  return { name, outcome: "Inconclusive", says: `a safety alert is silenced: ${named}` };
 }
 
 function judgeWatchdog({ watchdog_age_ms: age }: Evidence): Judgement {
