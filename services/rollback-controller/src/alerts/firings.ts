@@ -9,8 +9,8 @@ const REPLICAS_MAX = 16;
 const FIRINGS_MAX = 512;
 /** A stored time that is further ahead is ignored: it would suppress a trigger until then. */
 const AHEAD_MAX_MS = 60_000;
-/** A repetition is stored only after this fraction of the time to forget. */
-const REFRESH_FRACTION = 8;
+/** A repetition is stored only after an eighth of the time to forget. */
+const REFRESH_DIVISOR = 8;
 /** The replica id of alerts that are not tracked separately: those that a post left out, and those above {@link REPLICAS_MAX}. */
 const OTHERS = "*";
 const EVERYTHING = "*";
@@ -102,46 +102,6 @@ export function compareFirings(
   };
 }
 
-function applySighting(
-  before: Firing | undefined,
-  { firing, resolved, hidden }: Sighting,
-  time: FiringTime,
-): Firing | undefined {
-  const fresh = freshReplicas(before, time);
-  const replicas = new Map(hidden === "resolved" ? [] : fresh);
-  for (const labels of resolved) replicas.delete(replicaId(labels));
-  let areAllTracked = hidden !== "firing";
-  for (const labels of firing) {
-    const id = replicaId(labels);
-    const others = replicas.size - (replicas.has(OTHERS) ? 1 : 0);
-    if (replicas.has(id) || others < REPLICAS_MAX) replicas.set(id, reportedAt(replicas.get(id), time));
-    else areAllTracked = false;
-  }
-  if (areAllTracked) replicas.delete(OTHERS);
-  else replicas.set(OTHERS, reportedAt(replicas.get(OTHERS), time));
-  if (replicas.size === 0) return undefined;
-  const stored = Object.entries(before?.replicas ?? {});
-  const isSame = stored.length === replicas.size && stored.every(([id, at]) => replicas.get(id) === at);
-  if (before !== undefined && isSame) return before;
-  const since = before !== undefined && fresh.length > 0 ? before.since : time.now;
-  return { since, replicas: Object.fromEntries(replicas) };
-}
-
-/** The time to store for an alert that is reported now. */
-function reportedAt(last: number | undefined, { now, forgetMs }: FiringTime): number {
-  return last !== undefined && now - last < forgetMs / REFRESH_FRACTION ? last : now;
-}
-
-/** When each alert of a firing was last reported, without forgotten ones. */
-function freshReplicas(firing: Firing | undefined, { now, forgetMs }: FiringTime): [string, number][] {
-  const isFresh = (at: number): boolean => now - at < forgetMs && at - now < AHEAD_MAX_MS;
-  return Object.entries(firing?.replicas ?? {}).filter(([, at]) => isFresh(at));
-}
-
-function replicaId(labels: Readonly<Record<string, string>>): string {
-  return chainHash("", labels).slice(0, 11);
-}
-
 const At = z.iso.datetime();
 
 const FiringRow = z
@@ -189,6 +149,46 @@ export function listFirings(firings: Firings, time: FiringTime): FiringRow[] {
         forgotten_at: timeOf(last + time.forgetMs),
       };
     });
+}
+
+function applySighting(
+  before: Firing | undefined,
+  { firing, resolved, hidden }: Sighting,
+  time: FiringTime,
+): Firing | undefined {
+  const fresh = freshReplicas(before, time);
+  const replicas = new Map(hidden === "resolved" ? [] : fresh);
+  for (const labels of resolved) replicas.delete(replicaId(labels));
+  let areAllTracked = hidden !== "firing";
+  for (const labels of firing) {
+    const id = replicaId(labels);
+    const others = replicas.size - (replicas.has(OTHERS) ? 1 : 0);
+    if (replicas.has(id) || others < REPLICAS_MAX) replicas.set(id, reportedAt(replicas.get(id), time));
+    else areAllTracked = false;
+  }
+  if (areAllTracked) replicas.delete(OTHERS);
+  else replicas.set(OTHERS, reportedAt(replicas.get(OTHERS), time));
+  if (replicas.size === 0) return undefined;
+  const stored = Object.entries(before?.replicas ?? {});
+  const isSame = stored.length === replicas.size && stored.every(([id, at]) => replicas.get(id) === at);
+  if (before !== undefined && isSame) return before;
+  const since = before !== undefined && fresh.length > 0 ? before.since : time.now;
+  return { since, replicas: Object.fromEntries(replicas) };
+}
+
+/** The time to store for an alert that is reported now. */
+function reportedAt(last: number | undefined, { now, forgetMs }: FiringTime): number {
+  return last !== undefined && now - last < forgetMs / REFRESH_DIVISOR ? last : now;
+}
+
+/** When each alert of a firing was last reported, without forgotten ones. */
+function freshReplicas(firing: Firing | undefined, { now, forgetMs }: FiringTime): [string, number][] {
+  const isFresh = (at: number): boolean => now - at < forgetMs && at - now < AHEAD_MAX_MS;
+  return Object.entries(firing?.replicas ?? {}).filter(([, at]) => isFresh(at));
+}
+
+function replicaId(labels: Readonly<Record<string, string>>): string {
+  return chainHash("", labels).slice(0, 11);
 }
 
 function timeOf(ms: number): string {

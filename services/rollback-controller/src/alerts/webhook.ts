@@ -86,7 +86,7 @@ export class AlertWebhook implements Webhook {
     const post: Post = { group: readWebhook(readJsonStart(text)), isLate };
     // It takes no place and does not wait for the processed alerts.
     if (namesNothing(post.group)) return this.#refuseUnread(post);
-    if (this.#processing >= PROCESSING_MAX) return this.#refuse(503, "too many posts at once; come again");
+    if (this.#processing >= PROCESSING_MAX) return this.#refuse(503, "too many posts at once; send it again");
     this.#processing += 1;
     try {
       return await this.#act(post);
@@ -127,7 +127,7 @@ export class AlertWebhook implements Webhook {
       if (rollback.sightings.size === 0 && !rollback.watchdog) return this.#refuseUnread(post);
       log.warn({ reason: group.problem }, "a post of Alertmanager was processed as far as it can be read");
     }
-    if (!(await this.#kill(rollback))) return this.#refuse(503, "the kill could not be sent; come again");
+    if (!(await this.#kill(rollback))) return this.#refuse(503, "the kill could not be sent; send it again");
     metrics.alerts(rollback.counts);
     this.#record(rollback, time.now);
     return { status: 200, body: rollback.counts };
@@ -202,7 +202,7 @@ export class AlertWebhook implements Webhook {
 
   /** After a 400 Alertmanager never sends the post again. The missing rest of a late one may name a trigger. */
   #refuseUnread({ group, isLate }: Post): WebhookAnswer {
-    if (isLate) return this.#refuse(503, "the post did not arrive in time; come again");
+    if (isLate) return this.#refuse(503, "the post did not arrive in time; send it again");
     return this.#refuse(400, group.problem ?? "it names no alert");
   }
 
