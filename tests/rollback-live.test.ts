@@ -146,8 +146,8 @@ describe.skipIf(missing.length > 0)(`alerts that switch a running SCBE off, ${TI
     await eventually(async () => (await audit("paths")).length >= 2, SOON);
     const reasons = (await audit("paths")).map(({ reason }) => reason).sort();
     expect(reasons).toEqual([
-      expect.stringMatching(/^idle: only the guard's event has spoken/),
-      expect.stringMatching(/^quiet: only the alert has spoken/),
+      expect.stringMatching(/^idle: only the guard's event arrived/),
+      expect.stringMatching(/^quiet: only the alert arrived/),
     ]);
     await eventually(async () => await firing("SCBERollbackPathSilent"), SOON);
   }, 120_000);

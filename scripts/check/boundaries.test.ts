@@ -1,9 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { checkBoundaries } from "./boundaries.ts";
+import { PURE_FILES } from "./pure.ts";
 import { readSources } from "./sources.ts";
 
 const KEYRING = "services/keyring/src/service.ts";
-const DOMAIN = "services/keyring/src/domain/ring-steps.ts";
+const DOMAIN = "services/keyring/src/domain/next-step.ts";
+/** A pure file beside files that are not. */
+const PURE = "services/rollback-controller/src/control/state.ts";
 
 describe("the boundaries check finds what is planted", () => {
   const planted: readonly (readonly [what: string, path: string, text: string])[] = [
@@ -48,6 +51,10 @@ describe("the boundaries check finds what is planted", () => {
     ["the clock in a domain", DOMAIN, `export const age = (at: number) => Date.now() - at;`],
     ["the environment in a domain", DOMAIN, `export const env = process.env.SCBE_ENVIRONMENT;`],
     ["a timer in a domain", DOMAIN, `setTimeout(() => undefined, 1);`],
+    ["randomness in a pure file", PURE, `import { randomBytes } from "node:crypto";`],
+    ["the clock in a pure file", PURE, `export const age = (at: number) => Date.now() - at;`],
+    ["arguments of the process in a pure file", PURE, `parseArgs();`],
+    ["a neighbour of a pure file that is not pure", PURE, `import { HandBacks } from "./hand-backs.ts";`],
     ["I/O in the envelope", "packages/envelope/src/sealer.ts", `import { createServer } from "node:net";`],
     ["the clock in the envelope", "packages/envelope/src/sealer.ts", `const now = Date.now();`],
   ];
@@ -68,6 +75,10 @@ test("what is allowed passes the boundaries check", () => {
       path: DOMAIN,
       text: `import { ScbeError } from "@scbe/contracts";\n// Date.now() would be wrong here\n`,
     },
+    {
+      path: PURE,
+      text: `import type { Prometheus } from "../edge/prometheus.ts";\nimport { flagOf } from "../api/flag-state.ts";\n`,
+    },
     { path: "tests/system.test.ts", text: `import { start } from "@scbe/keyring/service";` },
   ];
   expect(checkBoundaries(allowed)).toEqual([]);
@@ -77,4 +88,9 @@ test("the project keeps its boundaries", () => {
   const sources = readSources(/\.(ts|mjs)$/);
   expect(sources.length).toBeGreaterThan(50);
   expect(checkBoundaries(sources)).toEqual([]);
+});
+
+test("every file on the list of pure files exists", () => {
+  const paths = new Set(readSources(/\.ts$/).map(({ path }) => path));
+  expect([...PURE_FILES].filter((path) => !paths.has(path))).toEqual([]);
 });

@@ -10,7 +10,6 @@ import {
   errorCode,
   type GrantAnswer,
   HeldGeneration,
-  isScbeError,
   QUEUES,
   ScbeError,
   servedAs,

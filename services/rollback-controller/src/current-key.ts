@@ -1,26 +1,25 @@
 import { type Bus, SignedBroadcasts } from "@scbe/bus";
 import { type Environment, type RingState, SUBJECTS } from "@scbe/contracts";
 import { type ClaimedRing, claimedRing, verifyRing } from "@scbe/envelope/grant";
-import type { MetricsRegistry } from "@scbe/runtime";
-import { type Clock, counter } from "@scbe/runtime";
+import { type Clock, counter, type MetricsRegistry } from "@scbe/runtime";
 
 export interface CurrentKeyOptions {
   readonly bus: Pick<Bus, "subscribe">;
   readonly clock: Pick<Clock, "monotonic">;
   readonly metrics: MetricsRegistry;
   readonly env: Environment;
-  /** Absent: nobody's broadcast is believed, and no key is known. */
+  /** Absent: no broadcast is accepted, and no key is known. */
   readonly keyringPublicKey: string | undefined;
 }
 
-/** Which data key is in use, as the keyring broadcasts it. It decides nothing: it is for people to see that a rotation has come. */
+/** The data key in use, as the keyring broadcasts it. Nothing depends on it: it shows people that a rotation has arrived. */
 export class CurrentKey implements AsyncDisposable {
   readonly #subscription: AsyncDisposable | undefined;
   #generation = -1;
   #id: string | undefined;
 
   constructor({ bus, clock, metrics, env, keyringPublicKey }: CurrentKeyOptions) {
-    const shown = counter(metrics, "scbe_ring_broadcasts_total");
+    const received = counter(metrics, "scbe_ring_broadcasts_total");
     if (keyringPublicKey === undefined) return;
     const broadcasts = new SignedBroadcasts<ClaimedRing, RingState>({
       clock,
@@ -33,12 +32,12 @@ export class CurrentKey implements AsyncDisposable {
     });
     this.#subscription = bus.subscribe(SUBJECTS.ring, ({ data }) => {
       const reading = broadcasts.read(data);
-      shown.inc({ result: reading.result });
+      received.inc({ result: reading.result });
       if (reading.result === "applied") this.#take(reading.value);
     });
   }
 
-  /** Its kid; `undefined` until the keyring was heard, or while no key is active. */
+  /** Its kid; `undefined` before the first broadcast and while no key is active. */
   get id(): string | undefined {
     return this.#id;
   }

@@ -5,11 +5,11 @@ import { leaseRate } from "./endpoints.ts";
 const REPLICAS = 64;
 const MINUTE = 60_000;
 
-/** How many of these questions a user is refused. */
-function refused(askedAtMs: readonly number[], leaseMs: number, verifiersMax: number): number {
+/** The number of these requests that are refused to a user. */
+function refused(sentAtMs: readonly number[], leaseMs: number, verifiersMax: number): number {
   let bucket: TokenBucket | undefined;
   let count = 0;
-  for (const at of askedAtMs.toSorted((a, b) => a - b)) {
+  for (const at of sentAtMs.toSorted((a, b) => a - b)) {
     const next = takeToken(bucket, at, leaseRate({ leaseMs, verifiersMax }));
     if (next === undefined) count += 1;
     else bucket = next;
@@ -18,7 +18,7 @@ function refused(askedAtMs: readonly number[], leaseMs: number, verifiersMax: nu
 }
 
 test.each([200, 1000, 5000, 60_000])(
-  "64 replicas with leases of %i ms are refused no question, nor the ones right after each change",
+  "no request of 64 replicas with leases of %i ms is refused, not even right after a change",
   (leaseMs) => {
     const each = (atMs: number) => Array.from({ length: REPLICAS }, () => atMs);
     const usual = Array.from({ length: Math.floor(MINUTE / (leaseMs * 0.45)) }, (_, n) =>
@@ -26,8 +26,8 @@ test.each([200, 1000, 5000, 60_000])(
     );
     // Four changes in one second, and one in each lease time.
     const changes = [1000, 1250, 1500, 1750, ...usual.map((_, n) => n * leaseMs)].map(each);
-    const asked = [...usual, ...changes].flat();
-    expect(refused(asked, leaseMs, REPLICAS)).toBe(0);
-    expect(refused(asked, leaseMs, REPLICAS / 4)).toBeGreaterThan(0);
+    const sent = [...usual, ...changes].flat();
+    expect(refused(sent, leaseMs, REPLICAS)).toBe(0);
+    expect(refused(sent, leaseMs, REPLICAS / 4)).toBeGreaterThan(0);
   },
 );

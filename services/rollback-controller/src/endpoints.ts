@@ -1,69 +1,81 @@
-import type { EndpointAnswer, EndpointRequest, Identity, Leading, ServiceDefinition } from "@scbe/bus";
+import {
+  documentEndpoint,
+  type EndpointAnswer,
+  type EndpointRequest,
+  type Identity,
+  type Leading,
+  READ_RATE,
+  type ServiceDefinition,
+  type StreamReader,
+  streamEndpoint,
+} from "@scbe/bus";
 import {
   type Environment,
+  HeldGeneration,
+  HeldPlace,
   LeaseRequest,
   QUEUES,
   readMessage,
   ScbeError,
   servedAs,
+  type TrustDocument,
   writeMessage,
 } from "@scbe/contracts";
-import { answerLease, claimOf, supersedes, verifiedControl } from "@scbe/envelope/control";
+import { answerLease, claimOf, encodeControl, supersedes, verifiedControl } from "@scbe/envelope/control";
 import type { Clock, Logger, Rate } from "@scbe/runtime";
-import type { HandBacks } from "./hand-backs.ts";
-import type { ControllerMetrics } from "./metrics.ts";
-import type { SignedControlPlane } from "./signed-control-plane.ts";
-import type { VerifierTable } from "./verifier-table.ts";
+import type { HandBacks } from "./control/hand-backs.ts";
+import type { SignedControlPlane } from "./control/plane.ts";
+import type { ControllerMetrics } from "./control/status.ts";
+import type { VerifierTable } from "./control/verifier-table.ts";
+import type { ControlPlane } from "./ports.ts";
 
 export interface EndpointsOptions {
   readonly plane: Pick<SignedControlPlane, "current" | "offer">;
   readonly leadership: Pick<Leading, "leading">;
   readonly verifiers: Pick<VerifierTable, "note">;
-  readonly handBacks: Pick<HandBacks, "admit" | "announce" | "keptWord">;
-  /** True for a user of the deployment that may ask for leases. */
-  readonly isAsker: (user: string) => boolean;
-  /** What each user may ask. */
+  readonly handBacks: Pick<HandBacks, "admit" | "announce" | "delivered">;
+  /** True for a user of the deployment that may request leases. */
+  readonly isLeaseUser: (user: string) => boolean;
   readonly userRate: Rate;
-  /** Signs leases: the controllers' own key. */
+  /** Signs leases: the key that all controllers share. */
   readonly identity: Identity;
   readonly env: Environment;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Pick<ControllerMetrics, "answered">;
-  /** A verifier says that it holds something newer than what is in force here: the store is to be read. */
+  /** A verifier says that it holds something newer than the document in force: the store has to be read. */
   readonly onAhead: () => void;
   readonly version: string;
 }
 
-/** A document with every character escaped, and what is around it. */
-const QUESTION_BYTES_MAX = 256 * 1024;
-/** No question without a document is longer, and none with one is shorter. */
+/** A document with every character escaped, and the request around it. */
+const REQUEST_BYTES_MAX = 256 * 1024;
+/** No request without a document is longer, and none with a document is shorter. */
 const PLAIN_BYTES_MAX = 400;
 
 /**
- * `scbe.v1.control.lease.<user>`: a question in JSON, the signed lease in JSON. What is cheap is looked at first: the user's rate, the
- * size, the list of users. A verifier that holds a newer document than this controller hands it back, and is answered with that one
- * at once.
+ * `scbe.v1.control.lease.<user>`: the lease request in JSON, the signed lease in JSON. Cheap checks come first: the user's rate, the size,
+ * the list of users. A verifier that holds a newer document than this controller hands it back, and the lease is for that document.
  */
 export function controllerEndpoints(options: EndpointsOptions): ServiceDefinition {
-  const { plane, leadership, verifiers, identity, clock, log, metrics, isAsker, userRate, version } = options;
+  const { plane, leadership, verifiers, identity, clock, log, metrics, isLeaseUser, userRate, version } =
+    options;
   const lease = ({ user, data }: EndpointRequest): EndpointAnswer => {
-    // One that was frozen may find old questions when it goes on.
+    // A controller that was frozen may find old requests when it resumes.
     if (!leadership.leading) throw new ScbeError("NOT_READY", "this controller does not lead");
-    if (!isAsker(user))
-      throw new ScbeError("FORBIDDEN", "this user is not on the list of those that may ask");
-    const question = readQuestion(user, data, options);
-    takeBack(user, question, options);
-    if (!verifiers.note(user, question, clock.monotonic()))
-      log.debug({ user, verifier: question.verifier }, "a verifier beyond the limit of its user");
+    if (!isLeaseUser(user)) throw new ScbeError("FORBIDDEN", "this user is not listed to request leases");
+    const request = readRequest(user, data, options);
+    takeBack(user, request, options);
+    if (!verifiers.note(user, request, clock.monotonic()))
+      log.debug({ user, verifier: request.verifier }, "a verifier beyond the limit of its user");
     if (plane.current === undefined) throw new ScbeError("NOT_READY", "no control document is known yet");
     metrics.answered();
-    return { data: writeMessage(answerLease(question, plane.current, identity)) };
+    return { data: writeMessage(answerLease(request, plane.current, identity)) };
   };
   return {
     name: "rollback-controller",
     version,
-    description: "Says which control document is in force, and signs that it said so just now",
+    description: "Leases: signs that a control document is in force now",
     queue: QUEUES.controller,
     endpoints: [{ name: "lease", ...servedAs("controlLease"), placesOf: "user", userRate, handler: lease }],
   };
@@ -75,33 +87,72 @@ export interface LeaseRateOptions {
   readonly verifiersMax: number;
 }
 
-/** Of one verifier, in one lease time: two, each sent again where the first was swallowed, or twice as many after a failure. */
-const QUESTIONS_A_LEASE = 4;
-/** Of one verifier, at once: one after each change, where several follow each other, and what was asked again while a controller was frozen. */
-const QUESTIONS_AT_ONCE = 8;
+/** Of one verifier in one lease time: two, each sent again if the first was lost, or twice as many after a failure. */
+const REQUESTS_PER_LEASE = 4;
+/** Of one verifier at once: one after each of several changes, and those that were repeated while a controller was frozen. */
+const REQUESTS_AT_ONCE = 8;
 
-/** What each user may ask: all its verifiers as often as they need to, whatever the lease time, and no more. */
+/** The rate of each user: enough for all its verifiers at any lease time, and no more. */
 export function leaseRate({ leaseMs, verifiersMax }: LeaseRateOptions): Rate {
   return {
-    burst: verifiersMax * QUESTIONS_AT_ONCE,
-    perSecond: (verifiersMax * QUESTIONS_A_LEASE * 1000) / leaseMs,
+    burst: verifiersMax * REQUESTS_AT_ONCE,
+    perSecond: (verifiersMax * REQUESTS_PER_LEASE * 1000) / leaseMs,
+  };
+}
+
+export interface ReadEndpointsOptions {
+  readonly plane: Pick<ControlPlane, "current">;
+  readonly audit: Pick<StreamReader, "bounds" | "batch">;
+  /** The last trust document that this controller received. */
+  readonly trust: { readonly document: TrustDocument | undefined };
+  readonly version: string;
+}
+
+/**
+ * What every controller serves, whether it leads or not: `scbe.v1.control.get.<user>`, the signed control document as this controller knows
+ * it; `scbe.v1.audit.read.<user>`, the audit; `scbe.v1.trust.last.<user>`, the last trust document that it received, for processes that
+ * start while no scorer answers.
+ */
+export function readEndpoints({ plane, audit, trust, version }: ReadEndpointsOptions): ServiceDefinition {
+  const common = { placesOf: "user", userRate: READ_RATE, trace: "none" } as const;
+  const controlGet = documentEndpoint(HeldGeneration, ({ generation }) => {
+    const { current } = plane;
+    if (current === undefined) return undefined;
+    return current.state.generation === generation ? "same" : encodeControl(current);
+  });
+  const trustLast = documentEndpoint(HeldPlace, ({ stream }) => {
+    const { document } = trust;
+    if (document === undefined) return undefined;
+    const isSame = stream?.created === document.stream.created && stream.seq === document.stream.seq;
+    return isSame ? "same" : writeMessage(document);
+  });
+  return {
+    name: "rollback-controller",
+    version,
+    description: "Reads: the control document, the audit, and the last trust document that was received",
+    queue: QUEUES.controller,
+    endpoints: [
+      { name: "control-get", ...servedAs("controlGet"), handler: controlGet, ...common },
+      { name: "audit-read", ...servedAs("auditRead"), ...streamEndpoint(audit) },
+      { name: "trust-last", ...servedAs("trustLast"), handler: trustLast, ...common },
+    ],
   };
 }
 
 /**
- * A verifier can know more than a store that was lost or restored. Its document is taken for its signature alone, from any user; what
- * it only says that it holds is nothing but a reason to look into the store.
+ * A verifier can know more than a store that was lost or restored. Its document is accepted for its signature alone, from any user. An
+ * unsigned claim to hold a newer one is only a reason to read the store.
  */
 function takeBack(user: string, { held, state }: LeaseRequest, options: EndpointsOptions): void {
   const { plane, handBacks, identity, env, clock, log, onAhead } = options;
   const known = plane.current?.state.generation ?? 0;
-  // What is not news would be verified for nothing, as often as it is asked.
+  // The signature of an old document is not verified: each repetition would cost the same again.
   const claim = state && claimOf(state);
   const isNews = claim !== undefined && supersedes(claim, plane.current);
   const document = isNews ? verifiedControl(claim.signed, { env, publicKey: identity.publicKey }) : undefined;
   if (document !== undefined && plane.offer(document)) {
     onAhead();
-    handBacks.keptWord(user);
+    handBacks.delivered(user);
     const { generation } = document.state;
     log.error({ user, generation, known }, "a verifier held a newer document than the store");
     return;
@@ -113,15 +164,15 @@ function takeBack(user: string, { held, state }: LeaseRequest, options: Endpoint
     log.warn({ user, generation, known }, "a verifier says that it holds a newer document");
 }
 
-function readQuestion(user: string, data: Uint8Array, { handBacks, clock }: EndpointsOptions): LeaseRequest {
+function readRequest(user: string, data: Uint8Array, { handBacks, clock }: EndpointsOptions): LeaseRequest {
   const handsBack = data.length > PLAIN_BYTES_MAX;
   if (handsBack && !handBacks.admit(user, clock.monotonic()))
-    throw new ScbeError("BUSY", "this user hands back too many documents; ask without one");
-  const question = readMessage(data, LeaseRequest, QUESTION_BYTES_MAX);
-  if (question === undefined || (!handsBack && question.state !== undefined)) throw malformed();
-  return question;
+    throw new ScbeError("BUSY", "this user hands back too many documents; send a request without one");
+  const request = readMessage(data, LeaseRequest, REQUEST_BYTES_MAX);
+  if (request === undefined || (!handsBack && request.state !== undefined)) throw malformed();
+  return request;
 }
 
 function malformed(): ScbeError {
-  return new ScbeError("BAD_REQUEST", "this is no question for a lease");
+  return new ScbeError("BAD_REQUEST", "this is no lease request");
 }

@@ -1,55 +1,40 @@
-import { setTimeout as delay } from "node:timers/promises";
-import {
-  type Bus,
-  connectBus,
-  connectStore,
-  documentEndpoint,
-  environmentVariables,
-  identityFromSeed,
-  type StoreBus,
-  storeTransportOf,
-  storeVariables,
-  transportOf,
-  transportVariables,
-} from "@scbe/bus";
-import {
-  BUCKETS,
-  type ControlState,
-  HeldGeneration,
-  isScbeError,
-  QUEUES,
-  ScbeError,
-  SUBJECTS,
-  servedAs,
-} from "@scbe/contracts";
-import { type ControlDocument, encodeControl, signControl } from "@scbe/envelope/control";
-import { type ConfigValues, defineConfig, readConfig } from "@scbe/runtime";
+import { parseArgs } from "node:util";
+import { isScbeError, REASON_MAX } from "@scbe/contracts";
+import { readConfig } from "@scbe/runtime";
 import { createLogger, EXIT_CODES } from "@scbe/service";
-import { controlVariables } from "./config/control.ts";
-import { engageKill } from "./domain/engage-kill.ts";
-import { firstState } from "./domain/first-state.ts";
-import { KILL_AHEAD, KILL_AHEAD_UNKNOWN, nextDocument, type StoredBefore } from "./domain/next-document.ts";
-import { releaseKill } from "./domain/release-kill.ts";
-import { kvControlStore } from "./edge/kv-control-store.ts";
-import { HELP, type Order, readArguments } from "./offline/arguments.ts";
-import { askControllers, type Expected, OtherDeployment, readOwn } from "./offline/other-deployment.ts";
-import type { ControlStore } from "./ports.ts";
+import {
+  type OfflineOrder,
+  OtherDeployment,
+  offlineConfig,
+  type Switched,
+  switchOffline,
+} from "./offline/switch.ts";
 
-const { SCBE_ENVIRONMENT, SCBE_PROVIDERS } = environmentVariables;
-const { SCBE_CONTROL_SEED } = controlVariables;
-const config = defineConfig({
-  SCBE_ENVIRONMENT,
-  SCBE_PROVIDERS,
-  ...transportVariables,
-  ...storeVariables,
-  SCBE_CONTROL_SEED,
-});
-type Config = ConfigValues<typeof config>;
+const HELP = `Switches off, or on again, without any controller: signs a control document and publishes it on NATS.
 
-const CONNECT_TIMEOUT_MS = 10_000;
-const STORE_TIMEOUT_MS = 3000;
-const TRIES = 5;
-const REPEAT_MS = 1000;
+  node services/rollback-controller/src/offline.ts activate REASON [--integrity] [--for SECONDS] [--json]
+  node services/rollback-controller/src/offline.ts deactivate [REASON] [--for SECONDS] [--json]
+
+  --integrity     traffic is refused, even where fallback was chosen for availability
+  --for SECONDS   how long it is repeated, once a second (10); verifiers that start later read it from the store
+  --json          prints one JSON document
+
+It connects as the user operator (NATS_URL, NATS_NKEY_SEED_FILE), to the store as control.offline (NATS_STORE_NKEY_SEED_FILE), and signs with
+SCBE_CONTROL_SEED_FILE for SCBE_ENVIRONMENT. Switching off needs no store; switching on does. While it runs it also answers verifiers that request
+the document. A kill of one provider is not possible without a controller.
+
+With the files that scripts/issue-credentials.ts has made; operator.env has SCBE_ENVIRONMENT and NATS_NKEY_SEED_FILE:
+
+  NATS_URL=tls://nats-0:4222 NATS_TLS_CA=/secure/ca.crt SCBE_CONTROL_SEED_FILE=/secure/scbe-prod/control.signing.seed \\
+    NATS_STORE_NKEY_SEED_FILE=/secure/scbe-prod/control.offline.seed \\
+    node --env-file=/secure/scbe-prod/operator.env services/rollback-controller/src/offline.ts activate "reason"
+
+If the store, or without the store a controller, holds a control document of another environment or key, nothing is sent: exit code 1.
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 78 misconfigured.
+`;
+
+const FOR_SECONDS = 10;
+const FOR_SECONDS_MAX = 86_400;
 
 process.exitCode = await main();
 
@@ -59,180 +44,70 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return EXIT_CODES.stopped;
   }
-  if ("problem" in order) return complain(order.problem, EXIT_CODES.misused);
-  const reading = readConfig(config, process.env);
-  if (!reading.ok) return complain(reading.problems.join("\n"), EXIT_CODES.misconfigured);
+  if ("problem" in order) return fail(order.problem, EXIT_CODES.misused);
+  const reading = readConfig(offlineConfig, process.env);
+  if (!reading.ok) return fail(reading.problems.join("\n"), EXIT_CODES.misconfigured);
   try {
-    await carryOut(order, reading.config);
+    await switchOffline({
+      order,
+      config: reading.config,
+      log: createLogger({ name: "operator", level: "error", destination: process.stderr }),
+      onWarning: (line) => process.stderr.write(`${line}\n`),
+      onSwitched: (switched) => process.stdout.write(summary(order, switched)),
+    });
     return EXIT_CODES.stopped;
   } catch (error) {
     if (error instanceof OtherDeployment)
-      return complain(
+      return fail(
         `NOT switched ${order.action === "activate" ? "off" : "on"}: ${error.message}`,
         EXIT_CODES.failed,
       );
     if (!isScbeError(error)) throw error;
-    return complain(`nothing can be relied on: ${error.message}`, EXIT_CODES.failed);
+    return fail(`the switch may have had no effect: ${error.message}`, EXIT_CODES.failed);
   }
 }
 
-async function carryOut(order: Order, values: Config): Promise<void> {
-  const log = createLogger({ name: "operator", level: "error", destination: process.stderr });
-  const connection = { ...transportOf(values), name: "operator", log, timeoutMs: CONNECT_TIMEOUT_MS };
-  await using bus = await connectBus(connection);
-  await using link = await reached(
-    order,
-    connectStore({ ...offlineTransport(values), log, timeoutMs: STORE_TIMEOUT_MS }),
-  );
-  const { document, isStored } = await put(order, values, { bus, link });
-  await using _answering = await answer(bus, document);
-  tell(order, document, isStored);
-  const end = performance.now() + order.forMs;
-  while (performance.now() < end) {
-    await delay(Math.min(REPEAT_MS, end - performance.now()));
-    publish(bus, document);
-  }
-  await bus.flush();
+interface Arguments extends OfflineOrder {
+  readonly json: boolean;
 }
 
-interface Links {
-  readonly bus: Bus;
-  /** To the account of the store; undefined while it is away. */
-  readonly link: StoreBus | undefined;
-}
-
-function offlineTransport(values: Config) {
-  return { ...storeTransportOf(values, "control"), user: "offline" } as const;
-}
-
-/** Of the store; `undefined` for a kill, which goes on without the store, whatever is the matter with it. @throws OtherDeployment; ScbeError for a release */
-async function reached<T>({ action }: Order, work: Promise<T>): Promise<T | undefined> {
+/** The arguments of this process, or the problem with them. */
+function readArguments(): Arguments | "help" | { readonly problem: string } {
   try {
-    return await work;
-  } catch (error) {
-    if (action === "deactivate" || !isScbeError(error)) throw error;
-    process.stderr.write(`the store is not used: ${error.message}\n`);
-    return undefined;
-  }
-}
-
-/** Tells verifiers that ask for it what was just signed: there may be no controller to do it. */
-async function answer(bus: Bus, document: ControlDocument): Promise<AsyncDisposable> {
-  const service = bus.service({
-    name: "operator",
-    version: "0.1.0",
-    description: "Tells the control document of a switch that was made without a controller",
-    queue: QUEUES.operator,
-    endpoints: [
-      {
-        name: "control-get",
-        ...servedAs("controlGet"),
-        handler: documentEndpoint(HeldGeneration, ({ generation }) =>
-          generation === document.state.generation ? "same" : encodeControl(document),
-        ),
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        help: { type: "boolean", short: "h" },
+        integrity: { type: "boolean" },
+        for: { type: "string" },
+        json: { type: "boolean" },
       },
-    ],
-  });
-  await service.join();
-  return service;
-}
-
-interface Put {
-  readonly document: ControlDocument;
-  readonly isStored: boolean;
-}
-
-/**
- * A kill is sent as soon as it is known that this is its deployment, and stored if the store takes it; a release is sent when it is stored,
- * and not before.
- * @throws OtherDeployment; ScbeError NOT_READY for a release that is not stored
- */
-async function put(order: Order, values: Config, { bus, link }: Links): Promise<Put> {
-  const identity = identityFromSeed(values.SCBE_CONTROL_SEED, "SCBE_CONTROL_SEED");
-  const expected = { env: values.SCBE_ENVIRONMENT, publicKey: identity.publicKey };
-  const isKill = order.action === "activate";
-  using store = link && (await reached(order, openStore(link, expected)));
-  const { stored: first, told } = await look(order, expected, { bus, store });
-  for (let tries = 1; ; tries += 1) {
-    const stored = tries === 1 ? first : store && (await reached(order, store.read()));
-    const document = signControl(nextState(order, values, { stored, told }), identity);
-    if (isKill) publish(bus, document);
-    const written = store && (await reached(order, store.write(document, stored?.revision)));
-    const isStored = written !== undefined;
-    if (isStored && !isKill) publish(bus, document);
-    if (isStored) return { document, isStored };
-    if (store !== undefined && tries < TRIES) continue;
-    if (isKill) return { document, isStored };
-    throw new ScbeError("NOT_READY", "the store did not take it, and switching on needs the store");
+    });
+    const [action, reason = "", ...others] = positionals;
+    if (values.help === true) return "help";
+    if (action !== "activate" && action !== "deactivate")
+      return { problem: "expected activate or deactivate; see --help" };
+    if (others.length > 0) return { problem: "the reason is one argument: put it in quotes" };
+    if (action === "activate" && reason.trim() === "") return { problem: "switching off needs a reason" };
+    if (reason.length > REASON_MAX) return { problem: `a reason has at most ${REASON_MAX} characters` };
+    const seconds = Number(values.for ?? FOR_SECONDS);
+    if (!(seconds >= 0 && seconds <= FOR_SECONDS_MAX))
+      return { problem: `--for ${values.for}: expected 0 to ${FOR_SECONDS_MAX}` };
+    const cause = values.integrity === true ? "integrity" : "availability";
+    return { action, reason, cause, forMs: seconds * 1000, json: values.json === true };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) };
   }
 }
 
-/** What is known of the document that is in force. */
-interface Known {
-  /** undefined: nothing, or the store is away. */
-  readonly stored: Awaited<ReturnType<ControlStore["read"]>>;
-  /** By the controllers, where the store does not tell; undefined: none answers. */
-  readonly told?: ControlDocument | undefined;
+function summary({ action, json }: Arguments, { document, isStored }: Switched): string {
+  const { generation } = document.state;
+  if (json) return `${JSON.stringify({ action, generation, stored: isStored })}\n`;
+  const stored = isStored ? "and is stored" : "and is NOT stored: verifiers that start later do not know it";
+  return `switched ${action === "activate" ? "off" : "on"}: generation ${generation} was sent ${stored}\n`;
 }
 
-/** Before anything is sent. @throws OtherDeployment; ScbeError for a release */
-async function look(
-  order: Order,
-  expected: Expected,
-  { bus, store }: { readonly bus: Bus; readonly store: ControlStore | undefined },
-): Promise<Known> {
-  const reading = store && readOwn(store, expected).then((stored) => ({ stored }));
-  const known = reading && (await reached(order, reading));
-  if (known?.stored !== undefined) return known;
-  return { stored: undefined, told: await askControllers(bus, expected) };
-}
-
-/** On top of what is stored; else on top of what the controllers hold, or of what holds at the very first. */
-function nextState(
-  { action, cause, reason }: Order,
-  { SCBE_ENVIRONMENT: env, SCBE_PROVIDERS: providers }: Config,
-  { stored, told }: Known,
-): ControlState {
-  const nowMs = Date.now();
-  const newest = stored?.document ?? told;
-  const known = newest ?? (stored && (stored.document ?? stored.former));
-  const before = known?.state ?? firstState(env, providers);
-  const previous = before.generation;
-  const after = storedBefore(known, told);
-  if (action === "deactivate") return nextDocument(releaseKill(before), { previous, after, nowMs });
-  const kill = { cause, reason, by: "operator", since: nowMs };
-  const ahead = newest === undefined ? KILL_AHEAD_UNKNOWN : KILL_AHEAD;
-  return nextDocument(engageKill(before, { kill }), { previous, after, nowMs, ahead });
-}
-
-/** Whether what a controller told was stored is not known: what went into it was. */
-function storedBefore(known: ControlDocument | undefined, told: ControlDocument | undefined): StoredBefore {
-  if (known === undefined) return { generation: 0 };
-  if (known === told) return { generation: known.state.after ?? 0, digest: known.state.after_digest };
-  return { generation: known.state.generation, digest: known.digest };
-}
-
-async function openStore(link: StoreBus, expected: Expected): Promise<ControlStore & Disposable> {
-  const bucket = await link.bucket(BUCKETS.control, { signal: AbortSignal.timeout(STORE_TIMEOUT_MS) });
-  return kvControlStore({ store: link, bucket, ...expected });
-}
-
-function publish(bus: Bus, document: ControlDocument): void {
-  bus.publish(SUBJECTS.controlState, encodeControl(document));
-}
-
-function tell({ action, json }: Order, { state }: ControlDocument, isStored: boolean): void {
-  const { generation } = state;
-  const words = `${action === "activate" ? "switched off" : "switched on"}: generation ${generation} was sent`;
-  const stored = isStored
-    ? "and is stored"
-    : "and is NOT stored: verifiers that come later do not know of it";
-  process.stdout.write(
-    json ? `${JSON.stringify({ action, generation, stored: isStored })}\n` : `${words} ${stored}\n`,
-  );
-}
-
-function complain(what: string, exitCode: number): number {
-  process.stderr.write(`${what}\n`);
+function fail(message: string, exitCode: number): number {
+  process.stderr.write(`${message}\n`);
   return exitCode;
 }

@@ -1,17 +1,17 @@
 import type { ControlState, KillCause } from "@scbe/contracts";
 import type { ControlDocument } from "@scbe/envelope/control";
 
-/** Who changes something, and why: for the audit. */
+/** The author of a change and the reason, for the audit. */
 export interface Actor {
-  /** A token's name, `alert:<name>`, `security event`, `canary`. */
+  /** The name of a token, `alert:<name>`, `security event`, `canary`. */
   readonly by: string;
   readonly reason: string;
 }
 
 /**
- * From the state in force to the next one; the same object: nothing is to change. Pure, since it runs again on a newer state when
- * somebody else wrote first. Generation and time of issue are not its business.
- * @throws ScbeError BAD_REQUEST or CONFLICT when it cannot be applied to this state
+ * From the state in force to the next one; the same object changes nothing. It is pure, because it runs again on a newer state if another
+ * writer was quicker. It leaves generation and time of issue alone.
+ * @throws ScbeError BAD_REQUEST or CONFLICT if it does not apply to this state
  */
 export type Change = (state: ControlState) => ControlState;
 
@@ -20,7 +20,7 @@ export interface Changed {
   readonly after: ControlState;
 }
 
-/** What is to be taken out of the path, and why. */
+/** The scope of a kill and its cause. */
 export interface KillOrder {
   /** Absent: everything. */
   readonly provider?: string;
@@ -29,54 +29,55 @@ export interface KillOrder {
 
 /** The control document: every change of it goes through here. */
 export interface ControlPlane {
-  /** What is in force; undefined until the store was read. */
+  /** The document in force; undefined until the store was read. */
   readonly current: ControlDocument | undefined;
   /**
-   * Applies a change to what is stored, then broadcasts it. No update is lost, whoever else writes.
-   * @throws ScbeError what the change throws; NOT_READY or DISCONNECTED when the store does not take it
+   * Applies a change to the stored document, then broadcasts it. No update is lost if several controllers write.
+   * @throws ScbeError what the change throws; NOT_READY or DISCONNECTED if the store does not accept it
    */
   change(change: Change, actor: Actor): Promise<Changed>;
   /**
-   * Engages the kill switch: it is broadcast at once and stored at the same time, and applied again on top of whatever was written
-   * concurrently. Resolves when it was sent, stored or not; it goes on storing it. Killing what is killed already changes nothing, but
-   * an integrity cause takes the place of an availability cause, never the other way round.
+   * Engages the kill switch. The kill is broadcast at once, stored at the same time, and applied again on top of concurrent writes. Resolves
+   * once it was sent, stored or not; storing goes on. A second kill of the same scope changes nothing, except that an integrity cause
+   * replaces an availability cause.
    */
   kill(order: KillOrder, actor: Actor): Promise<Changed>;
-  /** Runs after each change of {@link current}, whoever made it. */
+  /** Runs after each change of {@link current}, from any controller. */
   onChange(listener: (document: ControlDocument) => void): Disposable;
-  /** What verifiers have acknowledged, as far as this controller has heard of them; none where it does not lead. */
+  /** What verifiers have confirmed to this controller; empty if it does not lead. */
   verifiers(): readonly VerifierReport[];
-  /** Whose verifiers have to acknowledge. */
+  /** The users whose verifiers have to confirm. */
   audience(): Audience;
 }
 
-/** Whose verifiers a controller hears, and how well. */
+/** The users whose verifiers a controller hears, and how completely. */
 export interface Audience {
   /**
-   * `none`: it does not lead; `some`: it has led for less than a lease time, in which every verifier that has a lease asks; `all`
+   * `none`: it does not lead. `some`: it has led for less than a lease time. `all`: it has led for a lease time, in which every verifier
+   * with a lease sends a request.
    */
   readonly hears: "none" | "some" | "all";
-  /** Users of the deployment that may ask for leases. */
+  /** Users of the deployment that may request leases. */
   readonly expected: readonly string[];
-  /** Of them those with more verifiers than are counted. */
+  /** Those of them with more verifiers than are counted. */
   readonly crowded: readonly string[];
-  /** Of them those of whom the controller that led before has heard more than it could name: some may be silent. */
+  /** Those of them with more verifiers than the previous leading controller could name: some may be silent. */
   readonly unnamed: readonly string[];
-  /** False: which verifiers were heard before this controller led could not be read, so that any user may have silent ones. */
+  /** False: the verifiers that earlier leaders heard could not be read, so any user may have silent ones. */
   readonly recalls: boolean;
 }
 
-/** One verifier, by its last question for a lease. */
+/** One verifier, by its last lease request. */
 export interface VerifierReport {
-  /** Of its user. */
+  /** The user that it belongs to. */
   readonly name: string;
-  /** What it held when it last asked; undefined: nothing yet, or where it is stale: not known here, another controller has heard it. */
+  /** What it held at its last request; undefined: nothing yet, or, if it is stale, unknown because another controller heard it. */
   readonly generation: number | undefined;
-  /** Its own configuration lets it send or serve what goes unsealed. */
+  /** Its own configuration lets it send or serve unsealed traffic. */
   readonly permitsFallback: boolean;
-  /** `converged`: holds what is in force, and asked within its lease time; `behind`: asked, and holds something else; `stale`: did not ask. */
+  /** `converged`: holds the document in force; `behind`: holds another one; `stale`: sent no request within its lease time. */
   readonly state: "converged" | "behind" | "stale";
-  /** ms since it last asked */
+  /** ms since its last request */
   readonly ageMs: number;
 }
 
@@ -86,49 +87,22 @@ export interface AuditRecord extends Actor {
   readonly at: number;
   /** `flags`, `kill`, `release`, `skew-window`, `canary`, `webhook`, ... */
   readonly action: string;
-  /** JSON values; absent where nothing is changed. */
+  /** JSON values; absent if nothing was changed. */
   readonly before?: unknown;
   readonly after?: unknown;
 }
 
 export interface Audit {
-  /** Takes it at once and stores it in order, in its own time; never throws, and nothing waits for it. */
+  /** Queues a record and stores it in order. Never throws, and no caller waits for the store. */
   append(record: AuditRecord): void;
   /** The newest entries, newest first. @throws ScbeError NOT_READY or DISCONNECTED */
   read(options: { readonly limit: number; readonly before?: number }): Promise<readonly AuditEntry[]>;
 }
 
-/** A record as it is stored: its number, and the hash chain that it stands in. */
+/** A stored record: its number and its place in the hash chain. */
 export interface AuditEntry extends AuditRecord {
   readonly seq: number;
-  /** base64url of SHA-256, of the entry before and of this one */
+  /** base64url of SHA-256, of the previous entry and of this one */
   readonly previous: string;
   readonly hash: string;
-}
-
-/** Where the control document lives. */
-export interface ControlStore {
-  /**
-   * What is stored now; undefined: nothing.
-   * @throws UnusableRecord FORBIDDEN when it is a control document that this controller has not signed for this environment; or what the bus
-   *   throws
-   */
-  read(): Promise<StoredControl | UnreadableControl | undefined>;
-  /** Writes only if the store is still at `revision` (undefined: empty); undefined when somebody else wrote first. */
-  write(document: ControlDocument, revision: number | undefined): Promise<number | undefined>;
-  /** Runs when what is stored may have changed. */
-  watch(listener: () => void): AsyncDisposable;
-}
-
-/** What is stored is no control document at all. */
-export interface UnreadableControl {
-  readonly document: undefined;
-  /** The newest one before it that can be read. */
-  readonly former: ControlDocument | undefined;
-  readonly revision: number;
-}
-
-export interface StoredControl {
-  readonly document: ControlDocument;
-  readonly revision: number;
 }

@@ -1,13 +1,13 @@
 import { parseArgs } from "node:util";
 import { EXIT_CODES } from "@scbe/service";
-import { type ReplayedDecision, replayDecisions } from "./canary/replay-decisions.ts";
+import { type ReplayedDecision, replayDecisions } from "./canary/replay.ts";
 
-const HELP = `Decides the steps of a canary again, from its record alone, and says whether that gives what was decided then.
+const HELP = `Repeats the decisions of a canary from its record alone, and says whether they come out the same.
 
   curl -s -H "Authorization: Bearer $ADMIN_TOKEN" http://127.0.0.1:7100/canary > record.json
   node services/rollback-controller/src/replay-canary.ts [--json] < record.json
 
-Exit codes: 0 every decision is the same, 1 one is not, 2 there is no record on the standard input.
+Exit codes: 0 every decision is the same, 1 one differs, 2 the standard input has no record.
 `;
 
 const BYTES_MAX = 8 * 1024 * 1024;
@@ -24,12 +24,12 @@ async function main(): Promise<number> {
       return EXIT_CODES.stopped;
     }
     const found = replayDecisions(JSON.parse(await standardInput()));
-    const text = values.json === true ? `${JSON.stringify(found)}\n` : found.map(inWords).join("");
+    const text = values.json === true ? `${JSON.stringify(found)}\n` : found.map(describe).join("");
     process.stdout.write(text || "no step was decided yet\n");
     return found.every(({ same }) => same) ? EXIT_CODES.stopped : EXIT_CODES.failed;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`there is no record of a canary to decide from: ${why}\n${HELP}`);
+    process.stderr.write(`there is no record of a canary on the standard input: ${why}\n${HELP}`);
     return EXIT_CODES.misused;
   }
 }
@@ -45,7 +45,7 @@ async function standardInput(): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-function inWords({ provider, share, at, recorded, verdict, why, same }: ReplayedDecision): string {
+function describe({ provider, share, at, recorded, verdict, why, same }: ReplayedDecision): string {
   const head = `${new Date(at).toISOString()} ${provider} at ${share} %: ${recorded}`;
   const again = same ? "the same again" : `NOT the same again: ${verdict}`;
   return `${head}, ${again}\n${why.map((reason) => `  ${reason}\n`).join("")}`;

@@ -1,31 +1,28 @@
 import type { StoreHost } from "@scbe/bus";
 import { BUCKETS, STREAMS } from "@scbe/contracts";
 import { reportListening, UsersFile } from "@scbe/service";
-import { startRollback } from "./alerts/start-rollback.ts";
-import { type ApiServerOptions, startApiServer } from "./api/api-server.ts";
-import { showTokens } from "./api/show-tokens.ts";
-import { followTokenFile } from "./api/token-file.ts";
-import { TokenBook } from "./api/tokens.ts";
-import { auditOffline } from "./audit/audit-offline.ts";
-import { startAudit } from "./audit/start-audit.ts";
-import { canaryMetrics } from "./canary/canary-metrics.ts";
+import { startRollback } from "./alerts/start.ts";
+import { triggersFor } from "./alerts/triggers.ts";
+import { type ApiServerOptions, startApiServer } from "./api/server.ts";
+import { followTokenFile, showTokens, TokenBook } from "./api/tokens.ts";
+import { startAudit } from "./audit/log.ts";
+import { auditOfflineKills } from "./audit/offline-kills.ts";
 import { measureWith } from "./canary/measure.ts";
-import { startCanaries } from "./canary/start-canaries.ts";
+import { canaryMetrics, startCanaries } from "./canary/service.ts";
 import type { RollbackControllerConfig } from "./config.ts";
+import { startControl } from "./control/start.ts";
 import { CurrentKey } from "./current-key.ts";
-import { triggersFor } from "./domain/triggers.ts";
 import { alertmanager } from "./edge/alertmanager.ts";
 import { kvCanaryStore } from "./edge/kv-canary-store.ts";
 import { lateBucket } from "./edge/late-bucket.ts";
 import { prometheus } from "./edge/prometheus.ts";
-import { readEndpoints } from "./reads.ts";
-import { startControl } from "./start-control.ts";
-import { startTrust } from "./trust/start-trust.ts";
+import { readEndpoints } from "./endpoints.ts";
+import { startTrust } from "./trust/trust-service.ts";
 
 /**
- * The rollback controller: the signed control document and its leases, the control API, what alerts and events take out of the
- * path, the canaries, and what persons say of trust. It comes up without JetStream, and goes on trying.
- * @throws ScbeError FORBIDDEN when the stored document is not signed by this controller's key for this environment
+ * The rollback controller: the signed control document and its leases, the control API, the kills by alerts and events, the canaries, and the
+ * trust overrides of persons. It starts without JetStream and keeps trying.
+ * @throws ScbeError FORBIDDEN if the stored document is not signed by this controller's key for this environment
  */
 export async function start(config: RollbackControllerConfig, host: StoreHost): Promise<AsyncDisposable> {
   const { bus, store, clock, log, readiness } = host;
@@ -39,22 +36,15 @@ export async function start(config: RollbackControllerConfig, host: StoreHost): 
   const audit = stack.use(startAudit(host));
   const bucket = stack.use(await lateBucket(store, BUCKETS.control, host.signal));
   const { plane, leadership } = stack.use(await startControl(config, { host, audit, bucket, users }));
-  stack.use(auditOffline({ plane, audit, leadership, clock, log }));
+  stack.use(auditOfflineKills({ plane, audit, leadership, clock, log }));
   const isLeading = (): boolean => leadership.leading;
   const { webhook, firings } = stack.use(
     await startRollback(config, { host, plane, audit, bucket, isLeading }),
   );
   const canary = stack.use(canaries(config, host, { plane, audit, bucket, isLeading, webhook }));
-  const key = stack.use(
-    new CurrentKey({
-      bus,
-      clock,
-      metrics: host.metrics,
-      env,
-      keyringPublicKey: config.SCBE_KEYRING_PUBLIC_KEY,
-    }),
-  );
-  const { follower, desk: trust } = stack.use(startTrust({ host, audit, bucket, leadership }));
+  const keyringPublicKey = config.SCBE_KEYRING_PUBLIC_KEY;
+  const key = stack.use(new CurrentKey({ bus, clock, metrics: host.metrics, env, keyringPublicKey }));
+  const { follower, service: trust } = stack.use(startTrust({ host, audit, bucket, leadership }));
   const reads = { plane, audit: store.stream(STREAMS.audit), trust: follower, version: host.version };
   await stack.use(bus.service(readEndpoints(reads))).join();
   const ports = {

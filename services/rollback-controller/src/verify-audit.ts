@@ -11,8 +11,8 @@ import { type HeldGeneration, isScbeError, ScbeError, subjectOf, writeMessage } 
 import { type ControlDocument, readControl } from "@scbe/envelope/control";
 import { type ConfigValues, defineConfig, describeConfig, readConfig, text } from "@scbe/runtime";
 import { createLogger, EXIT_CODES } from "@scbe/service";
-import { type Verification, verifyStream } from "./audit/verify-stream.ts";
-import type { ChainEnd } from "./domain/audit-chain.ts";
+import type { ChainEnd } from "./audit/chain.ts";
+import { type Verification, verifyStream } from "./audit/verify.ts";
 
 const config = defineConfig({
   SCBE_ENVIRONMENT: environmentVariables.SCBE_ENVIRONMENT,
@@ -20,69 +20,69 @@ const config = defineConfig({
     optional: true,
     pattern: /^U[A-Z2-7]{55}$/,
     expected: "the controller's public nkey: U and 55 characters of base32",
-    doc: "Whose signature the control document must bear. Without it the audit is not compared with what the document says of it.",
+    doc: "The key that must have signed the control document. Without it the audit is not compared with the entry that the document names.",
   }),
   ...transportVariables,
 });
 type Config = ConfigValues<typeof config>;
 
 const CONNECT_TIMEOUT_MS = 10_000;
-const ASKING = { timeoutMs: 3000, againAfterMs: 500 };
+const REQUEST = { timeoutMs: 3000, againAfterMs: 500 };
 
-const HELP = `Reads the whole audit stream through a controller, and checks its hash chain: that no entry was altered, left out or moved; and that
-the entry is there which the signed control document names as the last one that its controller knew of.
+const HELP = `Reads the whole audit stream through a controller and checks its hash chain: that no entry was altered, left out or moved, and that
+the stream has the entry which the signed control document names as the last one that its controller knew.
 
   node services/rollback-controller/src/verify-audit.ts [options]
 
-  --expect SEQ:HASH   an entry that was noted earlier has to be there still; any number of times
+  --expect SEQ:HASH   an entry that was noted earlier must still be in the stream; any number of times
   --user NAME         the user on the bus whose seed this is (operator)
   --json              prints one JSON document
 
-It prints the last entry as SEQ:HASH. Note it elsewhere: only such a note and the controllers' logs, which have the number and hash of
-every entry, show the loss of entries that are newer than the control document.
+It prints the last entry as SEQ:HASH. Note it elsewhere: only such a note, and the controllers' logs with the number and hash of every
+entry, reveal the loss of entries that are newer than the control document.
 
 It reads:
 
 ${describeConfig(config)
   .map((row) => `  ${row.name}${row.default === "" ? "" : ` (${row.default})`}\n      ${row.doc}\n`)
   .join("")}
-Exit codes: 0 all entries are as they were written, 1 something is wrong with them, 2 they could not be checked, 78 misconfigured.
+Exit codes: 0 all entries are as they were written, 1 an entry is wrong or missing, 2 the audit could not be checked, 78 misconfigured.
 `;
 
-const COULD_NOT = EXIT_CODES.misused;
+const NOT_CHECKED = EXIT_CODES.misused;
 
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const asked = readArguments();
-  if (typeof asked === "string") return complain(asked, COULD_NOT);
-  if (asked.help) {
+  const options = readArguments();
+  if (typeof options === "string") return fail(options, NOT_CHECKED);
+  if (options.help) {
     process.stdout.write(HELP);
     return EXIT_CODES.stopped;
   }
   const reading = readConfig(config, process.env);
-  if (!reading.ok) return complain(reading.problems.join("\n"), EXIT_CODES.misconfigured);
+  if (!reading.ok) return fail(reading.problems.join("\n"), EXIT_CODES.misconfigured);
   try {
-    const { found, compared } = await verify(reading.config, asked);
+    const { found, compared } = await verify(reading.config, options);
     process.stdout.write(
-      asked.json
+      options.json
         ? `${JSON.stringify({ ...found, compared: compared ?? null })}\n`
-        : inWords(found) + comparedInWords(compared, reading.config),
+        : describeFindings(found) + describeComparison(compared, reading.config),
     );
     return found.ok ? EXIT_CODES.stopped : EXIT_CODES.failed;
   } catch (error) {
     if (!isScbeError(error)) throw error;
-    return complain(`the audit could not be checked: ${error.message}`, COULD_NOT);
+    return fail(`the audit could not be checked: ${error.message}`, NOT_CHECKED);
   }
 }
 
 interface Verified {
   readonly found: Verification;
-  /** The entry that the control document names; undefined: it names none, or was not looked at. */
+  /** The entry that the control document names; undefined: it names none, or was not read. */
   readonly compared: ChainEnd | undefined;
 }
 
-async function verify(values: Config, { user, noted }: Asked): Promise<Verified> {
+async function verify(values: Config, { user, noted }: Options): Promise<Verified> {
   const log = createLogger({ name: "verify-audit", level: "error", destination: process.stderr });
   const connection = { ...transportOf(values), name: user, log, timeoutMs: CONNECT_TIMEOUT_MS };
   await using bus = await connectBus(connection);
@@ -92,29 +92,29 @@ async function verify(values: Config, { user, noted }: Asked): Promise<Verified>
   return { found, compared };
 }
 
-/** Undefined where no key is configured to verify it. @throws ScbeError FORBIDDEN when it bears another signature; what a request throws */
+/** Undefined if no key is configured to verify it. @throws ScbeError FORBIDDEN if another key has signed it; what a request throws */
 async function signedDocument(
   bus: Bus,
   { SCBE_ENVIRONMENT: env, SCBE_CONTROL_PUBLIC_KEY: publicKey }: Config,
 ): Promise<ControlDocument | undefined> {
   if (publicKey === undefined) return undefined;
-  const question: HeldGeneration = { v: 1, generation: null };
-  const bytes = writeMessage(question);
-  const { data } = await bus.request(subjectOf("controlGet", { user: bus.user }), bytes, ASKING);
+  const request: HeldGeneration = { v: 1, generation: null };
+  const bytes = writeMessage(request);
+  const { data } = await bus.request(subjectOf("controlGet", { user: bus.user }), bytes, REQUEST);
   const read = readControl(data, { env, publicKey });
   if (read.ok) return read.document;
   throw new ScbeError("FORBIDDEN", `no control document for ${env} that SCBE_CONTROL_PUBLIC_KEY has signed`);
 }
 
-interface Asked {
+interface Options {
   readonly help: boolean;
   readonly json: boolean;
   readonly user: string;
   readonly noted: readonly ChainEnd[];
 }
 
-/** Or what is wrong with them. */
-function readArguments(): Asked | string {
+/** The options of this process, or the problem with them. */
+function readArguments(): Options | string {
   try {
     const { values } = parseArgs({
       options: {
@@ -138,7 +138,7 @@ function readEnd(text: string): ChainEnd {
   return { seq: Number(seq), hash };
 }
 
-function inWords({ ok, first, last, entries, end, problems, more }: Verification): string {
+function describeFindings({ ok, first, last, entries, end, problems, more }: Verification): string {
   const range = last === 0 ? "the audit stream is empty" : `${entries} entries, ${first} to ${last}`;
   const lines = problems.map(({ seq, problem, says }) => `  entry ${seq}: ${problem}: ${says}`);
   return [
@@ -150,14 +150,14 @@ function inWords({ ok, first, last, entries, end, problems, more }: Verification
   ].join("\n");
 }
 
-function comparedInWords(compared: ChainEnd | undefined, config: Config): string {
+function describeComparison(compared: ChainEnd | undefined, config: Config): string {
   if (compared !== undefined) return `compared with the control document: entry ${compared.seq}\n`;
   const why =
     config.SCBE_CONTROL_PUBLIC_KEY === undefined ? "SCBE_CONTROL_PUBLIC_KEY is not set" : "it names no entry";
   return `not compared with the control document: ${why}\n`;
 }
 
-function complain(what: string, exitCode: number): number {
-  process.stderr.write(`${what}\n`);
+function fail(message: string, exitCode: number): number {
+  process.stderr.write(`${message}\n`);
   return exitCode;
 }

@@ -10,13 +10,13 @@ import {
   startSecuredNats,
 } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { WEBHOOK_BYTES_MAX } from "../src/domain/read-webhook.ts";
+import { WEBHOOK_BYTES_MAX } from "../src/alerts/read-webhook.ts";
 import { ALERTS, startApi, type TestApi } from "./api-kit.ts";
 import { PAGERDUTY_TAKES, type PostReceiver, receivePosts, SLACK_TAKES } from "./receive-posts.ts";
 import { PROVIDERS, type Stage, startStage } from "./rollback-stage.ts";
 
 const missing = !requireTool("alertmanager").ok;
-/** One for each test of what was acted on. */
+/** One for each test of processed alerts. */
 const OF_TESTS = ["groq", "google", "perplexity", "anthropic", "mistral"];
 const KEY_OF_ALERTMANAGER = "of-alertmanager";
 const SHIPPED = new URL("../../../infra/alertmanager/alertmanager.yml", import.meta.url);
@@ -62,7 +62,7 @@ describe.skipIf(missing)("with a real Alertmanager, by the routes that are shipp
     return path;
   }
 
-  /** As it is shipped, but for where its secrets are, where everybody is, and how long a group that changes waits. */
+  /** The shipped configuration, with other paths of secrets, addresses, and a shorter wait for a group that changes. */
   function shippedConfig(secretsDir: string): string {
     return readFileSync(SHIPPED, "utf8")
       .replaceAll("/etc/alertmanager/secrets", secretsDir)
@@ -119,7 +119,7 @@ describe.skipIf(missing)("with a real Alertmanager, by the routes that are shipp
     await eventually(() => paged(KEY_OF_ALERTMANAGER).some(({ body }) => body.dedup_key === key));
   });
 
-  test("one that is no trigger, and the end of one that is, kill nothing", async () => {
+  test("an alert that is no trigger, and the end of a trigger, kill nothing", async () => {
     const before = stage.plane.orders.length;
     await fire("SCBETrustDegraded");
     await eventually(
@@ -135,7 +135,7 @@ describe.skipIf(missing)("with a real Alertmanager, by the routes that are shipp
     expect(stage.plane.orders).toHaveLength(before);
   });
 
-  /** Alerts of one group, told at once. */
+  /** Alerts of one group, sent at once. */
   const fireMany = (
     alertname: string,
     provider: string,
@@ -153,7 +153,7 @@ describe.skipIf(missing)("with a real Alertmanager, by the routes that are shipp
     ["1,001 small alerts", "SCBEPhaseSkew", "google", 1001, 10],
     ["one alert with a text of 300 KB", "SCBENonceReuse", "perplexity", 1, 300_000],
     ["one alert with more text than is read", "SCBEGCMFailureRate", "anthropic", 1, 2 * WEBHOOK_BYTES_MAX],
-  ])("%s switch off what they name: %s of %s", async (_case, alertname, provider, count, bytes) => {
+  ])("%s switch off their scope: %s of %s", async (_case, alertname, provider, count, bytes) => {
     await fireMany(alertname, provider, { count, annotation: "x".repeat(bytes) });
     const by = `alert:${alertname}:${provider}`;
     await eventually(() => stage.plane.orders.some((order) => order.by === by));
@@ -162,7 +162,7 @@ describe.skipIf(missing)("with a real Alertmanager, by the routes that are shipp
     expect(stage.plane.orders.find((order) => order.by === by)?.provider).toBe(expected);
   });
 
-  test("what a person released stays released while any replica of the alert fires, and is switched off when it fires anew", async () => {
+  test("a released provider stays released while any replica of the alert fires, and is switched off when it fires anew", async () => {
     const provider = "mistral";
     const by = `alert:SCBEPhaseSkew:${provider}`;
     const kills = () => stage.plane.orders.filter((order) => order.by === by).length;
@@ -194,13 +194,13 @@ describe.skipIf(missing)("with a real Alertmanager, by the routes that are shipp
     await eventually(async () => (await refused("400")) === 1 && (await refused("401")) === 1);
   });
 
-  test("the one that always fires is heard", async () => {
+  test("the alert that always fires arrives", async () => {
     await alertmanager.post([{ labels: { alertname: "Watchdog", severity: "none", class: "watchdog" } }]);
     await eventually(() => stage.webhook.lastWatchdogAgeMs() !== undefined);
   });
 });
 
-test("Alertmanager puts no more alerts into a post than are read of it, of 5 KB each", () => {
+test("Alertmanager puts no more alerts of 5 KB into a post than the controller reads", () => {
   const [, maxAlerts] = /^ +max_alerts: (\d+)$/m.exec(readFileSync(SHIPPED, "utf8")) ?? [];
   expect(Number(maxAlerts)).toBeGreaterThan(0);
   expect(Number(maxAlerts) * 5000).toBeLessThan(WEBHOOK_BYTES_MAX);

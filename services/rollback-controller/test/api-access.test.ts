@@ -32,14 +32,14 @@ describe("the control API", () => {
     ["/alerts", undefined],
     ["/alerts/clear", "{}"],
   ] as const;
-  it.each(GUARDED)("says 401 without a token at %s, and how one is sent", async (path, body) => {
+  it.each(GUARDED)("answers 401 without a token at %s, and says how to send one", async (path, body) => {
     const answer = await api.ask(path, body === undefined ? {} : { body });
     expect([answer.status, answer.body.code]).toEqual([401, "UNAUTHORIZED"]);
     expect(answer.body.title).toMatch(/^there is no token: send -H "Authorization: Bearer \$TOKEN" .*_TOKEN/);
     expect(answer.headers.get("www-authenticate")).toBe('Bearer realm="scbe"');
   });
 
-  it("says 401 before it looks at the body", async () => {
+  it("answers 401 before it reads the body", async () => {
     const answer = await api.ask("/feature-flags", { body: "x".repeat(60_000) });
     expect(answer.status).toBe(401);
   });
@@ -52,12 +52,12 @@ describe("the control API", () => {
     `Bearer ${ADMIN.slice(0, -1)}`,
     `Bearer ${ADMIN}x`,
   ];
-  it.each(FORMS)("takes no other form and no part of a token: %j", async (authorization) => {
+  it.each(FORMS)("accepts no other form and no part of a token: %j", async (authorization) => {
     const answer = await fetch(`${api.url}/audit`, { headers: { authorization } });
     expect(answer.status).toBe(401);
   });
 
-  it("takes a scheme in any case, as HTTP says", async () => {
+  it("accepts the scheme in any case, as HTTP requires", async () => {
     const headers = { authorization: `bearer ${ADMIN}` };
     expect((await fetch(`${api.url}/audit`, { headers })).status).toBe(200);
   });
@@ -70,15 +70,15 @@ describe("the control API", () => {
     ["/alerts", undefined, [ADMIN, EMERGENCY]],
     ["/alerts/clear", { alertname: "SCBEPhaseSkew", reason: "a test" }, [ADMIN]],
   ];
-  it.each(RIGHTS)("lets nobody at %s but those whose it is", async (path, body, allowed) => {
+  it.each(RIGHTS)("gives %s to the roles of the route and to no other", async (path, body, allowed) => {
     for (const token of [ADMIN, EMERGENCY, ALERTS]) {
       const answer = await api.ask(path, { token, body });
       expect([token, answer.status]).toEqual([token, allowed.includes(token) ? 200 : 403]);
     }
   });
 
-  it("logs who tried, and never a token", async () => {
-    await api.ask("/audit", { token: "a-guessed-token-of-somebody" });
+  it("logs the address of a refused request, and never a token", async () => {
+    await api.ask("/audit", { token: "a-guessed-token" });
     await api.ask("/audit", { token: EMERGENCY });
     const text = api.logs.text;
     expect(text).toContain('"reason":"unknown"');
@@ -86,7 +86,7 @@ describe("the control API", () => {
     expect(text).not.toMatch(/guessed|emergency-token/);
   });
 
-  it("counts what fails, and refuses nobody who has a token for it", async () => {
+  it("counts failed requests, and refuses no token for them", async () => {
     const statuses = [];
     for (let tries = 0; tries < 35; tries += 1)
       statuses.push((await api.ask("/audit", { token: "x" })).status);
@@ -97,7 +97,7 @@ describe("the control API", () => {
     expect((await api.ask("/audit", { token: ADMIN })).status).toBe(200);
   });
 
-  it("counts a token's requests, and takes a kill all the same", async () => {
+  it("counts a token's requests, and accepts a kill above the limit", async () => {
     const statuses = [];
     for (let tries = 0; tries < 605; tries += 1)
       statuses.push((await api.ask("/feature-flags", { token: ADMIN })).status);
@@ -108,7 +108,7 @@ describe("the control API", () => {
   });
 
   it.each([new Error("inner words"), new ScbeError("INTERNAL", "inner words")])(
-    "shows no defect of its own to anybody, and logs it: %o",
+    "answers a defect without its cause, and logs it: %o",
     async (error) => {
       api.plane.change = () => Promise.reject(error);
       const answer = await api.ask("/admin/scbe/skew-window", { token: ADMIN, body: skew });
@@ -119,7 +119,7 @@ describe("the control API", () => {
     },
   );
 
-  it("hands Alertmanager's posts on as they came, and answers what it is told", async () => {
+  it("passes Alertmanager's posts on unchanged, and returns the receiver's answer", async () => {
     const body = '{"version":"4","alerts":[]}';
     expect((await api.ask("/webhooks/alertmanager", { token: ALERTS, body })).body).toEqual({ got: body });
     await using full = await startApi({
@@ -134,7 +134,7 @@ describe("the control API", () => {
     expect(refused).toEqual([503]);
   });
 
-  it("counts a post to the webhook that is refused for its token, and none to another route", async () => {
+  it("counts posts to the webhook that are refused for their token, and none to other routes", async () => {
     await api.ask("/feature-flags", { body: {} });
     await api.ask("/webhooks/alertmanager", { body: {} });
     await api.ask("/webhooks/alertmanager", { token: EMERGENCY, body: {} });
@@ -143,7 +143,7 @@ describe("the control API", () => {
     expect(refused).toEqual([401, 403]);
   });
 
-  it("has no route for what is not there", async () => {
+  it("has no route for an absent port", async () => {
     await using bare = await startApi();
     const statuses = [];
     for (const path of ["/webhooks/alertmanager", "/canary", "/canary/pause"])
@@ -168,7 +168,7 @@ describe("the control API", () => {
       expect((await later.ask("/health/scbe")).body.skew_window).toBeNull();
     });
 
-    it("for seconds, minutes or hours, and ends one that stands with 0", async () => {
+    it("for seconds, minutes or hours, and ends the current one with 0", async () => {
       for (const [duration, ms] of [
         [90, 90_000],
         ["90", 90_000],

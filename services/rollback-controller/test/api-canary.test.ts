@@ -1,6 +1,6 @@
 import { ScbeError } from "@scbe/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { CanaryPort, CanaryStatus } from "../src/canary/canary-port.ts";
+import type { CanaryPort, CanaryStatus } from "../src/canary/service.ts";
 import { ADMIN, ALERTS, EMERGENCY, startApi, type TestApi } from "./api-kit.ts";
 
 const order = { provider: "openai", reason: "phase 1" };
@@ -30,13 +30,13 @@ describe("the canary, over HTTP", () => {
   });
   afterEach(() => api[Symbol.asyncDispose]());
 
-  it("is shown to the admin alone", async () => {
+  it("is for the admin only", async () => {
     expect(await api.ask("/canary", { token: ADMIN })).toMatchObject({ status: 200, body: status });
     expect((await api.ask("/canary", { token: EMERGENCY })).status).toBe(403);
     expect((await api.ask("/canary")).status).toBe(401);
   });
 
-  it.each(ORDERS)("is told to %s, by whom and why", async (name, path, body) => {
+  it.each(ORDERS)("gets the order to %s, with actor and reason", async (name, path, body) => {
     expect(await api.ask(path, { token: ADMIN, body })).toMatchObject({ status: 200, body: status });
     for (const token of [EMERGENCY, ALERTS]) expect((await api.ask(path, { token, body })).status).toBe(403);
     expect(orders).toEqual([[name, body, "admin"]]);
@@ -53,7 +53,7 @@ describe("the canary, over HTTP", () => {
     },
   );
 
-  it("says why an order does not fit", async () => {
+  it("says why an order does not apply", async () => {
     const pause = () => Promise.reject(new ScbeError("CONFLICT", "the canary of openai does not run"));
     const never = () => Promise.reject(new Error("not here"));
     const canary: CanaryPort = { status: never, start: never, resume: never, abort: never, pause };

@@ -16,7 +16,7 @@ const ringOf = (generation: number, kid: string, env: RingState["env"] = "dev"):
   ],
 });
 
-describe("the key in use, on a bus where a controller has its rights alone", () => {
+describe("the key in use, on a bus with a controller's rights", () => {
   let nats: SecuredNats;
   let stack: AsyncDisposableStack;
   let keyring: Bus;
@@ -41,7 +41,7 @@ describe("the key in use, on a bus where a controller has its rights alone", () 
   });
   afterEach(() => stack.disposeAsync());
 
-  it("is that of the newest ring that the keyring has signed for this environment, and of no other", async () => {
+  it("is that of the newest ring that the keyring signed for this environment", async () => {
     const { publicKey } = identityOf("keyring");
     const current = stack.use(new CurrentKey({ ...of(controller), keyringPublicKey: publicKey }));
     expect(current.id).toBeUndefined();
@@ -59,7 +59,7 @@ describe("the key in use, on a bus where a controller has its rights alone", () 
     expect(current.id).toBe("k6");
   });
 
-  it("is not known where nobody is named whose word counts", async () => {
+  it("is unknown if no keyring key is configured", async () => {
     const current = stack.use(new CurrentKey({ ...of(controller), keyringPublicKey: undefined }));
     broadcast(ringOf(5, "k5"));
     await keyring.flush();

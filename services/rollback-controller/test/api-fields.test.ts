@@ -15,11 +15,11 @@ const WRONG = [
   "[".repeat(20) + "]".repeat(20),
 ] as const;
 
-/** Of every route that reads JSON: what it says of a wrong body or query. */
+/** What every route that reads JSON answers to a wrong body or query. */
 describe("the field errors of", () => {
   let api: TestApi;
   beforeAll(async () => {
-    // Nothing of them is called: a wrong body reaches no handler.
+    // None of the ports is called: a wrong body reaches no handler.
     const unused = {} as never;
     api = await startApi({ canary: unused, trust: unused, webhook: unused, firings: unused });
   });

@@ -23,7 +23,7 @@ describe("the feature flags", () => {
   });
   afterEach(() => api[Symbol.asyncDispose]());
 
-  it("are told in the shape in which they are changed, each provider by name", async () => {
+  it("are answered in the shape in which they are changed, with every provider", async () => {
     expect(await get()).toEqual({
       scbe_envelope_verification: { enabled: true, providers: ALL_ON },
       scbe_kill_switch: { enabled: false, reason: "" },
@@ -50,7 +50,7 @@ describe("the feature flags", () => {
     expect(answer.body.generation).toBe(3);
   });
 
-  it("are read whatever the content type says, as curl's says that it sends a form", async () => {
+  it("are read with any content type, since curl labels a body as a form", async () => {
     for (const type of [
       "application/x-www-form-urlencoded",
       "text/plain",
@@ -61,7 +61,7 @@ describe("the feature flags", () => {
     }
   });
 
-  it("lose no update of two writers at once, also where one has read before the other wrote", async () => {
+  it("lose no update of two concurrent writers, even if one read before the other wrote", async () => {
     api.plane.meanwhile = () => {
       const { plane } = api;
       if (plane.state !== undefined)
@@ -116,11 +116,11 @@ describe("the feature flags", () => {
       "scbe_envelope_verification.enable",
     ],
     "an unknown field at the top": ['{"scbe_kill_swich":{"enabled":true,"reason":"x"}}', "scbe_kill_swich"],
-    "a key that stands twice": [
+    "a key that occurs twice": [
       '{"scbe_envelope_verification":{"providers":{"openai":{"traffic_percentage":100,"traffic_percentage":0}}}}',
       "scbe_envelope_verification.providers.openai.traffic_percentage",
     ],
-    "a key that stands twice, once escaped": [
+    "a key that occurs twice, once escaped": [
       '{"scbe_kill_switch":{"enabled":false,"en\\u0061bled":true,"reason":"x"}}',
       "scbe_kill_switch.enabled",
     ],
@@ -156,7 +156,7 @@ describe("the feature flags", () => {
     "a body that goes on and on": ["[".repeat(60_000), "0.0.0.0"],
   };
   it.each(Object.entries(WRONG))(
-    "are not changed by %s: 400, and the field is named",
+    "are not changed by %s: 400 that names the field",
     async (_case, [body, field]) => {
       const before = api.plane.state;
       const answer = await post(body);
@@ -168,12 +168,12 @@ describe("the feature flags", () => {
     },
   );
 
-  it("take no body that is too large", async () => {
+  it("refuse a body that is too large", async () => {
     const answer = await post({ reason: "x".repeat(70_000) });
     expect([answer.status, answer.body.code]).toEqual([413, "TOO_LARGE"]);
   });
 
-  it("warn of what becomes of traffic outside of a share, and of all of it while they are off", async () => {
+  it("warn of the traffic outside of a share, and of all traffic while they are off", async () => {
     const warnings = async (body: unknown) => (await post(body)).body.warnings;
     expect(await warnings(flagsOf(5))).toEqual([
       "openai: 95 % of its traffic is refused: fallback is not chosen for flags (scbe_fallback)",
@@ -194,7 +194,7 @@ describe("the feature flags", () => {
     const choose = (causes: unknown, reason = "the canary starts", token = ADMIN) =>
       post({ scbe_fallback: { causes, reason } }, token);
 
-    it("replace the choice before it, and show it with who can carry it out", async () => {
+    it("replace the choice before, and show how many verifiers permit it", async () => {
       api.plane.reports = reportsOf({ converged: 2 }, true);
       const both = await choose(["flags", "availability", "flags"].slice(0, 2));
       expect(both.body.scbe_fallback).toEqual({
@@ -212,7 +212,7 @@ describe("the feature flags", () => {
       ]);
     });
 
-    it("decide of a kill that stands, from then on", async () => {
+    it("apply to a kill that is engaged, from then on", async () => {
       expect((await post(kill())).body.scbe_kill_switch.mode).toBe("disabled");
       expect((await choose(["availability"])).body.scbe_kill_switch.mode).toBe("fallback");
       expect((await choose([])).body.scbe_kill_switch.mode).toBe("disabled");
@@ -225,7 +225,7 @@ describe("the feature flags", () => {
       ["a cause that is none", ["all"], "because"],
       ["no list", "availability", "because"],
       ["no reason", ["flags"], " "],
-    ])("take nothing of %s", async (_case, causes, reason) => {
+    ])("refuse %s", async (_case, causes, reason) => {
       const answer = await choose(causes, reason);
       expect([answer.status, answer.body.fields[0].field]).toEqual([
         400,
@@ -234,7 +234,7 @@ describe("the feature flags", () => {
       expect(api.plane.state?.fallback).toEqual({ causes: [] });
     });
 
-    it("are not for the emergency token, alone or beside its kill", async () => {
+    it("are refused to the emergency token, alone or beside its kill", async () => {
       const fallback = { scbe_fallback: { causes: ["availability"], reason: "unseal" } };
       for (const body of [fallback, { ...fallback, ...kill() }])
         expect((await post(body, EMERGENCY)).status).toBe(403);
@@ -248,7 +248,7 @@ describe("the feature flags", () => {
   });
 
   describe("with the kill switch", () => {
-    it("refuses, and a cause of integrity is softened by no other", async () => {
+    it("refuses traffic, and no other cause weakens integrity", async () => {
       const first = await post(kill());
       expect(first.body.scbe_kill_switch).toMatchObject({
         enabled: true,
@@ -262,7 +262,7 @@ describe("the feature flags", () => {
       expect(third.body.scbe_kill_switch).toMatchObject({ cause: "integrity" });
     });
 
-    it("says in the audit whose token it was, and why, and neither shows the token", async () => {
+    it("audits the name of the token and the reason, and never the token", async () => {
       await post(kill(), EMERGENCY);
       await post(flagsOf(5));
       await post({ reason: "canary by hand", ...JSON.parse(flagsOf(6)) });
@@ -274,7 +274,7 @@ describe("the feature flags", () => {
       expect(JSON.stringify([await get(), api.plane.state])).not.toContain(EMERGENCY);
     });
 
-    it("kills one provider alone, and tells that it is to be released by itself", async () => {
+    it("kills one provider, and warns that this kill has a release of its own", async () => {
       const { body } = await post(kill({ provider: "groq" }));
       expect(body.scbe_kill_switch).toMatchObject({
         enabled: false,
@@ -289,7 +289,7 @@ describe("the feature flags", () => {
       });
     });
 
-    it("takes flags and a kill in one body", async () => {
+    it("accepts flags and a kill in one body", async () => {
       const { body } = await post({ ...JSON.parse(flagsOf(5)), ...kill() });
       expect(body).toMatchObject({
         scbe_envelope_verification: { providers: { openai: { traffic_percentage: 5 } } },
@@ -297,7 +297,7 @@ describe("the feature flags", () => {
       });
     });
 
-    it("engages also when the rest of the body cannot be done, and says so", async () => {
+    it("engages even if the rest of the body fails, and says so", async () => {
       api.plane.isAway = true;
       const answer = await post({ ...JSON.parse(flagsOf(5)), ...kill() });
       expect(answer.status).toBe(503);
@@ -305,7 +305,7 @@ describe("the feature flags", () => {
       expect(api.plane.state?.kill_switch.all?.cause).toBe("availability");
     });
 
-    it("is not released by a file of flags that is posted again: that needs a reason", async () => {
+    it("is not released by a file of flags that is posted again: a release needs a reason", async () => {
       const FILE = {
         scbe_envelope_verification: { enabled: true },
         scbe_kill_switch: { enabled: false, reason: "" },
@@ -318,7 +318,7 @@ describe("the feature flags", () => {
       expect((await post(release())).body.scbe_kill_switch).toEqual({ enabled: false, reason: "" });
     });
 
-    it("stays engaged when somebody engages it while it is being released: 409", async () => {
+    it("stays engaged when another kill comes during its release: 409", async () => {
       await post(kill());
       api.plane.meanwhile = () => {
         api.plane.killNow({ cause: "integrity" }, { by: "security event", reason: "nonce reuse" });
@@ -336,7 +336,7 @@ describe("the feature flags", () => {
       nothing: {},
     };
     it.each(Object.entries(TOO_MUCH))(
-      "with the emergency token takes kills, and not %s: 403",
+      "with the emergency token accepts kills, and not %s: 403",
       async (_case, body) => {
         const answer = await post(body, EMERGENCY);
         expect([answer.status, answer.body.code]).toEqual([403, "FORBIDDEN"]);
@@ -345,13 +345,13 @@ describe("the feature flags", () => {
       },
     );
 
-    it("with Alertmanager's token takes nothing at all", async () => {
+    it("accepts nothing with Alertmanager's token", async () => {
       expect((await post(kill(), ALERTS)).status).toBe(403);
       expect(api.plane.state?.generation).toBe(1);
     });
   });
 
-  it("are 503, and say so, before the control document was read", async () => {
+  it("answer 503 before the control document was read", async () => {
     api.plane.state = undefined;
     for (const path of ["/feature-flags", "/health/scbe", "/health/orchestrator"]) {
       const answer = await api.ask(path, { token: ADMIN });

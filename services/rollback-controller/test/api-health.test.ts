@@ -21,7 +21,7 @@ describe("the health of the control plane", () => {
   });
   afterEach(() => api[Symbol.asyncDispose]());
 
-  it("is told without a token", async () => {
+  it("needs no token", async () => {
     expect(await health()).toEqual({
       envelope_verification_enabled: true,
       envelope_mode: "enforced",
@@ -51,7 +51,7 @@ describe("the health of the control plane", () => {
     });
   });
 
-  it("tells who has converged, by name", async () => {
+  it("names the users whose verifiers have converged", async () => {
     api.plane.reports = [
       report("orchestrator", "converged"),
       report("orchestrator", "behind"),
@@ -83,7 +83,7 @@ describe("the health of the control plane", () => {
     });
   });
 
-  it("says neither whose token it was nor that there is a key when none is known", async () => {
+  it("names no actor, and no key while none is known", async () => {
     await post(kill());
     expect(JSON.stringify([await health(), await orchestrators()])).not.toContain("admin");
     await using mute = await startApi({ currentKeyId: () => undefined });
@@ -91,7 +91,7 @@ describe("the health of the control plane", () => {
   });
 
   const off = { enabled: false };
-  /** What the mode is where fallback is chosen for everything that it can be chosen for; else it is `disabled`. */
+  /** The mode when fallback is chosen for all causes; otherwise it is `disabled`. */
   const CASES: readonly [string, unknown[], enabled: boolean, mode: string][] = [
     ["a kill", [kill()], false, "fallback"],
     ["a kill for integrity", [kill({ cause: "integrity" })], false, "disabled"],
@@ -144,7 +144,7 @@ describe("the health of the control plane", () => {
     });
   });
 
-  it("shows of each kill what really becomes of the traffic", async () => {
+  it("shows for each kill what happens to the traffic", async () => {
     api.plane.chooseFallback("availability");
     api.plane.reports = reportsOf({ converged: 1 }, true);
     await post(kill({ provider: "xai" }));

@@ -3,8 +3,8 @@ import type { ControlDocument } from "@scbe/envelope/control";
 import { createReadiness, systemClock } from "@scbe/runtime";
 import { collectLogs } from "@scbe/testkit";
 import { Registry } from "prom-client";
-import type { ApiPorts } from "../src/api/api-ports.ts";
-import { type ApiServerOptions, startApiServer } from "../src/api/api-server.ts";
+import type { ApiPorts } from "../src/api/route.ts";
+import { type ApiServerOptions, startApiServer } from "../src/api/server.ts";
 import { TokenBook } from "../src/api/tokens.ts";
 import type {
   Actor,
@@ -22,7 +22,7 @@ export const EMERGENCY = "emergency-token-of-a-test";
 export const ALERTS = "alertmanager-token-of-a-test";
 export const PROVIDERS = ["openai", "anthropic", "google", "groq", "perplexity", "xai"];
 
-/** A control plane whose store is a variable: every change goes through it as through the real one, a turn later. */
+/** A control plane with a variable as its store. A change takes effect one turn of the event loop later, as in the real one. */
 export class ApiPlane implements ControlPlane {
   state: ControlState | undefined = {
     v: 1,
@@ -37,9 +37,9 @@ export class ApiPlane implements ControlPlane {
   readonly actors: Actor[] = [];
   reports: VerifierReport[] = [];
   hearing: Audience = hearing("all");
-  /** What others do between the reading and the writing. */
+  /** Runs between read and write, in place of another controller. */
   meanwhile: () => void = () => undefined;
-  /** The store takes nothing. */
+  /** The store refuses every write. */
   isAway = false;
 
   get current(): ControlDocument | undefined {
@@ -109,12 +109,12 @@ export class ApiPlane implements ControlPlane {
   }
 }
 
-/** An audience of which everything is known. */
+/** An audience with all its verifiers known. */
 export function hearing(hears: Audience["hears"], change: Partial<Audience> = {}): Audience {
   return { hears, expected: [], crowded: [], unnamed: [], recalls: true, ...change };
 }
 
-/** Reports of verifiers in those states, each of a user of its own that is named after its state. */
+/** Reports of verifiers in those states, each of a user named after the state. */
 export function reportsOf(
   counts: Partial<Record<VerifierReport["state"], number>>,
   permitsFallback = true,
@@ -165,7 +165,7 @@ export async function startApi(
       const line = (await metrics.metrics()).split("\n").find((it) => it.startsWith(`${series} `));
       return Number(line?.split(" ").at(-1));
     },
-    /** What a request is answered. */
+    /** Sends a request. */
     async ask(path: string, { token, body, type = "application/json" }: Asking = {}): Promise<Asked> {
       const headers = {
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
@@ -195,6 +195,6 @@ interface Asking {
 interface Asked {
   readonly status: number;
   readonly headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: a test says itself what it expects in it
+  // biome-ignore lint/suspicious/noExplicitAny: each test states the shape it expects
   readonly body: any;
 }

@@ -8,7 +8,7 @@ const DASHBOARD = "/api/dashboards/scbe-security/metrics";
 const BOUNDS = ["10", "25", "50", "+Inf"];
 const found = requireTool("prometheus");
 
-/** Counters that grow steadily up to now, in the five minutes before. */
+/** Counters that grew steadily in the last five minutes. */
 function historyOf(perMinute: Readonly<Record<string, number>>): string {
   const families = new Map<string, string[]>();
   for (const [series, growth] of Object.entries(perMinute)) {
@@ -22,7 +22,7 @@ function historyOf(perMinute: Readonly<Record<string, number>>): string {
 }
 
 describe.skipIf(!found.ok)("what the runbook watches, from a real Prometheus", () => {
-  it("is the share of failed requests, by provider too, and apart from it what was switched off", async () => {
+  it("is the share of failed requests, in all and by provider, with switched-off requests apart", async () => {
     const of = (provider: string, result: string) =>
       `scbe_requests_total{provider="${provider}",result="${result}"}`;
     const history = historyOf({
@@ -45,7 +45,7 @@ describe.skipIf(!found.ok)("what the runbook watches, from a real Prometheus", (
     expect(body.providers.groq).toMatchObject({ requests: 0, error_rate: null });
   });
 
-  it("is the dashboard's signals by provider, over all instances, and null where there is no number", async () => {
+  it("has the dashboard's signals by provider, over all instances, and null for values that are no number", async () => {
     const labels = 'phase="request",provider="openai"';
     const buckets = BOUNDS.map((le) => [
       `scbe_envelope_verify_ms_bucket{${labels},le="${le}"}`,
@@ -71,7 +71,7 @@ describe.skipIf(!found.ok)("what the runbook watches, from a real Prometheus", (
 });
 
 describe("what the runbook watches, without Prometheus", () => {
-  it.each([ERRORS, DASHBOARD])("is 503 at %s, and says why", async (path) => {
+  it.each([ERRORS, DASHBOARD])("is answered 503 with the reason at %s", async (path) => {
     await using none = await startApi();
     expect(await none.ask(path)).toMatchObject({
       status: 503,
@@ -86,7 +86,7 @@ describe("what the runbook watches, without Prometheus", () => {
     expect(JSON.stringify(answer.body)).not.toContain("secret-word");
   });
 
-  it("is what there is when a part of it is not answered", async () => {
+  it("has the available values when some queries fail", async () => {
     const query = async (expr: string): Promise<QueryResult> =>
       expr.includes("skew") ? { ok: false, reason: "no answer in 2000 ms" } : { ok: true, samples: [] };
     await using api = await startApi({ prometheus: { query } });
@@ -94,7 +94,7 @@ describe("what the runbook watches, without Prometheus", () => {
     expect([status, body.unavailable]).toEqual([200, { phase_skew_p99_ms: "no answer in 2000 ms" }]);
   });
 
-  it("is asked for once, however many ask at about the same time", async () => {
+  it("is queried once for requests at about the same time", async () => {
     let asked = 0;
     let now = 0;
     const counting: Prometheus = {

@@ -38,7 +38,7 @@ describe("the API's description", () => {
     expect(refs.filter((ref) => lookUp(document, ref) === undefined)).toEqual([]);
   });
 
-  it("says what an answer really is", async () => {
+  it("describes the real answers", async () => {
     await using api = await startApi();
     for (const route of ROUTES.filter(
       ({ access, path }) => access === "open" && path.startsWith("/health"),

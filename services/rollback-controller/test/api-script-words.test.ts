@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ADMIN, EMERGENCY, reportsOf, startApi, type TestApi } from "./api-kit.ts";
 import { runKillSwitch } from "./run-kill-switch.ts";
 
-/** What scbe-kill-switch.sh tells, and in which order it takes its words. */
+/** The output of scbe-kill-switch.sh, and the order of its arguments. */
 describe("scbe-kill-switch.sh", () => {
   let api: TestApi;
   const script = (...words: string[]) =>
@@ -19,7 +19,7 @@ describe("scbe-kill-switch.sh", () => {
   });
   afterEach(() => api[Symbol.asyncDispose]());
 
-  it("sends nothing of plain HTTP to a proxy, which would read the token", async () => {
+  it("sends no plain HTTP to a proxy, which would read the token", async () => {
     const asked: string[] = [];
     const proxy = createServer((request, response) => {
       asked.push(String(request.url));
@@ -63,7 +63,7 @@ describe("scbe-kill-switch.sh", () => {
       ]);
     });
 
-    it("says so of one provider, whatever else is killed", async () => {
+    it("says so for one provider, whatever else is killed", async () => {
       await script("activate", "x", "--provider", "xai");
       const other = await script("deactivate", "--provider", "groq");
       expect([other.code, other.out]).toEqual([
@@ -84,7 +84,7 @@ describe("scbe-kill-switch.sh", () => {
   describe("status", () => {
     const SINCE = /\d{4}-\d\d-\d\dT[\d:.]+Z/.source;
 
-    it("tells of each provider that it is killed, for which cause, why and since when", async () => {
+    it("shows cause, reason and time of the kill of each provider", async () => {
       await script("activate", "odd answers", "--provider", "groq");
       await script("activate", "key leaked", "--provider", "xai", "--integrity");
       const out = await status();
@@ -98,14 +98,14 @@ describe("scbe-kill-switch.sh", () => {
       expect(out).not.toContain("kill switch  engaged");
     });
 
-    it("tells the cause and the time of a kill of everything", async () => {
+    it("shows cause and time of a kill of everything", async () => {
       await script("activate", "key leaked", "--integrity");
       expect(await status()).toMatch(
         new RegExp(`^kill switch  engaged: key leaked\n {13}\\(integrity\\), since ${SINCE}$`, "m"),
       );
     });
 
-    it("tells a reason as it was given, also one that looks like the answer's own JSON", async () => {
+    it("shows a reason unchanged, even one that looks like the answer's JSON", async () => {
       const reason = `say "xai":{"enabled":true,"reason":"no","mode":"disabled","cause":"integrity" \\ `;
       await script("activate", reason, "--provider", "groq");
       const out = await status();
@@ -113,7 +113,7 @@ describe("scbe-kill-switch.sh", () => {
       expect(out).toMatch(/^xai {10}enforced, 100 %$/m);
     });
 
-    it("does not tell who engaged it", async () => {
+    it("does not name the actor of a kill", async () => {
       await script("activate", "x");
       for (const token of [{}, { EMERGENCY_TOKEN: EMERGENCY }])
         expect(await status(token)).not.toContain("admin");
@@ -124,7 +124,7 @@ describe("scbe-kill-switch.sh", () => {
     [["--wait", "3", "activate", "x"]],
     [["--provider", "groq", "activate", "--wait", "3", "x"]],
     [["--integrity", "activate", "x", "--wait", "3"]],
-  ])("takes options before the command: %j", async (words) => {
+  ])("accepts options before the command: %j", async (words) => {
     const { code, out } = await script(...words);
     expect([code, out]).toEqual([0, expect.stringMatching(/^the kill switch (of groq )?is engaged: x\n/)]);
   });
@@ -139,7 +139,7 @@ describe("scbe-kill-switch.sh", () => {
     expect(api.plane.actors).toEqual([]);
   });
 
-  it("says of the offline command what it needs, and that it takes no provider", async () => {
+  it("says what the offline command needs, and that it has no option for a provider", async () => {
     const { out } = await runKillSwitch(["--help"]);
     for (const words of ["SCBE_ENVIRONMENT", "operator.env", "takes no --provider"])
       expect(out).toContain(words);

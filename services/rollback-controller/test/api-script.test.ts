@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { defineConfig, readConfig } from "@scbe/runtime";
 import { closedPort, createCertificates, createTempDir } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { tokenVariables } from "../src/config/tokens.ts";
+import { tokenVariables } from "../src/config.ts";
 import { ADMIN, EMERGENCY, hearing, reportsOf, startApi, type TestApi } from "./api-kit.ts";
 import { runKillSwitch as run, type Variables } from "./run-kill-switch.ts";
 
@@ -24,7 +24,7 @@ describe("scbe-kill-switch.sh", () => {
   });
   afterEach(() => api[Symbol.asyncDispose]());
 
-  it("activates with the emergency token, and deactivates with the admin's alone", async () => {
+  it("activates with the emergency token, and deactivates with the admin's only", async () => {
     api.plane.reports = reports(3);
     const on = await script(["activate", "Manual rollback - investigating issue"], {
       EMERGENCY_TOKEN: EMERGENCY,
@@ -49,7 +49,7 @@ describe("scbe-kill-switch.sh", () => {
     expect(api.plane.state?.kill_switch.all).toBeNull();
   });
 
-  it("takes tokens from files, and prefers the one that can do less", async () => {
+  it("reads tokens from files, and prefers the one with fewer rights", async () => {
     using dir = createTempDir();
     const [EMERGENCY_TOKEN_FILE, ADMIN_TOKEN_FILE] = [join(dir.path, "e"), join(dir.path, "a")];
     writeFileSync(EMERGENCY_TOKEN_FILE, `${EMERGENCY}\n`);
@@ -60,7 +60,7 @@ describe("scbe-kill-switch.sh", () => {
     expect(api.plane.actors[1]).toEqual({ by: "admin", reason: "found it" });
   });
 
-  it("never has a token among the arguments of a process", async () => {
+  it("never passes a token as an argument of a process", async () => {
     using dir = createTempDir();
     const seen = join(dir.path, "seen");
     const curl = join(dir.path, "curl");
@@ -75,7 +75,7 @@ describe("scbe-kill-switch.sh", () => {
     expect([traced.code, traced.err]).toEqual([0, expect.not.stringContaining(ADMIN)]);
   });
 
-  it("says every reason as it was given, whatever characters are in it", async () => {
+  it("sends every reason unchanged, whatever its characters", async () => {
     const reason = `"quoted" \\ $HOME \`id\` {"a":1} ünï → 100% 'x' ,"cause":"none`;
     const on = await script(["activate", reason, "--integrity"], { ADMIN_TOKEN: ADMIN });
     expect(on.code).toBe(0);
@@ -83,7 +83,7 @@ describe("scbe-kill-switch.sh", () => {
     expect((await script(["status"])).out).toContain(`engaged: ${reason}\n`);
   });
 
-  it("waits until the verifiers of all users have confirmed, and names the users whose have not", async () => {
+  it("waits until the verifiers of all users have confirmed, and names the users without confirmation", async () => {
     api.plane.reports = reports(1, 2);
     const late = await script(["activate", "x", "--wait", "1"], { ADMIN_TOKEN: ADMIN });
     expect([late.code, late.err]).toEqual([
@@ -103,7 +103,7 @@ describe("scbe-kill-switch.sh", () => {
     ]);
   });
 
-  it("names the users that run no verifier, and does not wait for them", async () => {
+  it("names users without a verifier, and does not wait for them", async () => {
     api.plane.hearing = hearing("all", { expected: ["gateway-xai", "orchestrator"] });
     api.plane.reports = reports(1);
     const { code, out } = await script(["activate", "x"], { ADMIN_TOKEN: ADMIN });
@@ -132,7 +132,7 @@ describe("scbe-kill-switch.sh", () => {
     expect([code, err]).toEqual([4, expect.stringContaining("1 of 2 users; behind: orchestrator")]);
   });
 
-  it("waits for a controller that could not read who was heard before, and names its users as not known", async () => {
+  it("waits for a controller that could not read the list of known verifiers, and names its users as not known", async () => {
     const expected = ["gateway-xai", "orchestrator"];
     api.plane.hearing = hearing("all", { expected, recalls: false });
     api.plane.reports = [];
@@ -153,7 +153,7 @@ describe("scbe-kill-switch.sh", () => {
     });
   });
 
-  it("kills and releases one provider, and warns that another kill stands", async () => {
+  it("kills and releases one provider, and warns of another kill", async () => {
     const one = await script(["activate", "x", "--provider", "groq"], { ADMIN_TOKEN: ADMIN });
     expect([one.code, one.out]).toEqual([0, expect.stringContaining("the kill switch of groq is engaged")]);
     expect(one.out).toContain("mode fallback");
@@ -168,7 +168,7 @@ describe("scbe-kill-switch.sh", () => {
     expect((await script(["status"])).out).toMatch(/^groq +enforced, 100 %$/m);
   });
 
-  it("shows without a token what is in force", async () => {
+  it("shows the state in force without a token", async () => {
     api.plane.reports = reports(2, 1, 1);
     const { code, out } = await script(["status"]);
     expect(code).toBe(0);
@@ -199,12 +199,12 @@ describe("scbe-kill-switch.sh", () => {
     expect(api.plane.state?.generation).toBe(1);
   });
 
-  it("tells the controller's own words when it refuses, and how to go on when there is none", async () => {
-    const refused = await script(["activate", "x"], { ADMIN_TOKEN: "not-the-token-of-anybody" });
+  it("prints the controller's refusal, and what to do when no controller answers", async () => {
+    const refused = await script(["activate", "x"], { ADMIN_TOKEN: "not-a-token-of-this-controller" });
     expect([refused.code, refused.err]).toEqual([
       1,
       expect.stringMatching(
-        /^scbe-kill-switch: the controller answered 401: the token is none of this controller's: send -H "Auth/,
+        /^scbe-kill-switch: the controller answered 401: this controller does not know the token: send -H "Auth/,
       ),
     ]);
     using closed = await closedPort();
@@ -218,7 +218,7 @@ describe("scbe-kill-switch.sh", () => {
     ]);
   });
 
-  it("counts nothing as confirmed where no verifier was heard", async () => {
+  it("counts nothing as confirmed without any verifier", async () => {
     api.plane.reports = [];
     const unheard = await script(["activate", "x", "--wait", "1"], { ADMIN_TOKEN: ADMIN });
     expect([unheard.code, unheard.err]).toEqual([
@@ -227,7 +227,7 @@ describe("scbe-kill-switch.sh", () => {
     ]);
   });
 
-  /** Answers each request as it says, and the last ones as the last; null: hangs up. */
+  /** The answers to the requests in order; the last one repeats; null: hangs up. */
   async function answering(...answers: ([status: number, body: unknown] | null)[]) {
     const asked: { path: string; authorization: string | undefined }[] = [];
     const server = createServer((request, response) => {
@@ -274,7 +274,7 @@ describe("scbe-kill-switch.sh", () => {
     ["always hangs up", [null], 3],
   ];
   it.each(ENDINGS)(
-    "tells by its exit code what has become of a kill when the controller %s",
+    "reports by its exit code the outcome of a kill when the controller %s",
     async (_, answers, code) => {
       await using controller = await answering(...answers);
       const { code: exit, err } = await run(["activate", "x", "--wait", "2"], {
@@ -290,7 +290,7 @@ describe("scbe-kill-switch.sh", () => {
     },
   );
 
-  it("never orders a release twice that may have been heard: a kill could have come in between", async () => {
+  it("never orders a release twice that may have arrived: a kill may have come in between", async () => {
     for (const answer of [null, AWAY]) {
       await using controller = await answering(answer);
       const { code } = await run(["deactivate", "--wait", "1"], {
@@ -301,7 +301,7 @@ describe("scbe-kill-switch.sh", () => {
     }
   });
 
-  it("speaks https, and trusts the certificates of a file that is named", async () => {
+  it("uses https, and trusts the certificates of a configured file", async () => {
     using dir = createTempDir();
     const { ca: SCBE_CONTROL_CA_FILE, serverCert, serverKey } = createCertificates(dir.path);
     await using secure = await startApi({}, { tls: { certFile: serverCert, keyFile: serverKey } });
@@ -366,7 +366,7 @@ describe("scbe-kill-switch.sh", () => {
       else expect([code, sent, err]).toEqual([2, undefined, expect.stringContaining("ADMIN_TOKEN")]);
     });
 
-    it("and takes none that is set twice, or that has blanks around it in the environment", async () => {
+    it("and refuses one that is set twice, or has blanks around it in the environment", async () => {
       using dir = createTempDir();
       const file = join(dir.path, "token");
       writeFileSync(file, TOKEN, { mode: 0o600 });
@@ -378,7 +378,7 @@ describe("scbe-kill-switch.sh", () => {
     });
   });
 
-  it("tells how it is used", async () => {
+  it("prints its usage", async () => {
     for (const words of [["--help"], ["activate", "--help"]]) {
       const { code, out } = await run(words, {});
       expect([code, out]).toEqual([0, expect.stringContaining("exit codes:")]);

@@ -5,13 +5,13 @@ import { text } from "node:stream/consumers";
 import { connect as connectTls } from "node:tls";
 import { createCertificates, createTempDir, eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { ServerLimits } from "../src/api/api-server.ts";
 import { ROUTES } from "../src/api/routes.ts";
+import type { ServerLimits } from "../src/api/server.ts";
 import { ADMIN, ALERTS, EMERGENCY, startApi, type TestApi } from "./api-kit.ts";
 
 const limited = (limits: Partial<ServerLimits>) => startApi({}, { limits });
 
-/** All that a server answers to these bytes, until it hangs up or has answered once. */
+/** The answer of a server to these bytes, until it hangs up or has answered once. */
 async function raw(port: number, ...bytes: (string | Buffer)[]): Promise<string> {
   const socket = connect(port, "127.0.0.1");
   let answer = "";
@@ -33,7 +33,7 @@ async function raw(port: number, ...bytes: (string | Buffer)[]): Promise<string>
 interface Answer {
   readonly status: number;
   readonly headers: string;
-  // biome-ignore lint/suspicious/noExplicitAny: a test says itself what it expects in it
+  // biome-ignore lint/suspicious/noExplicitAny: each test states the shape it expects
   readonly body: any;
 }
 
@@ -48,7 +48,7 @@ const authorized = (token: string): string => `${HEAD}Authorization: Bearer ${to
 const post = (path: string, body: string, more = authorized(ADMIN)): string =>
   `POST ${path} HTTP/1.1\r\n${more}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 
-describe("whatever the control API refuses has {code, title}", () => {
+describe("every refusal of the control API has {code, title}", () => {
   let api: TestApi;
   beforeAll(async () => {
     api = await startApi(
@@ -190,7 +190,7 @@ describe("whatever the control API refuses has {code, title}", () => {
     expect(JSON.stringify(answer.body)).not.toContain("secret");
   });
 
-  it("also while a change is refused for how things stand, and when too many ask", async () => {
+  it("also for a change that does not apply, and above a rate", async () => {
     await using other = await startApi();
     const body = { scbe_kill_switch: { enabled: true, reason: "x" } };
     await other.ask("/feature-flags", { token: ADMIN, body });
@@ -205,9 +205,9 @@ describe("whatever the control API refuses has {code, title}", () => {
     expect(await other.metric('scbe_control_api_refused_total{status="429"}')).toBe(1);
   });
 
-  it("also of every route with another method, which names those that it takes", async () => {
+  it("also for every route with another method, whose refusal names the accepted ones", async () => {
     for (const path of new Set(ROUTES.map((route) => route.path))) {
-      // These are not there without their part.
+      // These routes exist only with their port.
       if (/^\/(canary|alerts)|trust/.test(path)) continue;
       const answer = read(await raw(api.port, `PUT ${path} HTTP/1.1\r\n${authorized(ADMIN)}\r\n`));
       expect([path, answer.status, answer.body.code]).toEqual([path, 405, "METHOD_NOT_ALLOWED"]);
@@ -224,7 +224,7 @@ describe("the Host of a request", () => {
     return statuses;
   };
 
-  it("may be a name of loopback, whatever its case and port, and nothing else", async () => {
+  it("may be a name of loopback in any case and with any port, and nothing else", async () => {
     await using api = await startApi();
     expect(
       await asked(api, "localhost", "LOCALHOST:1", "localhost.", "127.0.0.1:7100", "[::1]:7100"),
@@ -241,15 +241,15 @@ describe("the Host of a request", () => {
     expect(await asked(api, ...others)).toEqual(others.map(() => 421));
   });
 
-  it("may be a configured name, and the address that the connection came in on", async () => {
+  it("may be a configured name, or the address at which the connection arrived", async () => {
     await using api = await startApi({}, { host: "0.0.0.0", hosts: ["api.company.com"] });
     expect(await asked(api, "api.company.com", "API.company.com:443", "127.0.0.1")).toEqual([200, 200, 200]);
     expect(await asked(api, "0.0.0.0", "company.com", "127.0.0.2")).toEqual([200, 421, 421]);
   });
 });
 
-describe("connections of strangers", () => {
-  /** So many that have sent half of a request. */
+describe("connections without a token", () => {
+  /** That many connections with half a request sent. */
   async function halfSent(
     port: number,
     count: number,
@@ -270,7 +270,7 @@ describe("connections of strangers", () => {
     };
   }
 
-  it("close the oldest of their own, and never one that has brought a token", async () => {
+  it("displace the oldest of their own, and never one with a token", async () => {
     await using api = await limited({ total: 40, peer: 20 });
     const kept = connect(api.port, "127.0.0.1").on("error", () => undefined);
     kept.write(get("/audit", authorized(ADMIN)));
@@ -286,7 +286,7 @@ describe("connections of strangers", () => {
     kept.destroy();
   });
 
-  it("are limited in all, and those with the same token too: its oldest is closed", async () => {
+  it("are limited in total, and those of one token too: its oldest is closed", async () => {
     await using api = await limited({ total: 12, peer: 100, token: 4 });
     const holders: Socket[] = [];
     for (let n = 0; n < 6; n += 1) {
@@ -305,7 +305,7 @@ describe("connections of strangers", () => {
     for (const socket of holders) socket.destroy();
   });
 
-  it("that say nothing, or never read, are closed in time", async () => {
+  it("that send nothing, or never read, are closed in time", async () => {
     await using api = await limited({ headersMs: 300, requestMs: 600 });
     const silent = connect(api.port, "127.0.0.1")
       .on("error", () => undefined)
@@ -315,7 +315,7 @@ describe("connections of strangers", () => {
 });
 
 describe("requests with a valid token", () => {
-  it("are counted by that token, and none is refused for what strangers did from the same address", async () => {
+  it("are counted by that token, and not refused for requests without one from the same address", async () => {
     await using api = await startApi();
     for (let tries = 0; tries < 601; tries += 1) await api.ask("/health/scbe");
     expect((await api.ask("/health/scbe")).status).toBe(429);
@@ -383,7 +383,7 @@ describe("over TLS", () => {
   });
 });
 
-it("a port that is taken is named with its variable", async () => {
+it("the error for a taken port names the variable", async () => {
   await using api = await startApi();
   await expect(startApi({}, { port: api.port })).rejects.toMatchObject({
     code: "CONFLICT",

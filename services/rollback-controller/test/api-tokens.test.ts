@@ -5,8 +5,7 @@ import { join } from "node:path";
 import { createReadiness } from "@scbe/runtime";
 import { collectLogs, createTempDir, eventually, type TempDir } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { followTokenFile } from "../src/api/token-file.ts";
-import { TokenBook } from "../src/api/tokens.ts";
+import { followTokenFile, TokenBook } from "../src/api/tokens.ts";
 import { ADMIN, startApi } from "./api-kit.ts";
 
 const ALICE = "the-token-of-alice-herself";
@@ -31,7 +30,7 @@ beforeEach(() => {
 });
 afterEach(() => dir[Symbol.dispose]());
 
-/** An API whose named tokens are those of the file. */
+/** An API with the named tokens of a file. */
 async function following() {
   const stack = new AsyncDisposableStack();
   const [logs, readiness] = [collectLogs(), createReadiness()];
@@ -44,7 +43,7 @@ async function following() {
 }
 
 describe("named tokens", () => {
-  it("have the rights of their role, and their name stands for what they did", async () => {
+  it("have the rights of their role, and the audit has their name", async () => {
     put([alice, bob, { name: "second-alertmanager", role: "alertmanager", sha256: sha256(OPS) }]);
     await using it = await following();
     await it.api.ask("/admin/scbe/skew-window", { token: ALICE, body: skew });
@@ -61,7 +60,7 @@ describe("named tokens", () => {
     expect((await it.api.ask("/feature-flags", { token: BOB, body })).status).toBe(403);
   });
 
-  it("come and go with the file, and those before stay while it cannot be used", async () => {
+  it("follow the file, and stay as before while it is not usable", async () => {
     put([alice]);
     await using it = await following();
     expect([await it.status(ALICE), await it.status(BOB)]).toEqual([200, 401]);
@@ -92,7 +91,7 @@ describe("named tokens", () => {
     ],
     ["a token in place of its hash", [{ ...alice, sha256: ALICE }], /0.sha256: expected 64/],
     ["more than is known", [{ ...alice, token: ALICE }], /token/],
-    ["a name twice", [alice, { ...bob, name: "alice" }], /alice stands there twice/],
+    ["a name twice", [alice, { ...bob, name: "alice" }], /alice occurs twice/],
     ["a token twice", [alice, { ...bob, sha256: alice.sha256 }], /bob has the same token as alice/],
     ["a variable's token", [{ ...alice, sha256: sha256(ADMIN) }], /alice has the same token as admin/],
     [
@@ -101,24 +100,27 @@ describe("named tokens", () => {
       /at most 256/,
     ],
   ];
-  it.each(WRONG)("are refused at the start with %s, and nothing of a token is told", (_, entries, says) => {
-    put(entries);
-    const start = () =>
-      followTokenFile(file, new TokenBook({ ADMIN_TOKEN: ADMIN }), {
-        log: collectLogs().log,
-        readiness: createReadiness(),
-      });
-    const error = (() => {
-      try {
-        start();
-        return undefined;
-      } catch (thrown) {
-        return thrown as Error;
-      }
-    })();
-    expect(error).toMatchObject({ code: "BAD_REQUEST", message: expect.stringMatching(says) });
-    expect(error?.message).not.toContain(ALICE);
-  });
+  it.each(WRONG)(
+    "are refused at the start with %s, and the error shows no part of a token",
+    (_, entries, says) => {
+      put(entries);
+      const start = () =>
+        followTokenFile(file, new TokenBook({ ADMIN_TOKEN: ADMIN }), {
+          log: collectLogs().log,
+          readiness: createReadiness(),
+        });
+      const error = (() => {
+        try {
+          start();
+          return undefined;
+        } catch (thrown) {
+          return thrown as Error;
+        }
+      })();
+      expect(error).toMatchObject({ code: "BAD_REQUEST", message: expect.stringMatching(says) });
+      expect(error?.message).not.toContain(ALICE);
+    },
+  );
 
   it("are refused from a file that others may write", () => {
     put([alice]);
@@ -128,7 +130,7 @@ describe("named tokens", () => {
     expect(start).toThrow("others may write");
   });
 
-  it("are made with the lines of docs/control-api.md", async () => {
+  it("can be made with the lines of docs/control-api.md", async () => {
     const page = readFileSync(new URL("../../../docs/control-api.md", import.meta.url), "utf8");
     const lines = /```sh\n(token=[^`]*)```/.exec(page)?.[1] ?? "";
     const out = execFileSync("bash", ["-ec", `${lines}\nprintf '%s\\n' "$token"`], { encoding: "utf8" });

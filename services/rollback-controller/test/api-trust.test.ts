@@ -1,22 +1,22 @@
 import { type ProviderTrust, ScbeError, type TrustDocument, UNKNOWN_PROVIDER } from "@scbe/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { TrustBody } from "../src/domain/trust-body.ts";
+import type { TrustBody } from "../src/trust/overrides.ts";
 import { ADMIN, ALERTS, EMERGENCY, startApi, type TestApi } from "./api-kit.ts";
 
 const SCORES = "/metrics/scbe/trust-scores";
 const WORD = "/admin/scbe/trust";
 const body = { provider: "openai", trust_score: 0.95, reason: "resolved" };
 
-/** Words are taken, and change nothing. */
+/** A trust port that records overrides and applies none. */
 function silentTrust() {
-  const said: { word: TrustBody; by: string }[] = [];
+  const ordered: { body: TrustBody; by: string }[] = [];
   return {
-    said,
+    ordered,
     document: undefined as TrustDocument | undefined,
     isHeard: false,
-    note: "nobody speaks",
-    say: async (word: TrustBody, by: string) => {
-      said.push({ word, by });
+    note: "no scorer is heard",
+    override: async (body: TrustBody, by: string) => {
+      ordered.push({ body, by });
       return { isApplied: false };
     },
   };
@@ -32,11 +32,11 @@ describe("the control API of trust", () => {
   });
   afterEach(() => api[Symbol.asyncDispose]());
 
-  it("shows everybody that all are trusted while no scorer was heard of, and says so", async () => {
+  it("shows without a token that every provider is trusted while no scorer is known, and says so", async () => {
     const { status, body: shown } = await api.ask(SCORES);
     expect(status).toBe(200);
     expect(shown).toMatchObject({
-      ...{ scbe_trust_score_avg: 1, heard: false, note: "nobody speaks", stream: null },
+      ...{ scbe_trust_score_avg: 1, heard: false, note: "no scorer is heard", stream: null },
     });
     expect(shown.providers).toHaveLength(6);
     expect(new Set(shown.providers.map((row: { trust_score: number }) => row.trust_score))).toEqual(
@@ -49,13 +49,13 @@ describe("the control API of trust", () => {
     [EMERGENCY, 403],
     [ALERTS, 403],
     [ADMIN, 202],
-  ])("lets nobody speak but an admin: %s is answered %i", async (token, status) => {
+  ])("accepts overrides from the admin only: %s is answered %i", async (token, status) => {
     const answer = await api.ask(WORD, { body, ...(token !== undefined && { token }) });
     expect(answer.status).toBe(status);
-    expect(trust.said).toEqual(status === 202 ? [{ word: body, by: "admin" }] : []);
+    expect(trust.ordered).toEqual(status === 202 ? [{ body, by: "admin" }] : []);
   });
 
-  it("says of a word that is late that it is not applied, and of a latch how it is cleared", async () => {
+  it("says that a late override is not applied, and how to clear a latch", async () => {
     const latch: NonNullable<ProviderTrust["latch"]> = {
       ...{ cause: "nonce_reuse", since: 1_800_000_000_000, event: "e1", n: 1 },
       tellers: [],
@@ -80,18 +80,18 @@ describe("the control API of trust", () => {
     ["NOT_READY", 503, "NOT_READY"],
     ["CONFLICT", 409, "CONFLICT"],
   ] as const)("answers a word that is not kept (%s) with %i and its reason", async (thrown, status, code) => {
-    trust.say = () => Promise.reject(new ScbeError(thrown, "the reason"));
+    trust.override = () => Promise.reject(new ScbeError(thrown, "the reason"));
     const answer = await api.ask(WORD, { token: ADMIN, body });
     expect([answer.status, answer.body]).toEqual([status, { code, title: "the reason" }]);
   });
 
-  it("names the known providers to who names another one", async () => {
+  it("names the known providers when a body has another one", async () => {
     const answer = await api.ask(WORD, { token: ADMIN, body: { ...body, provider: "opanai" } });
     expect(answer.status).toBe(400);
     expect(answer.body.fields).toEqual([
       { field: "provider", problem: expect.stringContaining("openai, anthropic, google") },
     ]);
-    expect(trust.said).toEqual([]);
+    expect(trust.ordered).toEqual([]);
   });
 
   const WRONG: readonly [more: object, field: string][] = [
@@ -105,9 +105,9 @@ describe("the control API of trust", () => {
     [{ reason: undefined }, "reason"],
     [{ by: "ana" }, "by"],
   ];
-  it.each(WRONG)("takes no word with %j: 400 that names the field", async (more, field) => {
+  it.each(WRONG)("refuses an override with %j: 400 that names the field", async (more, field) => {
     const answer = await api.ask(WORD, { token: ADMIN, body: { ...body, ...more } });
     expect([answer.status, answer.body.fields?.[0].field]).toEqual([400, field]);
-    expect(trust.said).toEqual([]);
+    expect(trust.ordered).toEqual([]);
   });
 });

@@ -4,15 +4,15 @@ import { systemClock } from "@scbe/runtime";
 import { createLogger } from "@scbe/service";
 import { eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { auditOffline } from "../src/audit/audit-offline.ts";
-import { firstState } from "../src/domain/first-state.ts";
+import { auditOfflineKills } from "../src/audit/offline-kills.ts";
+import { firstState } from "../src/control/state.ts";
 import type { AuditEntry, AuditRecord } from "../src/ports.ts";
 import { LONG } from "./core-controller.ts";
 import { manualLeading } from "./manual-leading.ts";
 import { offlineStore, offlineVariables, runKillSwitch } from "./run-kill-switch.ts";
 import { startWhole } from "./start-whole.ts";
 
-const OFFLINE: Kill = { cause: "integrity", reason: "nobody is there", by: "operator", since: 7 };
+const OFFLINE: Kill = { cause: "integrity", reason: "no controller runs", by: "operator", since: 7 };
 const stateWith = (all: Kill | null, generation: number): ControlState => ({
   ...firstState("dev", ["openai"]),
   generation,
@@ -23,7 +23,7 @@ const entryOf = (record: Partial<AuditRecord>): AuditEntry => ({
   ...record,
 });
 
-/** The watch on a document and an audit that a test sets. */
+/** The audit of offline kills, over a document and an audit that a test sets. */
 function stage(state: ControlState, entries: AuditEntry[] = []) {
   const records: AuditRecord[] = [];
   const leadership = manualLeading();
@@ -46,7 +46,7 @@ function stage(state: ControlState, entries: AuditEntry[] = []) {
     },
   };
   const log = createLogger({ name: "test", level: "silent" });
-  const watch = auditOffline({ plane, audit, leadership, clock: systemClock, log });
+  const watch = auditOfflineKills({ plane, audit, leadership, clock: systemClock, log });
   return {
     ...{ records, audit },
     lead: (leading: boolean) => leadership.set(leading),
@@ -54,7 +54,7 @@ function stage(state: ControlState, entries: AuditEntry[] = []) {
       plane.current = { ...plane.current, state: next };
       for (const listener of listeners) listener();
     },
-    /** Resolves when it has looked at the audit again since this was called. */
+    /** Resolves after it has read the audit once more. */
     looked: async () => {
       const { reads } = audit;
       await eventually(() => audit.reads > reads, LONG);
@@ -64,7 +64,7 @@ function stage(state: ControlState, entries: AuditEntry[] = []) {
 }
 
 describe("a kill that the operator has made without a controller", () => {
-  test("is an entry of the controller that leads, once, with the state before and after", async () => {
+  test("gets one entry from the leader, with the state before and after", async () => {
     const before = stateWith(null, 5);
     await using it = stage(stateWith(OFFLINE, 9), [entryOf({ after: before })]);
     it.lead(true);
@@ -87,14 +87,14 @@ describe("a kill that the operator has made without a controller", () => {
     ]);
   });
 
-  test("is none of a controller that does not lead", async () => {
+  test("gets no entry from a controller that does not lead", async () => {
     await using it = stage(stateWith(OFFLINE, 9));
     it.hold(stateWith(OFFLINE, 10));
     await delay(50);
     expect([it.records, it.audit.reads]).toEqual([[], 0]);
   });
 
-  test("is not written where the audit has it already", async () => {
+  test("gets no second entry", async () => {
     const known = entryOf({ action: "kill", by: "operator", after: stateWith(OFFLINE, 9) });
     await using it = stage(stateWith(OFFLINE, 9), [entryOf({}), known]);
     const looked = it.looked();
@@ -103,7 +103,7 @@ describe("a kill that the operator has made without a controller", () => {
     expect(it.records).toEqual([]);
   });
 
-  test("waits while the audit cannot be read", async () => {
+  test("gets its entry later if the audit cannot be read", async () => {
     await using it = stage(stateWith(OFFLINE, 9));
     it.audit.isAway = true;
     it.lead(true);
@@ -144,14 +144,14 @@ describe("of two controllers", () => {
     return found;
   };
 
-  test("one alone writes the entry of an offline kill, and one that takes over writes no other", async () => {
+  test("only one writes the entry of an offline kill, and a new leader writes no other", async () => {
     await using left = await startWhole(nats, variables);
     await using right = await startWhole(nats, variables);
     const controllers = [left, right] as const;
     const leads = (controller: Controller): boolean => controller.dependency("leader")?.note === undefined;
     const leader = await eventually(() => controllers.find(leads), LONG);
     const other = leader === left ? right : left;
-    const killed = await runKillSwitch(["activate", "nobody is there", "--offline", "--for", "0"], {
+    const killed = await runKillSwitch(["activate", "no controller runs", "--offline", "--for", "0"], {
       ...offlineVariables(nats),
       ...offlineStore(nats),
     });
@@ -159,13 +159,13 @@ describe("of two controllers", () => {
     await eventually(async () => (await entries(other)).length > 0, LONG);
     await leader[Symbol.asyncDispose]();
     await eventually(() => leads(other), LONG);
-    // Longer than it takes to look at the audit.
+    // Longer than a pass takes.
     await delay(1500);
     await ask(other, "/feature-flags", { scbe_kill_switch: { enabled: false, reason: "over" } });
     await eventually(async () => (await entries(other)).length > 1, LONG);
     expect((await entries(other)).map(({ action, by, reason }) => [action, by, reason])).toEqual([
       ["release", "admin", "over"],
-      ["kill", "operator", "nobody is there"],
+      ["kill", "operator", "no controller runs"],
     ]);
   });
 });

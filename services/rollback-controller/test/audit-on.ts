@@ -2,9 +2,8 @@ import type { StoreBus } from "@scbe/bus";
 import { createReadiness, systemClock } from "@scbe/runtime";
 import { collectLogs } from "@scbe/testkit";
 import { Registry } from "prom-client";
-import { AuditLog } from "../src/audit/audit-log.ts";
-import { auditMetrics } from "../src/audit/audit-metrics.ts";
-import { auditStream } from "../src/edge/audit-stream.ts";
+import { AuditLog, auditMetrics } from "../src/audit/log.ts";
+import { auditStream } from "../src/audit/stream.ts";
 import type { AuditRecord } from "../src/ports.ts";
 
 export const recordOf = (n: number, by = "admin"): AuditRecord => ({
@@ -14,7 +13,7 @@ export const recordOf = (n: number, by = "admin"): AuditRecord => ({
   reason: `change ${n}`,
 });
 
-/** An audit on a bus, and what it shows of itself. */
+/** An audit on a bus, with its metrics and readiness. */
 export function auditOn(store: StoreBus) {
   const registry = new Registry();
   const logs = collectLogs();

@@ -13,10 +13,10 @@ const ENTRIES = 300;
 const OPEN = 512;
 const FLOOD_MS = 4000;
 const QUESTION = writeMessage({ v: 1, ask: "batch", from: 1, last: ENTRIES });
-/** How many batches one user may read at once, and in each second. */
+/** Batches that one user may read at once, and in each second. */
 const BATCHES = 8;
 
-test("512 open questions of one user for batches of the audit are answered at their own rate: the API answers, and leases are given", async () => {
+test("512 open requests of one user for batches of the audit are answered at their own rate: the API answers, and leases are granted", async () => {
   await using nats = await startSecuredNats({ providers: PROVIDERS });
   {
     await using store = await connectStore({ ...nats.storeTransport("control"), log });

@@ -2,9 +2,9 @@ import { connectStore, type StoreBus } from "@scbe/bus";
 import { STREAMS } from "@scbe/contracts";
 import { collectLogs, eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { beforeEach, describe, expect, test } from "vitest";
-import { WAITING_MAX } from "../src/audit/audit-log.ts";
-import { verifyStream } from "../src/audit/verify-stream.ts";
-import { auditStream } from "../src/edge/audit-stream.ts";
+import { WAITING_MAX } from "../src/audit/log.ts";
+import { auditStream } from "../src/audit/stream.ts";
+import { verifyStream } from "../src/audit/verify.ts";
 import type { AuditEntry } from "../src/ports.ts";
 import { auditOn, recordOf } from "./audit-on.ts";
 
@@ -72,7 +72,7 @@ describe("the audit, with a controller's rights alone", () => {
     }
   });
 
-  test("while the server is away entries wait, no kill is held up, and the chain goes on after it", async () => {
+  test("while the server is away entries wait, no kill is delayed, and the chain continues afterwards", async () => {
     await using stack = new AsyncDisposableStack();
     const { audit, count, readiness } = auditOn(bus);
     stack.use(audit);
@@ -105,14 +105,14 @@ describe("the audit, with a controller's rights alone", () => {
     expect(await bus.stream(STREAMS.audit).bounds()).toMatchObject({ last: 1 });
   });
 
-  test("what has no room is counted, and that is itself audited when the stream takes something again", async () => {
+  test("records without room are counted, and that is itself audited when the stream takes entries again", async () => {
     await using stack = new AsyncDisposableStack();
     const { audit, count, logs } = auditOn(bus);
     stack.use(audit);
     nats.server.pause();
     for (let n = 1; n <= WAITING_MAX + 7; n += 1) audit.append(recordOf(n));
     expect([audit.waiting, await count("dropped")]).toEqual([WAITING_MAX, 7]);
-    expect(logs.lines.filter(({ msg }) => msg?.startsWith("an audit record was dropped"))).toHaveLength(1);
+    expect(logs.lines.filter(({ msg }) => msg?.startsWith("audit records are dropped"))).toHaveLength(1);
     nats.server.resume();
     await eventually(async () => (await count("stored")) === WAITING_MAX + 1, { timeoutMs: 30_000 });
     expect(await audit.read({ limit: 1 })).toMatchObject([
@@ -124,7 +124,7 @@ describe("the audit, with a controller's rights alone", () => {
     ]);
   });
 
-  test("whoever stops meanwhile says how many are lost", async () => {
+  test("a controller that stops meanwhile logs how many are lost", async () => {
     const { audit, logs, count } = auditOn(bus);
     nats.server.pause();
     audit.append(recordOf(1));

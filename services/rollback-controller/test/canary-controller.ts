@@ -3,11 +3,10 @@ import { BUCKETS } from "@scbe/contracts";
 import type { Clock } from "@scbe/runtime";
 import { collectLogs } from "@scbe/testkit";
 import { Registry } from "prom-client";
-import { CanaryIntents } from "../src/canary/canary-intents.ts";
-import { canaryMetrics } from "../src/canary/canary-metrics.ts";
-import { CanaryRunner } from "../src/canary/canary-runner.ts";
-import { CanaryService } from "../src/canary/canary-service.ts";
+import { CanaryIntents } from "../src/canary/intents.ts";
 import type { Measure } from "../src/canary/measure.ts";
+import { CanaryRunner } from "../src/canary/runner.ts";
+import { CanaryService, canaryMetrics } from "../src/canary/service.ts";
 import { kvCanaryStore } from "../src/edge/kv-canary-store.ts";
 import type { Actor, AuditRecord } from "../src/ports.ts";
 import { evidenceWith } from "./canary-evidence.ts";
@@ -28,15 +27,15 @@ export interface ControllerOptions {
 export interface CanaryController extends AsyncDisposable {
   readonly kv: StoreBus;
   readonly plane: KvPlane;
-  readonly desk: CanaryService;
+  readonly service: CanaryService;
   readonly audited: readonly AuditRecord[];
   readonly metrics: Registry;
   lead(leading: boolean): void;
-  /** One look at every canary. */
-  turn(): Promise<void>;
+  /** One pass over the canaries. */
+  pass(): Promise<void>;
 }
 
-/** The canaries of one controller on a real bucket, with the rights of a controller. It leads until told otherwise. */
+/** The canaries of one controller on a real bucket, with the rights of a controller. It leads unless set otherwise. */
 export async function startController(options: ControllerOptions): Promise<CanaryController> {
   const {
     transport,
@@ -60,13 +59,13 @@ export async function startController(options: ControllerOptions): Promise<Canar
   const onDecision = canaryMetrics(metrics, providers).decided;
   const runner = new CanaryRunner({ ...common, measure, log, onDecision });
   return {
-    ...{ kv: store, plane, audited, metrics, desk: new CanaryService({ ...common, ...PLAN, providers }) },
+    ...{ kv: store, plane, audited, metrics, service: new CanaryService({ ...common, ...PLAN, providers }) },
     lead: (it) => {
       leading = it;
     },
-    turn: async () => {
+    pass: async () => {
       await plane.look();
-      await runner.turn();
+      await runner.pass();
     },
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };

@@ -1,6 +1,6 @@
 import type { ControlState } from "@scbe/contracts";
-import type { Evidence, Measurement } from "../src/domain/canary/canary-record.ts";
-import { CRITERIA, type CriterionName } from "../src/domain/canary/criteria.ts";
+import { CRITERIA } from "../src/canary/criteria.ts";
+import type { CriterionName, Evidence, Measurement } from "../src/canary/record.ts";
 
 type Given = { value: Measurement["value"]; samples: Measurement["samples"]; error?: string };
 
@@ -13,16 +13,16 @@ const GOOD: Readonly<Record<CriterionName, Given>> = {
   clean_requests: { value: 4000, samples: 3 },
 };
 
-/** Everything as it has to be, but for what is told. */
+/** Good evidence, with the given changes. */
 export function evidenceWith(
-  told: Partial<Record<CriterionName, Partial<Given>>> = {},
+  changes: Partial<Record<CriterionName, Partial<Given>>> = {},
   more: Partial<Omit<Evidence, "measurements">> = {},
 ): Evidence {
   const measurements = CRITERIA.map(
     ({ name, judge, atOnce = false, expr, limit, samplesExpr, samplesMin }) => ({
       ...{ name, judge, at_once: atOnce, expr, limit, samples_expr: samplesExpr, samples_min: samplesMin },
       ...GOOD[name],
-      ...told[name],
+      ...changes[name],
     }),
   );
   return {
@@ -35,7 +35,7 @@ export function evidenceWith(
   };
 }
 
-/** A control document that seals everything of `openai`. */
+/** A control document with everything of `openai` sealed. */
 export function stateWith(more: Partial<ControlState> = {}): ControlState {
   return {
     v: 1,

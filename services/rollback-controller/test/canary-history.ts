@@ -1,24 +1,24 @@
 const SCRAPE_S = 30;
 const ENVELOPE_BOUNDS = [5, 10, 25, 50, 100];
 const SKEW_BOUNDS = [100, 500, 1000, 2000, 5000];
-/** What a process has counted before the story begins. */
+/** The counts of a process before the story begins. */
 const EARLIER = { requests: 50_000, failures: 700, reuses: 0 };
 
-/** What one provider's two gateways and its guard do; minutes are those of the story. */
+/** The behaviour of one provider's two gateways and guard; minutes count from the begin of the story. */
 export interface Story {
   readonly provider: string;
-  /** The minutes, from 0 up to this one, in which anybody is scraped. */
+  /** The minutes, from 0 up to this one, with any scrape. */
   readonly minutes: number;
-  /** Requests a second of each gateway. */
+  /** Requests per second of each gateway. */
   readonly perSecond: number;
   /** Tags of the first gateway that fail in this half minute. */
   readonly failures?: (minute: number) => number;
   /** The bucket's upper bound that a tenth of the observations fall up to; the others are in the lowest. */
   readonly verifyMs?: (minute: number) => number;
   readonly skewMs?: (minute: number) => number;
-  /** At this minute the first gateway begins again, with all of its counters. */
+  /** The first gateway restarts at this minute, with all its counters. */
   readonly restartsAt?: number;
-  /** At this minute another guard is started; when it is first scraped, it has seen a reuse. */
+  /** Another guard starts at this minute; it has seen a reuse before its first scrape. */
   readonly reuseAt?: number;
 }
 
@@ -80,7 +80,7 @@ class Process {
     this.#observe("scbe_phase_skew_ms", SKEW_BOUNDS, requests, skewMs);
   }
 
-  /** Nothing until it has begun. */
+  /** Nothing before its start. */
   scrape(seconds: number): string[] {
     if (this.#counters.size === 0) return [];
     const started = `process_start_time_seconds{${this.#of}} ${this.#startedAt} ${seconds}`;

@@ -12,28 +12,28 @@ import {
   type Weather,
 } from "./canary-world.ts";
 
-/** One thing that happens; between two of them some of what is under way goes on, in any order. */
+/** One event. Between two events some of the work under way continues, in any order. */
 type Event =
-  | { readonly is: "turn" | "crash" | "sees"; readonly who: Who }
-  | { readonly is: "leads"; readonly who: Who; readonly leads: boolean }
-  | { readonly is: "start" | "pause" | "resume" | "abort"; readonly who: Who }
+  | { readonly is: "pass" | "crash" | "sees"; readonly index: Index }
+  | { readonly is: "leads"; readonly index: Index; readonly leads: boolean }
+  | { readonly is: "start" | "pause" | "resume" | "abort"; readonly index: Index }
   | { readonly is: "flag"; readonly percentage: number }
   | { readonly is: "kill" }
   | { readonly is: "release" }
   | { readonly is: "other change" }
   | { readonly is: "weather"; readonly weather: Weather }
   | { readonly is: "time" };
-type Who = 0 | 1;
+type Index = 0 | 1;
 
-const who = fc.constantFrom<Who>(0, 1);
+const index = fc.constantFrom<Index>(0, 1);
 const EVENT = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ is: fc.constant("turn" as const), who }) },
-  { weight: 4, arbitrary: fc.record({ is: fc.constantFrom("sees" as const), who }) },
-  { weight: 2, arbitrary: fc.record({ is: fc.constant("crash" as const), who }) },
-  { weight: 3, arbitrary: fc.record({ is: fc.constant("leads" as const), who, leads: fc.boolean() }) },
+  { weight: 8, arbitrary: fc.record({ is: fc.constant("pass" as const), index }) },
+  { weight: 4, arbitrary: fc.record({ is: fc.constantFrom("sees" as const), index }) },
+  { weight: 2, arbitrary: fc.record({ is: fc.constant("crash" as const), index }) },
+  { weight: 3, arbitrary: fc.record({ is: fc.constant("leads" as const), index, leads: fc.boolean() }) },
   {
     weight: 4,
-    arbitrary: fc.record({ is: fc.constantFrom("start", "pause", "resume", "abort"), who }),
+    arbitrary: fc.record({ is: fc.constantFrom("start", "pause", "resume", "abort"), index }),
   },
   {
     weight: 1,
@@ -50,13 +50,13 @@ const EVENT = fc.oneof(
   { weight: 4, arbitrary: fc.record({ is: fc.constant("time" as const) }) },
 ) as fc.Arbitrary<Event>;
 
-/** The event, and how much of what is under way goes on after it. */
+/** An event, and how much of the work under way continues after it. */
 const STORY = fc.array(fc.tuple(EVENT, fc.integer({ min: 0, max: 12 })), { minLength: 10, maxLength: 60 });
 
 const PERSON = { by: "admin", reason: "as asked" };
 const ORDER = { provider: PROVIDER, reason: PERSON.reason };
 
-/** Of a canary that runs, in fine weather: one for what was left unfinished, one for each step. */
+/** Passes that a running canary needs without faults: one for an unfinished step, one for each further step. */
 const TURNS_TO_THE_END = 6;
 
 /** Two controllers in one world, and everything between them in the scheduler's hands. */
@@ -65,9 +65,9 @@ class Stage {
   readonly #scheduler: fc.Scheduler;
   readonly #controllers: [TestController, TestController];
   readonly #lives: [{ lives: boolean }, { lives: boolean }] = [{ lives: true }, { lives: true }];
-  /** Orders to go on that were given, and those of them that are under way. */
+  /** Orders to start or resume, and those of them under way. */
   #letGo = 0;
-  readonly #letting = new Set<{ readonly who: Who }>();
+  readonly #letting = new Set<{ readonly index: Index }>();
 
   constructor(scheduler: fc.Scheduler) {
     this.#scheduler = scheduler;
@@ -80,7 +80,7 @@ class Stage {
     for (let i = 0; i < canFailOver && this.#scheduler.count() > 0; i += 1) await this.#scheduler.waitNext(1);
   }
 
-  /** All that is under way ends; then one controller is left, and the weather is fine. */
+  /** All work under way ends; then one controller is left, without faults. */
   async calm(): Promise<void> {
     await this.#scheduler.waitIdle();
     this.world.weather = "good";
@@ -90,7 +90,7 @@ class Stage {
       this.#controllers[1].lead(false);
       controller.lead(true);
       controller.see();
-      this.#background(controller.turn());
+      this.#background(controller.pass());
       await this.#scheduler.waitIdle();
     }
   }
@@ -103,33 +103,33 @@ class Stage {
     else if (event.is === "kill") this.#person(engage);
     else if (event.is === "release") this.#person(release);
     else if (event.is === "other change") this.#person((state) => ({ ...state }));
-    else this.#happenTo(event.who, event);
+    else this.#happenTo(event.index, event);
   }
 
   #happenTo(
-    who: Who,
+    index: Index,
     event: Exclude<Event, { is: "time" | "weather" | "flag" | "kill" | "release" | "other change" }>,
   ) {
-    const controller = this.#controllers[who];
-    if (event.is === "turn") this.#background(controller.turn());
+    const controller = this.#controllers[index];
+    if (event.is === "pass") this.#background(controller.pass());
     else if (event.is === "sees") controller.see();
     else if (event.is === "leads") controller.lead(event.leads);
-    else if (event.is === "crash") this.#controllers[who] = this.#begin(who);
-    else this.#order(who, event.is);
+    else if (event.is === "crash") this.#controllers[index] = this.#begin(index);
+    else this.#order(index, event.is);
   }
 
-  #order(who: Who, what: "start" | "pause" | "resume" | "abort"): void {
-    const { desk } = this.#controllers[who];
-    const order = { who };
+  #order(index: Index, what: "start" | "pause" | "resume" | "abort"): void {
+    const { service } = this.#controllers[index];
+    const order = { index };
     const lets = what === "start" || what === "resume";
     if (lets) {
       this.#letting.add(order);
       this.#letGo += 1;
       this.world.stopped = false;
     }
-    // Of orders at the same time nobody can say which came last.
+    // The order of concurrent orders is not observable.
     const [letGo, alone] = [this.#letGo, this.#letting.size === 0];
-    const done = desk[what](ORDER, PERSON.by).then(() => {
+    const done = service[what](ORDER, PERSON.by).then(() => {
       if (!lets && alone && letGo === this.#letGo) this.world.stopped = true;
     });
     this.#background(done.finally(() => this.#letting.delete(order)));
@@ -139,12 +139,12 @@ class Stage {
     this.#background(this.world.change(change, PERSON, this.#gate({ lives: true })));
   }
 
-  /** In the place of one that has crashed: what that one had under way never goes on. */
-  #begin(who: Who): TestController {
-    this.#lives[who].lives = false;
-    for (const order of this.#letting) if (order.who === who) this.#letting.delete(order);
-    this.#lives[who] = { lives: true };
-    return controllerOf(this.world, this.#gate(this.#lives[who]));
+  /** Replaces a crashed controller, whose work under way never continues. */
+  #begin(index: Index): TestController {
+    this.#lives[index].lives = false;
+    for (const order of this.#letting) if (order.index === index) this.#letting.delete(order);
+    this.#lives[index] = { lives: true };
+    return controllerOf(this.world, this.#gate(this.#lives[index]));
   }
 
   #gate(life: { lives: boolean }): Gate {
@@ -155,7 +155,7 @@ class Stage {
   }
 
   #background(work: Promise<unknown>): void {
-    // Orders that do not fit are refused; nothing else may fail.
+    // Orders that do not apply are refused; nothing else may fail.
     work.catch((error: { code?: string; stack?: string }) => {
       if (error.code !== "CONFLICT") this.world.violations.push(String(error.stack));
     });
@@ -167,21 +167,21 @@ test("no interleaving of flags, canary steps, kills and crashes raises exposure 
   await fc.assert(
     fc.asyncProperty(fc.scheduler(), STORY, async (scheduler, story) => {
       const stage = new Stage(scheduler);
-      await stage.play([{ is: "start", who: 0 }, 12]);
+      await stage.play([{ is: "start", index: 0 }, 12]);
       for (const moment of story) await stage.play(moment);
       const { world } = stage;
       if (world.canary) seen.states.add(world.canary.state);
       await stage.calm();
       if (world.canary) seen.states.add(world.canary.state);
       expect(world.violations).toEqual([]);
-      // Nothing is left unfinished, and what runs arrives.
+      // No step stays unfinished, and every running canary ends.
       expect(world.canary?.intent ?? null).toBeNull();
       expect(world.canary?.state).not.toBe("running");
       seen.promotions += world.promotions;
     }),
     { numRuns: 2000 },
   );
-  // Else it would say nothing.
+  // Otherwise the test would prove nothing.
   expect(seen.promotions).toBeGreaterThan(50);
   expect([...seen.states].sort()).toEqual(["aborted", "done", "paused", "running"]);
 });

@@ -2,8 +2,8 @@ import type { StoreTransport } from "@scbe/bus";
 import { startController } from "./canary-controller.ts";
 
 /*
- * A controller that takes one turn, and never gets over the moment that its arguments name: `before` or `after` the writing of a promotion
- * into the control document. It says so, and waits to be killed.
+ * A controller that makes one pass, and stops `before` or `after` it writes a promotion into the control document. It prints that it
+ * stopped, and waits for SIGKILL.
  *
  *   node canary-process.ts <transport as JSON> <before|after> <the time, ms since the Unix epoch>
  */
@@ -17,5 +17,5 @@ const controller = await startController({
     await new Promise(() => undefined);
   },
 });
-await controller.turn();
+await controller.pass();
 process.stdout.write("went on\n");

@@ -10,22 +10,21 @@ import {
 } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { measureWith } from "../src/canary/measure.ts";
-import { replayDecisions } from "../src/canary/replay-decisions.ts";
-import type { Canary, Decision } from "../src/domain/canary/canary-record.ts";
-import type { CriterionName } from "../src/domain/canary/criteria.ts";
+import type { Canary, CriterionName, Decision } from "../src/canary/record.ts";
+import { replayDecisions } from "../src/canary/replay.ts";
 import { alertmanager } from "../src/edge/alertmanager.ts";
 import { prometheus } from "../src/edge/prometheus.ts";
 import { type CanaryController, MINUTE, startController } from "./canary-controller.ts";
 import { historyOf, type Story } from "./canary-history.ts";
 
-/** Hours ago, so that all of it lies in the past; at a scrape's time. */
+/** Hours ago, so that the whole story lies in the past; at the time of a scrape. */
 const START = Math.floor((Date.now() - 5 * 60 * MINUTE) / MINUTE) * MINUTE;
-/** Canaries begin this long after the story. */
+/** From the begin of the story to the start of the canaries. */
 const BEGIN = 10;
 
 const STORIES = [
   {
-    // Busy, with a failure now and then, many failures before the canary, and a gateway that begins again in the middle.
+    // Busy, with rare failures, many failures before the canary, and a gateway that restarts in the middle.
     ...{ provider: "openai", minutes: 150, perSecond: 2, restartsAt: 55 },
     failures: (minute) => (minute < BEGIN - 1 ? 5 : minute === 30 || minute === 90 ? 1 : 0),
   },
@@ -47,7 +46,7 @@ const PROVIDERS = [...STORIES.map(({ provider }) => provider), "unknown"];
 type Provider = (typeof STORIES)[number]["provider"] | "unknown";
 
 const SAFETY_ALERTS = ["SCBENonceReuse", "SCBEGCMFailureRate", "SCBEPhaseSkew", "SCBEHighLatency"];
-const NOBODY = "route: { receiver: nobody }\nreceivers: [{ name: nobody }]";
+const NO_RECEIVER = "route: { receiver: none }\nreceivers: [{ name: none }]";
 
 const available = requireTool("prometheus").ok && requireTool("alertmanager").ok;
 
@@ -62,13 +61,13 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
     metrics = servers.use(
       await startPrometheus({ config: "scrape_configs: []", history: historyOf(STORIES, START) }),
     );
-    alerts = servers.use(await startAlertmanager({ config: NOBODY }));
+    alerts = servers.use(await startAlertmanager({ config: NO_RECEIVER }));
   });
   afterAll(() => servers.disposeAsync());
 
   interface Stage extends AsyncDisposable {
     readonly controller: CanaryController;
-    /** Takes a turn every five minutes up to that minute of the story. */
+    /** Makes a pass every five minutes up to that minute of the story. */
     until(minute: number): Promise<void>;
     canary(): Promise<Canary>;
     share(): Promise<number>;
@@ -95,18 +94,18 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
       }),
     });
     const find = async () => {
-      const { canaries } = await controller.desk.status();
+      const { canaries } = await controller.service.status();
       const found = canaries.find((canary) => canary.provider === provider);
       if (found === undefined) throw new Error(`no canary of ${provider}`);
       return found;
     };
-    await controller.desk.start({ provider, reason: "new release" }, "admin");
+    await controller.service.start({ provider, reason: "new release" }, "admin");
     return {
       controller,
       until: async (minute) => {
         while (time.now < START + minute * MINUTE) {
           time.now += 5 * MINUTE;
-          await controller.turn();
+          await controller.pass();
         }
       },
       canary: find,
@@ -114,7 +113,7 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
       [Symbol.asyncDispose]: async () => {
         const { state } = await find();
         if (state === "running" || state === "paused")
-          await controller.desk.abort({ provider, reason: "the test is over" }, "admin");
+          await controller.service.abort({ provider, reason: "the test is over" }, "admin");
         await controller[Symbol.asyncDispose]();
       },
     };
@@ -131,7 +130,7 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
     return { value: Number(value), samples: Number(samples) };
   };
 
-  test("is promoted to 100 % where all is well, over a restart, and in spite of what failed before it began", async () => {
+  test("is promoted to 100 % without failures of its own, over a restart, and despite failures before it began", async () => {
     await using it = await stage("openai");
     await it.until(35);
     expect(await it.share()).toBe(5);
@@ -149,10 +148,10 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
     expect(shares).toEqual([25, 50, 100, 100]);
     const canary = await it.canary();
     expect(canary).toMatchObject({ state: "done", why: "the last step is over" });
-    // The gateway that began again had 30 minutes counted all the same.
+    // The restarted gateway still has 30 minutes counted.
     const restarted = canary.history[1]?.decision;
     expect(restarted && measured(restarted, "clean_requests").value).toBeGreaterThan(6500);
-    const replayed = replayDecisions(JSON.parse(JSON.stringify(await it.controller.desk.status())));
+    const replayed = replayDecisions(JSON.parse(JSON.stringify(await it.controller.service.status())));
     expect(replayed.map(({ verdict, same }) => [verdict, same])).toEqual(Array(4).fill(["promote", true]));
   });
 
@@ -167,17 +166,14 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
       why: /^gcm_failure_share: 12 of \d+ failed, a score of/,
     },
     { provider: "reusing", from: 10, to: 30, back: 0, why: /^nonce_reuse: 1 is not below 0.5$/ },
-  ] as const)(
-    "is aborted where it is $provider, back to $back %",
-    async ({ provider, from, to, back, why }) => {
-      await using it = await stage(provider);
-      await it.until(from);
-      expect(await it.canary()).toMatchObject({ state: "running", share: from === 40 ? 25 : 5 });
-      await it.until(to);
-      expect(await it.canary()).toMatchObject({ state: "aborted", share: back, by: "canary" });
-      expect((await it.canary()).why).toMatch(why);
-    },
-  );
+  ] as const)("is aborted for $provider, back to $back %", async ({ provider, from, to, back, why }) => {
+    await using it = await stage(provider);
+    await it.until(from);
+    expect(await it.canary()).toMatchObject({ state: "running", share: from === 40 ? 25 : 5 });
+    await it.until(to);
+    expect(await it.canary()).toMatchObject({ state: "aborted", share: back, by: "canary" });
+    expect((await it.canary()).why).toMatch(why);
+  });
 
   test.each([
     { provider: "quiet", why: /gcm_failure_share: 0 of 2\d\d failed, a score of/ },
@@ -195,8 +191,11 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
 
   test("holds at 50 % until 4,742 requests are clean where one has failed, and 2,995 where none has", async () => {
     await using it = await stage("shares");
-    await it.controller.desk.abort({ provider: "shares", reason: "another plan" }, "admin");
-    await it.controller.desk.start({ provider: "shares", steps: [50, 100], reason: "new release" }, "admin");
+    await it.controller.service.abort({ provider: "shares", reason: "another plan" }, "admin");
+    await it.controller.service.start(
+      { provider: "shares", steps: [50, 100], reason: "new release" },
+      "admin",
+    );
     await it.until(55);
     expect((await lastDecision(it)).why).toEqual([
       expect.stringMatching(/^clean_requests: 32\d\d of the 4742 /),
@@ -227,7 +226,7 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
     ]);
   });
 
-  test("holds while a safety alert of its provider is silenced, and goes on when the silence is over", async () => {
+  test("holds while a safety alert of its provider is silenced, and continues after the silence", async () => {
     const silence = await silenceAlerts(alerts.url, [
       { name: "alertname", value: "SCBE(HighLatency|NonceReuse)", isRegex: true, isEqual: true },
     ]);
@@ -241,7 +240,7 @@ describe.skipIf(!available)("a canary on a real Prometheus's data, by a clock of
     expect(await it.share()).toBe(25);
   });
 
-  test("does not care for silences over what cannot take its provider out of service", async () => {
+  test("ignores silences of alerts that cannot take its provider out of service", async () => {
     const silences = await Promise.all([
       silenceAlerts(alerts.url, [{ name: "provider", value: "slow", isRegex: false, isEqual: true }]),
       silenceAlerts(alerts.url, [{ name: "class", value: "operations", isRegex: false, isEqual: true }]),
@@ -258,7 +257,7 @@ async function silenceAlerts(url: string, matchers: readonly object[]): Promise<
   const response = await fetch(`${url}/api/v2/silences`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ matchers, startsAt, endsAt, createdBy: "somebody", comment: "noise" }),
+    body: JSON.stringify({ matchers, startsAt, endsAt, createdBy: "ana", comment: "noise" }),
   });
   const { silenceID } = (await response.json()) as { silenceID: string };
   return silenceID;

@@ -1,13 +1,13 @@
 import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { decide } from "../src/domain/canary/decide.ts";
+import { decide } from "../src/canary/decide.ts";
 import { evidenceWith } from "./canary-evidence.ts";
 
 const PROGRAM = new URL("../src/replay-canary.ts", import.meta.url).pathname;
 const T = 1_700_000_000_000;
 const STEP = { share: 25, next_share: 50, since: T, hold_ms: 1_800_000, override: false };
 
-/** An answer of `GET /canary`, with fields that only the answer has. */
+/** An answer of `GET /canary`, with its derived members. */
 function answerWith(decision: ReturnType<typeof decide>) {
   const record = { step: 1, share: 25, since: T, until: null, decision };
   return { leading: true, canaries: [{ provider: "openai", share: 25, history: [record] }] };
@@ -21,7 +21,7 @@ function replay(input: string, ...options: string[]) {
   return { status, stdout, stderr };
 }
 
-test("a decision is reached again from its record, with its reasons", () => {
+test("the replay of a record gives the same decision and reasons", () => {
   const slow = decide(STEP, evidenceWith({ verify_p99_ms: { value: 80 } }), T + 600_000);
   expect(replay(JSON.stringify(answerWith(slow)))).toEqual({
     status: 0,
@@ -31,7 +31,7 @@ test("a decision is reached again from its record, with its reasons", () => {
   });
 });
 
-test("a verdict that its own record does not lead to is told, and ends with exit code 1", () => {
+test("a verdict that does not follow from its record is reported, with exit code 1", () => {
   const held = decide(STEP, evidenceWith({ verify_p99_ms: { samples: 3 } }), T + 1_800_000);
   const { status, stdout } = replay(JSON.stringify(answerWith({ ...held, verdict: "promote" })), "--json");
   expect(status).toBe(1);
@@ -41,7 +41,7 @@ test("a verdict that its own record does not lead to is told, and ends with exit
 test.each([
   ["nothing", ""],
   ["no record", '{"canaries":[{"provider":"openai"}]}'],
-])("of %s nothing is decided, and it ends with exit code 2", (_named, input) => {
+])("%s is no record, and ends with exit code 2", (_named, input) => {
   const { status, stderr } = replay(input);
   expect([status, stderr]).toEqual([2, expect.stringContaining("there is no record of a canary")]);
 });

@@ -3,9 +3,8 @@ import { systemClock } from "@scbe/runtime";
 import { collectLogs, eventually } from "@scbe/testkit";
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
-import { canaryMetrics } from "../src/canary/canary-metrics.ts";
-import type { CanaryStore } from "../src/canary/canary-store.ts";
-import { startCanaries } from "../src/canary/start-canaries.ts";
+import { canaryMetrics, startCanaries } from "../src/canary/service.ts";
+import type { CanaryStore } from "../src/canary/store.ts";
 import type { Change } from "../src/ports.ts";
 import { evidenceWith } from "./canary-evidence.ts";
 import { CanaryWorld, engage, PROVIDER } from "./canary-world.ts";
@@ -13,7 +12,7 @@ import { CanaryWorld, engage, PROVIDER } from "./canary-world.ts";
 const ORDER = { provider: PROVIDER, reason: "new release" };
 const passing = async () => undefined;
 
-/** The canaries of a controller that leads, in a world of their own. */
+/** The canaries of a leading controller, in a world of their own. */
 function begin(tickMs: number, store?: CanaryStore) {
   const world = new CanaryWorld();
   const listeners = new Set<(document: ControlDocument) => void>();
@@ -43,7 +42,7 @@ function begin(tickMs: number, store?: CanaryStore) {
   return { world, plane, canaries, logs, listeners };
 }
 
-test("canaries go on by themselves, step by step", async () => {
+test("canaries advance by themselves, step by step", async () => {
   const { canaries, world } = begin(10);
   await using _ = canaries;
   await canaries.start(ORDER, "admin");
@@ -51,7 +50,7 @@ test("canaries go on by themselves, step by step", async () => {
   expect([world.exposure, world.promotions]).toEqual([100, 3]);
 });
 
-test("a kill is seen when it comes, and not at the next look", async () => {
+test("a kill takes effect at once, and not with the next tick", async () => {
   const { canaries, plane, world } = begin(3_600_000);
   await using _ = canaries;
   await canaries.start(ORDER, "admin");
@@ -60,18 +59,18 @@ test("a kill is seen when it comes, and not at the next look", async () => {
   expect(world.canary?.by).toBe("canary");
 });
 
-test("after they were disposed of, nothing goes on, and nobody listens any more", async () => {
+test("after disposal no canary advances, and no listener is left", async () => {
   const { canaries, world, listeners } = begin(10);
   await canaries.start(ORDER, "admin");
   await canaries[Symbol.asyncDispose]();
   const before = world.state;
-  // Several times as long as a step lasts.
+  // Several times the duration of a step.
   await new Promise((resolve) => setTimeout(resolve, 100));
   expect(world.state).toBe(before);
   expect(listeners.size).toBe(0);
 });
 
-test("a store that cannot be read is logged, and tried again at the next look", async () => {
+test("an unreadable store is logged, and read again in the next pass", async () => {
   let tries = 0;
   const store: CanaryStore = {
     read: async () => {

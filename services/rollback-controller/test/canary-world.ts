@@ -1,18 +1,18 @@
 import type { ControlState } from "@scbe/contracts";
 import { killOf } from "@scbe/envelope/control";
 import { collectLogs } from "@scbe/testkit";
-import { CanaryIntents } from "../src/canary/canary-intents.ts";
-import { CanaryRunner } from "../src/canary/canary-runner.ts";
-import { CanaryService } from "../src/canary/canary-service.ts";
-import type { CanaryStore, StoredCanaries } from "../src/canary/canary-store.ts";
+import { decide } from "../src/canary/decide.ts";
+import { CanaryIntents } from "../src/canary/intents.ts";
 import type { Measure } from "../src/canary/measure.ts";
-import { type Canaries, type Canary, type Intent, NO_CANARIES } from "../src/domain/canary/canary-record.ts";
-import { decide } from "../src/domain/canary/decide.ts";
-import { flagOf } from "../src/domain/canary/place-of.ts";
+import { type Canaries, type Canary, type Intent, NO_CANARIES } from "../src/canary/record.ts";
+import { CanaryRunner } from "../src/canary/runner.ts";
+import { CanaryService } from "../src/canary/service.ts";
+import { effectiveFlag } from "../src/canary/share.ts";
+import type { CanaryStore, StoredCanaries } from "../src/canary/store.ts";
 import type { Actor, Change, Changed } from "../src/ports.ts";
 import { evidenceWith, stateWith } from "./canary-evidence.ts";
 
-/** Lets somebody else go first, or for ever. */
+/** Lets others run first, or never returns. */
 export type Gate = () => Promise<void>;
 
 const EVIDENCE = {
@@ -31,13 +31,13 @@ export const PROVIDER = "openai";
 export class CanaryWorld {
   now = 1_700_000_000_000;
   weather: Weather = "good";
-  /** A person has stopped the canary, and none has let it go on since. */
+  /** A person has stopped the canary, and none has resumed it since. */
   stopped = false;
   promotions = 0;
   state: ControlState = stateWith();
   readonly violations: string[] = [];
   #stored: StoredCanaries = { canaries: NO_CANARIES, revision: undefined };
-  /** Promotions that were stored and not made yet, as `generation:share`. */
+  /** Promotions that are stored and not made yet, as `generation:share`. */
   readonly #promised = new Set<string>();
 
   get canary(): Canary | undefined {
@@ -63,7 +63,7 @@ export class CanaryWorld {
     };
   }
 
-  /** As a controller's control plane: compare-and-set, any number of times. */
+  /** A control plane that uses compare-and-set, with any number of tries. */
   async change(change: Change, actor: Actor, gate: Gate): Promise<Changed> {
     for (;;) {
       await gate();
@@ -82,7 +82,7 @@ export class CanaryWorld {
     const before = this.state;
     this.state = { ...after, generation: before.generation + 1 };
     if (this.exposure <= exposureOf(before) || actor.by !== "canary") return;
-    const promise = `${before.generation}:${flagOf(after, PROVIDER).percentage}`;
+    const promise = `${before.generation}:${effectiveFlag(after, PROVIDER).percentage}`;
     if (!this.#promised.delete(promise))
       this.violations.push(`a rise to ${promise} that no promotion stands for`);
     if (this.stopped) this.violations.push("a rise after a person has stopped the canary");
@@ -108,7 +108,7 @@ export class CanaryWorld {
   }
 }
 
-/** One controller: it sees the document with a delay, and may believe that it leads when it does not any more. */
+/** One controller. It sees the document with a delay, and may take itself for the leader when it is not any more. */
 export function controllerOf(world: CanaryWorld, gate: Gate) {
   const self = { leading: false, seen: world.state };
   const change = async (it: Change, actor: Actor): Promise<Changed> => {
@@ -134,14 +134,14 @@ export function controllerOf(world: CanaryWorld, gate: Gate) {
   const common = { plane, store: world.store(gate), intents, audit, clock, isLeading };
   const runner = new CanaryRunner({ ...common, measure, log, onDecision: () => undefined });
   const plan = { providers: [PROVIDER], steps: [5, 25, 50, 100], holdMs: 60_000 };
-  const desk = new CanaryService({ ...common, ...plan });
+  const service = new CanaryService({ ...common, ...plan });
   return {
-    desk,
-    turn: () => runner.turn(),
+    service,
+    pass: () => runner.pass(),
     lead: (leading: boolean) => {
       self.leading = leading;
     },
-    /** What the broadcast does. */
+    /** In place of the broadcast. */
     see: () => {
       if (world.state.generation > self.seen.generation) self.seen = world.state;
     },
@@ -169,6 +169,6 @@ const KILL = { cause: "availability", reason: "test", by: "alert:test", since: 0
 
 function exposureOf(state: ControlState): number {
   if (killOf(state, PROVIDER) !== undefined) return 0;
-  const { enabled, percentage } = flagOf(state, PROVIDER);
+  const { enabled, percentage } = effectiveFlag(state, PROVIDER);
   return enabled ? percentage : 0;
 }

@@ -2,16 +2,10 @@ import { randomUUID } from "node:crypto";
 import { KV_KEYS, STORES } from "@scbe/contracts";
 import { type SecuredNats, startProcess, startSecuredNats } from "@scbe/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { replayDecisions } from "../src/canary/replay-decisions.ts";
-import {
-  CANARIES_MAX,
-  Canaries,
-  HISTORY_MAX,
-  SILENCES_MAX,
-  TEXT_MAX,
-} from "../src/domain/canary/canary-record.ts";
-import { fillIn } from "../src/domain/canary/criteria.ts";
-import { flagOf } from "../src/domain/canary/place-of.ts";
+import { fillIn } from "../src/canary/criteria.ts";
+import { CANARIES_MAX, Canaries, HISTORY_MAX, SILENCES_MAX, TEXT_MAX } from "../src/canary/record.ts";
+import { replayDecisions } from "../src/canary/replay.ts";
+import { effectiveFlag } from "../src/canary/share.ts";
 import { type CanaryController, MINUTE, startController } from "./canary-controller.ts";
 import { evidenceWith } from "./canary-evidence.ts";
 import { engage, release } from "./canary-world.ts";
@@ -19,7 +13,7 @@ import { engage, release } from "./canary-world.ts";
 const ORDER = { provider: "openai", reason: "new release" };
 const PROCESS = new URL("./canary-process.ts", import.meta.url).pathname;
 
-/** The time of every controller; each test moves it on. */
+/** The time of every controller; each test advances it. */
 const time = { now: 1_700_000_000_000 };
 const clock = { now: () => time.now, monotonic: () => time.now };
 
@@ -68,21 +62,21 @@ async function controller(
 }
 
 const shareIn = async ({ plane }: CanaryController): Promise<number> =>
-  flagOf(await plane.look(), "openai").percentage;
+  effectiveFlag(await plane.look(), "openai").percentage;
 
-const canaryIn = async ({ desk }: CanaryController) => (await desk.status()).canaries[0];
+const canaryIn = async ({ service }: CanaryController) => (await service.status()).canaries[0];
 
 describe("a canary", () => {
-  test("goes through 5, 25, 50 and 100 %, each for its half hour, and the record says why", async () => {
+  test("passes 5, 25, 50 and 100 %, half an hour each, and the record has the reasons", async () => {
     const it = await controller();
-    await it.desk.start(ORDER, "admin");
+    await it.service.start(ORDER, "admin");
     const shares: number[] = [await shareIn(it)];
     for (let halfHour = 0; halfHour < 4; halfHour += 1) {
       time.now += 29 * MINUTE;
-      await it.turn();
+      await it.pass();
       shares.push(await shareIn(it));
       time.now += MINUTE;
-      await it.turn();
+      await it.pass();
       shares.push(await shareIn(it));
     }
     expect(shares).toEqual([5, 5, 25, 25, 50, 50, 100, 100, 100]);
@@ -118,26 +112,26 @@ describe("a canary", () => {
     );
   });
 
-  test("is decided again from its record alone, and a record that was touched is found", async () => {
+  test("can be replayed from its record alone, and a changed record is detected", async () => {
     const it = await controller();
-    await it.desk.start(ORDER, "admin");
+    await it.service.start(ORDER, "admin");
     time.now += 30 * MINUTE;
-    await it.turn();
-    const status = JSON.parse(JSON.stringify(await it.desk.status()));
+    await it.pass();
+    const status = JSON.parse(JSON.stringify(await it.service.status()));
     expect(replayDecisions(status)).toMatchObject([{ share: 5, verdict: "promote", same: true }]);
     status.canaries[0].history[0].decision.evidence.measurements[1].value = 0.01;
     expect(replayDecisions(status)).toMatchObject([{ recorded: "promote", verdict: "abort", same: false }]);
   });
 
-  test("goes back to the step before when it is broken, and stays there until a person resumes it", async () => {
+  test("returns to the step before when a criterion fails, and stays there until a person resumes it", async () => {
     let evidence = evidenceWith();
     const it = await controller({ measure: async () => evidence });
-    await it.desk.start(ORDER, "admin");
+    await it.service.start(ORDER, "admin");
     time.now += 30 * MINUTE;
-    await it.turn();
+    await it.pass();
     evidence = evidenceWith({ verify_p99_ms: { value: 80 } });
     time.now += 10 * MINUTE;
-    await it.turn();
+    await it.pass();
     expect(await shareIn(it)).toBe(5);
     expect(await canaryIn(it)).toMatchObject({
       ...{ state: "aborted", step: 0, share: 5, by: "canary" },
@@ -145,54 +139,54 @@ describe("a canary", () => {
     });
     evidence = evidenceWith();
     time.now += 600 * MINUTE;
-    await it.turn();
+    await it.pass();
     expect(await shareIn(it)).toBe(5);
 
-    await it.desk.resume({ ...ORDER, reason: "fixed" }, "admin");
-    await it.turn();
+    await it.service.resume({ ...ORDER, reason: "fixed" }, "admin");
+    await it.pass();
     expect([await shareIn(it), (await canaryIn(it))?.state]).toEqual([5, "running"]);
     time.now += 30 * MINUTE;
-    await it.turn();
+    await it.pass();
     expect(await shareIn(it)).toBe(25);
   });
 
-  test("that is broken at its first step leaves nothing sealed, and begins anew when it is resumed", async () => {
+  test("that fails at its first step leaves nothing sealed, and begins again when it is resumed", async () => {
     let evidence = evidenceWith({ nonce_reuse: { value: 1 } });
     const it = await controller({ measure: async () => evidence });
-    await it.desk.start(ORDER, "admin");
-    await it.turn();
+    await it.service.start(ORDER, "admin");
+    await it.pass();
     expect([await shareIn(it), (await canaryIn(it))?.step]).toEqual([0, -1]);
     evidence = evidenceWith();
-    await it.desk.resume({ ...ORDER, reason: "fixed" }, "admin");
+    await it.service.resume({ ...ORDER, reason: "fixed" }, "admin");
     expect([await shareIn(it), (await canaryIn(it))?.step]).toEqual([5, 0]);
   });
 
   test("is aborted by a kill, and the release of the kill does not bring the share back", async () => {
     const it = await controller();
-    await it.desk.start(ORDER, "admin");
+    await it.service.start(ORDER, "admin");
     time.now += 30 * MINUTE;
-    await it.turn();
+    await it.pass();
     await it.plane.change(engage, { by: "alert:SCBEHighLatency", reason: "slow" });
-    await it.turn();
+    await it.pass();
     expect(await canaryIn(it)).toMatchObject({ state: "aborted", why: "kill switch: test", share: 5 });
-    const again = it.desk.resume(ORDER, "admin");
+    const again = it.service.resume(ORDER, "admin");
     await expect(again).rejects.toMatchObject({
       code: "CONFLICT",
       message: expect.stringContaining("release"),
     });
     await it.plane.change(release, { by: "admin", reason: "over" });
     time.now += 60 * MINUTE;
-    await it.turn();
+    await it.pass();
     expect(await shareIn(it)).toBe(5);
   });
 
-  test("is paused by a flag that a person sets, and leaves that flag as it is", async () => {
+  test("is paused by a flag that a person sets, and does not change that flag", async () => {
     const it = await controller();
-    await it.desk.start(ORDER, "admin");
+    await it.service.start(ORDER, "admin");
     await it.plane.change(withShare(40), { by: "admin", reason: "by hand" });
     time.now += 30 * MINUTE;
-    await it.turn();
-    await it.turn();
+    await it.pass();
+    await it.pass();
     expect(await shareIn(it)).toBe(40);
     expect(await canaryIn(it)).toMatchObject({
       ...{ state: "paused", by: "canary" },
@@ -200,18 +194,18 @@ describe("a canary", () => {
     });
   });
 
-  test("waits for 2,995 clean requests before 100 %, or for a person's word with a reason", async () => {
+  test("waits for 2,995 clean requests before 100 %, or for a person's override with a reason", async () => {
     const measure = async () => evidenceWith({ clean_requests: { value: 900 } });
     const it = await controller({ measure });
-    await it.desk.start({ ...ORDER, steps: [50, 100] }, "admin");
+    await it.service.start({ ...ORDER, steps: [50, 100] }, "admin");
     time.now += 300 * MINUTE;
-    await it.turn();
+    await it.pass();
     expect([await shareIn(it), (await canaryIn(it))?.history[0]?.decision?.why]).toEqual([
       50,
       ["clean_requests: 900 of the 2995 that it takes before 100 %"],
     ]);
-    await it.desk.resume({ ...ORDER, reason: "low traffic here", override: true }, "admin");
-    await it.turn();
+    await it.service.resume({ ...ORDER, reason: "low traffic here", override: true }, "admin");
+    await it.pass();
     expect(await shareIn(it)).toBe(100);
     expect((await canaryIn(it))?.override).toMatchObject({
       step: 0,
@@ -220,20 +214,20 @@ describe("a canary", () => {
     });
   });
 
-  test("takes a person's pause, abort and resume on a controller that does not lead", async () => {
+  test("accepts pause, abort and resume on a controller that does not lead", async () => {
     const [leader, standby] = [await controller(), await controller()];
     standby.lead(false);
-    await standby.desk.start(ORDER, "admin");
-    await standby.desk.pause({ ...ORDER, reason: "lunch" }, "admin");
+    await standby.service.start(ORDER, "admin");
+    await standby.service.pause({ ...ORDER, reason: "lunch" }, "admin");
     time.now += 30 * MINUTE;
-    await leader.turn();
+    await leader.pass();
     expect(await canaryIn(leader)).toMatchObject({ state: "paused", why: "lunch", by: "admin", share: 5 });
-    await expect(standby.desk.pause(ORDER, "admin")).rejects.toMatchObject({ code: "CONFLICT" });
-    await standby.desk.resume({ ...ORDER, reason: "back" }, "admin");
-    await standby.desk.abort({ ...ORDER, reason: "not today" }, "admin");
+    await expect(standby.service.pause(ORDER, "admin")).rejects.toMatchObject({ code: "CONFLICT" });
+    await standby.service.resume({ ...ORDER, reason: "back" }, "admin");
+    await standby.service.abort({ ...ORDER, reason: "not today" }, "admin");
     expect([await shareIn(leader), (await canaryIn(leader))?.state]).toEqual([0, "aborted"]);
     time.now += 30 * MINUTE;
-    await standby.turn();
+    await standby.pass();
     expect(await shareIn(leader)).toBe(0);
   });
 
@@ -242,16 +236,16 @@ describe("a canary", () => {
     ["resume", "the canary of openai is running; there is nothing to resume"],
   ] as const)("that runs refuses to %s", async (order, message) => {
     const it = await controller();
-    await it.desk.start(ORDER, "admin");
-    await expect(it.desk[order](ORDER, "admin")).rejects.toMatchObject({ code: "CONFLICT", message });
+    await it.service.start(ORDER, "admin");
+    await expect(it.service[order](ORDER, "admin")).rejects.toMatchObject({ code: "CONFLICT", message });
   });
 
   test("of a provider that is not served, or was never started, is refused", async () => {
-    const { desk } = await controller();
-    await expect(desk.start({ ...ORDER, provider: "groq" }, "admin")).rejects.toMatchObject({
+    const { service } = await controller();
+    await expect(service.start({ ...ORDER, provider: "groq" }, "admin")).rejects.toMatchObject({
       ...{ code: "BAD_REQUEST", message: "provider: groq is not served here" },
     });
-    await expect(desk.abort({ ...ORDER, provider: "xai" }, "admin")).rejects.toMatchObject({
+    await expect(service.abort({ ...ORDER, provider: "xai" }, "admin")).rejects.toMatchObject({
       ...{ code: "CONFLICT", message: "there is no canary of xai; start one" },
     });
   });
@@ -268,22 +262,22 @@ const withShare =
   });
 
 describe("two controllers", () => {
-  test("that both take a turn at the same time take each step once", async () => {
+  test("that make a pass at the same time take each step once", async () => {
     const both = [await controller(), await controller()] as const;
-    await both[0].desk.start(ORDER, "admin");
+    await both[0].service.start(ORDER, "admin");
     for (let halfHour = 0; halfHour < 4; halfHour += 1) {
       time.now += 30 * MINUTE;
-      await Promise.all(both.map((one) => one.turn()));
-      await Promise.all(both.map((one) => one.turn()));
+      await Promise.all(both.map((one) => one.pass()));
+      await Promise.all(both.map((one) => one.pass()));
     }
     const writes = both.flatMap(({ plane }) => plane.writes);
-    const shares = writes.map(({ state }) => flagOf(state, "openai").percentage).sort((a, b) => a - b);
+    const shares = writes.map(({ state }) => effectiveFlag(state, "openai").percentage).sort((a, b) => a - b);
     expect([...new Set(shares)]).toEqual([5, 25, 50, 100]);
     expect(await canaryIn(both[0])).toMatchObject({ state: "done", step: 3 });
     expect((await canaryIn(both[0]))?.history.map(({ share }) => share)).toEqual([5, 25, 50, 100]);
   });
 
-  test("of which one has stalled between its decision and its change: it changes nothing any more", async () => {
+  test("of which one stalls between its decision and its change: it changes nothing afterwards", async () => {
     const stalled = Promise.withResolvers<void>();
     const reached = Promise.withResolvers<void>();
     const slow = await controller({
@@ -293,23 +287,23 @@ describe("two controllers", () => {
         await stalled.promise;
       },
     });
-    await slow.desk.start(ORDER, "admin");
+    await slow.service.start(ORDER, "admin");
     time.now += 30 * MINUTE;
-    const turn = slow.turn();
+    const pass = slow.pass();
     await reached.promise;
     const other = await controller();
-    await other.desk.pause({ ...ORDER, reason: "a person says stop" }, "admin");
+    await other.service.pause({ ...ORDER, reason: "a person says stop" }, "admin");
     stalled.resolve();
-    await turn;
+    await pass;
     expect(await shareIn(other)).toBe(5);
     expect(await canaryIn(other)).toMatchObject({ state: "paused", why: "a person says stop", intent: null });
   });
 
   test.each(["before", "after"] as const)(
-    "of which one is killed with SIGKILL right %s its promotion is written: the other goes on, and the step is taken once",
+    "of which one is killed with SIGKILL right %s its promotion is written: the other continues, and the step is taken once",
     async (moment) => {
       const other = await controller();
-      await other.desk.start(ORDER, "admin");
+      await other.service.start(ORDER, "admin");
       time.now += 30 * MINUTE;
       const transport = JSON.stringify(nats.storeTransport("control"));
       await using killed = startProcess(process.execPath, [PROCESS, transport, moment, String(time.now)]);
@@ -321,16 +315,16 @@ describe("two controllers", () => {
       });
       expect(await shareIn(other)).toBe(moment === "before" ? 5 : 25);
 
-      await other.turn();
+      await other.pass();
       expect(await shareIn(other)).toBe(25);
       const canary = await canaryIn(other);
       expect(canary).toMatchObject({ state: "running", step: 1, intent: null });
       expect(canary?.history.map(({ share }) => share)).toEqual([5, 25]);
-      // Where it had been written, nothing is written again; else it is decided, and written, anew.
+      // A promotion that was written is not written again; otherwise it is decided and written again.
       const raised = other.plane.writes.filter(({ reason }) => reason.includes("to 25 %"));
-      const shares = raised.map(({ state }) => flagOf(state, "openai").percentage);
+      const shares = raised.map(({ state }) => effectiveFlag(state, "openai").percentage);
       expect(shares).toEqual(moment === "before" ? [5, 25] : []);
-      await other.turn();
+      await other.pass();
       expect(await shareIn(other)).toBe(25);
     },
   );
@@ -339,7 +333,7 @@ describe("two controllers", () => {
 const LONG_NAME = "p".repeat(64);
 
 describe("what is stored", () => {
-  test("fits into its key, however long everything in it is", () => {
+  test("fits into its key with every text at its longest", () => {
     const text = "x".repeat(TEXT_MAX);
     const alerts = ["SCBENonceReuse", "SCBEGCMFailureRate", "SCBEPhaseSkew", "SCBEHighLatency"];
     const over = Array.from({ length: SILENCES_MAX }, () => ({ id: randomUUID(), alerts }));
@@ -383,14 +377,14 @@ describe("what is stored", () => {
     expect(Buffer.byteLength(JSON.stringify(all))).toBeLessThan(STORES.control.maxValueBytes);
   });
 
-  test("and is no record of canaries moves nothing, and is named", async () => {
+  test("and is not a record of canaries changes nothing, and the error names the key", async () => {
     const it = await controller();
     const bucket = await it.kv.bucket(STORES.control.bucket);
     await reset(bucket, KV_KEYS.canary, '{"v":1,"canaries":{"openai":{"state":"running"}}}');
-    await expect(it.turn()).rejects.toMatchObject({
+    await expect(it.pass()).rejects.toMatchObject({
       ...{ code: "INTERNAL", message: expect.stringContaining("holds no canaries; delete it") },
     });
-    await expect(it.desk.status()).rejects.toMatchObject({ code: "INTERNAL" });
+    await expect(it.service.status()).rejects.toMatchObject({ code: "INTERNAL" });
     expect(it.plane.writes).toEqual([]);
   });
 });

@@ -5,13 +5,13 @@ import type { ControlDocument } from "@scbe/envelope/control";
 import { type Clock, systemClock } from "@scbe/runtime";
 import { UsersFile } from "@scbe/service";
 import { createStoreHost, eventually, type SecuredNats } from "@scbe/testkit";
+import { startControl } from "../src/control/start.ts";
 import { lateBucket } from "../src/edge/late-bucket.ts";
-import { startControl } from "../src/start-control.ts";
 import { memoryAudit } from "./memory-plane.ts";
 
 export const PROVIDERS = ["openai", "xai"] as const;
 export const LEASE_MS = 1000;
-/** Long enough for a machine that is busy with other tests. */
+/** Long enough for a machine that runs other tests too. */
 export const LONG = { timeoutMs: 25_000 };
 export const ADMIN = { by: "admin", reason: "a test" };
 
@@ -22,13 +22,13 @@ export interface CoreOptions {
   readonly leaderMs?: number;
   /** Of each user; default 64. */
   readonly verifiersMax?: number;
-  /** The port that it connects to, in place of the server's own. */
+  /** The port that it connects to. Default: the server's. */
   readonly port?: number;
-  /** Of the key that it signs with, in place of the deployment's. */
+  /** Of the key that it signs with. Default: the deployment's. */
   readonly seed?: string;
-  /** Default the machine's. */
+  /** Default: the machine's. */
   readonly clock?: Clock;
-  /** Runs before each read and write of a key; what it throws, that does. */
+  /** Runs before each read and write of a key, which fails with what it throws. */
   readonly onKey?: (key: string, doing: "read" | "write") => void;
 }
 
@@ -83,7 +83,7 @@ export async function startCore(nats: SecuredNats, options: CoreOptions = {}) {
     ...{ host, plane, leadership, audit, bucket, users },
     /** How often the stored document was read. */
     reads: () => reads,
-    /** What is in force, once something is. */
+    /** The document in force, once it is known. */
     known: (): Promise<ControlDocument> => eventually(() => plane.current, LONG),
     generation: () => plane.current?.state.generation ?? 0,
     logged: (part: string) => host.logs.lines.filter(({ msg }) => msg?.includes(part)).length,

@@ -13,7 +13,7 @@ import { createLogger } from "@scbe/service";
 import { createIdentity, eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { createUser } from "nkeys.js";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { mergeFlags } from "../src/domain/merge-flags.ts";
+import { mergeFlags } from "../src/api/flag-state.ts";
 import { ADMIN, type Core, controlIdentity, LONG, startCore } from "./core-controller.ts";
 import { connectVerifier, idOf, type Verifier } from "./core-verifier.ts";
 
@@ -45,7 +45,7 @@ afterEach(async () => {
   await nats?.[Symbol.asyncDispose]();
 });
 
-/** All of it on, and newer than what is in force. */
+/** Everything on, and newer than the document in force. */
 const wanted = (): ControlState => ({
   ...state,
   generation: state.generation + 1000,
@@ -57,7 +57,7 @@ const forged: readonly (readonly [string, () => SignedControl])[] = [
   ["of another environment", () => signedOf(signControl({ ...wanted(), env: "prod" }, identity))],
   ["signed as a lease", () => ({ v: 1, ...sign("lease", "dev", wanted(), identity) })],
   [
-    "whose words were changed",
+    "whose payload was changed",
     () => {
       const signed = signedOf(signControl(wanted(), identity));
       return { ...signed, payload: signed.payload.replace('"enabled":true', '"enabled":false') };
@@ -70,7 +70,7 @@ const none: readonly (readonly [string, () => Uint8Array])[] = [
   ["that is too large", () => Buffer.alloc(OVERSIZE_BYTES, 0x20)],
 ];
 
-/** Nothing has changed, here and in the store, and what comes next builds on what was there. */
+/** Neither the document in force nor the stored one has changed, and the next change builds on it. */
 async function expectUnmoved(): Promise<void> {
   expect(core.plane.current?.state).toEqual(state);
   const { before } = await core.plane.change(
@@ -80,7 +80,7 @@ async function expectUnmoved(): Promise<void> {
   expect(before).toEqual(state);
 }
 
-describe("a document that is broadcast by somebody who may, but", () => {
+describe("a document that an authorized user broadcasts, but", () => {
   const bytes = forged.map(([what, make]) => [what, () => writeMessage(make())] as const);
   test.each([...bytes, ...none])("%s, changes nothing and is logged", async (_, make) => {
     await using operator = await connectBus({ ...nats.transport("operator"), name: "operator", log });
@@ -90,7 +90,7 @@ describe("a document that is broadcast by somebody who may, but", () => {
     await expectUnmoved();
   });
 
-  test("is older than what is in force, changes nothing", async () => {
+  test("is older than the one in force, changes nothing", async () => {
     await using operator = await connectBus({ ...nats.transport("operator"), name: "operator", log });
     const old = { ...wanted(), generation: state.generation - 1 };
     operator.publish(SUBJECTS.controlState, encodeControl(signControl(old, identity)));
@@ -100,7 +100,7 @@ describe("a document that is broadcast by somebody who may, but", () => {
   });
 });
 
-describe("a question for a lease", () => {
+describe("a lease request", () => {
   test.each(forged)("that hands back a document %s changes nothing", async (_, make) => {
     const held = { generation: wanted().generation, digest: "A".repeat(43) };
     const lease = await verifier.ask({ held, state: make() });
@@ -116,7 +116,7 @@ describe("a question for a lease", () => {
     await expectUnmoved();
   });
 
-  test.each(none)("that is one %s is refused, and noted of nobody", async (_, make) => {
+  test.each(none)("%s is refused, and notes no verifier", async (_, make) => {
     const asking = verifier.bus.request(subjectOf("controlLease", { user: verifier.bus.user }), make(), {
       timeoutMs: 5000,
     });
@@ -136,7 +136,7 @@ describe("a stored record that this controller's key has not signed", () => {
     await expectUnmoved();
   });
 
-  test("is overwritten by no controller that runs; a kill is sent all the same", async () => {
+  test("is overwritten by no running controller; a kill is still sent", async () => {
     const bucket = await core.host.store.bucket(BUCKETS.control);
     const entry = await bucket.get(KV_KEYS.control);
     const strange = encodeControl(signControl(wanted(), createIdentity()));
@@ -151,7 +151,7 @@ describe("a stored record that this controller's key has not signed", () => {
 });
 
 describe("a stored record that is no control document", () => {
-  test("is mended into a kill above everything that was heard, and that shows", async () => {
+  test("is replaced by a kill above every received document, and a note says so", async () => {
     const bucket = await core.host.store.bucket(BUCKETS.control);
     const before = core.generation();
     const entry = await bucket.get(KV_KEYS.control);

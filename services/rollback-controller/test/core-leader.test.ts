@@ -9,7 +9,7 @@ import { LONG, PROVIDERS } from "./core-controller.ts";
 import { type ControllerProcess, LEADER_MS, launchController } from "./core-process.ts";
 import { connectVerifier, type Verifier } from "./core-verifier.ts";
 
-/** A few leader times, on a machine that does other things too. */
+/** A few leader times, on a machine that runs other tests too. */
 const TAKEOVER_MS = 8 * LEADER_MS;
 
 let nats: SecuredNats;
@@ -36,7 +36,7 @@ async function launchTwo() {
   return { leader, standby, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
-/** Asks once, and hears all that ever answers: leases, and codes of refusals. */
+/** Sends one request, and collects every answer: leases, and codes of refusals. */
 function askAll() {
   const heard: string[] = [];
   const question = { v: 1, nonce: randomBytes(16).toString("base64url"), held: null, fallback: false };
@@ -49,7 +49,7 @@ function askAll() {
 }
 
 describe("of two controllers", () => {
-  test("the one that stands by answers leases within a few leader times when the other is killed", async () => {
+  test("the standby answers leases within a few leader times after the leader was killed", async () => {
     await using two = await launchTwo();
     const before = await verifier.lease();
     expect([await two.leader.leases(), await two.standby.leases()]).toEqual([1, 0]);
@@ -59,7 +59,7 @@ describe("of two controllers", () => {
     expect(await two.standby.leads()).toBe(true);
   });
 
-  test("the one that stands by takes a kill, and the other answers leases for it at once", async () => {
+  test("the standby accepts a kill, and the leader answers leases for it at once", async () => {
     await using two = await launchTwo();
     expect(await two.standby.kill()).toBe(200);
     await eventually(() => verifier.isKilled(), LONG);
@@ -68,7 +68,7 @@ describe("of two controllers", () => {
     expect(await two.standby.leases()).toBe(0);
   });
 
-  test("one that was frozen while it led refuses what it finds when it goes on, and answers no lease beside the other", async () => {
+  test("a leader that was frozen refuses the requests that it finds when it resumes, and answers no lease beside the new leader", async () => {
     await using two = await launchTwo();
     await verifier.lease();
     const answered = await two.leader.leases();
@@ -91,14 +91,14 @@ describe("of two controllers", () => {
     expect([await two.leader.leads(), await two.standby.leads()]).toEqual([false, true]);
   });
 
-  test("the one that stops steps down, so that nobody has to wait for it", async () => {
-    await using nobody = await launchController(nats, { SCBE_CONTROL_LEADER_MS: "60000" });
-    await nobody.ready();
-    await eventually(() => nobody.leads(), LONG);
+  test("a stopping leader steps down, so that the other one need not wait", async () => {
+    await using leader = await launchController(nats, { SCBE_CONTROL_LEADER_MS: "60000" });
+    await leader.ready();
+    await eventually(() => leader.leads(), LONG);
     await using standby = await launchController(nats, { SCBE_CONTROL_LEADER_MS: "60000" });
     await standby.ready();
-    nobody.running.signal("SIGTERM");
-    expect(await nobody.running.exited).toMatchObject({ code: 0 });
+    leader.running.signal("SIGTERM");
+    expect(await leader.running.exited).toMatchObject({ code: 0 });
     await eventually(() => standby.leads(), LONG);
     await verifier.lease();
   });

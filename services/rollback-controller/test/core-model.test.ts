@@ -2,26 +2,25 @@ import { type ControlDocument, signControl, supersedes } from "@scbe/envelope/co
 import { collectLogs, createIdentity } from "@scbe/testkit";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { firstState } from "../src/domain/first-state.ts";
-import { KILL_AHEAD, nextDocument } from "../src/domain/next-document.ts";
-import { releaseKill } from "../src/domain/release-kill.ts";
-import type { ControlStore } from "../src/ports.ts";
-import { SignedControlPlane } from "../src/signed-control-plane.ts";
+import { KILL_AHEAD, nextDocument } from "../src/control/next-document.ts";
+import { SignedControlPlane } from "../src/control/plane.ts";
+import { firstState, releaseKill } from "../src/control/state.ts";
+import type { ControlStore } from "../src/control/store.ts";
 import { CoreModel } from "./core-model.ts";
 import { type Act, acts, isKilled, Orders, shareOf } from "./core-orders.ts";
 
-/** All of a run, and what the clocks differ by, takes less than a kill is ahead of the time. */
+/** A whole run, with the skew of the clocks, takes less time than a kill is ahead. */
 const SKEW_MS = 500;
 const STEP_MS = 100;
 const STEPS_MAX = 16;
 const RUNS = 1500;
 const PATIENT_MS = 120_000;
-// Nobody verifies here.
+// No test here verifies signatures.
 const identity = { publicKey: createIdentity().publicKey, sign: () => new Uint8Array(64) };
 
 const skew = fc.integer({ min: -SKEW_MS, max: SKEW_MS });
-const who = fc.integer({ min: 0, max: 1 });
-const step = fc.record({ who, afterMs: fc.constantFrom(1, 2, STEP_MS), act: acts });
+const index = fc.integer({ min: 0, max: 1 });
+const step = fc.record({ index, afterMs: fc.constantFrom(1, 2, STEP_MS), act: acts });
 const run = fc.record({
   schedule: fc.scheduler(),
   steps: fc.array(step, { minLength: 2, maxLength: STEPS_MAX }),
@@ -30,21 +29,21 @@ const run = fc.record({
 });
 type Run = typeof run extends fc.Arbitrary<infer T> ? T : never;
 
-/** @param whose which controller is told that, of the one that was drawn */
+/** @param pick the controller that gets the order, from the drawn one */
 async function carryOut(
   { schedule, steps, skewsMs, losses }: Run,
-  whose: (act: Act, who: number) => number = (_, it) => it,
+  pick: (act: Act, index: number) => number = (_, it) => it,
 ) {
   const model = new CoreModel({ schedule, identity, skewsMs, isLost: () => losses.next().value === true });
   const orders = new Orders(model);
   const failures: unknown[] = [];
-  for (const controller of model.controllers) void controller.turn();
+  for (const controller of model.controllers) void controller.reconcile();
   await schedule.waitIdle();
-  const carried = steps.map(({ who, afterMs, act }) => ({
-    label: `${JSON.stringify(act)} at ${who}`,
+  const carried = steps.map(({ index, afterMs, act }) => ({
+    label: `${JSON.stringify(act)} at ${index}`,
     builder: async () => {
       model.pass(afterMs);
-      const controller = model.controllers[whose(act, who)];
+      const controller = model.controllers[pick(act, index)];
       if (controller) void orders.give(act, controller).catch((error: unknown) => failures.push(error));
     },
   }));
@@ -54,23 +53,23 @@ async function carryOut(
   return { model, orders };
 }
 
-/** Verifiers hand back what they hold, and each controller that is left takes its turns. */
+/** Verifiers hand back what they hold, and each remaining controller makes its passes. */
 async function settle(model: CoreModel, schedule: Run["schedule"]): Promise<void> {
   const alive = model.controllers.filter(({ isAlive }) => isAlive);
   const highest = model.sent.reduce((held, next) => (supersedes(next, held) ? next : held));
   for (const controller of alive) controller.hear(highest);
   for (const controller of [...alive, ...alive]) {
-    void controller.turn();
+    void controller.reconcile();
     await schedule.waitIdle();
   }
 }
 
 test(
-  "whatever is changed at the same time, no document that a verifier would take un-kills what was killed, but for a release by somebody who saw it",
+  "with any concurrent changes, no document that a verifier would accept undoes a kill, except for a release by a person that saw the kill",
   async () => {
     let kills = 0;
     const property = fc.asyncProperty(run, async (given) => {
-      const { model, orders } = await carryOut(given, (act, who) => (act.do === "kill" ? 0 : who));
+      const { model, orders } = await carryOut(given, (act, index) => (act.do === "kill" ? 0 : index));
       await settle(model, given.schedule);
       kills += orders.standing.length;
       for (const { order, document } of orders.standing)
@@ -86,7 +85,7 @@ test(
 );
 
 test(
-  "whoever kills what at the same time, in the end all agree, and every kill of those who are left stands",
+  "with any concurrent kills, in the end all controllers agree, and every kill of a remaining controller is in force",
   async () => {
     let kills = 0;
     const property = fc.asyncProperty(run, async (given) => {
@@ -107,7 +106,7 @@ test(
 );
 
 test(
-  "no share that was ordered comes back once another one is stored, and generations rise",
+  "no share comes back once another one is stored, and generations rise",
   async () => {
     let changes = 0;
     const property = fc.asyncProperty(run, async (given) => {
@@ -139,7 +138,7 @@ test("a kill is ahead of the time, and of a kill just before it", () => {
   expect(second.generation).toBe(previous + 1 + KILL_AHEAD.generations);
 });
 
-test("a kill that another controller has stored and released is not engaged again by the one that sent it, whose store is away", async () => {
+test("a kill that another controller has stored and released is not engaged again by its sender, whose store is away", async () => {
   const sent: ControlDocument[] = [];
   const stored: ControlDocument[] = [];
   const planeOn = (store: Pick<ControlStore, "read" | "write">): SignedControlPlane =>
@@ -149,7 +148,6 @@ test("a kill that another controller has stored and released is not engaged agai
       store: { ...store, watch: () => ({ [Symbol.asyncDispose]: async () => undefined }) },
       clock: { now: () => 1_800_000_000_000, monotonic: () => 0 },
       send: (document) => sent.push(document),
-      onUnsettled: () => undefined,
     });
   const never = () => new Promise<never>(() => undefined);
   const cutOff = planeOn({ read: never, write: never });
@@ -163,9 +161,9 @@ test("a kill that another controller has stored and released is not engaged agai
   const admin = { by: "admin", reason: "over" };
   await cutOff.kill({ cause: "integrity" }, { by: "alert", reason: "nonce reuse" });
   for (const document of sent.splice(0)) other.offer(document);
-  await other.turn();
+  await other.reconcile();
   expect(stored.at(-1)?.state.kill_switch.all).not.toBeNull();
-  // Not yet: that it is stored is not known by hearing it.
+  // Not yet: a received document is not known to be stored.
   expect(cutOff.unstoredKills).toBe(1);
   await other.change(releaseKill, admin);
   for (const document of sent.splice(0)) cutOff.offer(document);
@@ -173,7 +171,7 @@ test("a kill that another controller has stored and released is not engaged agai
   expect([cutOff.unstoredKills, sent]).toEqual([0, []]);
 });
 
-test("a kill that another document takes the place of is sent again at once, whatever the store does", async () => {
+test("a kill that another document supersedes is sent again at once, without waiting for the store", async () => {
   const sent: ControlDocument[] = [];
   const never = () => new Promise<never>(() => undefined);
   const plane = new SignedControlPlane({
@@ -187,7 +185,6 @@ test("a kill that another document takes the place of is sent again at once, wha
     store: { read: never, write: never, watch: () => ({ [Symbol.asyncDispose]: async () => undefined }) },
     clock: { now: () => 1_800_000_000_000, monotonic: () => 0 },
     send: (document) => sent.push(document),
-    onUnsettled: () => undefined,
   });
   await plane.kill({ cause: "integrity" }, { by: "alert", reason: "nonce reuse" });
   const generation = (sent[0]?.state.generation ?? 0) + 10;

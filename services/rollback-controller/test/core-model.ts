@@ -2,26 +2,26 @@ import type { Identity } from "@scbe/bus";
 import type { ControlDocument } from "@scbe/envelope/control";
 import { collectLogs } from "@scbe/testkit";
 import type fc from "fast-check";
-import type { ControlStore, StoredControl } from "../src/ports.ts";
-import { SignedControlPlane } from "../src/signed-control-plane.ts";
+import { SignedControlPlane } from "../src/control/plane.ts";
+import type { ControlStore, StoredControl } from "../src/control/store.ts";
 
-/** Every point at which something else may come first, in an order that the schedule chooses. */
+/** Chooses the order at every point where another step may come first. */
 type Schedule = Pick<fc.Scheduler, "schedule">;
 
 export interface ModelOptions {
   readonly schedule: Schedule;
   readonly identity: Identity;
-  /** How far the clock of each controller is off. */
+  /** The skew of the clock of each controller. */
   readonly skewsMs: readonly number[];
   /** Whether the next broadcast to a controller is lost. */
   isLost(): boolean;
 }
 
-/** Controllers over one store and one bus, in memory: what is sent, stored and heard arrives when the schedule says so, or never. */
+/** Controllers over one store and one bus, in memory: messages, reads and writes arrive when the schedule says so, or never. */
 export class CoreModel {
   readonly controllers: readonly ModelController[];
   readonly sent: ControlDocument[] = [];
-  /** All that ever stood in the store, in order. */
+  /** Every stored document, in order. */
   readonly stored: ControlDocument[] = [];
   readonly #options: ModelOptions;
   #nowMs = 1_800_000_000_000;
@@ -68,7 +68,7 @@ export class ModelController {
   readonly #model: CoreModel;
   readonly #schedule: Schedule;
   #isAlive = true;
-  #turning = false;
+  #reconciling = false;
   #again = false;
 
   constructor(model: CoreModel, { schedule, identity }: ModelOptions, skewMs: number, leads: boolean) {
@@ -82,17 +82,17 @@ export class ModelController {
       send: (document) => {
         if (this.#isAlive) model.send(document, this);
       },
-      onUnsettled: () => void this.turn(),
       isRelay: () => leads,
       pause: () => this.#point("a pause"),
     });
+    this.plane.onUnstored(() => void this.reconcile());
   }
 
   get isAlive(): boolean {
     return this.#isAlive;
   }
 
-  /** Nothing leaves it any more; what has left it arrives. */
+  /** It sends nothing from now on; what it has sent still arrives. */
   crash(): void {
     this.#isAlive = false;
   }
@@ -101,17 +101,17 @@ export class ModelController {
     if (this.#isAlive) this.plane.offer(document);
   }
 
-  /** Never two at once; asked for in a turn, there is one more. */
-  async turn(): Promise<void> {
+  /** Never two passes at once; a call during a pass makes one more. */
+  async reconcile(): Promise<void> {
     this.#again = true;
-    if (this.#turning) return;
-    this.#turning = true;
+    if (this.#reconciling) return;
+    this.#reconciling = true;
     while (this.#again) {
       this.#again = false;
-      await this.#point("a turn");
-      await this.plane.turn();
+      await this.#point("a pass");
+      await this.plane.reconcile();
     }
-    this.#turning = false;
+    this.#reconciling = false;
   }
 
   #store(): ControlStore {

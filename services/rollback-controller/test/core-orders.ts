@@ -1,17 +1,17 @@
 import { type ControlState, isScbeError, type Kill } from "@scbe/contracts";
 import type { ControlDocument } from "@scbe/envelope/control";
 import fc from "fast-check";
-import { releaseSeen } from "../src/api/release-seen.ts";
-import { mergeFlags } from "../src/domain/merge-flags.ts";
+import { mergeFlags } from "../src/api/flag-state.ts";
+import { releaseSeen } from "../src/api/kill.ts";
 import type { KillOrder } from "../src/ports.ts";
 import type { CoreModel, ModelController } from "./core-model.ts";
 
-/** What somebody orders of a controller, or what befalls it. */
+/** An order to a controller, or a crash of it. */
 export type Act =
   | { readonly do: "kill"; readonly order: KillOrder }
   | { readonly do: "share" }
   | { readonly do: "release"; readonly provider: string | undefined }
-  | { readonly do: "turn" }
+  | { readonly do: "reconcile" }
   | { readonly do: "crash" };
 
 const provider = fc.constantFrom(undefined, "openai", "xai");
@@ -26,11 +26,11 @@ export const acts: fc.Arbitrary<Act> = fc.oneof(
   }),
   fc.constant({ do: "share" as const }),
   fc.record({ do: fc.constant("release" as const), provider }),
-  fc.constant({ do: "turn" as const }),
+  fc.constant({ do: "reconcile" as const }),
   fc.constant({ do: "crash" as const }),
 );
 
-/** A kill that was sent, and the document that brought it. */
+/** A kill that was sent, and its document. */
 export interface SentKill {
   readonly order: KillOrder;
   readonly document: ControlDocument;
@@ -41,14 +41,14 @@ export interface SentKill {
 
 interface Release {
   readonly provider: string | undefined;
-  /** What stood when it was ordered. */
+  /** The kill in force when it was ordered. */
   readonly seen: Kill;
   readonly seenGeneration: number;
-  /** Orders that had been given when it was done. */
+  /** The number of orders when it was done. */
   doneAt: number;
 }
 
-/** What was ordered in one run. */
+/** The orders of one run. */
 export class Orders {
   readonly kills: SentKill[] = [];
   readonly #model: CoreModel;
@@ -59,7 +59,7 @@ export class Orders {
     this.#model = model;
   }
 
-  /** Kills but for those that a person has released who had seen them. */
+  /** Kills without those that a person has released after seeing them. */
   get standing(): readonly SentKill[] {
     return this.kills.filter(({ order: { provider }, document: { state } }) =>
       this.#releasesOf(provider).every((it) => it.seenGeneration < state.generation),
@@ -67,8 +67,8 @@ export class Orders {
   }
 
   /**
-   * True when somebody who had seen the very thing killed as strongly released that at the same time: two kills of the same are one, and
-   * it was this one that came first.
+   * True if a person that had seen a kill of the same scope and at least the same strength released it at the same time: two kills of the
+   * same scope are one, and this one came first.
    */
   isReleasedWithItsTwin({ order: { provider, cause }, at }: SentKill): boolean {
     const isTwin = ({ seen }: Release) => seen.cause === "integrity" || seen.cause === cause;
@@ -81,11 +81,11 @@ export class Orders {
 
   async give(act: Act, controller: ModelController): Promise<void> {
     if (!controller.isAlive) return;
-    if (act.do === "turn") await controller.turn();
+    if (act.do === "reconcile") await controller.reconcile();
     else if (act.do === "kill") await this.#kill(act.order, controller);
     else if (act.do === "share") await this.#share(controller);
     else if (act.do === "release") await this.#release(act.provider, controller);
-    // One is left, or there is nobody to go on.
+    // At least one controller must remain.
     else if (this.#model.controllers.every(({ isAlive }) => isAlive)) controller.crash();
   }
 
@@ -100,7 +100,7 @@ export class Orders {
     if (document !== undefined) this.kills.push({ order, document, by, at });
   }
 
-  /** To a share that nobody has ordered before. */
+  /** To a share that was not ordered before. */
   async #share({ plane }: ModelController): Promise<void> {
     this.#count += 1;
     const patch = { providers: { openai: { traffic_percentage: this.#count } } };
@@ -128,7 +128,7 @@ export function shareOf({ state }: ControlDocument): number | undefined {
   return state.scbe_envelope_verification.providers.openai?.traffic_percentage;
 }
 
-/** True when a state refuses or diverts what was ordered to be killed, for a cause that is at least as strong. */
+/** True if a state kills the ordered scope for a cause that is at least as strong. */
 export function isKilled({ kill_switch: { all, providers } }: ControlState, order: KillOrder): boolean {
   const own = order.provider === undefined ? undefined : providers[order.provider];
   return [all, own].some((it) => it?.cause === "integrity" || it?.cause === order.cause);

@@ -8,7 +8,7 @@ export const TOKEN = "admin-token-of-a-test";
 const PROGRAM = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 const name = "rollback-controller";
 
-/** A whole controller as a process of its own, as in production. */
+/** A controller as its own process, as in production. */
 export async function launchController(nats: SecuredNats, variables: Readonly<Record<string, string>> = {}) {
   const running = startProcess(process.execPath, [PROGRAM], {
     bareEnv: true,
@@ -51,7 +51,7 @@ export async function launchController(nats: SecuredNats, variables: Readonly<Re
     metric,
     ready: () => eventually(async () => (await fetch(`${await opsUrl()}/readyz`)).ok, LONG),
     leases: () => metric("scbe_control_leases_answered_total"),
-    /** Questions for leases that were turned away. */
+    /** Refused lease requests. */
     busy: () => metric('scbe_endpoint_busy_total{endpoint="lease"}'),
     leads: async () => (await metric("scbe_control_leading")) === 1,
     /** The kill switch, as a person or a script engages it; the HTTP status. */

@@ -1,6 +1,6 @@
 import { eventually, startLinkProxy, startSecuredNats } from "@scbe/testkit";
 import { describe, expect, test } from "vitest";
-import { mergeFlags } from "../src/domain/merge-flags.ts";
+import { mergeFlags } from "../src/api/flag-state.ts";
 import { ADMIN, type Core, LONG, startCore } from "./core-controller.ts";
 import { startStore } from "./core-store.ts";
 import { connectVerifier, idOf } from "./core-verifier.ts";
@@ -12,8 +12,8 @@ const shareOf = ({ plane }: Core) =>
   plane.current?.state.scbe_envelope_verification.providers.openai?.traffic_percentage;
 const isKilled = ({ plane }: Core) => (plane.current?.state.kill_switch.all ?? null) !== null;
 
-describe("a server that is killed and comes back with its store", () => {
-  test("has the same document, and controllers go on from there", async () => {
+describe("a server that is killed and restarted with its store", () => {
+  test("has the same document, and controllers continue from it", async () => {
     await using store = await startStore();
     await using core = await startCore(store.nats);
     await core.known();
@@ -32,7 +32,7 @@ describe("a server that is killed and comes back with its store", () => {
   });
 });
 
-describe("a store that is lost", () => {
+describe("a lost store", () => {
   test("is written again by a controller that remembers", async () => {
     await using store = await startStore();
     await using core = await startCore(store.nats);
@@ -47,7 +47,7 @@ describe("a store that is lost", () => {
     expect([isKilled(other), shareOf(other)]).toEqual([true, 50]);
   });
 
-  test("or restored from an older copy, gets back the kill that a verifier holds, while no controller remembers it", async () => {
+  test("or one restored from an older copy, gets back the kill that a verifier holds, even if no controller remembers it", async () => {
     await using store = await startStore();
     await using verifier = await connectVerifier(store.nats);
     {
@@ -72,7 +72,7 @@ describe("a store that is lost", () => {
     expect(lease.generation).toBeLessThan(held?.state.generation ?? 0);
     expect(verifier.isKilled()).toBe(true);
 
-    // Ordered by somebody who knows of no kill, before it is handed back.
+    // Ordered without knowledge of the kill, before it is handed back.
     const changing = share(core, 25);
     await verifier.lease({ ...(held && { state: held.signed }) });
     expect(isKilled(core)).toBe(true);
@@ -87,7 +87,7 @@ describe("a store that is lost", () => {
 });
 
 describe("while JetStream is away", () => {
-  test("a kill is sent at once, and stored when it is back; no other change is taken", async () => {
+  test("a kill is sent at once, and stored when JetStream is back; no other change is accepted", async () => {
     await using store = await startStore();
     await using verifier = await connectVerifier(store.nats);
     await using core = await startCore(store.nats);
@@ -113,7 +113,7 @@ describe("while JetStream is away", () => {
 });
 
 describe("while the link is down", () => {
-  test("a kill says that it is not sent yet, and is sent when the link is back", async () => {
+  test("a kill is reported as not sent yet, and is sent when the link is back", async () => {
     await using nats = await startSecuredNats();
     await using proxy = await startLinkProxy(nats.server.port);
     await using verifier = await connectVerifier(nats);

@@ -21,21 +21,21 @@ export async function startStore() {
   };
   return {
     nats,
-    /** Core NATS goes on, on the same connections. */
+    /** Core NATS continues on the same connections. */
     jetStream: async (isThere: boolean): Promise<void> => {
       const without = config.replaceAll(/^.*jetstream \{.*\n/gm, "");
       writeFileSync(configFile, isThere ? config : without);
       await nats.server.reload();
     },
-    /** As a backup that is made of a server at rest. */
+    /** Like a backup of a stopped server. */
     copy: () => replace(() => cpSync(storeDir, copyDir, { recursive: true })),
-    /** The copy takes the place of what is there. */
+    /** Replaces the store with the copy. */
     restore: () =>
       replace(() => {
         rmSync(storeDir, { recursive: true });
         cpSync(copyDir, storeDir, { recursive: true });
       }),
-    /** Nothing is stored any more, and the buckets are made again. */
+    /** Deletes the store and makes the buckets again. */
     erase: async () => {
       await replace(() => rmSync(storeDir, { recursive: true }));
       const log = createLogger({ name: "provision", level: "silent" });

@@ -7,7 +7,7 @@ import { LONG } from "./core-controller.ts";
 
 const ASK_MS = 1000;
 
-/** One that obeys: it takes what is broadcast, and asks for leases when a test says so. */
+/** A verifier: it takes broadcast documents, and requests leases when a test says so. */
 export async function connectVerifier(nats: SecuredNats, name = "gateway-openai", askMs = ASK_MS) {
   const bus = await connectBus({ ...nats.transport(name), name, log: collectLogs().log });
   const expected = { env: "dev", publicKey: nats.credentials.controlPublicKey } as const;
@@ -20,12 +20,12 @@ export async function connectVerifier(nats: SecuredNats, name = "gateway-openai"
   bus.subscribe(SUBJECTS.controlState, ({ data }) => take(data));
   await bus.flush();
 
-  /** One question, and the lease in its answer; the document that comes with it is taken. */
+  /** Sends one lease request and returns the lease. Takes the document in the answer. */
   const ask = async (change: Partial<LeaseRequest> = {}) => {
     const nonce = randomBytes(16).toString("base64url");
     const held = idOf(taken.at(-1));
-    const question: LeaseRequest = { v: 1, nonce, verifier, held, fallback: false, ...change };
-    const data = writeMessage(question);
+    const request: LeaseRequest = { v: 1, nonce, verifier, held, fallback: false, ...change };
+    const data = writeMessage(request);
     const answer = await bus.request(subjectOf("controlLease", { user: bus.user }), data, {
       timeoutMs: askMs,
     });
@@ -39,7 +39,7 @@ export async function connectVerifier(nats: SecuredNats, name = "gateway-openai"
     get document() {
       return taken.at(-1);
     },
-    /** Asks until somebody answers. */
+    /** Sends requests until one is answered. */
     lease: (change: Partial<LeaseRequest> = {}) => eventually(() => ask(change), LONG),
     isKilled: () => (taken.at(-1)?.state.kill_switch.all ?? null) !== null,
     [Symbol.asyncDispose]: () => bus[Symbol.asyncDispose](),
@@ -48,7 +48,7 @@ export async function connectVerifier(nats: SecuredNats, name = "gateway-openai"
 
 export type Verifier = Awaited<ReturnType<typeof connectVerifier>>;
 
-/** As a question for a lease names what is held. */
+/** The held document as a lease request names it. */
 export function idOf(document: ControlDocument | undefined): LeaseRequest["held"] {
   return document === undefined ? null : { generation: document.state.generation, digest: document.digest };
 }

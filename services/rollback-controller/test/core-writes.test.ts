@@ -1,7 +1,7 @@
 import type { ControlState } from "@scbe/contracts";
 import { eventually, startSecuredNats } from "@scbe/testkit";
 import { expect, test } from "vitest";
-import { mergeFlags } from "../src/domain/merge-flags.ts";
+import { mergeFlags } from "../src/api/flag-state.ts";
 import { ADMIN, type Core, LONG, startCore } from "./core-controller.ts";
 import { connectVerifier } from "./core-verifier.ts";
 
@@ -9,7 +9,7 @@ const WRITES = 30;
 const flagsOf = ({ scbe_envelope_verification: { providers } }: ControlState): string[] =>
   Object.keys(providers);
 
-test("of two controllers that write at once, no update is lost, and each is told the state that holds its own", async () => {
+test("of two controllers that write at once, no update is lost, and each change returns a state that includes it", async () => {
   await using nats = await startSecuredNats();
   await using verifier = await connectVerifier(nats);
   await using left = await startCore(nats);
@@ -49,7 +49,7 @@ test("of two controllers that write at once, no update is lost, and each is told
   expect(right.audit.records).toHaveLength(WRITES);
 });
 
-test("each document names the last entry of the audit that is known, and never an earlier one than the document before", async () => {
+test("each document names the last known entry of the audit, and never an earlier one than its predecessor", async () => {
   await using nats = await startSecuredNats();
   await using core = await startCore(nats);
   expect((await core.known()).state.audit).toBeUndefined();
@@ -68,7 +68,7 @@ test("each document names the last entry of the audit that is known, and never a
   expect(after.audit).toEqual(endAt(7));
 });
 
-test("a change that changes nothing is neither written nor sent, and what it throws is told as it is", async () => {
+test("a change without effect is neither written nor sent, and what a change throws is passed on", async () => {
   await using nats = await startSecuredNats();
   await using core = await startCore(nats);
   await using verifier = await connectVerifier(nats);

@@ -3,8 +3,8 @@ import { KV_KEYS, ScbeError } from "@scbe/contracts";
 import { type Clock, systemClock } from "@scbe/runtime";
 import { eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { showUsers, type UsersView } from "../src/domain/confirmation.ts";
-import { encodeVerifiers, type KnownVerifier, NOTHING_HEARD } from "../src/domain/known-verifiers.ts";
+import { type UsersView, viewUsers } from "../src/control/confirmation.ts";
+import { encodeVerifiers, type KnownVerifier, NOTHING_HEARD } from "../src/control/known-verifiers.ts";
 import { ADMIN, type Core, LONG, PROVIDERS, startCore } from "./core-controller.ts";
 import { type ControllerProcess, launchController } from "./core-process.ts";
 import { connectVerifier, type Verifier } from "./core-verifier.ts";
@@ -28,18 +28,18 @@ afterEach(async () => {
   for (const it of [openai, xai, key, nats]) await it?.[Symbol.asyncDispose]();
 });
 
-/** The first answer brings the document; the second question says that it is held. */
+/** The first answer brings the document; the second request says that it is held. */
 async function askTwice(...verifiers: Verifier[]): Promise<void> {
   for (const verifier of [...verifiers, ...verifiers]) await verifier.lease();
 }
 
-const shown = ({ plane }: Core): UsersView => showUsers(plane.verifiers(), plane.audience());
+const shown = ({ plane }: Core): UsersView => viewUsers(plane.verifiers(), plane.audience());
 const statesOf = ({ by_name }: UsersView) =>
   Object.fromEntries(Object.entries(by_name).map(([name, { state }]) => [name, state]));
 const noteOf = ({ host }: Core, name = "verifiers heard before") =>
   host.readiness.report().find((it) => it.name === name)?.note;
 
-/** How the users stand once all verifiers that are at work have had the time to ask. */
+/** The states of the users, after all active verifiers have had the time to send a request. */
 async function heardAll(core: Core, ...atWork: Verifier[]): Promise<UsersView> {
   await eventually(async () => {
     await Promise.all(atWork.map((verifier) => verifier.lease()));
@@ -49,7 +49,7 @@ async function heardAll(core: Core, ...atWork: Verifier[]): Promise<UsersView> {
   return shown(core);
 }
 
-/** One controller that has heard both verifiers, and has ended. */
+/** A controller that has heard both verifiers, and has ended. */
 async function heardBoth(): Promise<void> {
   await using core = await startCore(nats);
   await askTwice(openai, xai);
@@ -57,7 +57,7 @@ async function heardBoth(): Promise<void> {
   await core.plane.kill(KILL, ADMIN);
 }
 
-/** A clock whose wall time is ahead of the machine's. */
+/** A clock with a wall time ahead of the machine's. */
 const ahead = (ms: number): Clock => ({
   now: () => systemClock.now() + ms,
   monotonic: systemClock.monotonic,
@@ -79,7 +79,7 @@ describe("a verifier that is cut off from the control subjects is named, and no 
   };
   const CUT = { confirmed: false, hears: "all", converged: 1, silent: 1, behind: 0, unknown: 0 };
 
-  test("by the controller that follows one which was frozen, until it asks", async () => {
+  test("by the successor of a frozen controller, until it sends a request", async () => {
     await using one = await launchController(nats);
     await one.ready();
     await eventually(() => one.leads(), LONG);
@@ -94,7 +94,7 @@ describe("a verifier that is cut off from the control subjects is named, and no 
     const users = await wholeAt(other);
     expect(users).toMatchObject(CUT);
     expect(statesOf(users)).toMatchObject(SILENT);
-    // The one that is frozen swallows some of the questions.
+    // The frozen controller swallows some of the requests.
     await eventually(async () => {
       await Promise.all([xai.lease(), openai.lease()]);
       expect(await usersAt(other)).toMatchObject({ confirmed: true, converged: 2, silent: 0 });
@@ -103,7 +103,7 @@ describe("a verifier that is cut off from the control subjects is named, and no 
     one.running.resume();
   }, 60_000);
 
-  test("by a controller that was killed, and has started again", async () => {
+  test("by a controller that was killed and restarted", async () => {
     await using one = await launchController(nats);
     await one.ready();
     await askTwice(openai, xai);
@@ -116,7 +116,7 @@ describe("a verifier that is cut off from the control subjects is named, and no 
     expect(statesOf(users)).toMatchObject(SILENT);
   }, 60_000);
 
-  test("by one that follows the follower, though the first one ended right after the last question", async () => {
+  test("by the second successor, even if the first controller ended right after the last request", async () => {
     const first = await startCore(nats);
     await askTwice(openai, xai);
     await first[Symbol.asyncDispose]();
@@ -146,7 +146,7 @@ describe("a verifier is absent for the next controller, and a kill is confirmed 
     expect(statesOf(users)).toMatchObject(ABSENT);
   });
 
-  test("when it leaves there, and asks no more", async () => {
+  test("when it leaves there, and sends no more requests", async () => {
     await heardBoth();
     await using next = await startCore(nats);
     await xai.lease({ leaving: true });
@@ -155,7 +155,7 @@ describe("a verifier is absent for the next controller, and a kill is confirmed 
     expect(shown(next).confirmed).toBe(true);
   });
 
-  test("when its ten minutes are over, by the clock of that controller", async () => {
+  test("when its ten minutes are over, by the clock of the next controller", async () => {
     await heardBoth();
     await using soon = await startCore(nats, { clock: ahead(9.5 * MINUTE) });
     expect(statesOf(await heardAll(soon, openai))).toMatchObject(SILENT);
@@ -166,7 +166,7 @@ describe("a verifier is absent for the next controller, and a kill is confirmed 
     await key.names(openai);
   });
 
-  test("when its user was taken from the list", async () => {
+  test("when its user was removed from the list", async () => {
     await heardBoth();
     const file = nats.credentials.usersFile;
     const list = JSON.parse(readFileSync(file, "utf8")) as { name: string }[];
@@ -177,7 +177,7 @@ describe("a verifier is absent for the next controller, and a kill is confirmed 
   });
 });
 
-test("a clock that is ahead of the next controller's makes no verifier older or younger than now", async () => {
+test("a clock that is ahead of the next controller's makes no verifier older, or younger than now", async () => {
   await using first = await startCore(nats, { clock: ahead(5 * MINUTE) });
   await askTwice(openai, xai);
   await key.names(openai, xai);
@@ -187,7 +187,7 @@ test("a clock that is ahead of the next controller's makes no verifier older or 
   expect(next.plane.verifiers().every(({ ageMs }) => ageMs >= 0)).toBe(true);
 });
 
-test("after a first start nothing is known to have been heard, and users that run nothing keep no kill from being confirmed", async () => {
+test("after a first start no verifier is known, and users without verifiers do not block the confirmation of a kill", async () => {
   await using core = await startCore(nats);
   expect(await heardAll(core, openai)).toMatchObject({
     confirmed: true,
@@ -198,8 +198,8 @@ test("after a first start nothing is known to have been heard, and users that ru
   expect(noteOf(core)).toBeUndefined();
 });
 
-describe("where the next controller cannot read who was heard", () => {
-  test("no user is confirmed and that shows, until it can; a kill is sent at once all the same, and leases are answered", async () => {
+describe("if the next controller cannot read the heard verifiers", () => {
+  test("no user is confirmed and a note says so, until it can; a kill is sent at once, and leases are answered", async () => {
     await heardBoth();
     let isAway = true;
     const onKey = (name: string) => {
@@ -223,7 +223,7 @@ describe("where the next controller cannot read who was heard", () => {
     expect(noteOf(next)).toBeUndefined();
   });
 
-  test("a value that is none is mended into the one before; users that it may have named are not confirmed, by later controllers neither", async () => {
+  test("an unreadable value is replaced by its predecessor; users that it may have named are not confirmed, by later controllers neither", async () => {
     await heardBoth();
     await key.put(Buffer.from("{"));
     await using next = await startCore(nats);
@@ -241,7 +241,7 @@ describe("where the next controller cannot read who was heard", () => {
     expect(await heardAll(last, openai)).toMatchObject({ confirmed: true, silent: 0, unknown: 0 });
   });
 
-  test("and none before it can be read either, it begins anew, and confirms nothing for ten minutes", async () => {
+  test("and no earlier value is readable either, the list begins anew, and nothing is confirmed for ten minutes", async () => {
     for (let n = 0; n < 6; n += 1) await key.put(Buffer.from(`${n}`));
     await using next = await startCore(nats);
     expect(await heardAll(next, openai)).toMatchObject({ confirmed: false, unknown: 4 });
@@ -249,13 +249,13 @@ describe("where the next controller cannot read who was heard", () => {
   });
 });
 
-describe("what is kept", () => {
+describe("the stored list", () => {
   const heardOf = (user: string, count: number): KnownVerifier[] =>
     Array.from({ length: count }, () => ({
       ...{ user, verifier: crypto.randomUUID(), heardAt: Date.now(), fallback: false },
     }));
 
-  test("of a user with more verifiers than are named or counted says so, and that user is silent", async () => {
+  test("marks a user with more verifiers than are named or counted, and that user is silent", async () => {
     const more = new Map([["orchestrator", Date.now()]]);
     await key.put(encodeVerifiers({ ...NOTHING_HEARD, heard: heardOf("gateway-xai", 3), more }));
     await using next = await startCore(nats, { verifiersMax: 2 });
@@ -271,7 +271,7 @@ describe("what is kept", () => {
     expect(users.confirmed).toBe(false);
   });
 
-  test("is written once a second at most, after a few at once, while verifiers come and go, and not at all while the same ones ask", async () => {
+  test("is written at most once a second after a burst, while verifiers come and go, and not at all while they stay the same", async () => {
     let writes = 0;
     const onKey = (name: string, doing: string) => {
       if (name === KV_KEYS.verifiers && doing === "write") writes += 1;

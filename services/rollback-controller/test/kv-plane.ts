@@ -4,14 +4,14 @@ import type { ControlDocument } from "@scbe/envelope/control";
 import type { Actor, Change, Changed } from "../src/ports.ts";
 import { stateWith } from "./canary-evidence.ts";
 
-/** One write of the document, by whom. */
+/** One write of the document, and its actor. */
 export interface PlaneWrite extends Actor {
   readonly state: ControlState;
 }
 
 /**
- * A control plane that is nothing but compare-and-set on the bucket's real key: unsigned, and heard of by nobody. `onWrite` runs between the
- * decision to write and the writing.
+ * A control plane that only does compare-and-set on the bucket's real key: unsigned, and without a broadcast. `onWrite` runs between the
+ * decision to write and the write.
  */
 export class KvPlane {
   readonly #bucket: Bucket;
@@ -35,7 +35,7 @@ export class KvPlane {
     return { [Symbol.dispose]: () => undefined };
   }
 
-  /** What the broadcast brings. */
+  /** In place of the broadcast. */
   async look(): Promise<ControlState> {
     return (await this.#read()).state;
   }

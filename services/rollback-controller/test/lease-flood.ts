@@ -4,11 +4,11 @@ import { type LeaseRequest, subjectOf, writeMessage } from "@scbe/contracts";
 import { createLogger } from "@scbe/service";
 
 /*
- * One user that asks for leases as fast as it can, in a process of its own.
+ * One user that requests leases as fast as it can, in its own process.
  *
- *   node lease-flood.ts <transport as JSON> <user> <questions> <what each says, as JSON; an id of its own unless told> [bytes behind each]
+ *   node lease-flood.ts <transport as JSON> <user> <requests> <members of each request, as JSON; default: an id of its own> [bytes behind each]
  *
- * It prints `asking` before the first question, and `asked` when the server has all of them.
+ * It prints `asking` before the first request, and `asked` when the server has all of them.
  */
 const [, , transport = "", user = "", count = "", what = "{}", padding = "0"] = process.argv;
 const log = createLogger({ name: user, level: "silent" });

@@ -6,21 +6,21 @@ import { INTEGER_MAX, type LeaseRequest } from "@scbe/contracts";
 import { signControl } from "@scbe/envelope/control";
 import { createIdentity, eventually, type SecuredNats, startProcess, startSecuredNats } from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { firstState } from "../src/domain/first-state.ts";
+import { firstState } from "../src/control/state.ts";
 import { leaseRate } from "../src/endpoints.ts";
 import { type ControllerProcess, launchController, TOKEN } from "./core-process.ts";
 import { connectVerifier, type Verifier } from "./core-verifier.ts";
 
-/** Longer than usual, for a machine that is busy with other tests. */
+/** Longer than usual, for a machine that runs other tests too. */
 const LEASE_MS = 10_000;
 const TIMES = { SCBE_CONTROL_LEASE_MS: String(LEASE_MS), SCBE_CONTROL_LEADER_MS: "20000" };
-/** After a question that brought no lease. */
+/** After a request without a lease. */
 const RETRY_MS = 250;
 const FLOOD = 20_000;
 const VERIFIERS_MAX = 64;
 const RATE = leaseRate({ leaseMs: LEASE_MS, verifiersMax: VERIFIERS_MAX });
 const PROVIDERS = ["openai", "groq", "google", "perplexity", "xai"];
-/** Users that have work to do while another one asks and asks; each test has a flood of another user. */
+/** Users that work during the flood of another user; each test floods as a different user. */
 const OTHERS = ["gateway-xai", "orchestrator", "envelope"];
 const PATIENT = { timeoutMs: 60_000 };
 const TEST_MS = 150_000;
@@ -46,13 +46,13 @@ afterAll(() => stack.disposeAsync());
 
 interface Holding extends AsyncDisposable {
   readonly verifier: Verifier;
-  /** The time in which no lease stood, since it was first granted. */
+  /** The time without a valid lease, since it was first granted. */
   lapsedMs(): number;
-  /** Questions that the controller refused. */
+  /** Requests that the controller refused. */
   readonly refused: readonly string[];
 }
 
-/** Asks twice in each lease time, sooner where no lease was granted, and at once when another document is held. */
+/** Sends two requests in each lease time, sooner after a failure, and at once when another document is held. */
 async function holdLease(name: string): Promise<Holding> {
   const verifier = await connectVerifier(nats, name, LEASE_MS / 2);
   await verifier.lease();
@@ -88,7 +88,7 @@ async function holdLease(name: string): Promise<Holding> {
   };
 }
 
-/** Resolves when the first questions are on their way. */
+/** Resolves when the first requests are sent. */
 async function flood(user: string, what: Partial<LeaseRequest>) {
   const words = [JSON.stringify(nats.transport(user)), user, String(FLOOD), JSON.stringify(what)];
   const startedAt = performance.now();
@@ -99,7 +99,7 @@ async function flood(user: string, what: Partial<LeaseRequest>) {
   });
   await running.output(/asking/, PATIENT);
   return {
-    /** Resolves when all are asked, and the controller has taken them: with how many leases it has answered, to all users. */
+    /** Resolves when the controller has received all requests: with the number of leases that it has answered, to all users. */
     async ended() {
       await running.output(/asked/, PATIENT);
       const seen = async () => (await controller.busy()) + (await controller.leases());
@@ -139,15 +139,15 @@ async function script(...words: string[]) {
   return { code: code as number, said };
 }
 
-/** The kill has arrived at every other user, none of them was refused anything, and no lease of theirs has ended. */
+/** The kill has arrived at every other user, no request of them was refused, and none of their leases has ended. */
 function expectOthersUnharmed(): void {
   const is = others.map(({ verifier, refused, lapsedMs }) => [verifier.isKilled(), refused, lapsedMs()]);
   expect(is).toEqual(OTHERS.map(() => [true, [], 0]));
 }
 
-describe("while one user asks for 20,000 leases", () => {
+describe("while one user requests 20,000 leases", () => {
   test(
-    "of verifiers that hold nothing, a kill is obeyed and confirmed, and every other user's lease holds",
+    "for verifiers that hold nothing, a kill is obeyed and confirmed, and every other user keeps its lease",
     async () => {
       await using flooding = await flood("gateway-openai", {});
       const { code, said } = await script("activate", "a test", "--wait", "30");

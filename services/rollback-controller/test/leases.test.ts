@@ -4,9 +4,9 @@ import { INTEGER_MAX, isScbeError, type LeaseRequest, subjectOf, writeMessage } 
 import { signControl } from "@scbe/envelope/control";
 import { createIdentity, eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { showUsers } from "../src/domain/confirmation.ts";
-import { firstState } from "../src/domain/first-state.ts";
-import { mergeFlags } from "../src/domain/merge-flags.ts";
+import { mergeFlags } from "../src/api/flag-state.ts";
+import { viewUsers } from "../src/control/confirmation.ts";
+import { firstState } from "../src/control/state.ts";
 import {
   ADMIN,
   type Core,
@@ -33,7 +33,7 @@ beforeEach(async () => {
   openai = await connectVerifier(nats, "gateway-openai");
   xai = await connectVerifier(nats, "gateway-xai");
   await core.known();
-  // The first answer brings the document; the second question says that it is held.
+  // The first answer brings the document; the second request says that it is held.
   for (const verifier of [openai, openai, xai, xai]) await verifier.lease();
 });
 afterEach(async () => {
@@ -42,20 +42,20 @@ afterEach(async () => {
 
 const share = (traffic_percentage: number) =>
   core.plane.change((state) => mergeFlags(state, { providers: { openai: { traffic_percentage } } }), ADMIN);
-const shown = () => showUsers(core.plane.verifiers(), core.plane.audience());
+const shown = () => viewUsers(core.plane.verifiers(), core.plane.audience());
 const stateOf = (user: string) => shown().by_name[user]?.state;
 const noteOf = (dependency: string) =>
   core.host.readiness.report().find(({ name }) => name === dependency)?.note;
-/** Has a user say anything at all, as its permission lets it. */
+/** Sends any request that the permissions of the user allow. */
 function say(verifier: Verifier, what: object, padding = 0): Promise<unknown> {
   const nonce = randomBytes(16).toString("base64url");
-  const question = { v: 1, nonce, verifier: crypto.randomUUID(), held: null, fallback: false, ...what };
-  const data = Buffer.concat([writeMessage(question), Buffer.alloc(padding, 0x20)]);
+  const request = { v: 1, nonce, verifier: crypto.randomUUID(), held: null, fallback: false, ...what };
+  const data = Buffer.concat([writeMessage(request), Buffer.alloc(padding, 0x20)]);
   return verifier.bus.request(subjectOf("controlLease", { user: verifier.name }), data, { timeoutMs: 5000 });
 }
 
-describe("a verifier belongs to the user whose subject it asks on", () => {
-  test("whatever id it names, and a question cannot say another user", async () => {
+describe("a verifier belongs to the user of its request's subject", () => {
+  test("with any id, and a request cannot name another user", async () => {
     await xai.ask({ verifier: openai.verifier, held: { generation: 1, digest: DIGEST } });
     await openai.ask();
     expect([stateOf("gateway-openai"), stateOf("gateway-xai")]).toEqual(["converged", "behind"]);
@@ -66,7 +66,7 @@ describe("a verifier belongs to the user whose subject it asks on", () => {
     await expect(say(xai, { user: "gateway-openai" })).rejects.toMatchObject({ code: "BAD_REQUEST" });
   });
 
-  test("and invented ones are its user's alone: they take no more than its rows, and every other user confirms a kill", async () => {
+  test("and invented ones belong to that user alone: they take only its rows, and every other user confirms a kill", async () => {
     for (let n = 0; n < 100; n += 1)
       await xai.ask({ verifier: crypto.randomUUID(), held: { generation: 1, digest: DIGEST } });
     await core.plane.kill(KILL, ADMIN);
@@ -81,7 +81,7 @@ describe("a verifier belongs to the user whose subject it asks on", () => {
 });
 
 describe("a kill", () => {
-  test("is confirmed when all users that run verifiers hold it, once this controller has led for a lease time", async () => {
+  test("is confirmed once all users with verifiers hold it and this controller has led for a lease time", async () => {
     await core.plane.kill(KILL, ADMIN);
     await eventually(() => openai.isKilled() && xai.isKilled(), LONG);
     await openai.lease();
@@ -98,16 +98,16 @@ describe("a kill", () => {
     expect(await core.metric("scbe_control_users")).toBe(4);
   });
 
-  test("is not confirmed through a controller that stands by, which shows no verifier", async () => {
+  test("is not confirmed by a standby, which shows no verifier", async () => {
     await using standby = await startCore(nats);
     await standby.known();
     expect([standby.plane.audience().hears, standby.plane.verifiers()]).toEqual(["none", []]);
-    expect(showUsers(standby.plane.verifiers(), standby.plane.audience())).toMatchObject({
+    expect(viewUsers(standby.plane.verifiers(), standby.plane.audience())).toMatchObject({
       confirmed: false,
     });
   });
 
-  test("names the user whose verifier is silent, until that says that it leaves", async () => {
+  test("names the user whose verifier is silent, until the verifier leaves", async () => {
     await eventually(() => stateOf("gateway-xai") === "silent", { timeoutMs: LEASE_MS * 10 });
     await openai.lease();
     expect([stateOf("gateway-openai"), stateOf("gateway-xai"), shown().confirmed]).toEqual([
@@ -119,8 +119,8 @@ describe("a kill", () => {
   });
 });
 
-describe("a generation that nobody has signed", () => {
-  test("moves neither the document nor the number of the next one; a change waits for it once, and its user is named", async () => {
+describe("a generation without a signature", () => {
+  test("changes neither the document nor the next generation; a change waits for it once, and its user is named", async () => {
     const before = core.plane.current?.state;
     await xai.ask({ held: HIGHEST });
     await eventually(() => noteOf("control document")?.includes("gateway-xai"), LONG);
@@ -133,12 +133,12 @@ describe("a generation that nobody has signed", () => {
     expect(noteOf("control document")).not.toContain("gateway-openai");
   });
 
-  test("has a change wait for no more than two seconds, and the ones after it not at all", async () => {
+  test("makes a change wait for at most two seconds, and later changes not at all", async () => {
     await xai.ask({ held: HIGHEST });
     const startedAt = performance.now();
     await share(5);
     expect(performance.now() - startedAt).toBeGreaterThan(1000);
-    // The claim comes again before each change, with another number and from another verifier.
+    // The claim is repeated before each change, with another number and from another verifier.
     for (let n = 6; n < 12; n += 1) {
       await xai.ask({
         verifier: crypto.randomUUID(),
@@ -156,7 +156,7 @@ describe("a generation that nobody has signed", () => {
     }
   });
 
-  test("has the store read once a second at most", async () => {
+  test("makes the controller read the store at most once a second", async () => {
     const reads = core.reads();
     const startedAt = performance.now();
     let answered = 0;
@@ -165,22 +165,22 @@ describe("a generation that nobody has signed", () => {
         answered += 1;
       });
       await asking.catch((error: unknown) => {
-        // On a quick machine it asks for more than a user gets: some questions are refused, some get no answer.
+        // On a fast machine this exceeds the rate of the user: some requests are refused, some get no answer.
         if (!isScbeError(error, "BUSY") && !isScbeError(error, "TIMEOUT")) throw error;
       });
     }
     const seconds = (performance.now() - startedAt) / 1000;
     expect(answered).toBeGreaterThan(0);
     expect(core.reads()).toBeGreaterThan(reads);
-    // Its own turns, every two seconds, are among them; so are those of who leads.
+    // They include the passes of the control loop, every two seconds, and those of the leadership.
     expect(core.reads() - reads).toBeLessThan(seconds * 2 + 2);
   });
 });
 
-describe("documents that are handed back", () => {
+describe("documents that verifiers hand back", () => {
   const forged = signControl({ ...firstState("dev", PROVIDERS), generation: 9 }, createIdentity());
 
-  test("are looked at a few times a second for each user; beyond that it is asked to ask without one, and others are not", async () => {
+  test("are read a few times a second for each user; beyond that the user is told to send none, and other users are not affected", async () => {
     const handBack = (verifier: Verifier, { digest, signed: state } = forged) =>
       say(verifier, { held: { ...HIGHEST, digest }, state }).then(
         () => "answered",
@@ -199,7 +199,7 @@ describe("documents that are handed back", () => {
     expect(core.plane.current?.digest).toBe(newer.digest);
   });
 
-  test("take the place of what is in force if the controller has signed them, from whichever user", async () => {
+  test("supersede the document in force if the controllers' key has signed them, from any user", async () => {
     const { state } = await core.known();
     const newer = signControl({ ...state, generation: Date.now() + 60_000 }, controlIdentity(nats));
     await say(xai, { held: idOf(newer), state: newer.signed });
@@ -208,17 +208,17 @@ describe("documents that are handed back", () => {
   });
 
   test.each<[string, Partial<LeaseRequest>, number]>([
-    ["of more bytes than any question has", {}, 200_000],
+    ["of more bytes than any request has", {}, 200_000],
     ["that is padded", { held: HIGHEST }, 1000],
-  ])("a question %s moves nothing", async (_, what, padding) => {
+  ])("a request %s changes nothing", async (_, what, padding) => {
     const before = core.plane.current?.state;
     await say(xai, what, padding).catch(() => undefined);
     expect(core.plane.current?.state).toEqual(before);
   });
 });
 
-describe("a user that is removed from the list", () => {
-  test("is refused a lease at once, and its verifiers count no more; one that is added counts", async () => {
+describe("a user that was removed from the list", () => {
+  test("is refused a lease at once, and its verifiers no longer count; an added user counts", async () => {
     await eventually(() => stateOf("gateway-xai") === "silent", LONG);
     const file = nats.credentials.usersFile;
     const list = core.users.users;
@@ -240,7 +240,7 @@ describe("a user that is removed from the list", () => {
     expect(stateOf("gateway-xai")).toBe("converged");
   });
 
-  test("or that has a role which may not ask is refused, too", async () => {
+  test("or that has another role, is refused too", async () => {
     const file = nats.credentials.usersFile;
     const list = core.users.users.map((user) =>
       user.name === "gateway-xai" ? { ...user, role: "keyring" as const } : user,

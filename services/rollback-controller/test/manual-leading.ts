@@ -1,4 +1,4 @@
-/** Leads when it is told to. */
+/** Leadership that a test sets. */
 export function manualLeading() {
   const listeners = new Set<(leading: boolean) => void>();
   let leads = false;

@@ -1,13 +1,13 @@
 import { type ControlState, type Kill, ScbeError } from "@scbe/contracts";
 import type { ControlDocument } from "@scbe/envelope/control";
-import type { ChainEnd } from "../src/domain/audit-chain.ts";
+import type { ChainEnd } from "../src/audit/chain.ts";
 import type { Actor, AuditRecord, Changed, ControlPlane, KillOrder } from "../src/ports.ts";
 
-/** A control plane without a store: what was ordered, in order, and what is in force. */
+/** A control plane without a store: its orders, in order, and the document in force. */
 export interface MemoryPlane
   extends Pick<ControlPlane, "kill" | "current" | "onChange" | "change" | "verifiers" | "audience"> {
   readonly orders: readonly (KillOrder & Actor)[];
-  /** What {@link kill} waits for, or fails with, before it does anything. */
+  /** {@link kill} waits for it first, and fails with it. */
   before: () => Promise<void>;
   /** A person switches everything back on. */
   release(): void;
@@ -74,7 +74,7 @@ export function memoryAudit() {
   const records: AuditRecord[] = [];
   return {
     records,
-    /** The last entry that is known, for a test to set. */
+    /** The last known entry; set by tests. */
     end: undefined as ChainEnd | undefined,
     append: (record: AuditRecord) => void records.push(record),
     read: () => Promise.resolve([]),

@@ -4,7 +4,7 @@ import { createTempDir, eventually, type SecuredNats, startSecuredNats } from "@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startWhole } from "./start-whole.ts";
 
-const NONE = "no token is set: nobody can use the control API";
+const NONE = "no token is set: the control API refuses every request that needs one";
 const ENTRY = { name: "alice", role: "admin", sha256: "0".repeat(64) };
 
 let nats: SecuredNats;
@@ -23,7 +23,7 @@ async function controllerWith(tokens: Readonly<Record<string, string>>) {
   };
 }
 
-test("a controller without any token warns of it, notes it, and is no less ready for it", async () => {
+test("a controller without any token logs a warning, has a note on /readyz, and is still ready", async () => {
   await using it = await controllerWith({});
   expect([it.note(), it.warnings()]).toEqual([NONE, 1]);
   expect(it.isNotReadyForIt()).toBe(false);

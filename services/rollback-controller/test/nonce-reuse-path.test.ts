@@ -8,7 +8,7 @@ import {
   type TestGuard,
 } from "@scbe/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { PATHS_WINDOW_MS } from "../src/domain/compare-paths.ts";
+import { PATHS_WINDOW_MS } from "../src/alerts/processed-state.ts";
 import { memoryPlane } from "./memory-plane.ts";
 import { PROVIDERS, postOf, type Stage, startStage } from "./rollback-stage.ts";
 
@@ -27,8 +27,8 @@ const start = async (options: Partial<Parameters<typeof startStage>[0]> = {}): P
   stack.use(await startStage({ nats, ...options }));
 const kills = ({ plane }: Stage): string[] =>
   plane.orders.map(({ cause, provider = "all", by }) => `${cause} ${provider} ${by}`);
-/** The record says that the whole stream was handled. */
-const handled = async ({ stored }: Stage): Promise<boolean> => {
+/** The record says that the whole stream was processed. */
+const processed = async ({ stored }: Stage): Promise<boolean> => {
   return (await stored()).security?.seq === (await guard.last());
 };
 
@@ -46,37 +46,37 @@ describe("a guard's report of a nonce reuse", () => {
     expect(stage.audit.records).toMatchObject([
       { action: "security", after: { events: [{ seq: 1, provider: "openai", counter }] } },
     ]);
-    await eventually(() => handled(stage));
+    await eventually(() => processed(stage));
     expect(kills(stage)).toEqual([kill]);
     expect(await stage.metric("scbe_rollback_event_ms", { le: "+Inf" })).toBe(1);
   });
 
-  test("of another environment, or of another provider than its subject's, kills nothing", async () => {
+  test("of another environment, or of another provider than its subject names, kills nothing", async () => {
     const stage = await start();
     await guard.report("openai", { env: "prod" });
     await guard.report("openai", { provider: "xai" });
     await guard.report("openai", { id: "not an id!" });
     await guard.report("xai");
-    await eventually(() => handled(stage), { timeoutMs: 15_000 });
+    await eventually(() => processed(stage), { timeoutMs: 15_000 });
     expect(kills(stage)).toEqual(["integrity all security event:xai"]);
     expect(stage.audit.records.map(({ reason }) => reason).join()).toMatch(/3 are no events/);
   });
 
-  test("that came while no controller was there kills at the start of the next one", async () => {
+  test("that arrived while no controller ran kills at the start of the next one", async () => {
     const first = await start();
     await guard.report("openai");
-    await eventually(() => handled(first), { timeoutMs: 10_000 });
+    await eventually(() => processed(first), { timeoutMs: 10_000 });
     await first[Symbol.asyncDispose]();
     await guard.report("xai");
     const next = await start();
-    await eventually(() => handled(next));
+    await eventually(() => processed(next));
     expect(kills(next)).toEqual(["integrity all security event:xai"]);
   });
 
-  test("that was handled kills no second time after a restart, and is audited once by however many controllers", async () => {
+  test("that was processed kills no second time after a restart, and is audited once by any number of controllers", async () => {
     const [first, second] = [await start(), await start()];
     await guard.report("openai");
-    await eventually(() => handled(first), { timeoutMs: 10_000 });
+    await eventually(() => processed(first), { timeoutMs: 10_000 });
     await eventually(() => second.plane.orders.length === 1);
     const third = await start();
     await eventually(() => third.note("security stream") === undefined, { timeoutMs: 10_000 });
@@ -85,17 +85,17 @@ describe("a guard's report of a nonce reuse", () => {
     expect(audited.filter(({ action }) => action === "security")).toHaveLength(1);
   });
 
-  test("that came while the link was down kills after the reconnect", async () => {
+  test("that arrived while the link was down kills after the reconnect", async () => {
     const stage = await start();
     await eventually(() => stage.note("security stream") === undefined, { timeoutMs: 10_000 });
     await nats.server.kill();
     await eventually(() => !stage.host.bus.connected);
     await nats.server.restart();
-    // The guard's link to its store may be back before its link to the bus: what it tells again is the same event, as a guard's is.
+    // The guard's link to its store may be back before its link to the bus: it reports the same event again, as a real guard does.
     const report = () => guard.report("openai", { id: "one-event" }).catch(() => undefined);
     await eventually(report, { timeoutMs: 10_000 });
     await eventually(() => stage.plane.orders.length === 1, { timeoutMs: 15_000 });
-    await eventually(() => handled(stage), { timeoutMs: 15_000 });
+    await eventually(() => processed(stage), { timeoutMs: 15_000 });
     expect(kills(stage)).toEqual(["integrity all security event:openai"]);
     expect(await guard.last()).toBe(1);
   });
@@ -111,19 +111,19 @@ describe("a guard's report of a nonce reuse", () => {
     await guard.report("openai");
     await eventually(() => plane.orders.length === 1);
     expect(tries).toBe(3);
-    await eventually(() => handled(stage), { timeoutMs: 10_000 });
+    await eventually(() => processed(stage), { timeoutMs: 10_000 });
     expect(plane.orders).toHaveLength(1);
   });
 });
 
-describe("a stream whose past is not known", () => {
-  /** By whose clock what is stored now is two days old. */
+describe("a stream without recorded progress", () => {
+  /** A clock by which a message that is stored now is two days old. */
   const twoDaysOn = { ...systemClock, now: () => Date.now() + 2 * 24 * 60 * 60_000 };
 
-  test("leaves events that are older than a day to people, and says so", async () => {
+  test("skips events that are older than a day, and says so", async () => {
     await guard.report("openai");
     const stage = await start({ clock: twoDaysOn });
-    await eventually(() => handled(stage));
+    await eventually(() => processed(stage));
     expect(kills(stage)).toEqual([]);
     await eventually(() => stage.audit.records.length === 1);
     expect(stage.audit.records[0]?.reason).toMatch(/1 are older than a day, and were not/);
@@ -131,7 +131,7 @@ describe("a stream whose past is not known", () => {
     await eventually(() => stage.plane.orders.length === 1);
   });
 
-  test("has younger ones kill", async () => {
+  test("processes newer events", async () => {
     await guard.report("openai");
     const stage = await start();
     await eventually(() => stage.plane.orders.length === 1);
@@ -151,7 +151,7 @@ describe("the two paths of a nonce reuse", () => {
     };
   }
 
-  test("agree when both speak, whichever comes first", async () => {
+  test("agree if both signal, in any order", async () => {
     const stage = await start();
     await guard.report("openai");
     await eventually(async () => (await stage.stored()).incidents.openai !== undefined);
@@ -168,7 +168,7 @@ describe("the two paths of a nonce reuse", () => {
     expect(await stage.metric("scbe_rollback_paths_total", { agreed: "no" })).toBe(0);
   });
 
-  test("agree also where one speaks to one controller, and one to the other", async () => {
+  test("agree also if each signal reaches another controller", async () => {
     const [left, right] = [await start(), await start({ isLeading: () => false })];
     await left.webhook.receive(postOf("SCBENonceReuse", "openai"));
     await eventually(async () => (await right.stored()).incidents.openai !== undefined);
@@ -180,8 +180,8 @@ describe("the two paths of a nonce reuse", () => {
   });
 
   test.each([
-    ["event", /only the guard's event has spoken/],
-    ["alert", /only the alert has spoken/],
+    ["event", /only the guard's event arrived/],
+    ["alert", /only the alert arrived/],
   ] as const)("are reported, once, when only the %s speaks", async (path, says) => {
     const clock = movingClock();
     const stage = await start({ clock });

@@ -32,7 +32,7 @@ const start = async (options: Partial<Parameters<typeof startStage>[0]> = {}): P
 const incidents = () => pagerduty.posts.map(({ body }) => `${body.event_action} ${body.dedup_key}`);
 const person = { by: "admin", reason: "a drill" };
 
-test("a person's kill and its release are told to both, and are one incident", async () => {
+test("a person's kill and its release go to both destinations, as one incident", async () => {
   const { plane, stored } = await start();
   await plane.kill({ cause: "availability", provider: "openai" }, person);
   await eventually(() => pagerduty.posts.length === 1 && slack.posts.length === 1);
@@ -46,7 +46,7 @@ test("a person's kill and its release are told to both, and are one incident", a
   await eventually(async () => Object.keys((await stored()).noticed).length === 0);
 });
 
-test("who does not lead tells nobody, and tells what is due when it takes over", async () => {
+test("a controller that does not lead sends no notice, and sends those due when it takes over", async () => {
   const plane = memoryPlane();
   const { metric } = await start({ plane, isLeading: () => false });
   let leads = false;
@@ -57,7 +57,7 @@ test("who does not lead tells nobody, and tells what is due when it takes over",
   expect(await metric("scbe_notices_total")).toBe(0);
 });
 
-test("what was told is not told again by the next one", async () => {
+test("a sent notice is not sent again by the next leader", async () => {
   const plane = memoryPlane();
   const first = await start({ plane });
   await plane.kill({ cause: "integrity" }, person);
@@ -70,7 +70,7 @@ test("what was told is not told again by the next one", async () => {
   expect(slack.posts[1]?.body.text).toContain("*xai*");
 });
 
-test("a kill waits for nobody who is told, and is told when they are back", async () => {
+test("a kill does not wait for a destination, and its notice arrives when the destination is back", async () => {
   pagerduty.answer = () => undefined;
   slack.answer = (response) => void response.destroy();
   const { webhook, plane, note, host } = await start();

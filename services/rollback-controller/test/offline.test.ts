@@ -16,8 +16,8 @@ import {
   startSecuredNats,
 } from "@scbe/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { firstState } from "../src/domain/first-state.ts";
-import { readEndpoints } from "../src/reads.ts";
+import { firstState } from "../src/control/state.ts";
+import { readEndpoints } from "../src/endpoints.ts";
 import { controlIdentity } from "./core-controller.ts";
 import { offlineStore, offlineVariables, runKillSwitch, type Variables } from "./run-kill-switch.ts";
 
@@ -50,7 +50,7 @@ describe("scbe-kill-switch.sh --offline", () => {
     await raw.put(`$KV.SCBE_CONTROL.${KV_KEYS.control}`, encodeControl(document));
   };
 
-  /** What the store holds. */
+  /** The stored state. */
   const stored = async (): Promise<ControlState> => {
     await using link = await connectStore({ ...nats.storeTransport("control"), log: collectLogs().log });
     const bucket = await link.bucket("SCBE_CONTROL", { signal: AbortSignal.timeout(5000) });
@@ -61,7 +61,7 @@ describe("scbe-kill-switch.sh --offline", () => {
   const run = (words: readonly string[], variables: Variables = {}) =>
     runKillSwitch([...words, "--offline", "--for", "0"], { ...offlineVariables(nats), ...variables });
 
-  /** Answers as a controller does that knows this document. */
+  /** Answers like a controller that holds this document. */
   async function controllerWith(current: ControlDocument | undefined): Promise<AsyncDisposable> {
     await using held = new AsyncDisposableStack();
     const log = collectLogs().log;
@@ -77,7 +77,7 @@ describe("scbe-kill-switch.sh --offline", () => {
     return held.move();
   }
 
-  /** What was heard of kills in this test, the newest last. */
+  /** The documents that were broadcast in this test, the newest last. */
   const statesHeard = async (): Promise<ControlState[]> => {
     const count = await killsHeard();
     return heard.slice(before, before + count).map(({ text }) => JSON.parse(JSON.parse(text).payload));
@@ -85,7 +85,7 @@ describe("scbe-kill-switch.sh --offline", () => {
 
   const killsHeard = async (): Promise<number> => {
     await using probe = await connectProbe({ name: "operator", transport: nats.transport("operator") });
-    // Behind it, whatever the command has sent was heard.
+    // After it, everything that the command sent has arrived.
     await probe.publish(SUBJECTS.controlState, "the end");
     await eventually(() => heard.at(-1)?.text === "the end");
     return heard.length - before - 1;
@@ -107,7 +107,7 @@ describe("scbe-kill-switch.sh --offline", () => {
     expect(await stored()).toEqual(document().state);
   });
 
-  test("refuses where the store holds nothing, and a controller a document of another environment", async () => {
+  test("refuses if the store is empty and a controller holds a document of another environment", async () => {
     await using raw = await connectRawStore(nats, "control");
     await raw.delete(`$KV.SCBE_CONTROL.${KV_KEYS.control}`);
     await using _controller = await controllerWith(documentOf("staging"));
@@ -116,7 +116,7 @@ describe("scbe-kill-switch.sh --offline", () => {
     expect(await killsHeard()).toBe(0);
   });
 
-  test("switches off with the environment that is the store's", async () => {
+  test("switches off with the environment of the store", async () => {
     await store(documentOf("staging"));
     const { code, out } = await run(["activate", "x"], {
       ...offlineStore(nats),
@@ -127,7 +127,7 @@ describe("scbe-kill-switch.sh --offline", () => {
     expect((await stored()).kill_switch.all).toMatchObject({ reason: "x", by: "operator" });
   });
 
-  test("runs as --help says, with operator.env and what no folder can know", async () => {
+  test("runs as --help says, with operator.env and the variables that no folder can know", async () => {
     await store(documentOf("dev"));
     const { out: help } = await runKillSwitch(["--help"]);
     const command = /^ +(NATS_URL=.*?) activate "reason"$/ms.exec(help)?.[1] ?? "false";
@@ -162,7 +162,7 @@ describe("scbe-kill-switch.sh --offline", () => {
 
     test.each([
       ["holds a document of this deployment", () => documentOf("dev")],
-      ["holds none", () => undefined],
+      ["holds no document", () => undefined],
     ])("sends where a controller %s", async (_, document) => {
       await using _controller = await controllerWith(document());
       const { code, out } = await run(["activate", "x"]);
@@ -170,7 +170,7 @@ describe("scbe-kill-switch.sh --offline", () => {
       expect(await killsHeard()).toBeGreaterThanOrEqual(1);
     });
 
-    test("sends on top of what a controller holds, however far its generation is ahead", async () => {
+    test("sends on top of the document that a controller holds, however far its generation is ahead", async () => {
       const generation = Date.now() + 3_600_000;
       const flags = { enabled: true, providers: { openai: { enabled: true, traffic_percentage: 5 } } };
       const state = { ...documentOf("dev").state, scbe_envelope_verification: flags };
@@ -182,13 +182,13 @@ describe("scbe-kill-switch.sh --offline", () => {
       expect(sent?.generation).toBeGreaterThan(generation);
     });
 
-    test("sends far ahead where nobody tells what is in force, since kills before have put it ahead of the time", async () => {
+    test("sends far ahead if the document in force is unknown, since earlier kills have put it ahead of the time", async () => {
       expect((await run(["activate", "x"])).code).toBe(0);
       const [sent] = await statesHeard();
       expect(sent?.generation).toBeGreaterThan(Date.now() + 50_000);
     });
 
-    test("sends where nobody answers, or an answer is no control document", async () => {
+    test("sends if no controller answers, or an answer is no control document", async () => {
       expect((await run(["activate", "x"])).out).toMatch(NOT_STORED);
       const transport = nats.transport("rollback-controller");
       await using probe = await connectProbe({ name: "rollback-controller", transport });

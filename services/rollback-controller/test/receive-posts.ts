@@ -4,21 +4,21 @@ import type { AddressInfo } from "node:net";
 export interface ReceivedPost {
   readonly path: string;
   readonly contentType: string | undefined;
-  // biome-ignore lint/suspicious/noExplicitAny: whatever was posted, to be matched
+  // biome-ignore lint/suspicious/noExplicitAny: any posted value, for matchers
   readonly body: any;
 }
 
-/** Answers a post, or does not. */
+/** Answers a post, or leaves it unanswered. */
 export type Answer = (response: ServerResponse, post: ReceivedPost) => void | Promise<void>;
 
 export interface PostReceiver extends AsyncDisposable {
   readonly url: string;
   readonly posts: readonly ReceivedPost[];
-  /** What happens to posts from now on. */
+  /** The reaction to posts from now on. */
   answer: Answer;
 }
 
-/** What PagerDuty's Events API v2 answers to an event that it takes, and Slack to a message. */
+/** The answers of PagerDuty's Events API v2 and of Slack to an accepted post. */
 export const PAGERDUTY_TAKES: Answer = (response, { body }) => {
   const taken = { status: "success", message: "Event processed", dedup_key: body.dedup_key };
   response.writeHead(202, { "content-type": "application/json" }).end(JSON.stringify(taken));

@@ -2,12 +2,12 @@ import { Readable } from "node:stream";
 import { BUCKETS, KV_KEYS } from "@scbe/contracts";
 import { type Clock, systemClock } from "@scbe/runtime";
 import { createStoreHost, eventually, type SecuredNats, type TestStoreHost } from "@scbe/testkit";
-import { type RollbackConfig, startRollback } from "../src/alerts/start-rollback.ts";
 import {
   NO_PROCESSED_ALERTS,
   type ProcessedAlertsState,
   readProcessedAlerts,
-} from "../src/domain/processed-alerts-state.ts";
+} from "../src/alerts/processed-state.ts";
+import { type RollbackConfig, startRollback } from "../src/alerts/start.ts";
 import type { ControlPlane } from "../src/ports.ts";
 import { type MemoryPlane, memoryAudit, memoryPlane } from "./memory-plane.ts";
 
@@ -20,11 +20,11 @@ export interface StageOptions {
   readonly clock?: Clock;
   readonly plane?: MemoryPlane;
   readonly isLeading?: () => boolean;
-  /** False: it may not have read yet what was acted on. */
+  /** False: it may not have read the processed alerts yet. */
   readonly isAwaited?: boolean;
 }
 
-/** The rollback of one controller, on a real bus with its own rights, over a plane in memory. */
+/** The rollback of one controller, on a real bus with a controller's rights, over a plane in memory. */
 export async function startStage({
   nats,
   config,
@@ -62,19 +62,19 @@ export async function startStage({
     audit,
     rollback,
     webhook: {
-      /** A post's text, its bytes, or what it says. */
+      /** The text, the bytes or the content of a post. */
       receive: (body: unknown) => rollback.webhook.receive(streamOf(body)),
       lastWatchdogAgeMs: () => rollback.webhook.lastWatchdogAgeMs(),
     },
     note,
-    /** What the bucket says was acted on. */
+    /** The processed alerts in the bucket. */
     stored: async (): Promise<ProcessedAlertsState> => {
       const entry = await bucket.get(KV_KEYS.acted);
       return entry === undefined
         ? NO_PROCESSED_ALERTS
         : (readProcessedAlerts(entry.value) ?? NO_PROCESSED_ALERTS);
     },
-    /** Rises whenever that changes. */
+    /** Rises with each change of {@link stored}. */
     revision: async (): Promise<number | undefined> => (await bucket.get(KV_KEYS.acted))?.revision,
     /** The sum of a metric's values with these labels. */
     metric: async (metric: string, labels: Readonly<Record<string, string>> = {}): Promise<number> => {

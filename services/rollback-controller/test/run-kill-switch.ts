@@ -7,7 +7,7 @@ const SCRIPT = new URL("../../../scripts/scbe-kill-switch.sh", import.meta.url).
 
 export type Variables = Readonly<Record<string, string>>;
 
-/** Runs scbe-kill-switch.sh, with no variable but those that are given and the path. */
+/** Runs scbe-kill-switch.sh with the given variables and PATH alone. */
 export async function runKillSwitch(words: readonly string[], variables: Variables = {}) {
   const env = { PATH: variables.PATH ?? process.env.PATH, ...variables };
   const child = spawn("bash", [SCRIPT, ...words], { env, stdio: ["ignore", "pipe", "pipe"] });
@@ -22,7 +22,7 @@ export async function runKillSwitch(words: readonly string[], variables: Variabl
   return { code, ...text };
 }
 
-/** What `--offline` needs, as the user operator of a deployment `dev`; without the store's credentials. */
+/** The variables that `--offline` needs, as the user operator of a deployment `dev`, without the store's credentials. */
 export function offlineVariables(nats: SecuredNats): Variables {
   return {
     PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
@@ -33,7 +33,7 @@ export function offlineVariables(nats: SecuredNats): Variables {
   };
 }
 
-/** As whom `--offline` reaches the store. */
+/** The credentials of `--offline` for the store. */
 export function offlineStore(nats: SecuredNats): Variables {
   return { NATS_STORE_NKEY_SEED_FILE: nats.storeTransport("control", "offline").nkeySeedFile ?? "" };
 }

@@ -1,7 +1,6 @@
-import { requestsNeeded } from "../src/domain/canary/clean-requests.ts";
-import { SEQUENTIAL, sequentialScore } from "../src/domain/canary/sequential-test.ts";
+import { requestsNeeded, SEQUENTIAL, sequentialScore } from "../src/canary/sequential-test.ts";
 
-/** What became of many simulated steps that all fail this share of their requests. */
+/** The outcomes of many simulated steps that fail this share of their requests. */
 export interface Simulated {
   readonly share: number;
   /** 0 to 1, of the runs */
@@ -9,7 +8,7 @@ export interface Simulated {
   readonly promoted: number;
   /** Not decided when the run ended. */
   readonly held: number;
-  /** Requests until it was decided; of the runs that were. */
+  /** Requests until the decision, over the decided runs. */
   readonly meanRequests: number;
 }
 
@@ -18,7 +17,7 @@ interface Ended {
   readonly requests: number;
 }
 
-/** Numbers of 0 to 1 that are the same each time. */
+/** Reproducible numbers from 0 to 1. */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -29,7 +28,7 @@ export function seeded(seed: number): () => number {
   };
 }
 
-/** Wald's test as it stands in books: looked at after each request, and over at either bound. */
+/** Wald's test as in textbooks: evaluated after each request, and ended at either bound. */
 export function simulateTest(share: number, runs: number, random: () => number): Simulated {
   return summarize(share, runs, () => {
     let [score, requests] = [0, 0];
@@ -53,8 +52,8 @@ export interface StepOptions {
 const [TICK_S, HOLD_S, YOUNG_S, END_S] = [30, 1800, 120, 18_000];
 
 /**
- * A step of half an hour as the engine decides it: looked at every 30 s, aborted at any time, promoted when its time is over; ended here after
- * five hours.
+ * A step of half an hour as the engine decides it: evaluated every 30 s, aborted at any time, promoted when its time is over. The simulation
+ * ends after five hours.
  */
 export function simulateSteps(
   share: number,
@@ -81,7 +80,7 @@ export function simulateSteps(
   });
 }
 
-/** Requests before the next one that fails. */
+/** Requests before the next failure. */
 function cleanRun(share: number, random: () => number): number {
   return share === 0 ? Number.POSITIVE_INFINITY : Math.floor(Math.log(1 - random()) / Math.log1p(-share));
 }

@@ -3,7 +3,7 @@ import { createStoreHost, type SecuredNats } from "@scbe/testkit";
 import { config } from "../src/config.ts";
 import { start } from "../src/service.ts";
 
-/** A whole controller in this process, on a port of its own, with a controller's rights. Disposing ends it. */
+/** A controller in this process, on its own port, with a controller's rights. Disposing ends it. */
 export async function startWhole(nats: SecuredNats, variables: Readonly<Record<string, string>>) {
   const stack = new AsyncDisposableStack();
   const host = stack.use(await createStoreHost(nats, "rollback-controller"));
@@ -21,7 +21,7 @@ export async function startWhole(nats: SecuredNats, variables: Readonly<Record<s
   return {
     host,
     apiUrl: `http://127.0.0.1:${apiPort}`,
-    /** What it says of one of its dependencies. */
+    /** The state of one of its dependencies. */
     dependency: (dependency: string) => host.readiness.report().find(({ name }) => name === dependency),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

@@ -28,7 +28,7 @@ export async function launchScorer(nats: SecuredNats) {
   return { [Symbol.asyncDispose]: () => running.kill() };
 }
 
-/** An orchestrator that tells what its requests came to. */
+/** An orchestrator that reports the outcomes of its requests. */
 export async function connectTeller(nats: SecuredNats) {
   const log = createLogger({ name: "test", level: "silent" });
   const bus = await connectBus({ ...nats.transport("orchestrator"), name: "orchestrator", log });

@@ -7,7 +7,7 @@ import { LONG, PROVIDERS } from "./core-controller.ts";
 import { type ControllerProcess, launchController, TOKEN } from "./core-process.ts";
 import { connectTeller, launchScorer } from "./trust-process.ts";
 
-/** The runbook's lines as they stand there. */
+/** The runbook's lines, word for word. */
 const RUNBOOK = {
   view: "curl -s https://api.company.com/metrics/scbe/trust-scores | jq '.'",
   adjust: `curl -X POST https://api.company.com/admin/scbe/trust \\
@@ -49,11 +49,11 @@ async function run(line: string) {
   return JSON.parse(stdout);
 }
 
-async function say(body: object, at = controller) {
+async function order(body: object, at = controller) {
   const headers = { authorization: `Bearer ${TOKEN}` };
   const url = `${await at.url()}/admin/scbe/trust`;
   const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
-  // biome-ignore lint/suspicious/noExplicitAny: a test says itself what it expects in it
+  // biome-ignore lint/suspicious/noExplicitAny: each test states the shape it expects
   return { status: answer.status, body: (await answer.json()) as any };
 }
 
@@ -80,7 +80,7 @@ async function latch(provider: string): Promise<string> {
 }
 
 describe("the runbook's lines, in a real shell with a real curl", () => {
-  test("show how every provider stands", async () => {
+  test("show the trust of every provider", async () => {
     const shown = await eventually(async () => {
       const it = await scores();
       return it.heard && it.stream !== null && it;
@@ -91,7 +91,7 @@ describe("the runbook's lines, in a real shell with a real curl", () => {
     );
   });
 
-  test("set the trust of one, which is in force when they come back and stands in the audit with what was before", async () => {
+  test("set the trust of one, which is in force when they return, and in the audit with the value before", async () => {
     const reason = "Manual calibration after incident resolution";
     const calibration = { score: 0.95, reason, at: expect.any(String) };
     const answer = await run(RUNBOOK.adjust);
@@ -111,36 +111,36 @@ describe("the runbook's lines, in a real shell with a real curl", () => {
 });
 
 describe("a latch", () => {
-  test("stands whatever score is given, and the answer's own words clear it", async () => {
+  test("stays with any score, and the command in the answer clears it", async () => {
     const event = await latch("xai");
     expect(await rowOf("xai")).toMatchObject({
       ...{ trust_score: 0, share: 0, ledger: "integrity", cause: "bound_response_fails", until: null },
     });
-    const scored = await say({ provider: "xai", trust_score: 1, reason: "looked at it" });
+    const scored = await order({ provider: "xai", trust_score: 1, reason: "looked at it" });
     expect([scored.status, scored.body.applied, scored.body.latch.event]).toEqual([200, true, event]);
-    const words = JSON.parse(/\{.*\}/.exec(scored.body.warnings[0])?.[0] ?? "null");
-    const cleared = await say({ ...words, reason: "the key was changed" });
+    const command = JSON.parse(/\{.*\}/.exec(scored.body.warnings[0])?.[0] ?? "null");
+    const cleared = await order({ ...command, reason: "the key was changed" });
     expect(cleared).toMatchObject({
       status: 200,
       body: { applied: true, latch: null, trust_score: 1, warnings: [] },
     });
   });
 
-  test("is not cleared by the name of another one; the answer names the one that stands", async () => {
+  test("is not cleared by the event of another one; the answer names the current one", async () => {
     const first = await latch("xai");
     const second = await latch("xai");
-    const refused = await say({ provider: "xai", clears: first, reason: "the first one" });
+    const refused = await order({ provider: "xai", clears: first, reason: "the first one" });
     expect(refused).toMatchObject({
       status: 409,
       body: { code: "CONFLICT", title: expect.stringContaining(second) },
     });
-    const both = await say({ provider: "xai", clears: second, trust_score: 0.5, reason: "the second one" });
+    const both = await order({ provider: "xai", clears: second, trust_score: 0.5, reason: "the second one" });
     expect(both).toMatchObject({ status: 200, body: { latch: null, trust_score: 0.5 } });
-    expect((await say({ provider: "xai", clears: second, reason: "again" })).status).toBe(409);
+    expect((await order({ provider: "xai", clears: second, reason: "again" })).status).toBe(409);
   });
 });
 
-test("who is out for its quality comes back by a person's word", async () => {
+test("a provider that is out for its quality comes back by a person's override", async () => {
   for (let failures = 0; failures < 5; failures += 1)
     await teller.tell({ ...common("openai"), kind: "outcome", result: "timeout", count: 1, latency_ms: 9 });
   const out = await eventually(async () => {
@@ -149,13 +149,13 @@ test("who is out for its quality comes back by a person's word", async () => {
   }, LONG);
   expect(out).toMatchObject({ ledger: "quality", cause: "outcomes", tellers: [{ exclusions: 1 }] });
   expect(Date.parse(out.until) - Date.parse(out.since)).toBe(30_000);
-  const { body } = await say({ provider: "openai", trust_score: 1, reason: "mended" });
+  const { body } = await order({ provider: "openai", trust_score: 1, reason: "mended" });
   expect(body).toMatchObject({ trust_score: 1, share: 100, ledger: null, tellers: [{ exclusions: 0 }] });
 });
 
-test("a word that is said while no scorer runs outlives its controller, and is in force once a scorer runs", async () => {
+test("an override that is sent while no scorer runs outlives its controller, and is in force once a scorer runs", async () => {
   await scorer[Symbol.asyncDispose]();
-  const late = await say({ provider: "openai", trust_score: 0.25, reason: "while no scorer runs" });
+  const late = await order({ provider: "openai", trust_score: 0.25, reason: "while no scorer runs" });
   expect(late).toMatchObject({
     status: 202,
     body: {
@@ -173,17 +173,17 @@ test("a word that is said while no scorer runs outlives its controller, and is i
   await eventually(() => controller.leads(), LONG);
   await eventually(async () => (await controller.metric("scbe_trust_words_waiting")) === 1, LONG);
   expect(await (await fetch(`${await controller.opsUrl()}/readyz`)).text()).toContain(
-    "words about trust that wait for a trust scorer: 1",
+    "trust overrides that wait for a trust scorer: 1",
   );
   scorer = await launchScorer(nats);
   await eventually(async () => (await rowOf("openai")).trust_score === 0.25, LONG);
   expect(await rowOf("openai")).toMatchObject({ calibration: { reason: "while no scorer runs" } });
   await eventually(async () => (await controller.metric("scbe_trust_words_waiting")) === 0, LONG);
-  const again = await say({ provider: "openai", trust_score: 0, reason: "now there is one" });
+  const again = await order({ provider: "openai", trust_score: 0, reason: "now there is one" });
   expect(again).toMatchObject({ status: 200, body: { applied: true, trust_score: 0 } });
 }, 90_000);
 
-test("without the store nothing can be said, 503, and every provider is shown as trusted", async () => {
+test("without the store overrides are answered 503, and every provider is shown as trusted", async () => {
   await using bare = await startSecuredNats({ providers: [...PROVIDERS], provisioned: false });
   await using alone = await launchController(bare);
   const shown = await eventually(async () => {
@@ -191,15 +191,15 @@ test("without the store nothing can be said, 503, and every provider is shown as
     return answer.ok && (await answer.json());
   }, LONG);
   expect(shown).toMatchObject({ heard: false, stream: null, scbe_trust_score_avg: 1 });
-  const score = await say({ provider: "openai", trust_score: 0, reason: "x" }, alone);
+  const score = await order({ provider: "openai", trust_score: 0, reason: "x" }, alone);
   expect(score).toMatchObject({
     ...{
       status: 503,
       body: { code: "NOT_READY", title: expect.stringContaining("nothing of this one was kept") },
     },
   });
-  const clearing = await say({ provider: "openai", clears: "e1", reason: "x" }, alone);
+  const clearing = await order({ provider: "openai", clears: "e1", reason: "x" }, alone);
   expect(clearing).toMatchObject({
-    ...{ status: 503, body: { code: "NOT_READY", title: expect.stringContaining("not known what stands") } },
+    ...{ status: 503, body: { code: "NOT_READY", title: expect.stringContaining("no latch is known") } },
   });
 }, 60_000);

@@ -1,11 +1,11 @@
 import { BUCKETS, KV_KEYS } from "@scbe/contracts";
 import { createStoreHost, eventually, type SecuredNats } from "@scbe/testkit";
-import { readVerifiers } from "../src/domain/known-verifiers.ts";
+import { readVerifiers } from "../src/control/known-verifiers.ts";
 import { lateBucket } from "../src/edge/late-bucket.ts";
 import { LONG } from "./core-controller.ts";
 import type { Verifier } from "./core-verifier.ts";
 
-/** The stored verifiers that were heard, read and written past all controllers. */
+/** The stored verifiers, read and written directly. */
 export async function openVerifiersKey(nats: SecuredNats) {
   await using stack = new AsyncDisposableStack();
   const host = stack.use(await createStoreHost(nats, "rollback-controller"));
@@ -21,7 +21,7 @@ export async function openVerifiersKey(nats: SecuredNats) {
       if (entry === undefined) await bucket.create(KV_KEYS.verifiers, value);
       else await bucket.update(KV_KEYS.verifiers, value, entry.revision);
     },
-    /** Resolves when it names these, and no other ones. */
+    /** Resolves when it names exactly these. */
     names: (...verifiers: readonly Verifier[]) =>
       eventually(async () => {
         const expected = verifiers.map(({ verifier }) => verifier).toSorted();

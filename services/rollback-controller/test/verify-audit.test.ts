@@ -13,16 +13,16 @@ import {
   startSecuredNats,
 } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Verification, verifyStream } from "../src/audit/verify-stream.ts";
-import { firstState } from "../src/domain/first-state.ts";
+import { type Verification, verifyStream } from "../src/audit/verify.ts";
+import { firstState } from "../src/control/state.ts";
+import { readEndpoints } from "../src/endpoints.ts";
 import type { AuditEntry } from "../src/ports.ts";
-import { readEndpoints } from "../src/reads.ts";
 import { auditOn, recordOf } from "./audit-on.ts";
 
 const PROGRAM = new URL("../src/verify-audit.ts", import.meta.url).pathname;
 const name = "rollback-controller";
 
-/** Answers the command as a controller does. */
+/** Answers the command like a controller. */
 async function serve(
   transport: Transport,
   store: StoreBus,
@@ -36,7 +36,7 @@ async function serve(
   return bus;
 }
 
-test("the command finds it whole, with the operator's rights", async () => {
+test("the command finds the audit intact, with the operator's rights", async () => {
   await using nats = await startSecuredNats();
   await using bus = await connectStore({ ...nats.storeTransport("control"), log: collectLogs().log });
   await using stack = new AsyncDisposableStack();
@@ -66,7 +66,7 @@ describe("the command, with the control document", () => {
   const documentNaming = (audit: ControlState["audit"], identity = controller): ControlDocument =>
     signControl({ ...firstState("dev", []), generation: 7, ...(audit && { audit }) }, identity);
 
-  test("finds the entry that it names, and says so when that was cut off or is another one", async () => {
+  test("finds the entry that it names, and reports that it was cut off or replaced", async () => {
     await using nats = await startSecuredNats();
     await using store = await connectStore({ ...nats.storeTransport("control"), log: collectLogs().log });
     const { audit, count } = auditOn(store);
@@ -145,7 +145,7 @@ describe("the command, over a stream that was changed with the rights of the ser
     if (answer.error !== undefined) throw new Error(JSON.stringify(answer.error));
   }
 
-  /** A stream of that name that holds just this. */
+  /** A stream of that name with exactly these messages. */
   async function put(entries: readonly string[]): Promise<AsyncDisposable> {
     const config = { name: STREAMS.audit, subjects: [SUBJECTS.audit], storage: "file", max_bytes: 1_000_000 };
     await api(`STREAM.CREATE.${STREAMS.audit}`, config);
@@ -161,17 +161,17 @@ describe("the command, over a stream that was changed with the rights of the ser
   const altered = (n: number, change: (text: string) => string): string[] =>
     honest.map((text, index) => (index === n - 1 ? change(text) : text));
 
-  test("the same entries, put there again, are whole", async () => {
+  test("the same entries, written again, are intact", async () => {
     await using _ = await put(honest);
     expect(await verify()).toEqual({ code: 0, problems: [] });
   });
 
-  test("an altered one is named", async () => {
+  test("an altered entry is named", async () => {
     await using _ = await put(altered(4, (text) => text.replace("change 4", "change 5")));
     expect(await verify()).toEqual({ code: 1, problems: [[4, "altered"]] });
   });
 
-  test("a wrong hash is named, and that the next one had another before it", async () => {
+  test("a wrong hash is named, and that the next entry had another predecessor", async () => {
     const { hash } = JSON.parse(honest[2] ?? "") as AuditEntry;
     await using _ = await put(altered(3, (text) => text.replace(hash, "A".repeat(43))));
     expect(await verify()).toEqual({
@@ -183,18 +183,18 @@ describe("the command, over a stream that was changed with the rights of the ser
     });
   });
 
-  test("a deleted one is named", async () => {
+  test("a deleted entry is named", async () => {
     await using _ = await put(honest);
     await api(`STREAM.MSG.DELETE.${STREAMS.audit}`, { seq: 3, no_erase: true });
     expect(await verify()).toEqual({ code: 1, problems: [[3, "missing"]] });
   });
 
-  test("one that was left out when the stream was written anew is named", async () => {
+  test("an entry that was left out when the stream was rewritten is named", async () => {
     await using _ = await put(honest.filter((_text, index) => index !== 2));
     expect((await verify()).problems[0]).toEqual([3, "out of place"]);
   });
 
-  test("two in another order are named", async () => {
+  test("two entries in another order are named", async () => {
     await using _ = await put([0, 1, 3, 2, 4, 5].map((index) => honest[index] ?? ""));
     expect(await verify()).toEqual({
       code: 1,
@@ -206,13 +206,13 @@ describe("the command, over a stream that was changed with the rights of the ser
     });
   });
 
-  test("the oldest ones purged, while the stream has room, are missing", async () => {
+  test("the oldest entries, purged while the stream has room, are missing", async () => {
     await using _ = await put(honest);
     await api(`STREAM.PURGE.${STREAMS.audit}`, { seq: 3 });
     expect(await verify()).toEqual({ code: 1, problems: [[2, "missing"]] });
   });
 
-  test("the newest ones cut off show against an end that was noted", async () => {
+  test("the newest entries, cut off, are missing against a noted end", async () => {
     await using _ = await put(honest.slice(0, 4));
     const { hash } = JSON.parse(honest[5] ?? "") as AuditEntry;
     expect((await verify()).code).toBe(0);
@@ -220,7 +220,7 @@ describe("the command, over a stream that was changed with the rights of the ser
     expect([code, stdout]).toEqual([1, expect.stringContaining("entry 6: missing: it was noted")]);
   });
 
-  test("an end that is noted twice with different hashes is wrong once at least", async () => {
+  test("an end that is noted twice with different hashes is wrong at least once", async () => {
     const wrong = { seq: 6, hash: "A".repeat(43) };
     await using _ = await put(honest);
     const right = { seq: 6, hash: (JSON.parse(honest[5] ?? "") as AuditEntry).hash };
@@ -233,7 +233,7 @@ describe("the command, over a stream that was changed with the rights of the ser
       ]);
   });
 
-  test("a stream that is not there, or cannot be reached, is no whole one", async () => {
+  test("a stream that does not exist, or cannot be reached, is not intact", async () => {
     const said = await run({ NATS_URL: nats.url });
     expect(said).toMatchObject({ code: 2, stdout: "" });
     expect(said.stderr).toMatch(/stream SCBE_AUDIT: there is none/);

@@ -5,7 +5,7 @@ import { PROVIDERS, postOf, type Stage, startStage } from "./rollback-stage.ts";
 
 const OF_TESTS = Array.from({ length: 10 }, (_, index) => `p${index}`);
 const MIB = 1024 * 1024;
-/** Less than a post has until it is taken for cut off. */
+/** Less than the time after which a post counts as cut off. */
 const AT_ONCE_MS = 1500;
 
 let nats: SecuredNats;
@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => stack.disposeAsync());
 
-/** A post that begins so, and never ends. */
+/** A post with this start that never ends. */
 function postUnfinished(start: string) {
   const stream = new PassThrough({ highWaterMark: 2 * MIB });
   stream.write(start);
@@ -27,7 +27,7 @@ function postUnfinished(start: string) {
 
 const killed = (provider: string): boolean => stage.plane.orders.some((order) => order.provider === provider);
 
-/** The start of a post that names the alert, cut off behind its labels. */
+/** The start of a post that names the alert, cut off after its labels. */
 function startOf(provider: string): string {
   const text = JSON.stringify(postOf("SCBEPhaseSkew", provider));
   return text.slice(0, text.indexOf('"annotations"'));
@@ -45,7 +45,7 @@ test.each([45, 300])("an alert kills while %i other posts never finish", async (
   await Promise.all(others);
 });
 
-test("a post that gives way to newer ones acts on what was read of it", async () => {
+test("a post that gives way to newer ones is processed as far as it was read", async () => {
   const provider = OF_TESTS.pop() ?? "";
   const began = performance.now();
   const oldest = postUnfinished(startOf(provider));
@@ -56,14 +56,14 @@ test("a post that gives way to newer ones acts on what was read of it", async ()
   await Promise.all(others);
 });
 
-test("a post that gives way before it names anything is to come again", async () => {
+test("a post that gives way before it names an alert has to be sent again", async () => {
   const oldest = postUnfinished("{");
   const others = Array.from({ length: 200 }, () => postUnfinished("{"));
   expect(await oldest).toEqual({ status: 503, body: { code: "NOT_READY", title: expect.any(String) } });
   await Promise.all(others);
 });
 
-test("posts that are being read hold a bounded number of bytes", async () => {
+test("unfinished posts hold a bounded number of bytes", async () => {
   const provider = OF_TESTS.pop() ?? "";
   const began = performance.now();
   const oldest = postUnfinished(startOf(provider));

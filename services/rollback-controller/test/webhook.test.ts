@@ -4,7 +4,7 @@ import { eventually, type SecuredNats, startSecuredNats } from "@scbe/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { PROVIDERS, postOf, type Stage, startStage } from "./rollback-stage.ts";
 
-/** One for each test: what was acted on is remembered in the bucket, by provider. */
+/** One for each test: the bucket remembers processed alerts by provider. */
 const OF_TESTS = Array.from({ length: 60 }, (_, index) => `p${index}`);
 const REPEAT_MS = 60_000;
 const MIB = 1024 * 1024;
@@ -16,7 +16,7 @@ let provider = "";
 const start = async (options: Partial<Parameters<typeof startStage>[0]> = {}): Promise<Stage> =>
   stages.use(await startStage({ nats, ...options, config: { SCBE_PROVIDERS: OF_TESTS, ...options.config } }));
 
-/** A wall clock that stands still. */
+/** A stopped wall clock. */
 const testClock = () => {
   const clock = { wall: Date.now(), now: () => clock.wall, monotonic: systemClock.monotonic };
   return clock;
@@ -33,7 +33,7 @@ beforeEach(() => {
 afterEach(() => stages.disposeAsync());
 afterAll(() => nats[Symbol.asyncDispose]());
 
-/** Waits until the controller knows that the firing stands, or that it does not. */
+/** Waits until the controller knows whether the firing is active. */
 const untilListed = (stage: Stage, isListed = true) =>
   eventually(() => stage.rollback.firings.list().some((row) => row.provider === provider) === isListed);
 
@@ -62,7 +62,7 @@ describe("a post of Alertmanager", () => {
     expect(await metric("scbe_rollback_alerts_total", { result: "killed" })).toBe(1);
   });
 
-  test("is answered 503 while the kill cannot be sent, and acts when it comes again", async () => {
+  test("is answered 503 while the kill cannot be sent, and acts when it is sent again", async () => {
     const { webhook, plane, audit, rollback } = await start();
     const post = postOf("SCBEPhaseSkew", provider);
     plane.before = () => Promise.reject(new ScbeError("DISCONNECTED", "the link is down"));
@@ -74,7 +74,7 @@ describe("a post of Alertmanager", () => {
     expect(plane.orders).toHaveLength(1);
   });
 
-  test("that two controllers take at once is audited once", async () => {
+  test("that two controllers get at once is audited once", async () => {
     const [left, right] = [await start(), await start()];
     const post = postOf("SCBEGCMFailureRate", provider);
     const answers = await Promise.all([left, right].map(({ webhook }) => webhook.receive(post)));
@@ -110,7 +110,7 @@ describe("a post of Alertmanager", () => {
     expect([plane.orders, audit.records]).toEqual([[], []]);
   });
 
-  test("hears 503 while too many are at work, and none of those is lost", async () => {
+  test("is answered 503 while too many are processed, and none of those is lost", async () => {
     const { webhook, plane } = await start();
     const { promise, resolve } = Promise.withResolvers<void>();
     plane.before = () => promise;
@@ -121,7 +121,7 @@ describe("a post of Alertmanager", () => {
     expect(statuses.filter((it) => it === 200)).toHaveLength(32);
   });
 
-  test("with alerts that cannot be read has each of them counted, and the others acted on", async () => {
+  test("with unreadable alerts counts each of them, and acts on the others", async () => {
     const { webhook, plane, metric } = await start();
     const { alerts, ...post } = postOf("SCBEHighLatency", provider);
     const body = { ...post, groupLabels: {}, alerts: [null, { labels: 5 }, ...alerts, "nonsense"] };
@@ -145,7 +145,7 @@ describe("a post is not lost for its size", () => {
     ["300 alerts with long descriptions", () => manyOf("SCBEHighLatency", 300, "d".repeat(900))],
     ["1,001 small alerts", () => manyOf("SCBEPhaseSkew", 1001, "d")],
     ["more alerts than are read", () => manyOf("SCBEGCMFailureRate", 3000, "d".repeat(1000))],
-    ["an alert that is longer than what is read", () => manyOf("SCBEGCMFailureRate", 1, "d".repeat(3 * MIB))],
+    ["an alert that is longer than the limit", () => manyOf("SCBEGCMFailureRate", 1, "d".repeat(3 * MIB))],
     [
       "an alert that is cut off, of a group whose labels come first",
       () => {
@@ -161,7 +161,7 @@ describe("a post is not lost for its size", () => {
     expect(plane.orders.map((order) => order.provider)).toEqual([provider]);
   });
 
-  test("one that comes too slowly is acted on as far as it came", async () => {
+  test("one that arrives too slowly is processed as far as it arrived", async () => {
     const { rollback, plane } = await start();
     const text = JSON.stringify(postOf("SCBEPhaseSkew", provider));
     async function* slowly() {
@@ -181,7 +181,7 @@ describe("the same firing acts once", () => {
     return postOf("SCBEPhaseSkew", provider, { labels, startsAt, status, fingerprint: `f-${name}` });
   };
 
-  test("whatever its start, its replica and its fingerprint are, until every replica has resolved", async () => {
+  test("with any start, replica and fingerprint, until every replica has resolved", async () => {
     const stage = await start();
     const { webhook, plane } = stage;
     await webhook.receive(replica("a", "2026-11-01T10:00:30Z"));
@@ -214,7 +214,7 @@ describe("the same firing acts once", () => {
     expect([first.plane.orders.length, second.plane.orders.length]).toEqual([1, 0]);
   });
 
-  test("also when it is told before a controller that starts has read what was acted on", async () => {
+  test("also if it arrives before a starting controller has read the processed alerts", async () => {
     const post = postOf("SCBEHighLatency", provider);
     const first = await start();
     await first.webhook.receive(post);
@@ -223,7 +223,7 @@ describe("the same firing acts once", () => {
     expect(await second.webhook.receive(post)).toEqual({ status: 200, body: { known: 1 } });
   });
 
-  test("until it has not been told for twice the interval of its repetition", async () => {
+  test("until it was not repeated for twice the repeat interval", async () => {
     const clock = testClock();
     const stage = await start({ clock });
     const post = postOf("SCBEPhaseSkew", provider);
@@ -241,7 +241,7 @@ describe("the same firing acts once", () => {
   });
 
   test("and after a storm of other alerts, which stores nothing", async () => {
-    // No notices, which would be recorded beside.
+    // Without notices, which would be recorded too.
     const stage = await start({ isLeading: () => false });
     const { webhook, plane, audit, revision } = stage;
     const post = postOf("SCBEGCMFailureRate", provider);
@@ -283,7 +283,7 @@ describe("the same firing acts once", () => {
   });
 });
 
-test("a kill waits for no store: while NATS is away the post is answered, and recorded when NATS is back", async () => {
+test("a kill does not wait for the store: while NATS is away the post is answered, and it is recorded when NATS is back", async () => {
   await using own = await startSecuredNats({ providers: [...PROVIDERS] });
   const { webhook, plane, audit, host, note, rollback } = await start({ nats: own });
   await own.server.kill();
@@ -302,7 +302,7 @@ test("a kill waits for no store: while NATS is away the post is answered, and re
   expect(audit.records).toHaveLength(1);
 });
 
-test("a firing is cleared once the store is back, where it is away for longer than the answer waits", async () => {
+test("a firing is cleared once the store is back, even if that takes longer than the answer waits", async () => {
   await using own = await startSecuredNats({ providers: [...PROVIDERS] });
   const stage = await start({ nats: own });
   await stage.webhook.receive(postOf("SCBENonceReuse", provider));
@@ -342,7 +342,7 @@ describe("the alert that always fires", () => {
   });
 });
 
-test("a record that cannot be read is begun anew, and said", async () => {
+test("an unreadable record starts anew, and the log says so", async () => {
   await using own = await startSecuredNats({ providers: [...PROVIDERS] });
   const stage = await start({ nats: own, clock: systemClock });
   const bucket = await stage.host.store.bucket("SCBE_CONTROL");

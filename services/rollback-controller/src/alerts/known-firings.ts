@@ -1,32 +1,38 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ScbeError } from "@scbe/contracts";
 import type { Clock } from "@scbe/runtime";
-import { firingKey, isStanding, withoutFiring } from "../domain/firings.ts";
-import { type ClearOrder, type FiringRow, showFirings } from "../domain/show-firings.ts";
 import type { Audit } from "../ports.ts";
+import {
+  type ClearOrder,
+  type FiringRow,
+  firingKey,
+  isActive,
+  listFirings,
+  withoutFiring,
+} from "./firings.ts";
 import type { ProcessedAlerts } from "./processed-alerts.ts";
 
 export interface KnownFiringsOptions {
-  readonly acted: Pick<ProcessedAlerts, "current" | "update">;
+  readonly processed: Pick<ProcessedAlerts, "current" | "update">;
   readonly audit: Pick<Audit, "append">;
   readonly clock: Pick<Clock, "now">;
-  /** A firing that Alertmanager has not told for this long is forgotten. */
+  /** A firing that Alertmanager did not send for this long is forgotten. */
   readonly forgetMs: number;
 }
 
-/** What persons can see and do of the firings that were acted on. */
+/** The processed firings, for persons to list and clear. */
 export interface FiringsPort {
   list(): readonly FiringRow[];
   /**
-   * Forgets one, so that it acts again when it is told again.
-   * @throws ScbeError CONFLICT where it does not stand, NOT_READY while that cannot be stored
+   * Forgets a firing, so that it acts again if it is reported again.
+   * @throws ScbeError CONFLICT if it is not active, NOT_READY if that cannot be stored now
    */
   clear(order: ClearOrder, by: string): Promise<readonly FiringRow[]>;
 }
 
 const STORE_TIMEOUT_MS = 3000;
 
-/** By the record that all controllers share. */
+/** The firings in the record that all controllers share. */
 export class KnownFirings implements FiringsPort {
   readonly #options: KnownFiringsOptions;
 
@@ -35,16 +41,16 @@ export class KnownFirings implements FiringsPort {
   }
 
   list(): readonly FiringRow[] {
-    const { acted, clock, forgetMs } = this.#options;
-    return showFirings(acted.current.firings, { now: clock.now(), forgetMs });
+    const { processed, clock, forgetMs } = this.#options;
+    return listFirings(processed.current.firings, { now: clock.now(), forgetMs });
   }
 
   async clear({ alertname, provider, reason }: ClearOrder, by: string): Promise<readonly FiringRow[]> {
-    const { acted, audit, clock, forgetMs } = this.#options;
+    const { processed, audit, clock, forgetMs } = this.#options;
     const time = { now: clock.now(), forgetMs };
     const key = firingKey(alertname, provider ?? undefined);
-    if (!isStanding(acted.current.firings, key, time)) throw notStanding(alertname, provider);
-    const update = acted.update((state) => {
+    if (!isActive(processed.current.firings, key, time)) throw notActive(alertname, provider);
+    const update = processed.update((state) => {
       const firings = withoutFiring(state.firings, key, time);
       return firings === state.firings ? state : { ...state, firings };
     });
@@ -56,12 +62,12 @@ export class KnownFirings implements FiringsPort {
     const cleared = await Promise.race([isCleared, delay(STORE_TIMEOUT_MS, undefined, { ref: false })]);
     if (cleared === undefined)
       throw new ScbeError("NOT_READY", "the store does not answer; the firing is cleared once it does");
-    if (!cleared) throw notStanding(alertname, provider);
+    if (!cleared) throw notActive(alertname, provider);
     return this.list();
   }
 }
 
-function notStanding(alertname: string, provider: string | null): ScbeError {
+function notActive(alertname: string, provider: string | null): ScbeError {
   const of = provider === null ? "" : ` of ${provider}`;
   return new ScbeError("CONFLICT", `no firing of ${alertname}${of} was acted on; GET /alerts lists them`);
 }

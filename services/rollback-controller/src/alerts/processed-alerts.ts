@@ -2,11 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Bucket, BucketEntry } from "@scbe/bus";
 import { errorCode, isScbeError, KV_KEYS, ScbeError } from "@scbe/contracts";
 import { backoffMs, type Logger, type Readiness } from "@scbe/runtime";
-import {
-  NO_PROCESSED_ALERTS,
-  type ProcessedAlertsState,
-  readProcessedAlerts,
-} from "../domain/processed-alerts-state.ts";
+import { failureFields } from "../failure.ts";
+import { NO_PROCESSED_ALERTS, type ProcessedAlertsState, readProcessedAlerts } from "./processed-state.ts";
 
 export interface ProcessedAlertsOptions {
   readonly bucket: Bucket;
@@ -14,7 +11,7 @@ export interface ProcessedAlertsOptions {
   readonly readiness: Readiness;
 }
 
-/** The same object: nothing is to change. Pure, since it runs again on a newer state when another controller wrote first. */
+/** The same object changes nothing. It is pure, because it runs again on a newer state if another controller wrote first. */
 export type ProcessedAlertsChange = (state: ProcessedAlertsState) => ProcessedAlertsState;
 
 interface Waiting {
@@ -29,8 +26,8 @@ const DRAIN_MS = 2000;
 const DEPENDENCY = "rollback record";
 
 /**
- * What was acted on, shared by the controllers through the control bucket. A change that two of them make is made by one: only that
- * one is told `true`, and speaks of it. Nothing that must be quick waits for it.
+ * The processed alerts, which all controllers share through the control bucket. If two controllers make the same change, only one of them
+ * gets `true`, and audits it. Nothing urgent waits for it.
  */
 export class ProcessedAlerts implements AsyncDisposable {
   readonly #options: ProcessedAlertsOptions;
@@ -58,14 +55,14 @@ export class ProcessedAlerts implements AsyncDisposable {
     return this.#current !== undefined;
   }
 
-  /** Resolves when it is {@link known}, which may be never. */
+  /** Resolves when it is {@link known}; without JetStream, never. */
   get whenKnown(): Promise<void> {
     return this.#whenKnown.promise;
   }
 
   /**
-   * Resolves once the change is stored: `false` when it changed nothing, as when the other controller had made it.
-   * @throws ScbeError BUSY with too many waiting, ABORTED when the controller stops before it is stored
+   * Resolves once the change is stored; with `false` if it changed nothing, for example because another controller had made it.
+   * @throws ScbeError BUSY if too many changes wait, ABORTED if the controller stops before it is stored
    */
   update(change: ProcessedAlertsChange): Promise<boolean> {
     if (this.#stopping.signal.aborted) return Promise.reject(stopped());
@@ -100,7 +97,7 @@ export class ProcessedAlerts implements AsyncDisposable {
     if (entry === undefined) return NO_PROCESSED_ALERTS;
     const state = readProcessedAlerts(entry.value);
     if (state === undefined) {
-      this.#options.log.error("the record of what was acted on cannot be read, and is begun anew");
+      this.#options.log.error("the record of processed alerts is unreadable, and starts anew");
     }
     return state ?? NO_PROCESSED_ALERTS;
   }
@@ -118,17 +115,17 @@ export class ProcessedAlerts implements AsyncDisposable {
       } catch (error) {
         failures += 1;
         this.#failed(error);
-        // What another controller has just written is looked at before it goes on: it may have made the very same change.
+        // The value that another controller has just written is read first: it may include the same change.
         if (failures === 1 && isScbeError(error, "CONFLICT")) continue;
         const pauseMs = backoffMs(failures, Math.random(), RETRY);
         await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       }
     }
-    // Here and not by a later callback: a change in between would wait for a writer that has ended.
+    // Set here, not in a later callback: a change in between would wait for a writer that has ended.
     this.#writing = undefined;
   }
 
-  /** Which of the changes changed something. @throws ScbeError */
+  /** For each change, whether it changed something. @throws ScbeError */
   async #store(batch: readonly Waiting[]): Promise<boolean[]> {
     const { bucket } = this.#options;
     const entry = await bucket.get(KV_KEYS.acted);
@@ -163,8 +160,8 @@ export class ProcessedAlerts implements AsyncDisposable {
     const { log, readiness } = this.#options;
     const code = errorCode(error);
     if (code === "CONFLICT") return;
-    readiness.set(DEPENDENCY, { ok: true, note: `${code}: what was acted on is not stored yet` });
-    log.warn({ code, ...(code === "INTERNAL" && { err: error }) }, "what was acted on is not stored yet");
+    readiness.set(DEPENDENCY, { ok: true, note: `${code}: processed alerts are not stored yet` });
+    log.warn(failureFields(error), "processed alerts are not stored yet");
   }
 }
 

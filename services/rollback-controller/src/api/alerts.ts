@@ -1,5 +1,29 @@
-import { AlertFirings, ClearOrder } from "../domain/show-firings.ts";
-import { apiRoute } from "./api-route.ts";
+import { Readable } from "node:stream";
+import { z } from "zod";
+import { AlertFirings, ClearOrder } from "../alerts/firings.ts";
+import { Answer, apiRoute } from "./route.ts";
+
+/** `POST /webhooks/alertmanager` */
+export const postAlertmanager = apiRoute<Readable | undefined>({
+  method: "POST",
+  path: "/webhooks/alertmanager",
+  summary: "Takes Alertmanager's alerts (webhook version 4), which can switch off and never on",
+  description: "A post that is too long is read as far as the limit, and acted on as far as it was read.",
+  access: ["alertmanager", "admin"],
+  body: "stream",
+  answer: z.record(z.string(), z.int()).describe("How many alerts had each result"),
+  refuses: [503],
+  // Alertmanager does not retry after a 429; the receiver has limits of its own, and answers 503.
+  isUncounted: () => true,
+  isThere: ({ webhook }) => webhook !== undefined,
+  onAnswered: (status, { webhook }) => {
+    if (status >= 400) webhook?.refused(status);
+  },
+  handle: async ({ body = Readable.from([]) }, { webhook }) => {
+    const answer = await webhook?.receive(body);
+    return answer && new Answer(answer.status, answer.body);
+  },
+});
 
 /** `GET /alerts` */
 export const getAlerts = apiRoute({

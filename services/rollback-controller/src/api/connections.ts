@@ -3,19 +3,19 @@ import type { Socket } from "node:net";
 export interface ConnectionLimits {
   /** All connections. */
   readonly total: number;
-  /** Those of one address that have brought no valid token. */
+  /** Connections of one address without a valid token. */
   readonly peer: number;
-  /** Those of one token. */
+  /** Connections of one token. */
   readonly token: number;
 }
 
-/** Why a connection was closed: there are too many of all, of its address, or of its token. */
+/** The limit for which a connection was closed. */
 export type ClosedWhy = keyof ConnectionLimits;
 
 /**
- * The open connections of a server, in the order of their age. A new one is always taken: where there are too many, the oldest one without
- * a valid token is closed, of the same address first. So an address that opens many loses its own, and neither a limit by address, which a
- * proxy would use up for all behind it, nor connections that are held open keep a request with a token away.
+ * The open connections of a server by age. The server accepts every new one. Above a limit it closes the oldest connection without a valid
+ * token, of the same address first. So an address that opens many loses its own. Neither connections that are held open, nor a limit by
+ * address, which one client behind a proxy would use up for all, can keep a request with a token out.
  */
 export class Connections {
   readonly #limits: ConnectionLimits;
@@ -43,7 +43,7 @@ export class Connections {
     this.#close(anonymous > 1 ? this.#anonymous.oldest : this.#authenticated.oldest, "total");
   }
 
-  /** A request on it has brought the valid token of that name. */
+  /** A request on the connection had the valid token of that name. */
   authenticated(socket: Socket, token: string): void {
     if (!this.#anonymous.delete(socket)) return;
     this.#authenticated.add(socket, token);
@@ -64,7 +64,7 @@ export class Connections {
   }
 }
 
-/** Sockets by the group that each belongs to, the oldest first. */
+/** Sockets by group, the oldest first. */
 class Groups {
   readonly #groupOf = new Map<Socket, string>();
   readonly #groups = new Map<string, Set<Socket>>();
@@ -90,7 +90,7 @@ class Groups {
     this.#groups.set(group, (this.#groups.get(group) ?? new Set()).add(socket));
   }
 
-  /** False when it is not there. */
+  /** False for an unknown socket. */
   delete(socket: Socket): boolean {
     const group = this.#groupOf.get(socket);
     if (group === undefined) return false;
@@ -100,4 +100,28 @@ class Groups {
     if (sockets?.size === 0) this.#groups.delete(group);
     return true;
   }
+}
+
+/**
+ * The sockets of TCP connections, also of those below TLS: a request on TLS has another socket object. Two open sockets never have the same
+ * two ends.
+ */
+export class RawSockets {
+  readonly #sockets = new Map<string, Socket>();
+
+  opened(socket: Socket): void {
+    const key = keyOf(socket);
+    this.#sockets.set(key, socket);
+    socket.once("close", () => {
+      if (this.#sockets.get(key) === socket) this.#sockets.delete(key);
+    });
+  }
+
+  of(socket: Socket): Socket {
+    return this.#sockets.get(keyOf(socket)) ?? socket;
+  }
+}
+
+function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }

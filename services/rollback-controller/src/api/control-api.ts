@@ -1,11 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { ApiPorts } from "./api-ports.ts";
-import { Answer, type ApiRoute } from "./api-route.ts";
-import { authorize } from "./authorize.ts";
-import { type Limits, limits } from "./limits.ts";
+import { authorize, type RateLimits, rateLimits } from "./access.ts";
 import { openApi } from "./open-api.ts";
-import { readBody, readQuery } from "./read-call.ts";
 import { Refusal } from "./refusal.ts";
+import { readBody, readQuery } from "./request-body.ts";
+import { Answer, type ApiPorts, type ApiRoute } from "./route.ts";
 import { ROUTES } from "./routes.ts";
 import type { TokenJudgement } from "./tokens.ts";
 
@@ -14,15 +12,15 @@ const BODY_BYTES_MAX = 64 * 1024;
 const OPEN_API_PATH = "/openapi.json";
 
 /**
- * Adds the control API to a server: its routes, its errors and its rates.
- * @param onToken runs when a request brings the valid token of that name, before its body is read
+ * Adds the control API to a server: its routes, errors and rate limits.
+ * @param onToken runs with the token's name when a request has a valid token, before its body is read
  */
 export async function controlApi(
   api: FastifyInstance,
   ports: ApiPorts,
   onToken: (request: FastifyRequest, name: string) => void = () => undefined,
 ): Promise<void> {
-  const limited = await limits(api);
+  const limits = await rateLimits(api);
   const judgements = new WeakMap<FastifyRequest, TokenJudgement>();
   const judge = (request: FastifyRequest): TokenJudgement =>
     judgements.get(request) ?? ports.tokens.judge(request.headers.authorization);
@@ -31,14 +29,14 @@ export async function controlApi(
     const judged = judge(request);
     judgements.set(request, judged);
     if (judged.ok) onToken(request, judged.holder.name);
-    else await limited.open(request);
+    else await limits.open(request);
   });
   api.setErrorHandler((error, request, reply) => refuse(error, request, reply, ports));
   const routes = ROUTES.filter(({ isThere }) => isThere?.(ports) ?? true);
-  const around = { judge, limited, ports };
+  const context = { judge, limits, ports };
   for (const route of routes) {
-    if (route.body !== "stream") addRoute(api, route, around);
-    else api.register(async (scope) => addRoute(leaveBodyUnread(scope), route, around));
+    if (route.body !== "stream") addRoute(api, route, context);
+    else api.register(async (scope) => addRoute(leaveBodyUnread(scope), route, context));
   }
   const document = openApi();
   api.get(OPEN_API_PATH, () => document);
@@ -48,7 +46,7 @@ export async function controlApi(
   });
 }
 
-/** JSON comes under any type or none: curl, unless it is told otherwise, says that it sends a form. */
+/** The content type does not matter: curl labels a JSON body as a form unless it has a header for it. */
 function readEveryBodyAsText(api: FastifyInstance): void {
   api.removeAllContentTypeParsers();
   api.addContentTypeParser("*", { parseAs: "string" }, (_request, body, done) => done(null, body));
@@ -61,14 +59,14 @@ function leaveBodyUnread(scope: FastifyInstance): FastifyInstance {
   return scope;
 }
 
-interface Around {
+interface RouteContext {
   readonly judge: (request: FastifyRequest) => TokenJudgement;
-  readonly limited: Limits;
+  readonly limits: RateLimits;
   readonly ports: ApiPorts;
 }
 
-/** The token is looked at before anything of the body is read. */
-function addRoute(api: FastifyInstance, route: ApiRoute, { judge, limited, ports }: Around): void {
+/** The token is checked before any byte of the body is read. */
+function addRoute(api: FastifyInstance, route: ApiRoute, { judge, limits, ports }: RouteContext): void {
   const { access, onAnswered } = route;
   api.route({
     method: route.method,
@@ -76,14 +74,13 @@ function addRoute(api: FastifyInstance, route: ApiRoute, { judge, limited, ports
     bodyLimit: BODY_BYTES_MAX,
     ...(onAnswered && { onResponse: async (_request, reply) => onAnswered(reply.statusCode, ports) }),
     onRequest: async (request) => {
-      if (access !== "open")
-        await authorize(request, { judged: judge(request), access, limits: limited, ports });
+      if (access !== "open") await authorize(request, { judged: judge(request), access, limits, ports });
     },
     handler: async (request, reply) => {
       const [body, query] = [readBody(route, request.body), readQuery(route, request.query)];
       const judged = judge(request);
       const holder = judged.ok ? judged.holder : undefined;
-      if (holder !== undefined && !route.isUncounted(body)) await limited.token(request, holder.name);
+      if (holder !== undefined && !route.isUncounted(body)) await limits.token(request, holder.name);
       const by = access === "open" ? "" : (holder?.name ?? "");
       const answer = await route.handle({ body, query, by, role: holder?.role }, ports);
       return answer instanceof Answer ? reply.code(answer.status).send(answer.body) : answer;
@@ -91,7 +88,7 @@ function addRoute(api: FastifyInstance, route: ApiRoute, { judge, limited, ports
   });
 }
 
-/** 405 where the path is there for other methods. */
+/** 405 where the path exists for other methods. */
 function notFound({ url, method }: FastifyRequest, routes: readonly ApiRoute[]): Refusal {
   const [path = ""] = url.split("?", 1);
   const methods = routes.filter((route) => route.path === path).map((route) => route.method);
@@ -106,7 +103,7 @@ function notFound({ url, method }: FastifyRequest, routes: readonly ApiRoute[]):
   return new Refusal(405, { code: "METHOD_NOT_ALLOWED", title }, { allow });
 }
 
-/** That something is away stands in readiness and in the answer; a defect stands in the log alone. */
+/** Readiness and the answer show a missing dependency, so the log has it at debug level; a defect is in the log alone. */
 function refuse(
   error: unknown,
   request: FastifyRequest,

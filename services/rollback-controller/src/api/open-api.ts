@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { ApiRoute } from "./api-route.ts";
 import { ProblemBody } from "./refusal.ts";
+import type { ApiRoute } from "./route.ts";
 import { ROUTES } from "./routes.ts";
 import { ROLES } from "./tokens.ts";
 
@@ -18,7 +18,7 @@ const REFUSALS: Readonly<Record<number, string>> = {
   503: "What this needs is away, or was not read yet",
 };
 
-/** The API in OpenAPI 3.1, from the very schemas that check what comes in. */
+/** The API in OpenAPI 3.1, made from the schemas that check requests. */
 export function openApi(): Json {
   const schemas = new Schemas();
   const paths: Record<string, Record<string, Json>> = {};
@@ -106,8 +106,8 @@ function securitySchemes(): Json {
 }
 
 /**
- * Schemas with an id stand once, and are referred to. Answers too are shown as they would be taken in: with whatever fields are added to
- * them later.
+ * Collects schemas with an id once, and refers to them. Answers are described as input too, which permits further fields: later versions
+ * may add some.
  */
 class Schemas {
   readonly all: Record<string, Json> = {};

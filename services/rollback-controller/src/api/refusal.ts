@@ -1,8 +1,9 @@
 import { ERROR_CODES, type ErrorCode, isScbeError, SERVICE_ERROR_NUMBERS } from "@scbe/contracts";
 import { z } from "zod";
-import type { FieldProblem } from "../domain/field-problems.ts";
+import type { FieldProblem } from "./fields.ts";
+import type { Holder, Role } from "./tokens.ts";
 
-/** The body of every answer that is not 2xx. `code` is the one to branch on, `title` is for people. */
+/** The body of every answer that is not 2xx. Programs branch on `code`; `title` is for people. */
 export const ProblemBody = z
   .object({
     code: z
@@ -21,7 +22,7 @@ export const ProblemBody = z
   .meta({ id: "Problem" });
 export type ProblemBody = z.infer<typeof ProblemBody>;
 
-/** A request that is not done, as it is answered. */
+/** A request that is not done, as the server answers it. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly status: number;
@@ -35,7 +36,7 @@ export class Refusal extends Error {
     this.headers = headers;
   }
 
-  /** 400: the first problem stands in the title, since many tools show that alone. */
+  /** 400. The title has the first problem, since many tools show the title alone. */
   static ofFields(fields: readonly FieldProblem[]): Refusal {
     const [first] = fields;
     const more = fields.length > 1 ? ` (and ${fields.length - 1} more)` : "";
@@ -43,17 +44,23 @@ export class Refusal extends Error {
     return new Refusal(400, { code: "BAD_REQUEST", title, fields: [...fields] });
   }
 
-  /** 429, with the seconds until it may be tried again. */
+  /** 403: the holder's role is not one of those that the request needs. */
+  static ofRole({ name, role }: Holder, access: readonly Role[]): Refusal {
+    const title = `the token ${name} (${role}) may not do this; it needs the role ${access.join(" or ")}`;
+    return new Refusal(403, { code: "FORBIDDEN", title });
+  }
+
+  /** 429, with the seconds until the next try. */
   static ofRate(title: string, seconds: number): Refusal {
     return new Refusal(429, { code: "BUSY", title }, { "retry-after": String(seconds) });
   }
 
-  /** 500: what it was stands in the log alone. */
+  /** 500. The log alone has the cause. */
   static defect(): Refusal {
     return new Refusal(500, { code: "INTERNAL", title: ERROR_CODES.INTERNAL });
   }
 
-  /** What was thrown, as it may be told; `undefined`: nothing of it may, since it is a defect. */
+  /** The public form of an error; `undefined`: it is a defect, and has none. */
   static of(error: unknown): Refusal | undefined {
     if (error instanceof Refusal) return error;
     if (isScbeError(error)) {
@@ -65,7 +72,7 @@ export class Refusal extends Error {
   }
 }
 
-/** What the HTTP server itself refuses: a body that is too large, a path that is none. */
+/** What the HTTP server itself refuses, such as a body that is too large. */
 function ofHttp(error: unknown): Refusal | undefined {
   if (!(error instanceof Error) || !("statusCode" in error)) return undefined;
   const { statusCode: status } = error;

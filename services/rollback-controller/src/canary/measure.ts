@@ -1,21 +1,20 @@
 import { cutText } from "@scbe/contracts";
-import { type Evidence, type Measurement, SILENCES_MAX, TEXT_MAX } from "../domain/canary/canary-record.ts";
-import { CRITERIA, type Criterion, fillIn } from "../domain/canary/criteria.ts";
-import { silencedAlerts } from "../domain/canary/silenced-alerts.ts";
 import type { Alertmanager } from "../edge/alertmanager.ts";
 import type { Prometheus, QueryResult } from "../edge/prometheus.ts";
+import { CRITERIA, type Criterion, fillIn } from "./criteria.ts";
+import { type Evidence, type Measurement, SILENCES_MAX, TEXT_MAX } from "./record.ts";
 
 export interface MeasureOptions {
-  /** `undefined`: the deployment has named none. */
+  /** `undefined`: not configured; likewise below. */
   readonly prometheus: Prometheus | undefined;
   readonly alertmanager: Alertmanager | undefined;
-  /** ms since the Watchdog alert last came; `undefined`: never. */
+  /** ms since the last Watchdog alert; `undefined`: there was none. */
   readonly watchdogAgeMs: () => number | undefined;
   /** The alerts that can take a provider out of service. */
   readonly safetyAlerts: readonly string[];
 }
 
-/** What is measured: one provider, over the time since its step began. */
+/** The provider to measure, and the begin and end of the window. */
 export interface Measured {
   readonly provider: string;
   /** ms since the Unix epoch, both */
@@ -26,10 +25,10 @@ export interface Measured {
 export type Measure = (measured: Measured) => Promise<Evidence>;
 
 const TIMEOUT_MS = 10_000;
-/** A step that has not ended in a day is measured over its last day. */
+/** After a day, a step is measured over its last day. */
 const WINDOW_MAX_S = 86_400;
 
-/** Gathers all that a step is decided by. Never throws; what is not known is a value. */
+/** Gathers the evidence for a decision. Never throws: a value that cannot be read is evidence too. */
 export function measureWith(options: MeasureOptions): Measure {
   return async ({ provider, since, now }) => {
     const windowS = Math.min(WINDOW_MAX_S, Math.max(1, Math.ceil((now - since) / 1000)));
@@ -42,7 +41,7 @@ export function measureWith(options: MeasureOptions): Measure {
   };
 }
 
-/** What is known of the world where nobody has looked. */
+/** The evidence without any measurement. */
 export const NOT_MEASURED: Evidence = {
   window_s: 0,
   measurements: [],
@@ -59,12 +58,12 @@ async function measureOne(
   const [expr, samplesExpr] = [criterion.expr, criterion.samplesExpr].map((it) =>
     fillIn(it, provider, windowS),
   );
-  const ask = async (text = ""): Promise<QueryResult> =>
+  const query = async (text = ""): Promise<QueryResult> =>
     prometheus?.query(text, { timeoutMs: TIMEOUT_MS, at: now }) ?? {
       ok: false,
       reason: "PROMETHEUS_URL is not set",
     };
-  const [value, samples] = await Promise.all([ask(expr), ask(samplesExpr)]);
+  const [value, samples] = await Promise.all([query(expr), query(samplesExpr)]);
   const error = errorOf(value) ?? errorOf(samples);
   return {
     ...{ name, judge, at_once: atOnce, limit, samples_min: samplesMin },
@@ -103,4 +102,46 @@ async function readSilences(
     }))
     .filter(({ alerts }) => alerts.length > 0);
   return { ok: true, over: over.slice(0, SILENCES_MAX) };
+}
+
+/** A matcher of a silence in Alertmanager's API. */
+export interface Matcher {
+  readonly name: string;
+  readonly value: string;
+  readonly isRegex: boolean;
+  readonly isEqual: boolean;
+}
+
+/**
+ * The alerts of a provider that a silence with these matchers may hide. A label whose value is unknown here counts as matched, and so does an
+ * expression beyond names and `.*`: if in doubt, the alert is silenced.
+ */
+export function silencedAlerts(
+  matchers: readonly Matcher[],
+  { alerts, provider }: { readonly alerts: readonly string[]; readonly provider: string },
+): readonly string[] {
+  return alerts.filter((alertname) => {
+    const labels: Readonly<Record<string, string>> = { alertname, class: "safety", provider };
+    return matchers.every((matcher) => mayMatch(matcher, labels));
+  });
+}
+
+function mayMatch(
+  { name, value, isRegex, isEqual }: Matcher,
+  labels: Readonly<Record<string, string>>,
+): boolean {
+  const label = Object.hasOwn(labels, name) ? labels[name] : undefined;
+  if (label === undefined) return true;
+  const found = isRegex ? matchesNames(value, label) : value === label;
+  return found === undefined || found === isEqual;
+}
+
+/** Never runs a foreign expression, which could take forever. `undefined`: not decidable by names. */
+function matchesNames(pattern: string, label: string): boolean | undefined {
+  const names = pattern.split("|").map((name) => /^([\w-]*)(\.[*+])?$/.exec(name));
+  if (names.includes(null)) return undefined;
+  return names.some((found) => {
+    const [, name = "", more] = found ?? [];
+    return more === undefined ? name === label : label.startsWith(name);
+  });
 }

@@ -10,16 +10,16 @@ const SILENCE = {
   matchers: [{ name: "alertname", value: "SCBENonceReuse", isRegex: false, isEqual: true }],
 };
 
-/** Something that answers as it is told to, at whatever is asked; it remembers who asked. */
+/** A server that gives the set answer to every request, and remembers the requests. */
 async function answerer(answer: (response: ServerResponse) => void) {
-  const asked: { url: string | undefined; authorization: string | undefined }[] = [];
+  const requests: { url: string | undefined; authorization: string | undefined }[] = [];
   const server = createServer((request, response) => {
-    asked.push({ url: request.url, authorization: request.headers.authorization });
+    requests.push({ url: request.url, authorization: request.headers.authorization });
     answer(response);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
-    asked,
+    requests,
     port: (server.address() as AddressInfo).port,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
@@ -28,26 +28,26 @@ async function answerer(answer: (response: ServerResponse) => void) {
   };
 }
 
-test("silences in force are told, those to come and those that are over are not", async () => {
+test("silences in force are returned, pending and expired ones are not", async () => {
   const others = ["pending", "expired"].map((state) => ({ ...SILENCE, id: state, status: { state } }));
   await using server = await answerer((response) => response.end(JSON.stringify([...others, SILENCE])));
   const found = await alertmanager(`http://127.0.0.1:${server.port}`).activeSilences({ timeoutMs: 5000 });
   expect(found).toEqual({ ok: true, silences: [SILENCE] });
 });
 
-test("a path and a password in the address are used, and the password is told to nobody", async () => {
+test("a path and a password in the address are used, and no result shows the password", async () => {
   await using server = await answerer((response) => response.writeHead(401).end());
   const url = `http://scbe:hunter2@127.0.0.1:${server.port}/alerts/`;
   const found = await alertmanager(url).activeSilences({ timeoutMs: 5000 });
-  expect(server.asked).toEqual([
+  expect(server.requests).toEqual([
     { url: "/alerts/api/v2/silences", authorization: `Basic ${btoa("scbe:hunter2")}` },
   ]);
   expect(found).toEqual({ ok: false, reason: "it answers with HTTP status 401" });
 });
 
 test.each([
-  { named: "no JSON", answer: "<html>", reason: "an answer that cannot be read" },
-  { named: "other JSON", answer: '{"silences":[]}', reason: "an answer that cannot be read" },
+  { named: "no JSON", answer: "<html>", reason: "an unreadable answer" },
+  { named: "other JSON", answer: '{"silences":[]}', reason: "an unreadable answer" },
   { named: "too much", answer: `[${" ".repeat(5 * 1024 * 1024)}]`, reason: /more than 4194304 bytes/ },
 ])("an answer that is $named is not taken for no silence", async ({ answer, reason }) => {
   await using server = await answerer((response) => response.end(answer));
@@ -66,7 +66,7 @@ test("a redirection is not followed", async () => {
   expect(found.ok).toBe(false);
 });
 
-test("an Alertmanager that begins its answer and stalls, and one that is away, are failures with a reason", async () => {
+test("an Alertmanager that stalls within its answer, and one that is away, are failures with a reason", async () => {
   await using server = await answerer((response) => response.write("["));
   const stalls = await alertmanager(`http://127.0.0.1:${server.port}`).activeSilences({ timeoutMs: 200 });
   expect(stalls).toEqual({ ok: false, reason: "no answer in 200 ms" });

@@ -1,8 +1,8 @@
 import { cutText } from "@scbe/contracts";
 import { z } from "zod";
-import { boundedText } from "./bounded-text.ts";
+import { boundedText, fetchFailure, targetOf } from "./http.ts";
 
-/** A silence that is in force, or will be. */
+/** A silence: expired, active or pending. */
 const Silence = z.object({
   id: z.string().max(200),
   status: z.object({ state: z.string() }),
@@ -22,18 +22,15 @@ export type SilencesResult =
   | { readonly ok: true; readonly silences: readonly Silence[] }
   | { readonly ok: false; readonly reason: string };
 
-/** Alertmanager's own API. Never throws: that it is away is a value like any other. */
+/** Alertmanager's own API. Never throws: a failure is a value. */
 export interface Alertmanager {
-  /** Those in force now. */
+  /** The silences in force now. */
   activeSilences(options: { readonly timeoutMs: number }): Promise<SilencesResult>;
 }
 
-/** The Alertmanager at `url`, a user and password in it included. */
+/** @param url may include a user and a password */
 export function alertmanager(url: string): Alertmanager {
-  const { username, password, origin, pathname } = new URL(url);
-  const address = `${origin}${pathname.replace(/\/+$/, "")}/api/v2/silences`;
-  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  const headers = login === ":" ? {} : { authorization: `Basic ${Buffer.from(login).toString("base64")}` };
+  const { address, headers } = targetOf(url, "/api/v2/silences");
   return {
     activeSilences: async ({ timeoutMs }) => {
       const signal = AbortSignal.timeout(timeoutMs);
@@ -43,13 +40,13 @@ export function alertmanager(url: string): Alertmanager {
         const all = z.array(Silence).parse(JSON.parse(await boundedText(response, ANSWER_BYTES_MAX)));
         return { ok: true, silences: all.filter(({ status }) => status.state === "active") };
       } catch (error) {
-        return failed(signal.aborted ? `no answer in ${timeoutMs} ms` : whyOf(error));
+        return failed(signal.aborted ? `no answer in ${timeoutMs} ms` : reasonOf(error));
       }
     },
   };
 }
 
-/** Alertmanager keeps those that are over for some days. */
+/** Alertmanager keeps expired silences for some days. */
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 const REASON_LENGTH_MAX = 200;
 
@@ -57,8 +54,7 @@ function failed(reason: string): SilencesResult {
   return { ok: false, reason: cutText(reason, REASON_LENGTH_MAX) };
 }
 
-function whyOf(error: unknown): string {
-  if (error instanceof z.ZodError || error instanceof SyntaxError) return "an answer that cannot be read";
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return cause instanceof Error ? cause.message || cause.name : "no answer";
+function reasonOf(error: unknown): string {
+  const isUnreadable = error instanceof z.ZodError || error instanceof SyntaxError;
+  return isUnreadable ? "an unreadable answer" : fetchFailure(error);
 }

@@ -1,9 +1,9 @@
 import type { Bucket } from "@scbe/bus";
 import { isScbeError, KV_KEYS, ScbeError } from "@scbe/contracts";
-import type { CanaryStore } from "../canary/canary-store.ts";
-import { Canaries, NO_CANARIES } from "../domain/canary/canary-record.ts";
+import { Canaries, NO_CANARIES } from "../canary/record.ts";
+import type { CanaryStore } from "../canary/store.ts";
 
-/** The canaries, as one key of the control bucket. */
+/** The canaries, under one key of the control bucket. */
 export function kvCanaryStore(bucket: Bucket): CanaryStore {
   return {
     async read() {
@@ -31,7 +31,7 @@ function parse(value: Uint8Array): Canaries {
   try {
     return Canaries.parse(JSON.parse(Buffer.from(value).toString("utf8")));
   } catch (cause) {
-    const advice = `key ${KV_KEYS.canary} holds no canaries; delete it, and start them anew`;
+    const advice = `key ${KV_KEYS.canary} holds no canaries; delete it, and start them again`;
     throw new ScbeError("INTERNAL", advice, { cause });
   }
 }

@@ -1,25 +1,25 @@
 import { type Bucket, comparedKey, newestReadable, type StoreBus } from "@scbe/bus";
 import { KV_KEYS } from "@scbe/contracts";
-import { encodeOverrides, type PendingOverrides, readOverrides } from "../domain/pending-overrides.ts";
+import { encodeOverrides, type PendingOverrides, readOverrides } from "../trust/overrides.ts";
 
-/** Where words about trust wait for a trust scorer. */
+/** The trust overrides that wait for a trust scorer. */
 export interface OverrideStore {
   /** @throws ScbeError what the bus throws */
   read(): Promise<StoredOverrides>;
-  /** Writes only if the store is still at `revision` (undefined: empty); false when another controller wrote first. */
+  /** False if the store is no longer at `revision` (undefined: empty), because another controller wrote first. */
   write(words: PendingOverrides, revision: number | undefined): Promise<boolean>;
-  /** Runs with what waits, and whenever that has changed; undefined: what is stored cannot be read. */
+  /** Runs with the stored overrides, and after each change of them; undefined: the stored value is unreadable. */
   watch(listener: (words: PendingOverrides | undefined) => void): AsyncDisposable;
 }
 
 export interface StoredOverrides {
   readonly words: PendingOverrides;
   readonly revision: number | undefined;
-  /** False: what is stored cannot be read, and `words` are the newest before it that can; none where none can. */
+  /** False: the stored value is unreadable, and `words` is the newest earlier value that is readable; empty if there is none. */
   readonly isReadable: boolean;
 }
 
-/** The words that wait, as one key of the control bucket. */
+/** The waiting overrides, under one key of the control bucket. */
 export function kvOverrideStore(
   store: Pick<StoreBus, "onReconnect">,
   bucket: Bucket,

@@ -2,15 +2,15 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Bucket, StoreBus } from "@scbe/bus";
 import { ScbeError } from "@scbe/contracts";
 
-/** A bucket that need not be there yet. */
+/** A bucket that may not be available yet. */
 export interface LateBucket extends Bucket, AsyncDisposable {}
 
-/** How long a process that starts waits for a bucket: who finds it there reads it before it does anything. */
+/** How long a starting process waits for the bucket: if it is available, it is read before anything else happens. */
 const BOUND_WITHIN_MS = 1500;
 
 /**
- * A bucket that is bound in the background where it is not there at once: while JetStream is away a controller can still send a
- * kill. Until it is bound, every call throws ScbeError NOT_READY, and a watch begins once it is.
+ * A bucket that is bound in the background if it is not available at once: while JetStream is away a controller can still send a kill. Until
+ * it is bound, every call throws ScbeError NOT_READY, and watches begin once it is.
  */
 export async function lateBucket(
   store: Pick<StoreBus, "bucket">,
@@ -24,12 +24,12 @@ export async function lateBucket(
     .then((bucket) => {
       bound = bucket;
     })
-    // Given up only when the process stops.
+    // It fails only when the process stops.
     .catch(() => undefined);
   await Promise.race([binding, delay(BOUND_WITHIN_MS, undefined, { ref: false })]);
   const now = (): Bucket => {
     if (bound !== undefined) return bound;
-    throw new ScbeError("NOT_READY", `the bucket ${name} is not there, or JetStream does not answer`);
+    throw new ScbeError("NOT_READY", `the bucket ${name} does not exist, or JetStream does not answer`);
   };
   return {
     get: async (key) => now().get(key),

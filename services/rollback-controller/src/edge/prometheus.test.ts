@@ -8,7 +8,7 @@ const timeoutMs = 5000;
 const found = requireTool("prometheus");
 
 describe.skipIf(!found.ok)("a real Prometheus", () => {
-  it("answers with samples, scalars, nothing, and what is no number", async () => {
+  it("answers with samples, scalars, nothing, and values that are not numbers", async () => {
     await using server = await startPrometheus({ config: "scrape_configs: []" });
     const { query } = prometheus(server.url);
     const one = (value: number) => ({ ok: true, samples: [{ labels: {}, value }] });
@@ -23,13 +23,13 @@ describe.skipIf(!found.ok)("a real Prometheus", () => {
     });
   });
 
-  it("is asked for a time of its own", async () => {
+  it("evaluates at a given time", async () => {
     await using server = await startPrometheus({ config: "scrape_configs: []" });
     const result = await prometheus(server.url).query("time()", { timeoutMs, at: 1_700_000_000_500 });
     expect(result).toEqual({ ok: true, samples: [{ labels: {}, value: 1_700_000_000.5 }] });
   });
 
-  it("says what is wrong with an expression, and takes none whose value is a range", async () => {
+  it("reports the problem of an expression, and refuses one whose value is a range", async () => {
     await using server = await startPrometheus({ config: "scrape_configs: []" });
     const { query } = prometheus(`${server.url}/`);
     expect(await query("sum(", { timeoutMs })).toEqual({
@@ -40,12 +40,12 @@ describe.skipIf(!found.ok)("a real Prometheus", () => {
   });
 });
 
-describe("a Prometheus that is not what it should be", () => {
+describe("a faulty Prometheus", () => {
   const CASES: Record<string, [answer: RequestListener, reason: RegExp]> = {
     "says nothing": [() => undefined, /^no answer in 300 ms$/],
     "begins and does not end": [(_, response) => response.write("{"), /^no answer in 300 ms$/],
     "closes at once": [(request) => request.socket.destroy(), /./],
-    "answers a page": [(_, response) => response.writeHead(502).end("<html>"), /cannot be read.*502/],
+    "answers a page": [(_, response) => response.writeHead(502).end("<html>"), /unreadable.*502/],
     "leads elsewhere": [
       ({ url }, response) =>
         url === "/elsewhere"
@@ -69,13 +69,13 @@ describe("a Prometheus that is not what it should be", () => {
       /warning: one store is away/,
     ],
   };
-  it.each(Object.entries(CASES))("and %s is away, and why is told", async (_case, [answer, reason]) => {
+  it.each(Object.entries(CASES))("that %s fails, with a reason", async (_case, [answer, reason]) => {
     await using server = await serve(answer);
     const result = await prometheus(server.url).query("up", { timeoutMs: 300 });
     expect(result).toEqual({ ok: false, reason: expect.stringMatching(reason) });
   });
 
-  it("is sent the user and password of its address, which no reason shows", async () => {
+  it("gets the user and password of its address, which no reason shows", async () => {
     let seen: string | undefined;
     await using server = await serve((request, response) => {
       seen = request.headers.authorization;

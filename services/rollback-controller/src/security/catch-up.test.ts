@@ -2,23 +2,22 @@ import { createReadiness, systemClock } from "@scbe/runtime";
 import { collectLogs, eventually } from "@scbe/testkit";
 import { expect, test } from "vitest";
 import type { ProcessedAlertsChange } from "../alerts/processed-alerts.ts";
-import { NO_PROCESSED_ALERTS, type ProcessedAlertsState } from "../domain/processed-alerts-state.ts";
-import type { SecurityStream, StoredReuse } from "../edge/security-stream.ts";
+import { NO_PROCESSED_ALERTS, type ProcessedAlertsState } from "../alerts/processed-state.ts";
 import type { AuditRecord } from "../ports.ts";
-import { CatchUp } from "./catch-up.ts";
+import { CatchUp, type SecurityStream, type StoredReuse } from "./catch-up.ts";
 
-/** A stream of so many events, and a record of what was handled of it; both can become others. */
+/** A stream with events, and a record of its progress; the test changes both. */
 function world() {
   let state: ProcessedAlertsState = NO_PROCESSED_ALERTS;
   const it = {
     created: "2026-01-01T00:00:00Z",
     last: 0,
-    /** Numbers that are gone. */
+    /** Missing numbers. */
     gaps: new Set<number>(),
     get security() {
       return state.security;
     },
-    acted: {
+    processed: {
       get current() {
         return state;
       },
@@ -45,34 +44,34 @@ function world() {
   return Object.assign(it, { stream });
 }
 
-function reading({ stream, acted }: ReturnType<typeof world>) {
-  const handled: number[] = [];
+function reading({ stream, processed }: ReturnType<typeof world>) {
+  const seqs: number[] = [];
   const audited: AuditRecord[] = [];
   const readiness = createReadiness();
   const control = { fails: false };
   const catchUp = new CatchUp({
     stream,
-    acted,
+    processed,
     audit: { append: (record) => void audited.push(record), read: async () => [] },
     clock: systemClock,
     log: collectLogs().log,
     readiness,
-    act: async ({ seq }: StoredReuse) => {
+    process: async ({ seq }: StoredReuse) => {
       if (control.fails) return false;
-      handled.push(seq);
+      seqs.push(seq);
       return true;
     },
     everyMs: 3_600_000,
   });
   const read = async (expected: readonly number[]): Promise<void> => {
     catchUp.nudge();
-    await eventually(() => handled.length >= expected.length);
-    expect(handled).toEqual(expected);
+    await eventually(() => seqs.length >= expected.length);
+    expect(seqs).toEqual(expected);
   };
-  return { catchUp, read, handled, audited, control };
+  return { catchUp, read, seqs, audited, control };
 }
 
-test("each message is handled once, in order, across gaps", async () => {
+test("each message is processed once, in order, across gaps", async () => {
   const it = world();
   const { catchUp, read } = reading(it);
   await using _ = catchUp;
@@ -84,7 +83,7 @@ test("each message is handled once, in order, across gaps", async () => {
   expect(it.security).toEqual({ created: it.created, seq: 5 });
 });
 
-test("one that could not be dealt with stops the reading there, and is read again", async () => {
+test("a message that could not be processed stops the pass, and is read again", async () => {
   const it = world();
   const { catchUp, read, control } = reading(it);
   await using _ = catchUp;
@@ -112,7 +111,7 @@ test("a stream that was made anew is read from its start", async () => {
   await read([1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 6]);
 });
 
-test("a stream that was restored, and so has gone back, is read from its start, and what comes then is not missed", async () => {
+test("a stream that has gone back, as after a restore, is read from its start, and later messages are not missed", async () => {
   const it = world();
   const { catchUp, read } = reading(it);
   await using _ = catchUp;
@@ -125,7 +124,7 @@ test("a stream that was restored, and so has gone back, is read from its start, 
   await read([1, 2, 3, 4, 5, 1, 2, 3]);
 });
 
-test("of two that read the same, one records and audits it, and nobody takes the mark back", async () => {
+test("of two controllers that read the same messages, one records and audits them, and neither moves the mark back", async () => {
   const it = world();
   const [left, right] = [reading(it), reading(it)];
   await using _left = left.catchUp;
@@ -138,13 +137,13 @@ test("of two that read the same, one records and audits it, and nobody takes the
   expect(reasons.reduce((sum, count) => sum + count, 0)).toBe(450);
 });
 
-test("nothing is read before it is known what was handled", async () => {
+test("nothing is read before the progress is known", async () => {
   const it = world();
   it.last = 1;
-  const { catchUp, handled, read } = reading(it);
+  const { catchUp, seqs, read } = reading(it);
   await using _ = catchUp;
-  it.acted.known = false;
+  it.processed.known = false;
   await read([]);
   await catchUp[Symbol.asyncDispose]();
-  expect(handled).toEqual([]);
+  expect(seqs).toEqual([]);
 });

@@ -1,89 +1,82 @@
-import { errorCode } from "@scbe/contracts";
-import type { Clock, Logger, Readiness } from "@scbe/runtime";
+import { type Bus, type BusMessage, ownerStream, type StoredMessage, type StreamBounds } from "@scbe/bus";
+import {
+  type Environment,
+  errorCode,
+  NONCE_REUSE_BYTES_MAX,
+  NonceReuseEvent,
+  namesIn,
+  readMessage,
+  subjectOf,
+} from "@scbe/contracts";
+import { type Clock, type Logger, type Readiness, ReconcileLoop } from "@scbe/runtime";
 import type { ProcessedAlerts } from "../alerts/processed-alerts.ts";
-import type { ProcessedAlertsState } from "../domain/processed-alerts-state.ts";
-import type { SecurityStream, StoredReuse } from "../edge/security-stream.ts";
+import type { ProcessedAlertsState } from "../alerts/processed-state.ts";
+import { failureFields } from "../failure.ts";
 import type { Audit } from "../ports.ts";
 
 export interface CatchUpOptions {
   readonly stream: SecurityStream;
-  readonly acted: Pick<ProcessedAlerts, "current" | "known" | "update">;
+  readonly processed: Pick<ProcessedAlerts, "current" | "known" | "update">;
   readonly audit: Audit;
   readonly clock: Clock;
   readonly log: Logger;
   readonly readiness: Readiness;
-  /** True when the message was dealt with; else it is read again. */
-  act(stored: StoredReuse): Promise<boolean>;
-  /** How often to look; 5,000 ms unless told. */
+  /** True if the message needs no further processing; otherwise it is read again. */
+  process(stored: StoredReuse): Promise<boolean>;
+  /** Time between two passes; default 5,000 ms. */
   readonly everyMs?: number;
 }
 
 const EVERY_MS = 5000;
-/** Messages after which what was handled is stored. */
+/** Messages after which the progress is stored. */
 const BATCH = 200;
 /**
- * Where nothing says what was handled before, as at the very first start or after the bucket was lost, older events are left to people:
- * somebody has dealt with them long ago.
+ * If no progress is stored, as at the very first start or after the bucket was lost, events that are older than this are skipped: people have
+ * handled them long ago.
  */
 const FIRST_LOOK_MS = 24 * 60 * 60_000;
 const NAMED_MAX = 20;
 const DEPENDENCY = "security stream";
 
-/** Reads from the security stream what was not handled yet, one message after the other, never two readings at once. */
+/** Reads the unprocessed messages of the security stream, one after the other. */
 export class CatchUp implements AsyncDisposable {
   readonly #options: CatchUpOptions;
-  readonly #timer: NodeJS.Timeout;
-  #reading: Promise<void> | undefined;
-  /** What was handled here, be it recorded yet or not. */
+  readonly #loop: ReconcileLoop;
+  /** What was processed here, recorded yet or not. */
   #mark: Mark | undefined;
-  #again = false;
   #stopped = false;
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
     options.readiness.set(DEPENDENCY, { ok: true, note: "not read yet" });
-    this.#timer = setInterval(() => this.nudge(), options.everyMs ?? EVERY_MS);
-    this.#timer.unref();
+    this.#loop = new ReconcileLoop(() => this.#pass(), options.everyMs ?? EVERY_MS);
   }
 
   nudge(): void {
-    if (this.#stopped) return;
-    this.#again = true;
-    this.#reading ??= this.#run();
+    this.#loop.nudge();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true;
-    clearInterval(this.#timer);
-    await this.#reading;
+    await this.#loop[Symbol.asyncDispose]();
   }
 
-  async #run(): Promise<void> {
-    while (this.#again && !this.#stopped) {
-      this.#again = false;
-      await this.#read();
-    }
-    // Here and not by a later callback: a nudge in between would wait for a run that has ended.
-    this.#reading = undefined;
-  }
-
-  async #read(): Promise<void> {
-    const { acted, stream, log, readiness } = this.#options;
-    // Until the record is known, the past could be taken for news; what arrives is acted on nevertheless.
-    if (!acted.known) return;
+  async #pass(): Promise<void> {
+    const { processed, stream, log, readiness } = this.#options;
+    // Before the record is known, old events could be taken for new ones. Arriving events are processed meanwhile.
+    if (!processed.known) return;
     try {
-      // The record first: it is never ahead of what the stream then has, but in a stream that has gone back.
-      const recorded = acted.current.security;
+      // The record is read first, so it is never ahead of the stream, except if the stream has gone back.
+      const recorded = processed.current.security;
       const { created, last } = await stream.bounds();
       await this.#readTo({ created, seq: last }, recorded);
       readiness.set(DEPENDENCY, { ok: true });
     } catch (error) {
-      const code = errorCode(error);
-      readiness.set(DEPENDENCY, { ok: true, note: `${code}: missed nonce reuses cannot be read` });
-      log.warn(
-        { code, ...(code === "INTERNAL" && { err: error }) },
-        "the security stream cannot be read now",
-      );
+      readiness.set(DEPENDENCY, {
+        ok: true,
+        note: `${errorCode(error)}: missed nonce reuses cannot be read`,
+      });
+      log.warn(failureFields(error), "the security stream cannot be read now");
     }
   }
 
@@ -98,7 +91,7 @@ export class CatchUp implements AsyncDisposable {
       batch = [];
     };
     for await (const stored of this.#from(seq + 1, end.seq)) {
-      if (stored.at >= since && !(await this.#options.act(stored))) break;
+      if (stored.at >= since && !(await this.#options.process(stored))) break;
       seq = stored.seq;
       batch.push(stored);
       if (batch.length >= BATCH) store();
@@ -118,31 +111,29 @@ export class CatchUp implements AsyncDisposable {
     }
   }
 
-  /** Whichever controller moves the mark has the events audited. */
+  /** The controller that moves the mark also audits the events. */
   #store(
     mark: Mark,
     recorded: ProcessedAlertsState["security"],
     batch: readonly StoredReuse[],
     since: number,
   ): void {
-    const { acted, audit, clock, log } = this.#options;
+    const { processed, audit, clock, log } = this.#options;
     const at = clock.now();
     const change = (state: ProcessedAlertsState): ProcessedAlertsState => {
       const { security } = state;
       if (security?.created !== mark.created) return { ...state, security: mark };
-      // As it was found, it may be ahead of a stream that has gone back; moved since then, it is news.
-      const isNews = security.seq !== recorded?.seq;
-      return isNews && security.seq >= mark.seq ? state : { ...state, security: mark };
+      // An unmoved mark may be ahead of a stream that has gone back. A moved one is newer than this pass.
+      const hasMoved = security.seq !== recorded?.seq;
+      return hasMoved && security.seq >= mark.seq ? state : { ...state, security: mark };
     };
-    void acted.update(change).then(
+    void processed.update(change).then(
       (changed) => {
         if (changed)
           audit.append({ at, action: "security", by: "security event", ...describe(batch, since) });
       },
-      (error: unknown) => {
-        const code = errorCode(error);
-        log.warn({ code }, "how far the security stream was handled could not be recorded");
-      },
+      (error: unknown) =>
+        log.warn({ code: errorCode(error) }, "the progress in the security stream could not be recorded"),
     );
   }
 }
@@ -153,7 +144,7 @@ interface Mark {
   readonly seq: number;
 }
 
-/** A mark that says something of the stream that ends there: a stream that was made anew, or restored, has another past. */
+/** The mark, if it is valid for the stream with that end: a stream that was made anew, or restored, has another past. */
 function markWithin(mark: Mark | null | undefined, end: Mark): Mark | undefined {
   return mark && mark.created === end.created && mark.seq <= end.seq ? mark : undefined;
 }
@@ -175,4 +166,58 @@ function describe(batch: readonly StoredReuse[], since: number): { reason: strin
     ...(event !== undefined && { provider: event.provider, session: event.session, counter: event.counter }),
   }));
   return { reason: parts.join("; "), after: { events } };
+}
+
+/** A message of the security stream, and where and when it was stored. */
+export interface StoredReuse {
+  readonly seq: number;
+  /** ms since the epoch, by the server's clock */
+  readonly at: number;
+  /** `undefined`: the message is not an event. */
+  readonly event: NonceReuseEvent | undefined;
+}
+
+/** Nonce reuses that the guards report: as they arrive, and as they are stored in the guards' account. */
+export interface SecurityStream {
+  bounds(): Promise<StreamBounds>;
+  /** The next messages from number `from` up to `last`, in order, some at a time; empty: there are no more. */
+  batch(from: number, last: number): Promise<readonly StoredReuse[]>;
+  /** Runs with every event that arrives. An event that is lost on the way is still stored. */
+  listen(listener: (event: NonceReuseEvent) => void): AsyncDisposable;
+}
+
+/** @param providers of the deployment; a guard reports for no other */
+export function securityStream(bus: Bus, env: Environment, providers: readonly string[]): SecurityStream {
+  const stream = ownerStream(bus, subjectOf("securityRead", { user: bus.user }));
+  const read = (message: Pick<StoredMessage | BusMessage, "subject" | "data">) => readReuse(message, env);
+  return {
+    bounds: () => stream.bounds(),
+    batch: async (from, last) =>
+      (await stream.batch(from, last)).map((message) => ({
+        ...{ seq: message.seq, at: message.at },
+        event: read(message),
+      })),
+    listen: (listener) => {
+      const stack = new AsyncDisposableStack();
+      for (const provider of providers) {
+        const subscription = bus.subscribe(subjectOf("nonceReuse", { provider }), (message) => {
+          const event = read(message);
+          if (event !== undefined) listener(event);
+        });
+        stack.use(subscription);
+      }
+      return stack;
+    },
+  };
+}
+
+/** The event, if it is of this environment and of the provider that its subject names. */
+function readReuse(
+  { subject, data }: Pick<StoredMessage, "subject" | "data">,
+  env: Environment,
+): NonceReuseEvent | undefined {
+  const event = readMessage(data, NonceReuseEvent, NONCE_REUSE_BYTES_MAX);
+  return event?.env === env && event.provider === namesIn("nonceReuse", subject)?.provider
+    ? event
+    : undefined;
 }

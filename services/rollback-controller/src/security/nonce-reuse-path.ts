@@ -1,22 +1,22 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Bus } from "@scbe/bus";
-import { errorCode, type NonceReuseEvent } from "@scbe/contracts";
+import type { NonceReuseEvent } from "@scbe/contracts";
+import { errorCode } from "@scbe/contracts";
 import { backoffMs, type Clock, type Logger, type Readiness } from "@scbe/runtime";
+import type { RollbackMetrics } from "../alerts/metrics.ts";
 import type { ProcessedAlerts } from "../alerts/processed-alerts.ts";
-import type { RollbackMetrics } from "../alerts/rollback-metrics.ts";
 import type { SignalCrossCheck } from "../alerts/signal-cross-check.ts";
-import type { NonceReuseScope } from "../domain/triggers.ts";
-import type { SecurityStream, StoredReuse } from "../edge/security-stream.ts";
+import { killActor, NONCE_REUSE_ALERT, type NonceReuseScope } from "../alerts/triggers.ts";
 import type { Audit, ControlPlane } from "../ports.ts";
-import { CatchUp } from "./catch-up.ts";
+import { CatchUp, type SecurityStream, type StoredReuse } from "./catch-up.ts";
 
 export interface NonceReuseOptions {
   readonly stream: SecurityStream;
   readonly bus: Pick<Bus, "onReconnect">;
   readonly plane: Pick<ControlPlane, "kill">;
-  readonly acted: ProcessedAlerts;
+  readonly processed: ProcessedAlerts;
   readonly audit: Audit;
-  readonly paths: SignalCrossCheck;
+  readonly crossCheck: SignalCrossCheck;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: RollbackMetrics;
@@ -24,15 +24,15 @@ export interface NonceReuseOptions {
   readonly scope: NonceReuseScope;
 }
 
-/** Ids of events that are remembered, so that one which arrives and then is read from the stream kills once. */
+/** Remembered ids of events. An event that arrives and is then read from the stream kills once. */
 const IDS_MAX = 4096;
 const RETRY = { firstMs: 50, maxMs: 2000 };
 /** Tries of one kill. An event that has not killed is read from the stream again. */
 const TRIES_MAX = 5;
 
 /**
- * The direct path: a guard's report of a nonce reuse kills, without waiting for Prometheus. What arrives is acted on at once; what
- * was missed is read from the stream, at the start, after each reconnect, and every few seconds.
+ * The direct path: a guard's report of a nonce reuse kills without waiting for Prometheus. An event that arrives is processed at once.
+ * Missed events are read from the stream: at the start, after each reconnect, and every few seconds.
  */
 export class NonceReusePath implements AsyncDisposable {
   readonly #options: NonceReuseOptions;
@@ -43,14 +43,16 @@ export class NonceReusePath implements AsyncDisposable {
 
   constructor(options: NonceReuseOptions) {
     this.#options = options;
-    const catchUp = this.#stack.use(new CatchUp({ ...options, act: (stored) => this.#actOnStored(stored) }));
+    const catchUp = this.#stack.use(
+      new CatchUp({ ...options, process: (stored) => this.#processStored(stored) }),
+    );
     this.#stack.use(options.bus.onReconnect(() => catchUp.nudge()));
     this.#stack.use(
       options.stream.listen((event) => {
-        void this.#act(event, options.clock.monotonic()).then(() => catchUp.nudge());
+        void this.#process(event, options.clock.monotonic()).then(() => catchUp.nudge());
       }),
     );
-    void options.acted.whenKnown.then(() => catchUp.nudge());
+    void options.processed.whenKnown.then(() => catchUp.nudge());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -59,12 +61,12 @@ export class NonceReusePath implements AsyncDisposable {
     await Promise.all(this.#killing.values());
   }
 
-  /** True when it was dealt with. */
-  async #actOnStored({ event }: StoredReuse): Promise<boolean> {
-    return event === undefined || this.#act(event, this.#options.clock.monotonic());
+  /** True if it needs no further processing. */
+  async #processStored({ event }: StoredReuse): Promise<boolean> {
+    return event === undefined || this.#process(event, this.#options.clock.monotonic());
   }
 
-  #act(event: NonceReuseEvent, arrivedAt: number): Promise<boolean> {
+  #process(event: NonceReuseEvent, arrivedAt: number): Promise<boolean> {
     const known = this.#killing.get(event.id);
     if (known !== undefined) return known;
     const killing = this.#kill(event, arrivedAt);
@@ -78,21 +80,21 @@ export class NonceReusePath implements AsyncDisposable {
   }
 
   async #kill(event: NonceReuseEvent, arrivedAt: number): Promise<boolean> {
-    const { plane, clock, log, metrics, paths, scope } = this.#options;
+    const { plane, clock, log, metrics, crossCheck, scope } = this.#options;
     const { provider, session, counter } = event;
     const of = scope === "provider" ? { provider } : {};
+    const by = killActor("event", { alertname: NONCE_REUSE_ALERT, provider });
     const reason = `nonce reuse at ${provider}: session ${session}, counter ${counter}`;
     for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
       try {
-        await plane.kill({ ...of, cause: "integrity" }, { by: `security event:${provider}`, reason });
+        await plane.kill({ ...of, cause: "integrity" }, { by, reason });
         const ms = clock.monotonic() - arrivedAt;
         metrics.event(ms);
         log.error({ provider, session, counter, ms: Math.round(ms) }, "a nonce was used twice: killed");
-        paths.heard("event", provider);
+        crossCheck.signal("event", provider);
         return true;
       } catch (error) {
-        const code = errorCode(error);
-        log.error({ code, provider, tries }, "the kill for a nonce reuse was not sent yet");
+        log.error({ code: errorCode(error), provider, tries }, "the kill for a nonce reuse was not sent yet");
         const pauseMs = backoffMs(tries, Math.random(), RETRY);
         await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
         if (this.#stopping.signal.aborted) break;

@@ -73,7 +73,7 @@ afterEach(async () => auditing?.[Symbol.asyncDispose]());
 
 const reasons = (): string[] => stored.map(({ reason }) => reason);
 
-test("each latch and each exclusion that comes into force for all is audited once, with its tellers and how the provider stands", async () => {
+test("each latch and each exclusion that comes into force for all is audited once, with its tellers and the provider's trust", async () => {
   auditing = start();
   hear(UNKNOWN_PROVIDER);
   await eventually(() => reads === 1);
@@ -96,7 +96,7 @@ test("each latch and each exclusion that comes into force for all is audited onc
   ]);
 });
 
-test("a controller that takes over audits what stands and is not audited, and nothing that is or is over", async () => {
+test("a new leader audits what is in force and not audited yet, and nothing that has ended", async () => {
   auditing = start();
   hear(LATCHED);
   await eventually(() => stored.length === 1);

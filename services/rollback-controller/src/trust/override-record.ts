@@ -1,20 +1,20 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { isScbeError, ScbeError } from "@scbe/contracts";
 import { backoffMs } from "@scbe/runtime";
-import { type PendingOverrides, withOverrides, withoutOverride } from "../domain/pending-overrides.ts";
 import type { OverrideStore, StoredOverrides } from "../edge/kv-override-store.ts";
+import { type PendingOverrides, withOverrides, withoutOverride } from "./overrides.ts";
 
 export interface OverrideRecordOptions {
   readonly store: OverrideStore;
-  /** Runs once a stored value that could not be read was replaced, with what it was replaced by. */
+  /** Runs after an unreadable stored value was replaced, with a description of the new value. */
   readonly onMended: (into: string) => void;
 }
 
-/** Tries to write while others write as well. Each lost one is another's change that was made. */
+/** Tries of a write while others write too. Each try that fails means that another controller's change was made. */
 const TRIES_MAX = 64;
 const PAUSE = { firstMs: 5, maxMs: 250 };
 
-/** The words that wait, shared by the controllers: no change of one is lost to another. A value that cannot be read is mended first. */
+/** The pending overrides that all controllers share. No change is lost to another one. An unreadable value is replaced first. */
 export class OverrideRecord {
   readonly #options: OverrideRecordOptions;
 
@@ -24,34 +24,34 @@ export class OverrideRecord {
 
   /** @throws ScbeError what the store throws */
   async read(): Promise<PendingOverrides> {
-    return (await this.#change((words) => words)).after;
+    return (await this.#change((pending) => pending)).after;
   }
 
   /**
    * Adds all of them, or none.
-   * @throws ScbeError BUSY when too many wait; NOT_READY when they are not known to be stored
+   * @throws ScbeError BUSY when too many wait; NOT_READY when the store does not confirm them
    */
   async add(further: PendingOverrides): Promise<void> {
     try {
-      await this.#change((words) => withOverrides(words, further));
+      await this.#change((pending) => withOverrides(pending, further));
     } catch (cause) {
       if (!isScbeError(cause)) throw cause;
       if (cause.code === "BUSY" || cause instanceof NotConfirmed) throw cause;
-      const says = `the store keeps no word about trust now, and nothing of this one was kept: ${cause.message}`;
+      const says = `the store takes no trust override now, and nothing of this one was kept: ${cause.message}`;
       throw new ScbeError("NOT_READY", says, { cause });
     }
   }
 
   /**
-   * @returns false when it was not there any more
+   * @returns false when it was removed before
    * @throws ScbeError what the store throws
    */
   async remove(id: string): Promise<boolean> {
-    const { before, after } = await this.#change((words) => withoutOverride(words, id));
+    const { before, after } = await this.#change((pending) => withoutOverride(pending, id));
     return after !== before;
   }
 
-  async #change(change: (words: PendingOverrides) => PendingOverrides): Promise<Changed> {
+  async #change(change: (pending: PendingOverrides) => PendingOverrides): Promise<Changed> {
     const { store, onMended } = this.#options;
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       const stored = await store.read();
@@ -68,9 +68,9 @@ export class OverrideRecord {
     throw new ScbeError("CONFLICT", `${TRIES_MAX} writes in a row lost to other controllers; try again`);
   }
 
-  async #write(words: PendingOverrides, { revision }: StoredOverrides): Promise<boolean> {
+  async #write(pending: PendingOverrides, { revision }: StoredOverrides): Promise<boolean> {
     try {
-      return await this.#options.store.write(words, revision);
+      return await this.#options.store.write(pending, revision);
     } catch (cause) {
       throw isScbeError(cause) ? new NotConfirmed(cause) : cause;
     }
@@ -82,14 +82,14 @@ interface Changed {
   readonly after: PendingOverrides;
 }
 
-/** The store may have taken what was written, or not. */
+/** The store may or may not have the written value. */
 class NotConfirmed extends ScbeError {
   constructor(cause: ScbeError) {
-    const says = `the store has not confirmed that it keeps the word (${cause.code}); see whether it comes about before you say it again`;
+    const says = `the store has not confirmed that it keeps the override (${cause.code}); see whether it takes effect before you send it again`;
     super("NOT_READY", says, { cause });
   }
 }
 
 function mendedInto({ length }: PendingOverrides): string {
-  return length === 0 ? "no words about trust" : `the ${length} words about trust that waited before`;
+  return length === 0 ? "no trust overrides" : `the ${length} trust overrides that waited before`;
 }
