@@ -86,7 +86,7 @@ describe("a document that an authorized user broadcasts, but", () => {
     await using operator = await connectBus({ ...nats.transport("operator"), name: "operator", log });
     operator.publish(SUBJECTS.controlState, make());
     await operator.flush();
-    await eventually(() => core.logged("no controller's, or one too many") === 1, LONG);
+    await eventually(() => core.logged("a control document was ignored") === 1, LONG);
     await expectUnmoved();
   });
 

@@ -350,6 +350,6 @@ test("an unreadable record starts anew, and the log says so", async () => {
   await stage.webhook.receive(postOf("SCBEPhaseSkew", provider));
   await untilListed(stage);
   expect(stage.host.logs.lines).toContainEqual(
-    expect.objectContaining({ level: "error", msg: expect.stringContaining("begun anew") }),
+    expect.objectContaining({ level: "error", msg: expect.stringContaining("starts anew") }),
   );
 });

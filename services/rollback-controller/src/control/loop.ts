@@ -115,7 +115,10 @@ function broadcastHandler(options: ControlLoopOptions): (message: { readonly dat
     if (reading.result === "applied") plane.offer(reading.value);
     else if (result !== "old")
       unused.note(clock.monotonic(), (count) =>
-        log.warn({ result, count }, "a control document was not used: no controller's, or one too many"),
+        log.warn(
+          { result, count },
+          "a control document was ignored: no controller has signed it, or there are too many",
+        ),
       );
   };
 }
