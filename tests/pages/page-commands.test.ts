@@ -34,7 +34,8 @@ function commandsOf(page: string): string[] {
 function commandWith(page: string, part: string): string {
   const found = commandsOf(page).find((command) => command.includes(part));
   if (found === undefined) throw new Error(`docs/${page} has no command with ${part}`);
-  return [...here].reduce((command, [name, real]) => command.replaceAll(name, real), found);
+  const command = found.replace(/^nats-server /m, "exec nats-server ");
+  return [...here].reduce((text, [name, real]) => text.replaceAll(name, real), command);
 }
 
 /** The page's command, with its addresses and files replaced by those of this test. */
