@@ -7,15 +7,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { phaseSkew } from "./acceptance/phase-skew.ts";
 import { providerSwitch } from "./acceptance/provider-switch.ts";
 import { trustDecay } from "./acceptance/trust-decay.ts";
-import { type Asker, connectAsker } from "./kit/asker.ts";
 import { ControlApi } from "./kit/control-api.ts";
-import { forge, headerOf, inSessionOf } from "./kit/forge.ts";
-import { type KnownKeys, knownKeys } from "./kit/known-keys.ts";
-import { measure, render, type Timings } from "./kit/measure.ts";
-import { rawCaller } from "./kit/raw-caller.ts";
-import { readMetric } from "./kit/read-metric.ts";
+import { forge, headerOf, inSessionOf, type KnownKeys, knownKeys } from "./kit/known-keys.ts";
+import { type Asker, connectAsker, rawCaller } from "./kit/raw-clients.ts";
+import { readMetric } from "./kit/scrape.ts";
 import { type System, startSystem } from "./kit/system.ts";
-import { type TrustWatch, watchTrust } from "./kit/watch-trust.ts";
+import { measure, render, type Timings } from "./kit/traffic.ts";
+import { type TrustWatch, watchTrust } from "./kit/trust.ts";
 
 /**
  * Run against the whole of SCBE as it runs in production: nats-server with the access table's permissions, Redis, and

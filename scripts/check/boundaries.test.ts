@@ -68,7 +68,7 @@ test("what is allowed passes the boundaries check", () => {
       path: DOMAIN,
       text: `import { ScbeError } from "@scbe/contracts";\n// Date.now() would be wrong here\n`,
     },
-    { path: "tests/system.test.ts", text: `import { start } from "@scbe/keyring/service";` },
+    { path: "tests/requests/system.test.ts", text: `import { start } from "@scbe/keyring/service";` },
   ];
   expect(checkBoundaries(allowed)).toEqual([]);
 });

@@ -2,7 +2,7 @@ import { STATUS } from "@scbe/contracts";
 import { eventually } from "@scbe/testkit";
 import { afterEach, expect, test } from "vitest";
 import type { ControlApi } from "../kit/control-api.ts";
-import { readMetric } from "../kit/read-metric.ts";
+import { readMetric } from "../kit/scrape.ts";
 import type { System } from "../kit/system.ts";
 
 export interface SkewStage {

@@ -2,8 +2,8 @@ import type { Answer, Client } from "@scbe/client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ControlApi } from "../kit/control-api.ts";
 import { textFor, throwing, turningGateway } from "../kit/faulty-gateway.ts";
-import { steadyTraffic } from "../kit/steady-traffic.ts";
 import type { System } from "../kit/system.ts";
+import { steadyTraffic } from "../kit/traffic.ts";
 
 /** What a request comes to that names two providers, when the first one does not serve. */
 export function providerSwitch(stage: () => { readonly system: System; readonly api: ControlApi }): void {

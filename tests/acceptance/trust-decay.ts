@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { ControlApi } from "../kit/control-api.ts";
 import { type TurningGateway, throwing, turningGateway } from "../kit/faulty-gateway.ts";
 import type { System } from "../kit/system.ts";
-import { type TrustWatch, tellerRow } from "../kit/watch-trust.ts";
+import { type TrustWatch, tellerRow } from "../kit/trust.ts";
 
 export interface TrustStage {
   readonly system: System;

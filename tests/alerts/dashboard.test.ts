@@ -5,7 +5,7 @@ import { dashboardRows } from "#monitoring/dashboard/dashboard-rows.ts";
 import { renderDashboard } from "#monitoring/render-dashboard.ts";
 import { renderDashboardProvider, renderDatasources } from "#monitoring/render-grafana-provisioning.ts";
 import { THRESHOLDS } from "#monitoring/thresholds.ts";
-import { RUNBOOK_QUERIES } from "../kit/runbook-queries.ts";
+import { RUNBOOK_QUERIES } from "./runbook-queries.ts";
 
 interface GrafanaPanel {
   readonly id: number;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Handler } from "@scbe/client";
 import { createLogger } from "@scbe/service";
-import { type RawArrival, type RawGateway, rawGateway, withBadTag } from "./raw-gateway.ts";
+import { type RawArrival, type RawGateway, rawGateway, withBadTag } from "./raw-clients.ts";
 import type { System } from "./system.ts";
 
 /** A gateway that answers each request with its id, until it is told to be bad at it. */

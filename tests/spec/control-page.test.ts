@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { readVectors } from "./read-vectors.ts";
+import { readVectors } from "./vectors.ts";
 
 test("the page shows the examples", () => {
   const page = readFileSync(new URL("../../docs/spec/control-v1.md", import.meta.url), "utf8");

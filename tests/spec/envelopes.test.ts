@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { REFUSALS } from "@scbe/envelope";
 import { describe, expect, test } from "vitest";
-import { openerIn, openRequest, requestVectors, responseVectors } from "./opener-in.ts";
-import { ROOT, unhex } from "./read-vectors.ts";
+import { openerIn, openRequest, requestVectors, responseVectors } from "./envelopes.ts";
+import { ROOT, unhex } from "./vectors.ts";
 
 const requests = requestVectors();
 const responses = responseVectors();

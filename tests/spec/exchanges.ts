@@ -26,9 +26,8 @@ import { deriveCommitment, deriveSessionKeys, Noise } from "@scbe/envelope/primi
 import { ReplayTable } from "@scbe/replay-guard/domain/replay-table";
 import { sortBatch } from "@scbe/replay-guard/domain/sort-batch";
 import { readConfig } from "@scbe/runtime";
-import { heldKey, type VectorKey } from "./opener-in.ts";
-import { hex, readVectors, unhex } from "./read-vectors.ts";
-import type { SpecCase } from "./spec-case.ts";
+import { heldKey, type VectorKey } from "./envelopes.ts";
+import { hex, readVectors, type SpecCase, unhex } from "./vectors.ts";
 
 interface Named {
   readonly name: string;

@@ -8,9 +8,8 @@ import {
   unsealedRefusal,
 } from "@scbe/client/control";
 import { isScbeError } from "@scbe/contracts";
-import { type LeaseOf, type Reader, SpecReader } from "./control-state.ts";
-import { readVectors } from "./read-vectors.ts";
-import type { SpecCase } from "./spec-case.ts";
+import { type LeaseOf, type Reader, SpecReader } from "./control.ts";
+import { readVectors, type SpecCase } from "./vectors.ts";
 
 type Does =
   | { readonly does: "send" | "serve" }

@@ -3,8 +3,7 @@ import { type Environment, GrantRequest, isUserNkey, type ListedUser, type RingS
 import { readGrant, readRing, verifyNkey } from "@scbe/envelope/grant";
 import { judgeGrantRequest } from "@scbe/keyring/judge-grant-request";
 import { AEAD_AES_256_GCM, CipherSuite, KDF_HKDF_SHA256, KEM_DHKEM_X25519_HKDF_SHA256 } from "hpke";
-import { hex, readVectors, unhex } from "./read-vectors.ts";
-import type { SpecCase } from "./spec-case.ts";
+import { hex, readVectors, type SpecCase, unhex } from "./vectors.ts";
 
 interface Situation {
   readonly now: number;

@@ -4,8 +4,8 @@ import { jcs } from "@scbe/contracts";
 import { ENVELOPE_HEADER_BYTES_MAX, parseHeader } from "@scbe/envelope";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { requestVectors, responseVectors } from "./opener-in.ts";
-import { ROOT, unhex } from "./read-vectors.ts";
+import { requestVectors, responseVectors } from "./envelopes.ts";
+import { ROOT, unhex } from "./vectors.ts";
 
 /** The blocks of the page are the patterns of a request, a response and a chunk. */
 const PAGE = readFileSync(join(ROOT, "docs/spec/envelope-v1.md"), "utf8");

@@ -3,8 +3,7 @@ import { randomBytes } from "node:crypto";
 import { GrantMeta, RingState } from "@scbe/contracts";
 import { importSubkeys } from "@scbe/envelope";
 import { HeldKeys } from "@scbe/verifier";
-import { readVectors } from "./read-vectors.ts";
-import type { SpecCase } from "./spec-case.ts";
+import { readVectors, type SpecCase } from "./vectors.ts";
 
 type Step =
   | { readonly time: number }

@@ -5,9 +5,8 @@ import { isScbeError } from "@scbe/contracts";
 import { type ControlDocument, readControl, readLease, supersedes } from "@scbe/envelope/control";
 import { controllerEndpoints } from "@scbe/rollback-controller/endpoints";
 import { createLogger } from "@scbe/service";
-import { controllerIdentity, expected, type Reader, SpecReader } from "./control-state.ts";
-import { readVectors } from "./read-vectors.ts";
-import type { SpecCase } from "./spec-case.ts";
+import { controllerIdentity, expected, type Reader, SpecReader } from "./control.ts";
+import { readVectors, type SpecCase } from "./vectors.ts";
 
 interface RequestVector {
   readonly name: string;

@@ -22,8 +22,7 @@ import {
   type SubjectNames,
 } from "@scbe/contracts";
 import { readTrustDocument } from "@scbe/verifier";
-import { readVectors } from "./read-vectors.ts";
-import type { SpecCase } from "./spec-case.ts";
+import { readVectors, type SpecCase } from "./vectors.ts";
 
 const FILE = "messages";
 const LEASE_BYTES_MAX = 400;

@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { isScbeError } from "@scbe/contracts";
 import { type Header, Sealer, type SealerPorts, type Subkeys } from "@scbe/envelope";
-import { heldKey, type VectorKey } from "./opener-in.ts";
-import { hex, readVectors, unhex } from "./read-vectors.ts";
-import type { SpecCase } from "./spec-case.ts";
+import { heldKey, type VectorKey } from "./envelopes.ts";
+import { hex, readVectors, type SpecCase, unhex } from "./vectors.ts";
 
 type ToSeal = Pick<Header, "phase" | "provider" | "intent" | "model" | "request_id"> & {
   readonly in_reply_to?: string;

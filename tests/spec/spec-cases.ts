@@ -7,8 +7,7 @@ import { cases as keyStates } from "./key-states.ts";
 import { cases as leases } from "./leases.ts";
 import { cases as messages } from "./messages.ts";
 import { cases as sealing } from "./sealing.ts";
-import { cases as shares } from "./shares.ts";
-import type { SpecCase } from "./spec-case.ts";
+import type { SpecCase } from "./vectors.ts";
 
 /** The families: each reads some files of docs/spec/vectors, and has one case for each of their vectors. */
 const FAMILIES: readonly (() => readonly SpecCase[])[] = [
@@ -21,7 +20,6 @@ const FAMILIES: readonly (() => readonly SpecCase[])[] = [
   leases,
   messages,
   sealing,
-  shares,
 ];
 
 /** Every vector of docs/spec/vectors, tried on the product's own readers. */

@@ -11,7 +11,7 @@ import {
   tokensIn,
 } from "@scbe/contracts";
 import { describe, expect, test } from "vitest";
-import { ROOT } from "./read-vectors.ts";
+import { ROOT } from "./vectors.ts";
 
 /** Text of docs/spec/wire-v1.md, by its sections of the second level. */
 const SECTIONS = new Map(

@@ -15,7 +15,7 @@ export interface Deployment {
 export async function startDeployment(collecting: Collecting, workers: Workers): Promise<Deployment> {
   const variables = await tracingVariables(collecting, workers);
   const system = workers.use(await startSystem({ providers: ["openai"], envelope: false, variables }));
-  const gateway = workers.start("../../kit/gateway-process.ts", system.environment("gateway-openai"));
+  const gateway = workers.start("../../kit/echo-gateway-program.ts", system.environment("gateway-openai"));
   await gateway.output(/serving/);
   return {
     redisUrl: system.redis?.url ?? "",

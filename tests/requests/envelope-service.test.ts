@@ -1,0 +1,398 @@
+import { randomBytes } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import type { BusHeaders, BusMessage } from "@scbe/bus";
+import { ENVELOPE_MEDIA_TYPE, HEADERS, STATUS, SUBJECTS, subjectOf } from "@scbe/contracts";
+import { NOISE_BYTES } from "@scbe/envelope";
+import { config } from "@scbe/envelope-service/config";
+import { start } from "@scbe/envelope-service/service";
+import { readConfig } from "@scbe/runtime";
+import { connectProbe, createTestHost, eventually, startNats, startProcess } from "@scbe/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { headerOf } from "../kit/known-keys.ts";
+import { type Asker, connectAsker, type ServiceRequest } from "../kit/raw-clients.ts";
+import { readMetric } from "../kit/scrape.ts";
+import { type System, startSystem } from "../kit/system.ts";
+
+const CONCURRENCY = 64;
+const FLOOR_MS = 700;
+const MAX_PAYLOAD = 8 * 1024 * 1024;
+
+let system: System;
+let orchestrator: Asker;
+let gateway: Asker;
+
+beforeAll(async () => {
+  system = await startSystem({
+    providers: ["openai", "anthropic", "nobody"],
+    users: [{ name: "wide", role: "orchestrator", providers: ["openai", "anthropic", "nobody"] }],
+    variables: {
+      SCBE_PROVIDERS: "openai,anthropic",
+      SCBE_ENVELOPE_CONCURRENCY: String(CONCURRENCY),
+    },
+  });
+  [orchestrator, gateway] = await Promise.all([
+    connectAsker(system, "orchestrator"),
+    connectAsker(system, "gateway-openai"),
+  ]);
+});
+afterAll(async () => {
+  await orchestrator?.[Symbol.asyncDispose]();
+  await gateway?.[Symbol.asyncDispose]();
+  await system?.[Symbol.asyncDispose]();
+});
+
+const hello = Buffer.from("Grüß Gott, Welt");
+const WHOM = { [HEADERS.model]: "gpt-5" };
+const ID = "0190f3a4-5b6c-7d8e-9fa0-b1c2d3e4f506";
+const BINDING = { ...WHOM, [HEADERS.requestId]: ID, [HEADERS.inReplyTo]: "A".repeat(43) };
+
+/** A request that has been sealed, opened, answered and sealed again: what its orchestrator has in hand. */
+async function answered(): Promise<{ request: Uint8Array; response: Uint8Array; binding: BusHeaders }> {
+  const sealed = await orchestrator.ask("sealRequest", hello, { ...WHOM, [HEADERS.requestId]: ID });
+  const opened = await gateway.ask("openRequest", sealed.data);
+  const binding = { ...pick(opened, Object.keys(BINDING)), ...pick(sealed, [HEADERS.openingToken]) };
+  const response = await gateway.ask("sealResponse", hello, binding);
+  return { request: sealed.data, response: response.data, binding };
+}
+
+function pick(message: BusMessage, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, message.header(name) ?? ""]));
+}
+
+const statusOf = (message: BusMessage): string | undefined => message.header(HEADERS.status);
+
+describe("the way of a body", () => {
+  test.each([
+    ["some text", hello],
+    ["nothing", Buffer.alloc(0)],
+    ["bytes of any kind", randomBytes(100_000)],
+  ])("%s is sealed, opened, answered and opened again, unaltered", async (_case, body) => {
+    const sealed = await orchestrator.ask("sealRequest", body, { ...WHOM, [HEADERS.requestId]: ID });
+    expect(pick(sealed, [HEADERS.status, HEADERS.contentTypeOfMessage, HEADERS.requestId])).toEqual({
+      [HEADERS.status]: STATUS.sealed,
+      [HEADERS.contentTypeOfMessage]: ENVELOPE_MEDIA_TYPE,
+      [HEADERS.requestId]: ID,
+    });
+    const opened = await gateway.ask("openRequest", sealed.data);
+    expect(statusOf(opened)).toBe(STATUS.opened);
+    expect(Buffer.from(opened.data).equals(body)).toBe(true);
+    const binding = { ...pick(opened, Object.keys(BINDING)), ...pick(sealed, [HEADERS.openingToken]) };
+    const response = await gateway.ask("sealResponse", body, binding);
+    const answer = await orchestrator.ask("openResponse", response.data, binding);
+    expect(statusOf(answer)).toBe(STATUS.opened);
+    expect(Buffer.from(answer.data).equals(body)).toBe(true);
+  });
+
+  test("what is said of a body is sealed with it, and told to whoever opens it", async () => {
+    const said = {
+      [HEADERS.contentType]: "text/plain; charset=utf-8",
+      [HEADERS.schemaHash]: `sha256:${"0f".repeat(32)}`,
+    };
+    const parameters = { ...WHOM, ...said, [HEADERS.requestId]: ID, [HEADERS.ttlSeconds]: "60" };
+    const sealed = await orchestrator.ask("sealRequest", hello, parameters);
+    expect(headerOf(sealed.data)).toMatchObject({ ttl: 60, request_id: ID, model: "gpt-5", intent: "chat" });
+    const opened = await gateway.ask("openRequest", sealed.data);
+    expect(pick(opened, [...Object.keys(said), HEADERS.inReplyTo])).toEqual({
+      ...said,
+      [HEADERS.inReplyTo]: sealed.header(HEADERS.inReplyTo),
+    });
+  });
+
+  test("a request without an id gets one, and is told it", async () => {
+    const sealed = await orchestrator.ask("sealRequest", hello, WHOM);
+    expect(sealed.header(HEADERS.requestId)).toBe(headerOf(sealed.data).request_id);
+  });
+});
+
+describe("a question that is not as it must be", () => {
+  const malformed: [string, string][] = [
+    [HEADERS.model, "two words"],
+    [HEADERS.model, "x".repeat(129)],
+    [HEADERS.requestId, "1"],
+    [HEADERS.requestId, ID.toUpperCase()],
+    [HEADERS.contentType, 'text/"plain"'],
+    [HEADERS.contentType, "x".repeat(129)],
+    [HEADERS.schemaHash, "sha256:0"],
+    [HEADERS.ttlSeconds, "0"],
+    [HEADERS.ttlSeconds, "1.5"],
+    [HEADERS.ttlSeconds, "1e1"],
+  ];
+  const malformedBinding: [string, string][] = [
+    [HEADERS.inReplyTo, `${"A".repeat(43)}=`],
+    [HEADERS.inReplyTo, `${"A".repeat(42)}B`],
+    [HEADERS.inReplyTo, "A".repeat(42)],
+  ];
+  const cases: [ServiceRequest, string, string | undefined][] = [
+    ...malformed.map((it): [ServiceRequest, string, string] => ["sealRequest", ...it]),
+    ...[...malformed, ...malformedBinding].map((it): [ServiceRequest, string, string] => [
+      "sealResponse",
+      ...it,
+    ]),
+    ...malformedBinding.map((it): [ServiceRequest, string, string] => ["openResponse", ...it]),
+    ...Object.keys(WHOM).map((name): [ServiceRequest, string, undefined] => ["sealRequest", name, undefined]),
+    ...Object.keys(BINDING).map((name): [ServiceRequest, string, undefined] => [
+      "sealResponse",
+      name,
+      undefined,
+    ]),
+    ...Object.keys(BINDING).map((name): [ServiceRequest, string, undefined] => [
+      "openResponse",
+      name,
+      undefined,
+    ]),
+  ];
+
+  test.each(cases)("%s with %s: %s is a BAD_REQUEST that names the header", async (question, name, value) => {
+    const asker = question === "sealResponse" ? gateway : orchestrator;
+    const { [name]: _, ...others } = BINDING as Record<string, string>;
+    const headers = value === undefined ? others : { ...others, [name]: value };
+    await expect(asker.ask(question, hello, headers)).rejects.toMatchObject({
+      code: "BAD_REQUEST",
+      message: expect.stringContaining(name),
+    });
+  });
+
+  test("a header in other letters is another header", async () => {
+    const headers = { "Scbe-Model": "gpt-5" };
+    await expect(orchestrator.ask("sealRequest", hello, headers)).rejects.toMatchObject({
+      code: "BAD_REQUEST",
+      message: expect.stringContaining(HEADERS.model),
+    });
+  });
+
+  test("a life beyond the replay window is a BAD_REQUEST that tells the window", async () => {
+    const headers = { ...WHOM, [HEADERS.ttlSeconds]: "301" };
+    await expect(orchestrator.ask("sealRequest", hello, headers)).rejects.toMatchObject({
+      code: "BAD_REQUEST",
+      message: expect.stringContaining("300"),
+    });
+  });
+
+  test("an intent that is not served is a BAD_REQUEST that names those that are", async () => {
+    await expect(orchestrator.ask("sealRequest", hello, WHOM, "tools")).rejects.toMatchObject({
+      code: "BAD_REQUEST",
+      message: expect.stringMatching(/tools.*chat/),
+    });
+  });
+
+  test("a provider that is not served is a BAD_REQUEST that names those that are", async () => {
+    await using wide = await connectAsker(system, "orchestrator", "nobody");
+    await expect(wide.ask("sealRequest", hello, WHOM)).rejects.toMatchObject({
+      code: "BAD_REQUEST",
+      message: expect.stringMatching(/nobody.*openai, anthropic/),
+    });
+  });
+
+  test("a body that fits the bus, and its envelope does not, is TOO_LARGE and tells the limit", async () => {
+    const body = Buffer.alloc(MAX_PAYLOAD - 500);
+    await expect(orchestrator.ask("sealRequest", body, WHOM)).rejects.toMatchObject({
+      code: "TOO_LARGE",
+      message: expect.stringContaining(String(MAX_PAYLOAD)),
+    });
+  });
+
+  test("a body that does not fit the bus never leaves its caller, who learns the limit", async () => {
+    const body = Buffer.alloc(MAX_PAYLOAD + 1);
+    await expect(orchestrator.ask("sealRequest", body, WHOM)).rejects.toMatchObject({
+      code: "TOO_LARGE",
+      message: expect.stringContaining(String(MAX_PAYLOAD)),
+    });
+  });
+
+  test("a request whose reply subject is no inbox is dropped, and answered where it is one", async () => {
+    await using forger = await connectProbe({ name: "wide", transport: system.transport("wide") });
+    await using listener = await connectProbe({
+      name: "gateway-openai",
+      transport: system.transport("gateway-openai"),
+    });
+    const heard = await listener.listen(subjectOf("cancel", { provider: "openai" }));
+    const answers = await forger.listen("_INBOX.orchestrator.wide.mine");
+    const garbage = randomBytes(100);
+    const question = subjectOf("openResponse", { user: "wide", provider: "openai", intent: "chat" });
+    await forger.publish(question, garbage, subjectOf("cancel", { provider: "openai" }));
+    await forger.publish(question, garbage, "_INBOX.orchestrator.wide.mine");
+    await eventually(() => answers.length === 1);
+    await forger.publish(subjectOf("cancel", { provider: "openai" }), "the listener does hear");
+    await eventually(() => heard.length > 0);
+    expect(heard.map(({ text }) => text)).toEqual(["the listener does hear"]);
+  });
+});
+
+describe("an envelope that must not be opened", () => {
+  /** Asked twice, since the noise must be the same: no sooner than the floor, of one length, under one status. */
+  async function expectNoise(question: ServiceRequest, asker: Asker, data: Uint8Array, headers?: BusHeaders) {
+    const started = performance.now();
+    const [first, second] = await Promise.all([
+      asker.ask(question, data, headers),
+      asker.ask(question, data, headers),
+    ]);
+    expect(performance.now() - started).toBeGreaterThanOrEqual(FLOOR_MS);
+    expect(statusOf(first)).toBe(STATUS.refused);
+    expect(first.data).toHaveLength(NOISE_BYTES);
+    expect(Buffer.from(first.data).equals(second.data)).toBe(true);
+    expect(pick(first, [HEADERS.model, HEADERS.requestId, HEADERS.inReplyTo])).toEqual(
+      pick(second, [HEADERS.model, HEADERS.requestId, HEADERS.inReplyTo]),
+    );
+    expect(first.header(HEADERS.model)).toBeUndefined();
+  }
+
+  const requests: [string, () => Promise<Uint8Array> | Uint8Array][] = [
+    ["random bytes", () => randomBytes(600)],
+    ["nothing", () => new Uint8Array(0)],
+    ["a header that is longer than the message", () => Buffer.concat([Buffer.from([0, 0, 4, 0]), hello])],
+    ["an altered envelope", async () => flipped((await orchestrator.ask("sealRequest", hello, WHOM)).data)],
+    ["one that was opened before", async () => (await answered()).request],
+    ["a response", async () => (await answered()).response],
+  ];
+  test.each(requests)("%s is no request: noise, at the floor", async (_case, make) => {
+    await expectNoise("openRequest", gateway, await make());
+  });
+
+  test("a request is not opened on another provider's subject", async () => {
+    await using other = await connectAsker(system, "gateway-anthropic", "anthropic");
+    const { data } = await orchestrator.ask("sealRequest", hello, WHOM);
+    await expectNoise("openRequest", other, data);
+    expect(statusOf(await gateway.ask("openRequest", data))).toBe(STATUS.opened);
+  });
+
+  test.each([
+    [HEADERS.model, "gpt-4"],
+    [HEADERS.requestId, "0190f3a4-5b6c-7d8e-9fa0-b1c2d3e4f507"],
+    [HEADERS.inReplyTo, "A".repeat(43)],
+  ])("a response is not opened for a request with another %s", async (name, value) => {
+    const { response, binding } = await answered();
+    await expectNoise("openResponse", orchestrator, response, { ...binding, [name]: value });
+    expect(statusOf(await orchestrator.ask("openResponse", response, binding))).toBe(STATUS.opened);
+  });
+
+  test.each([
+    ["random bytes", async () => ({ data: randomBytes(600), binding: BINDING })],
+    [
+      "a request",
+      async () => {
+        const { request, binding } = await answered();
+        return { data: request, binding };
+      },
+    ],
+    [
+      "an altered response",
+      async () => {
+        const { response, binding } = await answered();
+        return { data: flipped(response), binding };
+      },
+    ],
+  ])("%s is no response: noise, at the floor", async (_case, make) => {
+    const { data, binding } = await make();
+    await expectNoise("openResponse", orchestrator, data, binding);
+  });
+});
+
+function flipped(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.from(bytes);
+  copy.writeUInt8(copy.readUInt8(copy.length - 20) ^ 1, copy.length - 20);
+  return copy;
+}
+
+describe("the service as a process", () => {
+  /** Refused long before they are answered. */
+  const forgeries = (count: number) =>
+    Array.from({ length: count }, () => gateway.ask("openRequest", randomBytes(64)));
+
+  async function countRefused(result: string): Promise<number> {
+    if (system.envelope === undefined) throw new Error("no envelope service");
+    const counted = await readMetric(system.envelope, "scbe_envelope_openings_total");
+    return counted.get(`phase="request",provider="openai",result="${result}"`) ?? 0;
+  }
+
+  test("is shown to the operator with its version, description and four endpoints", async () => {
+    await using operator = await connectProbe({ name: "operator", transport: system.transport("operator") });
+    const info = JSON.parse(await operator.request("$SRV.INFO.envelope")) as Record<string, unknown>;
+    expect(info).toMatchObject({
+      name: "envelope",
+      version: "0.1.0",
+      description: expect.stringContaining("Seals"),
+    });
+    const kinds = ["sealRequest", "openRequest", "sealResponse", "openResponse"] as const;
+    const endpoints = info.endpoints as { subject: string }[];
+    expect(endpoints.map(({ subject }) => subject).sort()).toEqual(
+      kinds.map((kind) => `${SUBJECTS[kind]}.*.*.*`).sort(),
+    );
+  });
+
+  test("turns nothing away for forgeries that wait for the floor, several times as many as it has places", async () => {
+    const { request, response, binding } = await answered();
+    const questions = [
+      ...forgeries(2 * CONCURRENCY),
+      ...Array.from({ length: 2 * CONCURRENCY }, () =>
+        orchestrator.ask("openResponse", flipped(response), binding),
+      ),
+    ];
+    // Replays take places while the guard answers, so half of the places are asked for at once.
+    const before = await countRefused("replay");
+    for (const replays of [CONCURRENCY / 2, CONCURRENCY]) {
+      const batch = Array.from({ length: CONCURRENCY / 2 }, () => gateway.ask("openRequest", request));
+      questions.push(...batch);
+      await eventually(async () => (await countRefused("replay")) === before + replays);
+    }
+    for (let n = 0; n < 10; n += 1) {
+      const again = await answered();
+      expect(statusOf(await orchestrator.ask("openResponse", again.response, again.binding))).toBe(
+        STATUS.opened,
+      );
+    }
+    expect((await Promise.all(questions)).map(statusOf)).toEqual(questions.map(() => STATUS.refused));
+  });
+
+  test("that is told to stop answers all that is in flight, and ends with 0", async () => {
+    const before = await countRefused("malformed");
+    const questions = forgeries(50);
+    await eventually(async () => (await countRefused("malformed")) === before + 50);
+    const ended = system.envelope?.stop();
+    const answers = await Promise.all(questions);
+    expect(answers.map(statusOf)).toEqual(questions.map(() => STATUS.refused));
+    expect(await ended).toBe(0);
+    await expect(orchestrator.ask("sealRequest", hello, WHOM)).rejects.toMatchObject({
+      code: "NO_RESPONDERS",
+    });
+    await system.envelope?.restart();
+    expect(statusOf(await orchestrator.ask("sealRequest", hello, WHOM))).toBe(STATUS.sealed);
+  });
+
+  test("refuses to start in prod on a connection without TLS", async () => {
+    await using server = await startNats();
+    await using host = await createTestHost({ transport: { servers: [server.url] }, name: "envelope" });
+    const reading = readConfig(config, {
+      ...system.variables,
+      SCBE_ENVIRONMENT: "prod",
+      SCBE_CONTROL_PUBLIC_KEY: system.keyringPublicKey,
+      NATS_URL: server.url,
+    });
+    if (!reading.ok) throw new Error(reading.problems.join("\n"));
+    await expect(start(reading.config, host)).rejects.toMatchObject({
+      code: "FORBIDDEN",
+      message: expect.stringContaining("NATS_TLS_CA"),
+    });
+  });
+
+  test("that is misconfigured names everything that is wrong at once, and ends with 78", async () => {
+    const wrong = {
+      SCBE_ENVIRONMENT: "production",
+      SCBE_PROVIDERS: "Open AI",
+      SCBE_REPLAY_WINDOW_SECONDS: "five",
+      SCBE_ENVELOPE_CONCURRENCY: "0",
+      NATS_URL: "http://127.0.0.1",
+      NATS_NKEY_SEED_FILE: "/nowhere/envelope.seed",
+      SCBE_OPS_PORT: "65536",
+      LOG_LEVEL: "loud",
+    };
+    const main = fileURLToPath(new URL("../../services/envelope/src/main.ts", import.meta.url));
+    const env = { PATH: process.env.PATH ?? "", ...wrong };
+    await using running = startProcess(process.execPath, [main], { bareEnv: true, ipc: true, env });
+    expect(await running.exited).toEqual({ code: 78, signal: null });
+    for (const name of [...Object.keys(wrong), "SCBE_KEYRING_PUBLIC_KEY"]) {
+      expect(running.stderr).toContain(name);
+    }
+    expect(running.stderr).not.toMatch(/^\s+at /m);
+    expect(running.stdout).toBe("");
+  });
+});
