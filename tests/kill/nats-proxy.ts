@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
+import { listenOnLoopback } from "@scbe/testkit";
 
 /** One protocol line of NATS, with its payload where it has one. */
 export interface Frame {
@@ -54,12 +55,10 @@ export async function startNatsProxy(target: number): Promise<NatsProxy> {
         else if (judgement === "hold") held.push(() => to.write(frame.bytes));
       });
     }
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the proxy has no port");
+  });
+  const port = await listenOnLoopback(server);
   const proxy: NatsProxy = {
-    url: `nats://127.0.0.1:${address.port}`,
+    url: `nats://127.0.0.1:${port}`,
     judge: () => "pass",
     get held() {
       return held.length;

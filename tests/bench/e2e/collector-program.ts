@@ -2,8 +2,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /**
- * Where traces are sent to: drops what it gets and says 200 at once. With `BENCH_COLLECTOR_HANGS=1` it takes connections and what
- * is written to them, and never says anything.
+ * A trace collector: drops what it receives and answers 200 at once. With `BENCH_COLLECTOR_HANGS=1` it accepts connections,
+ * reads what is written to them, and never answers.
  */
 const hangs = process.env.BENCH_COLLECTOR_HANGS === "1";
 const server = createServer((request, response) => {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { connect } from "@scbe/client";
 import { startTracing } from "@scbe/service";
-import { takeLoadOrders } from "./load.ts";
+import { takeLoadOrders } from "./worker.ts";
 
 /** An orchestrator as in production: sealing and opening in its own process. */
 const body = randomBytes(1024);

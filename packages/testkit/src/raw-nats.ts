@@ -1,20 +1,22 @@
 import { readFileSync } from "node:fs";
 import type { Transport } from "@scbe/bus";
-import { connect, credsAuthenticator, Events, type NatsConnection, nkeyAuthenticator } from "nats";
+import type { StoreAccount, StoreRole } from "@scbe/contracts";
+import { connect, credsAuthenticator, Events, headers, type NatsConnection, nkeyAuthenticator } from "nats";
+import type { SecuredNats } from "./start-secured-nats.ts";
 
-/** Anything but the client that SCBE's processes use: it asks the server for whatever it is told to. */
+/** A user of the bus that does what a test asks for, past the client of SCBE's processes. */
 export interface Probe extends AsyncDisposable {
-  /** Those of the subjects that the server does not let this user publish to. */
+  /** The subjects to which the server refuses this user's messages. */
   refusedPublishes(subjects: readonly string[]): Promise<Set<string>>;
-  /** Those of the cells that the server does not let this user subscribe to; a cell is "subject" or "subject queue". */
+  /** The cells on which the server refuses this user's subscriptions; a cell is "subject" or "subject queue". */
   refusedSubscriptions(cells: readonly string[]): Promise<Set<string>>;
-  /** Publishes, naming any reply subject at all; resolves when the server has seen it. */
+  /** Publishes, with any reply subject. Resolves when the server has the message. */
   publish(subject: string, data: string | Uint8Array, reply?: string): Promise<void>;
-  /** As {@link publish}, and waits for nothing. */
+  /** {@link publish} without waiting. */
   send(subject: string, data: string | Uint8Array, reply?: string): void;
-  /** One question, one answer, both as text. @throws when nobody answers, or the server refuses */
+  /** One request and its reply, both as text. @throws if no reply comes, or the server refuses */
   request(subject: string, data?: string): Promise<string>;
-  /** Collects everything that arrives at a cell, "subject" or "subject queue"; resolves when the server has the subscription. */
+  /** Collects the messages of a cell, "subject" or "subject queue". Resolves when the server has the subscription. */
   listen(cell: string): Promise<readonly HeardMessage[]>;
   /** Resolves when the server has ended the connection. */
   readonly closed: Promise<void>;
@@ -32,9 +34,9 @@ export interface ProbeOptions {
   readonly transport: Transport;
 }
 
-/** Connects as the user whose seed the transport names. */
+/** Connects with the seed that the transport names. */
 export async function connectProbe({ name, transport }: ProbeOptions): Promise<Probe> {
-  const { nkeySeedFile, credsFile, servers, tlsCaFile, tlsCertFile, tlsKeyFile } = transport;
+  const { servers, tlsCaFile, tlsCertFile, tlsKeyFile } = transport;
   const tls = {
     ...(tlsCaFile !== undefined && { caFile: tlsCaFile }),
     ...(tlsCertFile !== undefined && { certFile: tlsCertFile }),
@@ -46,8 +48,7 @@ export async function connectProbe({ name, transport }: ProbeOptions): Promise<P
     inboxPrefix: `_INBOX.${transport.role ?? name}.${name}`,
     reconnect: false,
     ...(tlsCaFile !== undefined && { tls }),
-    ...(nkeySeedFile !== undefined && { authenticator: nkeyAuthenticator(readFileSync(nkeySeedFile)) }),
-    ...(credsFile !== undefined && { authenticator: credsAuthenticator(readFileSync(credsFile)) }),
+    ...authentication(transport),
   });
   const refused = new Set<string>();
   void collectRefusals(connection, refused);
@@ -83,7 +84,7 @@ async function collectRefusals(connection: NatsConnection, refused: Set<string>)
   }
 }
 
-/** The server refuses before it answers a flush that came later; the second one lets the listeners hear of it. */
+/** The server refuses before it answers the first flush. The second flush lets the listeners see the refusal. */
 async function settle(connection: NatsConnection): Promise<void> {
   await connection.flush();
   await connection.flush();
@@ -121,4 +122,60 @@ async function listen(connection: NatsConnection, cell: string): Promise<readonl
   });
   await connection.flush();
   return heard;
+}
+
+/** The store of a service, for what the service itself never does. */
+export interface RawStore extends AsyncDisposable {
+  readonly connection: NatsConnection;
+  readonly connected: boolean;
+  /** Publishes into the account. Resolves when its stream has the message. */
+  put(subject: string, data: Uint8Array | string): Promise<void>;
+  /** Marks a key of a bucket as deleted. */
+  delete(subject: string): Promise<void>;
+}
+
+/** Connects to the account of a store as its service, or as another user of that account. */
+export async function connectRawStore(
+  nats: Pick<SecuredNats, "storeTransport">,
+  account: StoreAccount,
+  role: StoreRole = "store",
+): Promise<RawStore> {
+  const transport = nats.storeTransport(account, role);
+  const { servers, user = "store" } = transport;
+  const connection = await connect({
+    servers: [...servers],
+    name: `${account}.${user}`,
+    inboxPrefix: `_INBOX.${account}.${user}`,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 200,
+    ...authentication(transport),
+  });
+  let connected = true;
+  void (async () => {
+    for await (const { type } of connection.status()) {
+      if (type === Events.Disconnect) connected = false;
+      if (type === Events.Reconnect) connected = true;
+    }
+  })();
+  const jetstream = connection.jetstream({ checkAPI: false });
+  const put = async (subject: string, data: Uint8Array | string, operation?: string): Promise<void> => {
+    const h = headers();
+    if (operation !== undefined) h.set("KV-Operation", operation);
+    await jetstream.publish(subject, data, { headers: h });
+  };
+  return {
+    connection,
+    get connected() {
+      return connected;
+    },
+    put: (subject, data) => put(subject, data),
+    delete: (subject) => put(subject, "", "DEL"),
+    [Symbol.asyncDispose]: () => connection.close(),
+  };
+}
+
+function authentication({ nkeySeedFile, credsFile }: Pick<Transport, "nkeySeedFile" | "credsFile">) {
+  if (credsFile !== undefined) return { authenticator: credsAuthenticator(readFileSync(credsFile)) };
+  if (nkeySeedFile !== undefined) return { authenticator: nkeyAuthenticator(readFileSync(nkeySeedFile)) };
+  return {};
 }
