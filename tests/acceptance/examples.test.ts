@@ -51,7 +51,7 @@ describe("orchestrator, gateways and stand-in, each a process of its own", () =>
   });
   afterAll(() => stack.disposeAsync());
 
-  /** Runs the orchestrator with the requests to these providers. */
+  /** Runs the orchestrator with the example requests to these providers. */
   async function orchestrate(providers: readonly string[], ...args: string[]) {
     using dir = createTempDir();
     const file = join(dir.path, "requests.jsonl");
@@ -90,10 +90,10 @@ describe("orchestrator, gateways and stand-in, each a process of its own", () =>
   });
 });
 
-describe("a gateway whose provider is a server of one's own", () => {
+describe("a gateway with a test server as its provider", () => {
   const KEY = "sk-swordfish-key";
   const requests = decodeRequests(Buffer.from(linesOf("openai"))).slice(0, 3);
-  /** No chat: a gateway that still takes requests says so. */
+  /** Not a chat body: the answer shows that a gateway still accepts requests. */
   const empty = { provider: "openai", model: "m", intent: "chat", body: Buffer.alloc(0), timeoutMs: 5000 };
   const completion = { choices: [{ message: { content: "Grüezi" }, finish_reason: "stop" }] };
 
@@ -112,7 +112,7 @@ describe("a gateway whose provider is a server of one's own", () => {
     };
   }
 
-  test("answers at TERM whatever it has taken, and exits with 0", async () => {
+  test("answers all accepted requests at TERM, and exits with 0", async () => {
     const held: (() => void)[] = [];
     const taken = Promise.withResolvers<void>();
     await using provider = await withProvider((_request, response) => {
@@ -130,7 +130,7 @@ describe("a gateway whose provider is a server of one's own", () => {
     expect(await provider.gateway.exited).toEqual({ code: 0, signal: null });
   });
 
-  test("tells its caller the code of a failure, and nobody key or body", async () => {
+  test("sends its caller the code of a failure, and writes neither key nor body anywhere", async () => {
     const statuses = [401, 429, 500];
     await using provider = await withProvider((request, response) => {
       response.statusCode = statuses.shift() ?? 200;

@@ -7,7 +7,7 @@ import { createTempDir, eventually, requireTool, type TempDir } from "@scbe/test
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Launcher, startLauncher } from "../launcher/launcher.ts";
 
-/** The runbook's lines as they stand there. Only hosts are replaced; tokens come from the environment, as there. */
+/** The runbook's lines, verbatim. Only hosts are replaced; tokens come from the environment, as in the runbook. */
 const RUNBOOK = {
   phase1: `curl -X POST https://api.company.com/feature-flags \\
   -H "Authorization: Bearer $ADMIN_TOKEN" \\
@@ -64,7 +64,7 @@ const FLAGS = {
   scbe_kill_switch: { enabled: false, reason: "" },
 };
 
-/** For machines without it. */
+/** For machines without the `watch` command. */
 const JQ = `command -v jq >/dev/null || jq() { node -e 'const all = JSON.parse(require("fs").readFileSync(0)); const name = process.argv[1].slice(1); console.log(JSON.stringify(name === "" ? all : all[name]))' "$1"; }`;
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const START_MS = 90_000;
@@ -108,25 +108,22 @@ describe("the runbook's commands, in a real shell with a real curl, on what npm 
     ["phase2", 25],
     ["phase3", 50],
     ["phase4", 100],
-  ] as const)(
-    "%s, which brings no token, is told what is missing; with one it sets %i %",
-    async (phase, share) => {
-      expect(JSON.parse(await run(RUNBOOK[phase]))).toEqual({
-        code: "UNAUTHORIZED",
-        title:
-          'there is no token: send -H "Authorization: Bearer $TOKEN" with a token of the role admin or emergency (ADMIN_TOKEN, EMERGENCY_TOKEN, or a named one)',
-      });
-      const withToken = RUNBOOK[phase].replace(" -d", ' -H "Authorization: Bearer $ADMIN_TOKEN" -d');
-      expect(shareOf(await run(withToken))).toBe(share);
-    },
-  );
+  ] as const)("%s is refused without a token, and sets %i % with one", async (phase, share) => {
+    expect(JSON.parse(await run(RUNBOOK[phase]))).toEqual({
+      code: "UNAUTHORIZED",
+      title:
+        'there is no token: send -H "Authorization: Bearer $TOKEN" with a token of the role admin or emergency (ADMIN_TOKEN, EMERGENCY_TOKEN, or a named one)',
+    });
+    const withToken = RUNBOOK[phase].replace(" -d", ' -H "Authorization: Bearer $ADMIN_TOKEN" -d');
+    expect(shareOf(await run(withToken))).toBe(share);
+  });
 
-  test("its whole document of flags is in force once it was posted", async () => {
+  test("its whole document of flags is in force after the post", async () => {
     const line = `curl -s -X POST https://api.company.com/feature-flags -H "Authorization: Bearer $ADMIN_TOKEN" -d '${JSON.stringify(FLAGS)}'`;
     expect(JSON.parse(await run(line))).toMatchObject(FLAGS);
   });
 
-  test("the immediate rollback is verified as it says, and example requests are refused", async () => {
+  test("the immediate rollback passes its verification, and example requests are refused", async () => {
     expect(await run(RUNBOOK.verify)).toBe("true");
     const answer = JSON.parse(await run(RUNBOOK.kill));
     expect(answer.scbe_kill_switch).toMatchObject({
@@ -158,18 +155,18 @@ describe("the runbook's commands, in a real shell with a real curl, on what npm 
     expect(JSON.parse(await run(RUNBOOK.mode))).toBe("enforced");
   });
 
-  test("a deactivation where nothing is engaged says so, and succeeds", async () => {
+  test("a deactivation without an engaged kill says so, and succeeds", async () => {
     expect(await run(RUNBOOK.deactivate)).toMatch(/^nothing was engaged/);
   });
 
-  test.skipIf(!requireTool("prometheus").ok)("the dashboard's figures are there to watch", async () => {
+  test.skipIf(!requireTool("prometheus").ok)("the dashboard's figures can be watched", async () => {
     const { window, metrics, unavailable } = JSON.parse(await run(RUNBOOK.dashboard));
     expect(window).toBe("5m");
     expect(unavailable).toEqual({});
     expect(Object.values<object>(metrics).some((figures) => "openai" in figures)).toBe(true);
   });
 
-  test("the lines that npm start prints switch off and on again, and check the audit, as they stand", async () => {
+  test("the lines that npm start prints switch off, switch on, and check the audit", async () => {
     const printed = (words: string): string =>
       new RegExp(`^ *${words}: +(.*)$`, "m").exec(launcher.npm.stdout)?.[1] ?? "false";
     const env = { PATH: process.env.PATH };
@@ -184,7 +181,7 @@ describe("the runbook's commands, in a real shell with a real curl, on what npm 
     );
   });
 
-  test("trust scores are there to see, and a person's word counts", async () => {
+  test("trust scores are readable, and an administrator's override applies", async () => {
     const seen = JSON.parse(await run(RUNBOOK.trustScores));
     expect(seen.heard).toBe(true);
     expect(seen.providers).toHaveLength(6);

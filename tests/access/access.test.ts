@@ -9,18 +9,18 @@ import {
 } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-/** What one user may do: subjects, `*` and `>` as in NATS; a queue group's name after a subject allows it in that group only. */
+/** The rights of one user: subjects with NATS wildcards. A queue group after a subject allows only that group. */
 interface Rights {
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
 }
 
 const PROVIDERS = ["openai", "anthropic"];
-/** One subject for each provider, under a user's name where one is given. */
+/** One subject for each provider, with the user's name if given. */
 const each = (prefix: string, providers = PROVIDERS, user?: string): string[] =>
   providers.map((provider) => [prefix, ...(user === undefined ? [] : [user]), provider].join("."));
 const inbox = (role: string, user = role): string => `_INBOX.${role}.${user}.>`;
-/** Where answers go: inboxes of all users of a role. */
+/** The inboxes of all users of a role. */
 const inboxesOf = (...roles: string[]): string[] => roles.map((role) => `_INBOX.${role}.*.>`);
 const announces = (user: string): string[] =>
   ["PING", "INFO", "STATS"].flatMap((verb) => [
@@ -29,7 +29,7 @@ const announces = (user: string): string[] =>
     `$SRV.${verb}.${user}.*`,
   ]);
 
-/** A process that seals or opens: asks for keys and leases, and hears and asks for ring, control document and trust. */
+/** A process that seals or opens: it requests keys and leases, and receives and requests ring, control document and trust. */
 const verifier = (user: string, providers: string[]): Rights => ({
   publish: [
     ...each("scbe.v1.keyring.grant", providers, user),
@@ -43,8 +43,8 @@ const verifier = (user: string, providers: string[]): Rights => ({
 });
 
 /**
- * docs/access.md once more, by hand: nothing here is made from the table or from what turns it into permissions, so that a
- * row that says too much, or code that makes too much of a row, shows.
+ * The rights of docs/access.md, written by hand. Nothing here comes from the access table or its translation to permissions, so
+ * a row with too many rights fails here, and so does a translation that grants too many.
  */
 const MAY: Readonly<Record<string, Rights>> = {
   keyring: {
@@ -180,7 +180,7 @@ function gatewayOf(provider: string): Rights {
 }
 
 const STREAMS = ["KV_SCBE_KEYRING", "KV_SCBE_CONTROL", "SCBE_SECURITY", "SCBE_AUDIT", "ANOTHER"];
-/** The role of each user, as its inbox has it. */
+/** The role in the inbox of a user. */
 const ROLE_OF = (user: string): string =>
   user.endsWith("orchestrator") ? "orchestrator" : user.startsWith("gateway-") ? "gateway" : user;
 
@@ -197,14 +197,14 @@ const QUEUES = [
 ];
 const KEYS = ["ring", "epoch", "state", "document", "another"];
 
-/** JetStream's and the server's own. */
+/** Subjects of JetStream and of the server. */
 const SERVERS: readonly string[] = [
   ...["$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.ACCOUNT.PURGE.SCBE_DEV"],
   ...["$SYS.REQ.SERVER.PING", "$SYS.REQ.USER.INFO", "$SYS.REQ.ACCOUNT.PING.CONNZ"],
   ...["$SYS.ACCOUNT.SCBE_DEV.CONNECT", "$O.SCBE.C.a"],
 ];
 
-/** Every subject that a user is tried on. */
+/** Every subject that each user tries. */
 const PUBLISHED: readonly string[] = [
   ...Object.values(SUBJECTS).flatMap((subject) => [
     subject,
@@ -215,7 +215,7 @@ const PUBLISHED: readonly string[] = [
       each(subject, PROVIDERS, user).flatMap((it) => [`${it}.tools`, `${it}.chat.more`]),
     ),
   ]),
-  // of later versions and of other services: nothing exists there, so nobody has any right
+  // subjects of later versions and of other services: no user has a right there
   ...each("scbe.v1.verdict"),
   ...["scbe.v1.trust.set", "scbe.v2.request.openai"],
   ...["another", "_INBOX.a.b", "_INBOX.a.b.c"],
@@ -250,7 +250,7 @@ function jetStreamSubjects(stream: string): string[] {
   ];
 }
 
-/** Every subject, plain and in every queue group, and every wildcard that covers one. */
+/** Every subject, alone and with every queue group, and every wildcard that covers one. */
 const SUBSCRIBED: readonly string[] = [
   ...[
     ...Object.values(SUBJECTS).flatMap((subject) => [
@@ -278,8 +278,8 @@ const SUBSCRIBED: readonly string[] = [
 ];
 
 /**
- * True when everything that `subject` stands for is covered by `pattern`. To nats-server, `*` in a permission also covers a last
- * `>` of a subscription: what is deeper than a provider can be subscribed to, and nobody may publish there.
+ * True if `pattern` covers every subject that `subject` matches. For nats-server, `*` in a permission also covers a last `>` of a
+ * subscription. A user can subscribe to subjects below a provider, but no user may publish there.
  */
 function covers(pattern: string, subject: string): boolean {
   const [wanted, given] = [pattern.split("."), subject.split(".")];
@@ -291,7 +291,7 @@ function covers(pattern: string, subject: string): boolean {
   return wanted.length === given.length;
 }
 
-/** True when a cell, "subject" or "subject queue", is allowed: one that names a group is allowed in that group only. */
+/** True if the rights allow a cell, "subject" or "subject queue". A right with a group allows only that group. */
 function allows(rights: readonly string[], cell: string): boolean {
   const [subject = "", queue] = cell.split(" ");
   return rights.some((right) => {
@@ -300,7 +300,7 @@ function allows(rights: readonly string[], cell: string): boolean {
   });
 }
 
-/** Where the server and the rights written here differ. */
+/** The differences between the server and the rights written here. */
 async function differences(probe: Probe, rights: Rights): Promise<string[]> {
   const refusedToPublish = await probe.refusedPublishes(PUBLISHED);
   const refusedToSubscribe = await probe.refusedSubscriptions(SUBSCRIBED);
@@ -334,16 +334,16 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
     });
     afterAll(() => nats[Symbol.asyncDispose]());
 
-    it("are known here for every user that a deployment has", () => {
+    it("are written here for every user of a deployment", () => {
       expect(nats.credentials.users.map(({ name }) => name).sort()).toEqual([...USERS].sort());
     });
 
-    it.each(USERS)("allow exactly what is written here: %s", async (name) => {
+    it.each(USERS)("allow exactly the rights written here: %s", async (name) => {
       await using probe = await as(name);
       expect(await differences(probe, MAY[name] as Rights)).toEqual([]);
     });
 
-    it("let nobody read what the noise hides: no gateway hears verdicts, outcomes, security events or other gateways", async () => {
+    it("keep the reason for noise secret: no gateway hears verdicts, outcomes, security events or other gateways", async () => {
       const hidden = [
         "scbe.v1.verdict.openai",
         "scbe.v1.outcome.openai",
@@ -359,7 +359,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       expect(await gateway.refusedSubscriptions(cells)).toEqual(new Set(cells));
     });
 
-    it("let a service in by its queue group only, so that none can watch all requests in silence", async () => {
+    it("let a service subscribe only in its queue group, so that no instance can watch all requests", async () => {
       const served = {
         keyring: "scbe.v1.keyring.grant.*.*",
         envelope: "scbe.v1.envelope.seal.request.*.*.*",
@@ -374,7 +374,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       }
     });
 
-    it("of no user of the bus reach JetStream, KV or the server's own subjects", async () => {
+    it("of a bus user never reach JetStream, KV or the server's own subjects", async () => {
       const subjects = [...STREAMS.flatMap(jetStreamSubjects), ...SERVERS];
       for (const user of USERS) {
         await using probe = await as(user);
@@ -382,7 +382,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       }
     });
 
-    it("of a store's user let it into that store's account alone: it hears and says nothing on the bus", async () => {
+    it("of a store's user open only that store's account: it receives and publishes nothing on the bus", async () => {
       await using keyring = await connectRawStore(nats, "keyring");
       await using other = await connectRawStore(nats, "control");
       await using bus = await as("orchestrator");
@@ -396,7 +396,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       expect(heard).toEqual([]);
     });
 
-    it("let a service answer as often and as late as it takes, in the inboxes of those who may ask it, and in no other", async () => {
+    it("let a service answer any number of times and at any time, only in the inboxes of users that may send it requests", async () => {
       await using gateway = await as("gateway-openai");
       const askers = ["_INBOX.orchestrator.anyone.question.1", "_INBOX.operator.operator.question.1"];
       const others = USERS.filter((user) => !["orchestrator", "operator"].includes(ROLE_OF(user)));
@@ -422,18 +422,15 @@ describe("in a deployment that permits fallback", () => {
   });
   afterAll(() => nats[Symbol.asyncDispose]());
 
-  it.each(USERS)(
-    "credentials allow unsealed traffic beside the rest, to its two ends alone: %s",
-    async (name) => {
-      await using probe = await connectProbe({ name, transport: nats.transport(name) });
-      const { publish, subscribe } = MAY[name] as Rights;
-      const rights = {
-        publish: [...publish, ...(more[name]?.publish ?? [])],
-        subscribe: [...subscribe, ...(more[name]?.subscribe ?? [])],
-      };
-      expect(await differences(probe, rights)).toEqual([]);
-    },
-  );
+  it.each(USERS)("credentials also allow unsealed traffic, only to its two ends: %s", async (name) => {
+    await using probe = await connectProbe({ name, transport: nats.transport(name) });
+    const { publish, subscribe } = MAY[name] as Rights;
+    const rights = {
+      publish: [...publish, ...(more[name]?.publish ?? [])],
+      subscribe: [...subscribe, ...(more[name]?.subscribe ?? [])],
+    };
+    expect(await differences(probe, rights)).toEqual([]);
+  });
 });
 
 describe("the matrix", () => {

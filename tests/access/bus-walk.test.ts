@@ -8,12 +8,12 @@ import { startTap, type Tap } from "../kit/tap.ts";
 import { TARGETS, toPattern, type WalkingUser, walkBus } from "./walk-bus.ts";
 
 /**
- * With the credentials of every user of a deployment, everything that the server lets it publish is published, with every reply subject that should
- * never be answered to, while all services run.
+ * Every user of a deployment publishes everything that the server allows it, with every reply subject that must never get an
+ * answer, while all services run.
  */
 describe.each(natsVersions())("on nats-server $version", ({ program }) => {
   describe.skipIf(program === undefined)(
-    "whatever a user of the bus publishes, and wherever it wants the answer",
+    "whatever a user of the bus publishes, with any reply subject,",
     () => {
       const stack = new AsyncDisposableStack();
       let system: System;
@@ -49,18 +49,18 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
       }, 180_000);
       afterAll(() => stack.disposeAsync());
 
-      it("has been tried", () => {
+      it("the walk covers every user with over 10,000 messages", () => {
         expect(usersOf(system.nats).length).toBeGreaterThan(9);
         expect(sent).toBeGreaterThan(10_000);
       });
 
-      it("no stored record changes but by its owner, and none is lost", async () => {
+      it("only owners change stored records, and no record is lost", async () => {
         const after = await readStores(system.nats);
         expect([...after.keys()].sort()).toEqual([...before.keys()].sort());
         for (const [name, value] of before) expect([name, after.get(name)]).toEqual([name, value]);
       });
 
-      it("no answer arrives anywhere but in the asking user's inbox", async () => {
+      it("answers arrive only in the requesting user's inbox", async () => {
         await tap.settle();
         const isTarget = (subject: string): boolean => (TARGETS as readonly string[]).includes(subject);
         // Every message of the walk names a reply subject, and no answer does.
@@ -70,7 +70,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
         expect(answers.map(({ subject, data }) => `${subject} ${data.toString().slice(0, 60)}`)).toEqual([]);
       });
 
-      it("nothing that a user published was heard but on a subject of its own row", () => {
+      it("a user's messages are heard only on the subjects of its own row", () => {
         const rows = new Map(usersOf(system.nats).map((user) => [user.name, user.publish]));
         const patterns = [...rows.values()].flat().map(toPattern);
         const strays = tap.messages
@@ -83,7 +83,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
         expect(strays.map(({ subject }) => subject)).toEqual([]);
       });
 
-      it("and every service goes on", async () => {
+      it("every service still answers", async () => {
         const client = stack.use(await system.orchestrator());
         const answer = await client.request({
           ...{ provider: "openai", model: "m", intent: "chat" },
@@ -96,7 +96,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
   );
 
   describe.skipIf(program === undefined)("the walk itself", () => {
-    it("finds the hole of a bus whose account has JetStream, and whose users may ask it", async () => {
+    it("finds the hole of a bus whose account has JetStream, if a user may publish to its API", async () => {
       await using nats = await startSecuredNats({ program, provisioned: false });
       const [user, ...others] = usersOf(nats).filter(({ role }) => role === "gateway");
       if (user === undefined) throw new Error("no gateway");
@@ -119,12 +119,12 @@ function usersOf({ credentials }: SecuredNats): WalkingUser[] {
   }));
 }
 
-/** Keys that their owner writes again and again. */
+/** Keys that their owner renews all the time. */
 const RENEWED = /\.(leader|epoch|relay|document|state|verifiers)$/;
 
 /**
- * What is stored, by account and subject: the newest value, and how many there are of an event. Of a key that its owner renews all the time, that it
- * is still one that its owner has written.
+ * The stored records by account and subject: the newest value of a key, and the number of events. For a renewed key, whether its
+ * owner wrote the value.
  */
 async function readStores(nats: SecuredNats): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
@@ -172,7 +172,7 @@ function storesOf(
   return all[account] ?? [];
 }
 
-/** Gives the bus's account JetStream, and one user a right on its API: the layout before state had accounts of its own. */
+/** Gives the bus's account JetStream, and one user a right on its API, as before stores had accounts of their own. */
 function giveJetStream({ credentials }: SecuredNats, seedFile: string, right: string): void {
   const user = credentials.users.find(({ name }) => credentials.seedFile(name) === seedFile);
   const config = readFileSync(credentials.configFile, "utf8")

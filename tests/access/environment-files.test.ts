@@ -13,7 +13,7 @@ import { createTempDir } from "@scbe/testkit";
 import { config as trustScorer } from "@scbe/trust-scorer/config";
 import { describe, expect, test } from "vitest";
 
-/** What a person has to add: what no folder of credentials can know. */
+/** Variables that an operator has to add, since no folder of credentials can know them. */
 const OF_A_PERSON: Readonly<Record<string, Record<string, string>>> = {
   keyring: { SCBE_KMS_KEY_ID: "alias/scbe" },
   "replay-guard": { REDIS_URL: "redis://127.0.0.1" },
@@ -27,7 +27,7 @@ const SPECS: Readonly<Record<string, { readonly variables: Readonly<Record<strin
 };
 
 describe.each(RENDERINGS)("the files of variables of accounts as %s", (accounts) => {
-  test("are enough for each process in prod, but for what no folder can know, and name no variable that it does not read", () => {
+  test("with the operator's additions are complete for each process in prod, and name only variables that it reads", () => {
     using dir = createTempDir();
     issueCredentials(dir.path, {
       ...{ accounts, env: "prod", providers: ["openai", "xai"], table: ACCESS_WITH_FALLBACK },
@@ -48,12 +48,12 @@ describe.each(RENDERINGS)("the files of variables of accounts as %s", (accounts)
   });
 });
 
-/** A secret may come from a file. */
+/** A secret can come from a file. */
 function isRead(name: string, variables: Readonly<Record<string, unknown>>): boolean {
   return name in variables || (name.endsWith("_FILE") && name.slice(0, -"_FILE".length) in variables);
 }
 
-/** The credentials that nsc's commands are still to write, as files that are there. */
+/** Existing files in place of the credentials that nsc's commands write later. */
 function existing(found: Readonly<Record<string, string>>): Record<string, string> {
   const names = ["NATS_CREDS", "NATS_STORE_CREDS"].filter((name) => name in found);
   return Object.fromEntries(names.map((name) => [name, (found[name] ?? "").replace(/creds$/, "nk")]));

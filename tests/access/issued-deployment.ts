@@ -20,21 +20,21 @@ import { type ServiceProcess, startServiceProcess } from "../kit/service-process
 export interface IssuedOptions {
   readonly accounts: Rendering;
   readonly program: string | undefined;
-  /** Default keyring and replay-guard; a service that is none of them does without controller and scorer. */
+  /** Default keyring and replay-guard, which run without controller and scorer. */
   readonly services?: readonly string[];
-  /** NATS asks clients for certificates, and Redis is reached by TLS. */
+  /** NATS requires client certificates, and Redis uses TLS. */
   readonly tls?: boolean;
 }
 
-/** A deployment that is made from a folder of credentials alone: each process has its own file of variables, and where NATS is. */
+/** A deployment from a folder of credentials: each process gets only its own file of variables and the URL of NATS. */
 export interface IssuedDeployment extends AsyncDisposable {
   readonly folder: string;
   readonly credentials: Credentials;
   readonly server: NatsServer;
-  /** As processes reach it. */
+  /** The URL of NATS for processes. */
   readonly url: string;
   readonly certificates: Certificates | undefined;
-  /** What a user's process reads from its environment. */
+  /** The environment of a user's process. */
   variables(user: string): Record<string, string>;
   transport(user: string): Transport;
   service(name: string): ServiceProcess;

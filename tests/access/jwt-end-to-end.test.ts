@@ -10,7 +10,7 @@ const echo: Handler = ({ body }) => ({ body, contentType: "text/plain" });
 
 describe.each(natsVersions())("on nats-server $version", ({ program }) => {
   test.skipIf(program === undefined)(
-    "a sealed request goes from end to end over accounts as JWTs, certificates at both ends and rediss://, each process with its own file of variables",
+    "a sealed request is answered over accounts as JWTs, with certificates at both ends and rediss://, each process with its own file of variables",
     async () => {
       await using deployment = await startIssued({ accounts: "jwt", program, tls: true, services: SERVICES });
       await using gateway = await deployment.client("gateway-openai", {
@@ -36,7 +36,7 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
     180_000,
   );
 
-  test("no file but creds, seeds and keys holds a seed, and all of them are their owner's alone", async () => {
+  test("only creds, seeds and keys hold a seed, and only their owner can read them", async () => {
     await using deployment = await startIssued({ accounts: "jwt", program, services: [] });
     for (const entry of readdirSync(deployment.folder, { recursive: true, withFileTypes: true })) {
       const path = join(entry.parentPath, entry.name);

@@ -20,7 +20,7 @@ function countOn(subject: string, { messages }: Tap): number {
   return messages.filter((message) => message.subject.startsWith(subject)).length;
 }
 
-describe("a listener with every right, while plain callers have the envelope service seal and open for them,", () => {
+describe("a listener with every right, while plain callers seal and open through the envelope service,", () => {
   const served = { providers: ["openai", "anthropic"], intents: ["chat"] };
   const question = Buffer.from(JSON.stringify({ ask: "Was kostet ein Kilo Äpfel in Zürich?", n: 4711 }));
   const answer = Buffer.from(JSON.stringify({ text: "Das hängt von der Sorte ab, mein Freund.", n: 4712 }));
@@ -66,10 +66,10 @@ describe("a listener with every right, while plain callers have the envelope ser
     return connectUser({ name, role, servers: [system.nats.url], seedFile });
   }
 
-  /** Everything that is looked for in the tests of keys below, and found nowhere. */
+  /** All secrets that the tests below search for and must not find. */
   function secrets(): Needle[] {
     const sessions = sessionsHeard(tap.messages);
-    // Two providers, each with a session for its requests and one for its responses.
+    // Two providers, each with one session for requests and one for responses.
     expect(sessions).toHaveLength(4);
     const [, kmsKey = ""] = readFileSync(system.kmsKeyFile, "utf8").trim().split(" ");
     return [
@@ -78,14 +78,14 @@ describe("a listener with every right, while plain callers have the envelope ser
     ];
   }
 
-  test("has heard everything: the grants, the requests, the admits", () => {
-    // The envelope service asks for each provider.
+  test("hears everything: grants, requests and admits", () => {
+    // The envelope service requests a grant for each provider.
     expect(countOn(SUBJECTS.grant, tap)).toBeGreaterThanOrEqual(2);
     expect(countOn(SUBJECTS.request, tap)).toBe(2);
     expect(countOn(SUBJECTS.admit, tap)).toBe(2);
   });
 
-  test("hears a body that is sent unsealed, on purpose", async () => {
+  test("hears a body that a test sends unsealed", async () => {
     const before = tap.messages.length;
     const unsealed = Buffer.concat([Buffer.from("no envelope: "), question]);
     await tap.publish(subjectOf("request", { user: "tap", provider: "openai" }), unsealed);
@@ -103,7 +103,7 @@ describe("a listener with every right, while plain callers have the envelope ser
     ["base64", (key: Buffer) => Buffer.from(key.toString("base64"))],
     ["base64url", (key: Buffer) => Buffer.from(key.toString("base64url"))],
     [
-      "base64 with something else before it",
+      "base64 with a prefix",
       (key: Buffer) =>
         Buffer.from(Buffer.concat([Buffer.from("x"), key, Buffer.from("y")]).toString("base64")),
     ],
@@ -118,7 +118,7 @@ describe("a listener with every right, while plain callers have the envelope ser
     expect(heard(tap.messages.slice(before), needles)).toEqual(["k_enc of openai/chat on leak"]);
   });
 
-  test("hears bodies on the envelope service's subjects and their replies, and nowhere else", () => {
+  test("hears bodies only on the envelope service's subjects and their replies", () => {
     const { inside, outside } = atEnvelopeService(tap.messages.filter(isOfTheSystem));
     expect(heard(inside, bodies)).toEqual(
       expect.arrayContaining([
@@ -133,12 +133,12 @@ describe("a listener with every right, while plain callers have the envelope ser
     expect(heard(tap.messages.filter(isOfTheSystem), secrets())).toEqual([]);
   });
 
-  /** Not what the tests above have sent themselves. */
+  /** Without the messages of the tests above. */
   const isOfTheSystem = ({ subject, data }: { subject: string; data: Buffer }): boolean =>
     subject !== "leak" && !data.includes("no envelope: ");
 });
 
-/** The stores' accounts of `npm start`, by the seeds in its folder. */
+/** The store accounts of `npm start`, with the seeds in its folder. */
 function storesOf(local: string, url: string): Pick<SecuredNats, "storeTransport"> {
   const seedOf = (name: string): string => join(local, "credentials", `${name}.seed`);
   return {
@@ -177,11 +177,11 @@ describe("a listener with every right, during `npm start -- --once`,", () => {
     folder?.[Symbol.dispose]();
   });
 
-  test("has heard everything that is on the bus, the grants and every example, and nothing of what is stored", () => {
+  test("hears everything on the bus, grants and every example, and nothing of the stores", () => {
     expect(JSON.parse(launcher.npm.stdout)).toMatchObject({ ok: true });
     expect(JSON.parse(ring).ring).toContain('"active"');
     expect(tap.messages.filter(({ subject }) => subject.startsWith("$KV."))).toEqual([]);
-    // Each gateway asks for its provider; the envelope service and the orchestrator for all of them.
+    // Each gateway requests a grant for its provider, and the envelope service and the orchestrator for all providers.
     expect(countOn(SUBJECTS.grant, tap)).toBeGreaterThanOrEqual(3 * PROVIDER_NAMES.length);
     expect(countOn(SUBJECTS.request, tap)).toBeGreaterThanOrEqual(examples.length);
   });
@@ -191,13 +191,13 @@ describe("a listener with every right, during `npm start -- --once`,", () => {
     ...needlesOfBody("an answer", Buffer.from("stand-in for ")),
   ];
 
-  test("hears bodies and answers where the envelope service is asked, and nowhere else", () => {
+  test("hears bodies and answers only in requests to the envelope service and their replies", () => {
     const { inside, outside } = atEnvelopeService(tap.messages);
     expect(heard(inside, bodies)).not.toEqual([]);
     expect(heard(outside, bodies)).toEqual([]);
   });
 
-  test("hears no key, and a reader of all logs at the most talkative level no key, seed, password or body", async () => {
+  test("hears no key, and all logs at the trace level hold no key, seed, password or body", async () => {
     const local = join(folder.path, "local");
     const keys = await keysOf(ring, join(local, "kms.key"));
     const sessions = sessionsHeard(tap.messages);
@@ -215,7 +215,7 @@ describe("a listener with every right, during `npm start -- --once`,", () => {
   });
 });
 
-/** Seeds and keys as they stand in the files of the local stack. */
+/** The texts of seeds and keys in the files of the local stack. */
 function textsKeptSecret(local: string): Needle[] {
   const credentials = join(local, "credentials");
   const seeds = readdirSync(credentials).filter((name) => name.endsWith(".seed"));
@@ -230,7 +230,7 @@ function textsKeptSecret(local: string): Needle[] {
   ];
 }
 
-/** The real nats-server, started with one more user; says on which port it listens. */
+/** A script that starts the real nats-server with one more user, on a known port. */
 function writeServer(dir: string, userLine: string, port: number): string {
   const path = join(dir, "nats-server");
   const config = join(dir, "tapped.conf");

@@ -50,7 +50,7 @@ describe.each(natsVersions())("users as JWTs on nats-server $version", ({ progra
       return changeDeployment(deployment.folder, { kind: "add", user });
     };
 
-    test("one that is added sends requests at once, without a reload and without a push", async () => {
+    test("a new user sends requests at once, without a reload and without a push", async () => {
       const { server } = add("batch");
       expect(server).toEqual({ accounts: "jwt", push: [] });
       await using client = await deployment.client("batch");
@@ -59,7 +59,7 @@ describe.each(natsVersions())("users as JWTs on nats-server $version", ({ progra
       expect(deployment.server.output).not.toMatch(/[Rr]eload/);
     });
 
-    test("one that is connected and removed is gone within a second of the push, and stays out; the others stay", async () => {
+    test("a removed user is disconnected within a second of the push, and stays out; the others stay connected", async () => {
       add("leaver");
       const transport = deployment.transport("orchestrator");
       await using stayer = await connectProbe({ name: "orchestrator", transport });
@@ -79,8 +79,8 @@ describe.each(natsVersions())("users as JWTs on nats-server $version", ({ progra
       expect(await stayer.refusedPublishes(["scbe.v1.control.get.orchestrator"])).toEqual(new Set());
     });
 
-    // What a reload does is the server's version's: 2.9 then ends the connection, 2.15 does not.
-    test("one whose removal is in the resolver's folder alone stays connected, and a push ends it whether a reload did or not", async () => {
+    // The effect of a reload depends on the server's version: 2.9 ends the connection, 2.15 does not.
+    test("a user that is removed only in the resolver's folder stays connected, and a push disconnects it whether a reload did or not", async () => {
       add("stayer");
       const transport = { ...deployment.transport("orchestrator"), credsFile: credsOf("stayer") };
       await using probe = await connectProbe({ name: "stayer", transport });
@@ -92,7 +92,7 @@ describe.each(natsVersions())("users as JWTs on nats-server $version", ({ progra
       await probe.closed;
     });
 
-    test("one that is changed loses at once what it may no longer do, and its process goes on with the rest", async () => {
+    test("a changed user loses its removed rights at once, and its process continues with the rest", async () => {
       const user = { name: "shrinker", role: "orchestrator", providers: ["openai", "xai"] } as const;
       changeDeployment(deployment.folder, { kind: "add", user });
       await using client = await deployment.client("shrinker", { providers: ["openai"] });
@@ -116,7 +116,7 @@ describe.each(natsVersions())("users as JWTs on nats-server $version", ({ progra
   });
 
   test.skipIf(program === undefined)(
-    "one with as many providers and intents of the longest names as the server fills in connects, and has the rights of each",
+    "a user with the maximum of providers and intents of the longest names connects, and has the rights of each",
     async () => {
       using dir = createTempDir();
       const names = (letter: string, length: number) =>
@@ -128,7 +128,7 @@ describe.each(natsVersions())("users as JWTs on nats-server $version", ({ progra
       });
       const transport = issued.transport(user.name, []);
       const { jwt = "" } = loadIdentity(transport) ?? {};
-      // The server's own limit of a line, which this deployment's configuration raises.
+      // The server's default limit of a line, which this deployment's configuration raises.
       expect(jwt.length).toBeGreaterThan(4096);
       await using server = await startNats({ configFile: issued.configFile, program });
       await using probe = await connectProbe({

@@ -10,7 +10,7 @@ const asked = {
   ...{ provider: "openai", model: "gpt-5", intent: "chat" },
   ...{ body: Buffer.from("hello"), timeoutMs: 15_000 },
 };
-/** 200 a second. */
+/** 200 requests a second. */
 const TRAFFIC = { concurrency: 40, everyMs: 200 };
 
 describe.each(natsVersions())("users as nkeys on nats-server $version", ({ program }) => {
@@ -31,7 +31,7 @@ describe.each(natsVersions())("users as nkeys on nats-server $version", ({ progr
       await deployment?.[Symbol.asyncDispose]();
     });
 
-    /** SIGHUP, and the server's word that it has obeyed. */
+    /** Sends SIGHUP, and waits for the server's log line about the reload. */
     const reload = async (): Promise<void> => {
       const reloads = () => deployment.server.output.match(/Reloaded server configuration/g)?.length ?? 0;
       const before = reloads();
@@ -39,7 +39,7 @@ describe.each(natsVersions())("users as nkeys on nats-server $version", ({ progr
       await eventually(() => reloads() > before, { timeoutMs: 10_000 });
     };
 
-    test("a reload with a user more fails none of them, and the new user sends requests then", async () => {
+    test("a reload with a new user fails no request, and then the new user sends requests", async () => {
       await using traffic = steadyTraffic(TRAFFIC, (requestId) =>
         orchestrator.request({ ...asked, requestId }),
       );
@@ -58,7 +58,7 @@ describe.each(natsVersions())("users as nkeys on nats-server $version", ({ progr
       expect(traffic.sent.length).toBeGreaterThan(300);
     }, 60_000);
 
-    test("a reload without a user ends its connection and fails none of the others", async () => {
+    test("a reload without a user ends its connection, and fails no request of the others", async () => {
       const user = { name: "leaver", role: "orchestrator", providers: ["openai"] } as const;
       const { credentials } = changeDeployment(deployment.folder, { kind: "add", user });
       await reload();

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import type { SecuredNats } from "@scbe/testkit";
 import { connect, headers, type MsgHdrs, type NatsConnection, nkeyAuthenticator } from "nats";
 
-/** One user, and the subjects that the server lets it publish to, as its configuration has them. */
+/** A user, and the subjects that its permissions let it publish to. */
 export interface WalkingUser {
   readonly name: string;
   readonly role: string;
@@ -10,7 +10,7 @@ export interface WalkingUser {
   readonly publish: readonly string[];
 }
 
-/** What a user tries with one of its subjects, or with one that it has no right to. */
+/** A message that a user tries, on one of its subjects or on a forbidden one. */
 interface Trick {
   readonly subject: string;
   readonly reply: string;
@@ -18,10 +18,10 @@ interface Trick {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Begins every payload of the walk, so that what it published itself is known again. */
+/** Marks the payloads of the walk. */
 export const WALK_MARK = "walk ";
 
-/** Where an answer must never arrive: stored keys, streams, broadcasts, other users' inboxes, queue subjects, the server's own. */
+/** Subjects that must never get an answer: stored keys, streams, broadcasts, other users' inboxes, queue subjects, the server's subjects. */
 export const TARGETS = [
   "$KV.SCBE_KEYRING.ring",
   "$KV.SCBE_REPLAY.epoch",
@@ -43,7 +43,7 @@ export const TARGETS = [
   "$JS.API.STREAM.PURGE.KV_SCBE_KEYRING",
 ] as const;
 
-/** Requests that a service or JetStream may take for one of its own. */
+/** Payloads that a service or JetStream could accept as requests. */
 const PAYLOADS = [
   "",
   "{",
@@ -53,7 +53,7 @@ const PAYLOADS = [
   '{"ask":"batch","from":0,"last":100,"v":1}',
 ] as const;
 
-/** Headers by which JetStream, KV or the server itself acts. */
+/** Headers that make JetStream, KV or the server act. */
 const HEADERS: readonly ((target: string) => Readonly<Record<string, string>>)[] = [
   () => ({}),
   () => ({ "Nats-Rollup": "all", "Nats-Msg-Id": "walk" }),
@@ -73,7 +73,7 @@ const STREAMS = [
   "SCBE_TRUST_EVENTS",
 ] as const;
 
-/** Subjects of the server and of JetStream, which no user of the bus has. */
+/** Messages on subjects of the server and of JetStream, to which no user of the bus has a right. */
 function foreignTricks(target: string): Trick[] {
   const plain = { reply: target, headers: {} };
   const consumer = (stream: string) =>
@@ -111,8 +111,8 @@ function foreignTricks(target: string): Trick[] {
 }
 
 /**
- * Has every user publish to every subject that it may, and to every one of JetStream's and the server's, with every reply subject, payload and
- * header of the lists above. Resolves with the number of messages that were sent, when the server has seen all of them.
+ * Has every user publish to each of its subjects, and to those of JetStream and the server, with every reply subject, payload and
+ * header of the lists above. Resolves with the number of messages, when the server has received all of them.
  */
 export async function walkBus(
   nats: Pick<SecuredNats, "url">,
@@ -127,7 +127,7 @@ export async function walkBus(
       reconnect: false,
       authenticator: nkeyAuthenticator(readFileSync(user.nkeySeedFile)),
     });
-    // Into its own inbox every user may have its answers.
+    // A user's own inbox is a legal reply subject.
     const foreign = TARGETS.filter((target) => !target.startsWith(`_INBOX.${user.role}.${user.name}.`));
     for (const target of foreign) {
       const tricks = [...ownTricks(user, target), ...foreignTricks(target)];
@@ -141,7 +141,7 @@ export async function walkBus(
 }
 
 function ownTricks({ publish }: WalkingUser, target: string): Trick[] {
-  // A server may tell of a message on any subject on which its sender may publish: the sender could say the same there itself.
+  // The server may send a trace event to any subject to which the sender may publish: the sender could publish there itself.
   const mayPublish = publish.some((cell) => toPattern(cell).test(target));
   const made = HEADERS.slice(1).map((make) => make(target));
   const headers = made.filter((given) => !mayPublish || !("Nats-Trace-Dest" in given));
@@ -155,7 +155,7 @@ function ownTricks({ publish }: WalkingUser, target: string): Trick[] {
   });
 }
 
-/** What a subject of a permission covers. */
+/** The subjects that a permission covers. */
 export function toPattern(cell: string): RegExp {
   const text = cell.replaceAll(/[.$]/g, "\\$&").replaceAll("*", "[^.]+").replace(/>$/, ".+");
   return new RegExp(`^${text}$`);

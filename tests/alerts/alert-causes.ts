@@ -4,20 +4,20 @@ import { forge, headerOf, type KnownKeys } from "../kit/known-keys.ts";
 import type { RawCaller } from "../kit/raw-clients.ts";
 import { keepDoing } from "../kit/traffic.ts";
 
-/** Who takes part in what happens. */
+/** The participants of a cause. */
 export interface Cast {
-  /** Whose clock is right, and whose envelopes can be altered. */
+  /** Has a correct clock, and sends altered envelopes. */
   readonly caller: RawCaller;
   readonly keys: KnownKeys;
   readonly orchestrator: Client;
-  /** Two orchestrators whose clocks are seconds off; one of them has nearly nothing to do. */
+  /** Two orchestrators with clocks that are seconds off; `idle` sends almost nothing. */
   readonly ahead: Client;
   readonly idle: Client;
-  /** Leaves the gateway of a provider with hardly any CPU, until what is returned is disposed of. */
+  /** Takes most of the CPU from the gateway of a provider, until disposed. */
   starve(provider: string): Promise<AsyncDisposable>;
 }
 
-/** What goes on at a provider, from the call until it is disposed of. The providers are named after it. */
+/** A condition at the provider of the same name, until disposed. */
 export type Cause = (cast: Cast) => AsyncDisposable;
 
 /** How long a burst lasts. */
@@ -25,58 +25,58 @@ export interface CauseTimes {
   readonly burstMs: number;
 }
 
-/** Everything that alerts have to be told of, and what looks like it for a moment. */
+/** All conditions that must raise an alert, and conditions that look alike for a short time. */
 export function alertCauses({ burstMs }: CauseTimes) {
   return {
-    /** A tenth of the traffic, all the time. */
+    /** A constant tenth of the traffic is forged. */
     forged: (cast) => keepDoing(500, () => sendMany(cast, "forged", { genuine: 9, forged: 1 })),
-    /** A third of hardly any traffic, again and again. */
+    /** A constant third of very little traffic is forged. */
     dripping: (cast) => keepDoing(1000, (turn) => send(cast, "dripping", turn % 3 === 0)),
-    /** A second envelope, by somebody who has the keys, under the session and counter of the first. */
+    /** An attacker with the keys sends a second envelope with the session and counter of the first. */
     reused: (cast) => once(eventually(() => reuse(cast), { timeoutMs: 20_000, everyMs: 200 })),
     starved: (cast) =>
       all(
         soon(cast.starve("starved")),
-        keepDoing(1000, () => ask(cast.orchestrator, "starved", LARGE)),
-        keepDoing(250, () => times(3, () => ask(cast.orchestrator, "starved"))),
+        keepDoing(1000, () => request(cast.orchestrator, "starved", LARGE)),
+        keepDoing(250, () => times(3, () => request(cast.orchestrator, "starved"))),
       ),
-    ahead: ({ ahead }) => keepDoing(100, () => ask(ahead, "ahead")),
-    /** One alone. */
+    ahead: ({ ahead }) => keepDoing(100, () => request(ahead, "ahead")),
+    /** A single forgery. */
     single: (cast) => keepDoing(400, (turn) => send(cast, "single", turn === 5)),
-    /** Traffic, then many forgeries and wrong clocks, and then all is well. */
+    /** Traffic, one burst of forgeries and wrong clocks, and normal traffic again. */
     burst: (cast) =>
       keepDoing(250, async (turn) => {
         if (turn === FLOWING_TURNS) await burst(cast, burstMs);
         await sendMany(cast, "burst", { genuine: 5, forged: 0 });
       }),
-    /** As `starved`, and then all is well for longer than a burst is seen. */
+    /** Like `starved` in bursts, with a pause that is longer than a burst is visible. */
     choking: (cast) =>
       all(
-        keepDoing(250, () => times(2, () => ask(cast.orchestrator, "choking"))),
+        keepDoing(250, () => times(2, () => request(cast.orchestrator, "choking"))),
         keepDoing(15 * burstMs, () => choke(cast, burstMs)),
       ),
-    /** Traffic, and one who asks now and then, with a clock that is wrong. */
+    /** Traffic, and rare requests of an orchestrator with a wrong clock. */
     idle: ({ orchestrator, idle }) =>
       keepDoing(200, async (turn) => {
-        if (turn % 60 === 0) await ask(idle, "idle");
-        await times(5, () => ask(orchestrator, "idle"));
+        if (turn % 60 === 0) await request(idle, "idle");
+        await times(5, () => request(orchestrator, "idle"));
       }),
-    /** Every envelope twice. */
+    /** Every envelope is sent twice. */
     replayed: (cast) => keepDoing(1000, () => sendTwice(cast, "replayed")),
-    /** As `forged`, until nobody tells any more. */
+    /** Like `forged`, until its gateway's metrics disappear. */
     vanishing: (cast) => keepDoing(500, () => sendMany(cast, "vanishing", { genuine: 9, forged: 1 })),
   } as const satisfies Readonly<Record<string, Cause>>;
 }
 
-/** Of five envelopes each: a share of them can be told. */
+/** Turns of five envelopes each, enough samples for a share. */
 const FLOWING_TURNS = 8;
 const HELLO = Buffer.from("Hello");
-/** Takes longer to open than a starved process runs without a break. */
+/** Opening it takes longer than a starved process runs at a time. */
 const LARGE = Buffer.alloc(7 * 1024 * 1024, "a");
 
 function seal({ caller }: Cast, provider: string): Buffer {
-  const asked = { provider, model: "gpt-5", intent: "chat", body: HELLO, requestId: crypto.randomUUID() };
-  return Buffer.from(caller.verifier.sealer.sealRequest(asked).bytes);
+  const content = { provider, model: "gpt-5", intent: "chat", body: HELLO, requestId: crypto.randomUUID() };
+  return Buffer.from(caller.verifier.sealer.sealRequest(content).bytes);
 }
 
 async function send(cast: Cast, provider: string, isForged: boolean): Promise<void> {
@@ -111,13 +111,13 @@ async function reuse(cast: Cast): Promise<true> {
   return true;
 }
 
-/** Not all of it need arrive. */
+/** Some messages of a burst can get lost. */
 async function burst(cast: Cast, burstMs: number): Promise<void> {
   const until = performance.now() + burstMs;
   do {
     await Promise.allSettled([
       sendMany(cast, "burst", { genuine: 0, forged: 5 }),
-      times(5, () => ask(cast.ahead, "burst")),
+      times(5, () => request(cast.ahead, "burst")),
     ]);
   } while (performance.now() < until);
 }
@@ -126,8 +126,8 @@ async function choke({ orchestrator, starve }: Cast, burstMs: number): Promise<v
   await using _starving = await starve("choking");
   const until = performance.now() + burstMs;
   do {
-    // One after the other, or those that wait would look as if a clock were wrong.
-    await Promise.allSettled([ask(orchestrator, "choking", LARGE)]);
+    // In sequence, since the wait of concurrent requests would look like a wrong clock.
+    await Promise.allSettled([request(orchestrator, "choking", LARGE)]);
   } while (performance.now() < until);
 }
 
@@ -135,7 +135,7 @@ function times(count: number, action: () => Promise<unknown>): Promise<unknown> 
   return Promise.all(Array.from({ length: count }, action));
 }
 
-function ask(client: Client, provider: string, body: Buffer = HELLO): Promise<unknown> {
+function request(client: Client, provider: string, body: Buffer = HELLO): Promise<unknown> {
   return client.request({ provider, model: "gpt-5", intent: "chat", body, contentType: "text/plain" });
 }
 
@@ -143,7 +143,7 @@ function expectStatus({ status }: { readonly status: string | undefined }, expec
   if (status !== expected) throw new Error(`the answer is ${status}, not ${expected}`);
 }
 
-/** @throws why it did not come, at disposal */
+/** Disposes a coming resource. @throws the reason why it did not come, at disposal */
 function soon(coming: Promise<AsyncDisposable>): AsyncDisposable {
   coming.catch(() => undefined);
   return {
@@ -153,7 +153,7 @@ function soon(coming: Promise<AsyncDisposable>): AsyncDisposable {
   };
 }
 
-/** @throws what it threw, at disposal */
+/** Waits for the action. @throws its error, at disposal */
 function once(doing: Promise<unknown>): AsyncDisposable {
   doing.catch(() => undefined);
   return { [Symbol.asyncDispose]: () => doing.then(() => undefined) };

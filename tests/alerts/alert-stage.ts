@@ -9,27 +9,27 @@ import { alertCauses, type CauseName, type CauseTimes } from "./alert-causes.ts"
 import { type StarvableGateway, starvableGateway } from "./starved-gateway.ts";
 import { scrapeJobsOf, startWatch, type Watch, type WatchOptions } from "./watch.ts";
 
-/** All of SCBE with a provider for each cause of an alert and one, `quiet`, that nobody asks; and who watches over it. */
+/** SCBE with a provider for each cause of an alert, a provider `quiet` without traffic, and Prometheus and Alertmanager. */
 export interface AlertStage extends AsyncDisposable {
   readonly system: System;
   readonly watch: Watch;
-  /** Whose clock is right. */
+  /** An orchestrator with a correct clock. */
   readonly orchestrator: WatchedClient;
-  /** The gateway of a provider; @throws Error where it is none of this process */
+  /** The gateway of a provider. @throws Error if it is another process */
   gateway(provider: string): WatchedClient;
-  /** Has these begin; they go on until what is returned, or the stage, is disposed of. */
+  /** Starts these causes, until the result or the stage is disposed. */
   begin(...causes: readonly CauseName[]): AsyncDisposable;
 }
 
 export interface AlertStageOptions extends CauseTimes, Omit<WatchOptions, "targets"> {
-  /** Those that can begin. */
+  /** The causes that {@link AlertStage.begin} can start. */
   readonly causes: readonly CauseName[];
-  /** Has a rollback controller run, whom the alerts reach; else whoever `controller` is. */
+  /** Runs a rollback controller that receives the alerts; otherwise `controller` receives them. */
   readonly rollback?: true;
 }
 
 export const QUIET = "quiet";
-/** Their gateways are processes of their own. */
+/** The causes whose gateways are processes of their own. */
 const STARVABLE: readonly CauseName[] = ["starved", "choking"];
 const OFF_MS = 3000;
 const AHEAD: Clock = { now: () => Date.now() + OFF_MS, monotonic: systemClock.monotonic };
@@ -91,7 +91,7 @@ function found<T>(gateways: ReadonlyMap<string, T>, provider: string): T {
   return gateway;
 }
 
-/** Ended once, however often it is disposed of. */
+/** Disposes all of them, once. */
 function inOne(several: readonly AsyncDisposable[]): AsyncDisposable {
   let ending: Promise<unknown> | undefined;
   return {
@@ -102,16 +102,16 @@ function inOne(several: readonly AsyncDisposable[]): AsyncDisposable {
   };
 }
 
-/** A client of this process with an ops port of its own, as if it were alone in its process. */
+/** A client of this process with its own ops port, like a process of its own. */
 export interface WatchedClient extends AsyncDisposable {
   readonly client: Client;
-  /** Its ops port, as Prometheus wants it. */
+  /** The address of its ops port, for Prometheus. */
   readonly target: string;
-  /** Its metrics are not to be had any more. It goes on. */
+  /** Closes the ops port. The client continues. */
   hide(): Promise<void>;
 }
 
-/** A gateway of a provider that answers with a short text. */
+/** A gateway of a provider with a short answer. */
 export async function watchedGateway(system: System, provider: string): Promise<WatchedClient> {
   const watched = await watch((options) => system.gateway(provider, options));
   const body = Buffer.from("Hello to you");

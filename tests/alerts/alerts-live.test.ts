@@ -10,11 +10,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { shortened, THRESHOLDS } from "#monitoring/thresholds.ts";
 import type { CauseName } from "./alert-causes.ts";
 import { type AlertStage, startAlertStage } from "./alert-stage.ts";
-import { safetyAlerts, seenOfQuietOnes, subjectsOf, WEBHOOK_PATH } from "./watch.ts";
+import { quietConditions, safetyAlerts, subjectsOf, WEBHOOK_PATH } from "./watch.ts";
 
 const missing = (["prometheus", "alertmanager"] as const).filter((name) => !requireTool(name).ok);
 
-/** Every window, every `for` and the time between scrapes alike: what takes 30 s takes one here. */
+/** Shortens every window, every `for` and the scrape interval: 30 s become one. */
 const TIMES = 30;
 const thresholds = shortened(THRESHOLDS, TIMES);
 const { skewForMs, evaluationIntervalMs } = thresholds.durations;
@@ -34,7 +34,7 @@ const CAUSES: readonly CauseName[] = [
   "vanishing",
 ];
 
-/** What has to fire, for which provider, and how grave it is. */
+/** The alerts that must fire, with provider and severity. */
 const FIRING = [
   ["a share of forged envelopes", "SCBEGCMFailureRate", "forged", "critical"],
   ["forged envelopes that come again and again at low traffic", "SCBEGCMFailureRate", "dripping", "critical"],
@@ -46,7 +46,7 @@ const SUBJECTS_OF_ALERTS = FIRING.map(([, alertname, provider]) => `${alertname}
 
 let controller: WebhookReceiver;
 let stage: AlertStage;
-/** Evaluations of the rules before anything happened. */
+/** The number of rule evaluations before the causes begin. */
 let evaluationsBefore: number;
 
 describe.skipIf(missing.length > 0)(`alerts over a running SCBE, ${TIMES} times as fast`, () => {
@@ -74,7 +74,7 @@ describe.skipIf(missing.length > 0)(`alerts over a running SCBE, ${TIMES} times 
     await eventually(async () => (await pending()).length === 0, { timeoutMs: 20_000, everyMs: 100 });
   });
 
-  test("the one that always fires arrives, with the controller's token", async () => {
+  test("the Watchdog arrives, with the controller's token", async () => {
     const { path, headers } = await controller.webhook(isAbout("Watchdog"));
     expect([path, headers.authorization]).toEqual([WEBHOOK_PATH, `Bearer ${WEBHOOK_TOKEN}`]);
   });
@@ -83,15 +83,15 @@ describe.skipIf(missing.length > 0)(`alerts over a running SCBE, ${TIMES} times 
     "%s: %s fires for %s, and arrives in a group of its own",
     async (_, ...expected) => {
       const [alertname, provider, severity] = expected;
-      const told = await controller.webhook(isAbout(alertname, provider), { timeoutMs: 60_000 });
-      expect(told).toMatchObject({
+      const webhook = await controller.webhook(isAbout(alertname, provider), { timeoutMs: 60_000 });
+      expect(webhook).toMatchObject({
         version: "4",
         receiver: "rollback-controller",
         status: "firing",
         groupLabels: { alertname, provider },
       });
-      expect(told.alerts.length).toBeGreaterThan(0);
-      for (const { status, labels, annotations } of told.alerts) {
+      expect(webhook.alerts.length).toBeGreaterThan(0);
+      for (const { status, labels, annotations } of webhook.alerts) {
         expect(status).toBe("firing");
         expect(labels).toMatchObject({ alertname, provider, severity, class: "safety" });
         expect(annotations.description).toContain(`provider ${provider}`);
@@ -100,15 +100,15 @@ describe.skipIf(missing.length > 0)(`alerts over a running SCBE, ${TIMES} times 
     70_000,
   );
 
-  test("nothing else fires, nor is told, in twice the longest time that an alert waits", async () => {
+  test("no other alert fires or is sent, in twice the longest `for`", async () => {
     const enough = evaluationsBefore + (2 * skewForMs) / evaluationIntervalMs;
     await eventually(async () => (await evaluations()) >= enough, { timeoutMs: 80_000, everyMs: 200 });
     expect(await safetyAlerts(stage.watch.prometheus, "firing")).toEqual(SUBJECTS_OF_ALERTS.toSorted());
-    const told = controller.webhooks.flatMap(({ alerts }) => alerts);
-    expect(subjectsOf(told)).toEqual([...SUBJECTS_OF_ALERTS, "Watchdog undefined"].toSorted());
+    const alerts = controller.webhooks.flatMap(({ alerts }) => alerts);
+    expect(subjectsOf(alerts)).toEqual([...SUBJECTS_OF_ALERTS, "Watchdog undefined"].toSorted());
   }, 90_000);
 
-  test("bursts were seen by every alert that waits, and over before one fired", async () => {
+  test("every alert with a `for` was pending in a burst, and none of them fired", async () => {
     const bursts = (state: "pending" | "firing") =>
       safetyAlerts(stage.watch.prometheus, state, ["burst", "choking"]);
     const waiting = ["SCBEGCMFailureRate burst", "SCBEHighLatency choking", "SCBEPhaseSkew burst"];
@@ -116,14 +116,14 @@ describe.skipIf(missing.length > 0)(`alerts over a running SCBE, ${TIMES} times 
     expect(await bursts("firing")).toEqual([]);
   });
 
-  test("whose data has ended is told as a target that is absent, to operators", async () => {
+  test("a target whose data has ended is reported to operators as absent", async () => {
     const ofInstances = 'alertname="SCBETargetAbsent",severity="warning",alertstate="firing"';
     const absent = await query(`last_over_time(ALERTS{${ofInstances}}[10m])`);
     expect(absent.map(({ labels }) => labels.instance)).toContain(stage.gateway("vanishing").target);
   });
 
   test.each([
-    ...seenOfQuietOnes(thresholds.durations),
+    ...quietConditions(thresholds.durations),
     ["replays were refused", 'scbe_replay_rejects_count{provider="replayed"} > 3'] as const,
   ])("what had to stay silent did happen: %s", async (_, expression) => {
     expect(await query(expression)).not.toEqual([]);
@@ -134,7 +134,7 @@ function query(expression: string): Promise<readonly Sample[]> {
   return stage.watch.prometheus.query(expression);
 }
 
-/** How often the rules were evaluated. */
+/** The number of rule evaluations. */
 async function evaluations(): Promise<number> {
   const [counted] = await query('count_over_time(ALERTS{alertname="Watchdog"}[10m])');
   return counted?.value ?? 0;

@@ -11,7 +11,7 @@ import { scrapeJobsOf, startWatch, type Watch } from "./watch.ts";
 
 const missing = (["prometheus", "alertmanager"] as const).filter((name) => !requireTool(name).ok);
 
-/** The dashboard, its recordings and their windows are a deployment's own; only the scrapes are more frequent. */
+/** Dashboard, recordings and windows are those of a deployment; only the scrapes are more frequent. */
 const thresholds: Thresholds = {
   limits: THRESHOLDS.limits,
   durations: { ...THRESHOLDS.durations, scrapeIntervalMs: 500, evaluationIntervalMs: 500 },
@@ -61,7 +61,7 @@ describe.skipIf(missing.length > 0)("the dashboard of a running SCBE with traffi
     );
   });
 
-  test("asks enough to be looked at", () => {
+  test("has more than the minimum of queries", () => {
     expect(QUERIES.length).toBeGreaterThan(50);
   });
 });

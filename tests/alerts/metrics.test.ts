@@ -16,7 +16,7 @@ import { rawCaller } from "../kit/raw-clients.ts";
 import { parseScrape, type ScrapedSample, samplesOf, scrape, sumOf } from "../kit/scrape.ts";
 import { type System, startSystem } from "../kit/system.ts";
 
-/** Against the whole of SCBE, its services as processes of their own, on real NATS and Redis. */
+/** Runs against SCBE with its services as processes of their own, on real NATS and Redis. */
 let system: System;
 let orchestrator: Client;
 let gateway: Client;
@@ -55,7 +55,7 @@ const ENDPOINTS: Readonly<Record<ProcessKind, readonly string[]>> = {
   "rollback-controller": ["lease", "control-get", "trust-last", "audit-read"],
   "trust-scorer": ["tell", "word", "get"],
 };
-/** The metrics whose phase is what is sealed; of the others it is what is opened. */
+/** Metrics whose phase is that of the sealed message; for all others it is that of the opened one. */
 const SEALING: readonly MetricName[] = [
   "scbe_envelope_create_ms",
   "scbe_envelope_sealed_bytes_total",
@@ -63,7 +63,7 @@ const SEALING: readonly MetricName[] = [
   "scbe_envelope_session_used_ratio",
 ];
 
-/** The values that a label must have there; `undefined`: not known to the test. */
+/** The values that a label must have in this process; `undefined`: the test does not know them. */
 function valuesOf(kind: ProcessKind, name: MetricName, label: string): readonly string[] | undefined {
   const declared = (METRICS[name] as MetricRow).labels[label];
   if (label === "phase") {
@@ -87,36 +87,36 @@ function labelSetsOf(kind: ProcessKind, name: MetricName): Record<string, string
   );
 }
 
-/** The name under which a metric has one sample for each label set. */
+/** The sample name with one sample for each label set. */
 function sampleName(name: MetricName): string {
   return METRICS[name].kind === "histogram" ? `${name}_count` : name;
 }
 
 describe.each(KINDS)("the %s", (kind) => {
-  test("shows every metric of its rows, with every label set, from the start", async () => {
-    // Before it serves, a gateway has no endpoint.
+  test("exports every metric of its rows, with every label set, from the start", async () => {
+    // A gateway has no endpoint before it serves.
     await using _served = kind === "gateway" ? await serve() : undefined;
-    const shown = await shownBy[kind]();
+    const samples = await shownBy[kind]();
     const missing = metricsOf(kind)
       .filter((name) => (METRICS[name] as MetricRow).from !== "known")
       .flatMap((name) => labelSetsOf(kind, name).map((labels) => ({ name, labels })))
-      .filter(({ name, labels }) => samplesOf(shown, sampleName(name), labels).length === 0);
+      .filter(({ name, labels }) => samplesOf(samples, sampleName(name), labels).length === 0);
     expect(missing).toEqual([]);
   });
 
-  test("shows in time what has to be measured first", async () => {
+  test("exports measured values after their first measurement", async () => {
     const known = metricsOf(kind).filter((name) => (METRICS[name] as MetricRow).from === "known");
     expect(known).toContain("scbe_clock_offset_ms");
     await eventually(
       async () => {
-        const shown = await shownBy[kind]();
-        return known.every((name) => samplesOf(shown, sampleName(name)).length > 0);
+        const samples = await shownBy[kind]();
+        return known.every((name) => samplesOf(samples, sampleName(name)).length > 0);
       },
       { timeoutMs: 15_000 },
     );
   });
 
-  test("shows nothing that is not in the table, but prom-client's own of Node", async () => {
+  test("exports only metrics of the table, and prom-client's default ones", async () => {
     const ofNode = parseScrape(await createRegistry().metrics()).map(({ name }) => name);
     const allowed = new Set<string>(kind === "orchestrator" || kind === "gateway" ? [] : ofNode);
     for (const name of metricsOf(kind)) {
@@ -125,12 +125,12 @@ describe.each(KINDS)("the %s", (kind) => {
     }
     const names = new Set((await shownBy[kind]()).map(({ name }) => name));
     expect(names.size).toBeGreaterThan(10);
-    // What depends on the operating system's moment, as kinds of open handles, has no line in an idle registry.
+    // Metrics that depend on the process's state, like kinds of open handles, have no line in an idle registry.
     const strange = [...names].filter((name) => !allowed.has(name) && !/^(nodejs|process)_/.test(name));
     expect(strange).toEqual([]);
   });
 
-  test("has no label, and no value of one, that is not of the closed sets", async () => {
+  test("has only labels and label values of the closed sets", async () => {
     for (const { name, labels } of await shownBy[kind]()) {
       const metric = name.replace(/_(bucket|sum)$|(?<=_ms|_seconds)_count$/, "") as MetricName;
       if (!Object.hasOwn(METRICS, metric)) continue;
@@ -145,23 +145,23 @@ describe.each(KINDS)("the %s", (kind) => {
   });
 });
 
-test("a client that has done nothing yet shows nothing but zeros", async () => {
+test("a new client exports only zeros", async () => {
   const metrics = new Registry();
   await using _client = await system.orchestrator({ metrics });
-  const shown = parseScrape(await metrics.metrics());
-  // It follows what is broadcast from its start.
+  const samples = parseScrape(await metrics.metrics());
+  // A client follows broadcasts from its start.
   const isHeard = (name: string): boolean => /^scbe_(control|trust|ring)_/.test(name);
   const counted = metricsOf("orchestrator").filter(
     (name) => METRICS[name].kind !== "gauge" && !isHeard(name),
   );
-  const moved = counted.filter((name) => sumOf(shown, sampleName(name)) !== 0);
+  const moved = counted.filter((name) => sumOf(samples, sampleName(name)) !== 0);
   expect(counted.length).toBeGreaterThan(8);
   expect(moved).toEqual([]);
 });
 
-test("one request is counted once by each part that it passes", async () => {
+test("one request is counted once by each process on its path", async () => {
   await using _served = await serve();
-  const before = await everyone();
+  const before = await scrapeAll();
   await orchestrator.request(ASKED);
   const grown = await growth(before);
   const openai = { provider: "openai" };
@@ -203,7 +203,7 @@ test("a forged envelope is counted with its reason, and moves neither verify_ms 
   const sealed = Buffer.from(caller.verifier.sealer.sealRequest({ ...ASKED, requestId }).bytes);
   const last = sealed.length - 1;
   sealed.writeUInt8(sealed.readUInt8(last) ^ 1, last);
-  const before = await everyone();
+  const before = await scrapeAll();
   expect((await caller.send("openai", sealed)).status).toBe("refused");
   const grown = await growth(before);
   expect({
@@ -242,7 +242,7 @@ test.each([
   expect(Math.abs(offset - offMs)).toBeLessThan(10_000);
 });
 
-test("what two clients of a process have together is shown together, and what one has while it is there", async () => {
+test("counters of two clients in a process are added, and gauges of a client end with it", async () => {
   const metrics = new Registry();
   await using first = await system.orchestrator({ metrics });
   const keysOf = async (): Promise<number> =>
@@ -253,7 +253,7 @@ test("what two clients of a process have together is shown together, and what on
   expect(await keysOf()).toBe(2 * alone);
   await second[Symbol.asyncDispose]();
   expect(await keysOf()).toBe(alone);
-  // The least of both: it would be 0 if the one that is gone still showed its own.
+  // The minimum of both clients; it would be 0 if the closed client still counted.
   expect(samplesOf(parseScrape(await metrics.metrics()), "scbe_nats_connected")[0]?.value).toBe(1);
   expect(first.readiness.ready).toBe(true);
 });
@@ -267,21 +267,21 @@ test("a registry that serves OpenMetrics is refused when the client connects", a
 });
 
 describe("a scrape of the replay guard", () => {
-  test("tells how many envelopes Redis remembers, what memory it uses and what it may", async () => {
+  test("has the number of envelopes in Redis, its memory use and its memory limit", async () => {
     const before = sumOf(await shownBy["replay-guard"](), "scbe_replay_store_entries");
     await using _served = await serve();
     for (let count = 0; count < 5; count += 1) await orchestrator.request(ASKED);
-    const shown = await shownBy["replay-guard"]();
-    expect(sumOf(shown, "scbe_replay_store_entries")).toBe(before + 5);
-    expect(sumOf(shown, "scbe_replay_store_used_bytes")).toBeGreaterThan(100_000);
-    expect(samplesOf(shown, "scbe_replay_store_max_bytes").map(({ value }) => value)).toEqual([0]);
+    const samples = await shownBy["replay-guard"]();
+    expect(sumOf(samples, "scbe_replay_store_entries")).toBe(before + 5);
+    expect(sumOf(samples, "scbe_replay_store_used_bytes")).toBeGreaterThan(100_000);
+    expect(samplesOf(samples, "scbe_replay_store_max_bytes").map(({ value }) => value)).toEqual([0]);
   });
 
-  test("is answered while Redis hangs, without what only Redis knows, and with it when Redis is back", async () => {
+  test("is answered while Redis hangs, without the values from Redis, and with them when Redis is back", async () => {
     const redis = present(system.redis);
     const occupancy = async (): Promise<number> => {
-      const shown = await shownBy["replay-guard"]();
-      return shown.filter(({ name }) => /^scbe_replay_store_(entries|used_bytes|max_bytes)$/.test(name))
+      const samples = await shownBy["replay-guard"]();
+      return samples.filter(({ name }) => /^scbe_replay_store_(entries|used_bytes|max_bytes)$/.test(name))
         .length;
     };
     const all = PROVIDERS.length + 2;
@@ -297,19 +297,19 @@ describe("a scrape of the replay guard", () => {
   });
 });
 
-/** The gateway at work, echoing. */
+/** Has the gateway echo. */
 function serve(): Promise<AsyncDisposable> {
   const handler = ({ body }: { body: Uint8Array }) => ({ body, contentType: "application/json" });
   return gateway.serve({ provider: "openai", handler });
 }
 
-async function everyone(): Promise<Map<ProcessKind, ScrapedSample[]>> {
+async function scrapeAll(): Promise<Map<ProcessKind, ScrapedSample[]>> {
   return new Map(await Promise.all(KINDS.map(async (kind) => [kind, await shownBy[kind]()] as const)));
 }
 
-/** By how much a metric has grown since then. */
+/** The growth of a metric since `before`. */
 async function growth(before: ReadonlyMap<ProcessKind, ScrapedSample[]>) {
-  const after = await everyone();
+  const after = await scrapeAll();
   return (kind: ProcessKind, name: string, labels: Readonly<Record<string, string>> = {}): number =>
     sumOf(after.get(kind) ?? [], name, labels) - sumOf(before.get(kind) ?? [], name, labels);
 }
@@ -319,6 +319,6 @@ async function offsetsIn(metrics: Registry): Promise<number[]> {
 }
 
 function present<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error("it was not started");
+  if (value === undefined) throw new Error("the process was not started");
   return value;
 }

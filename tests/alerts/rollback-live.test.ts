@@ -8,24 +8,24 @@ import { scrape, sumOf } from "../kit/scrape.ts";
 import { type System, TOKENS } from "../kit/system.ts";
 import type { CauseName } from "./alert-causes.ts";
 import { type AlertStage, QUIET, startAlertStage } from "./alert-stage.ts";
-import { safetyAlerts, seenOfQuietOnes } from "./watch.ts";
+import { quietConditions, safetyAlerts } from "./watch.ts";
 
 /*
- * Real Prometheus and Alertmanager with what infra/ has, hosts and times replaced, over a running SCBE and its own controller: what
- * switches off, for whom and how, and what does not.
+ * Real Prometheus and Alertmanager with the configuration of infra/, except for hosts and times, over a running SCBE with its
+ * controller: which alerts switch off what, and which conditions do not.
  */
 
 const missing = (["prometheus", "alertmanager"] as const).filter((name) => !requireTool(name).ok);
 
-/** Every window, every `for`, the time between scrapes and what Alertmanager waits alike. */
+/** Shortens every window, every `for`, the scrape interval and Alertmanager's times. */
 const TIMES = 30;
 const MINUTE_MS = 60_000;
 const thresholds = shortened(THRESHOLDS, TIMES);
 
-/** What must not switch anything off: one failure, a burst, an instance with nothing to do. `quiet` has no data at all. */
+/** Conditions that must not switch anything off: one failure, a burst, an idle instance. `quiet` has no data at all. */
 const HARMLESS = ["single", "burst", "idle"] as const satisfies readonly CauseName[];
 const TRIGGERS = ["ahead", "forged", "starved", "reused"] as const satisfies readonly CauseName[];
-/** For what has to fire first. The API lets nobody ask all the time. */
+/** For alerts that have to fire first. The API limits the rate of requests. */
 const PATIENT = { timeoutMs: 90_000, everyMs: 300 };
 const SOON = { timeoutMs: 20_000, everyMs: 300 };
 
@@ -55,23 +55,23 @@ describe.skipIf(missing.length > 0)(`alerts that switch a running SCBE off, ${TI
   afterAll(() => stage?.[Symbol.asyncDispose]());
 
   test("Alertmanager reaches the controller with its token: the Watchdog arrives", async () => {
-    await eventually(async () => (await told("watchdog")) > 0, SOON);
+    await eventually(async () => (await alertsWith("watchdog")) > 0, SOON);
   });
 
-  test("clocks that differ have that provider alone refused, since no fallback was chosen", async () => {
+  test("wrong clocks have only that provider refused, since no fallback was chosen", async () => {
     await expectSwitchedOff("SCBEPhaseSkew", "ahead", { mode: "disabled", says: /P99 phase skew: \d+ms/ });
   }, 100_000);
 
-  test("what a person has released stays released while the same alert goes on", async () => {
-    const known = await told("known");
+  test("a kill that an administrator released stays released while the same alert continues", async () => {
+    const known = await alertsWith("known");
     await api.release({ provider: "ahead" });
-    await eventually(async () => (await told("known")) >= known + 3, SOON);
+    await eventually(async () => (await alertsWith("known")) >= known + 3, SOON);
     expect(await firing("SCBEPhaseSkew", "ahead")).toBe(true);
     expect(await modeOf("ahead")).toBe("enforced");
     expect(await killsBy("alert:SCBEPhaseSkew:ahead")).toHaveLength(1);
   }, 40_000);
 
-  test("and is switched off again when it fires anew", async () => {
+  test("a new firing of that alert switches off again", async () => {
     await skewed[Symbol.asyncDispose]();
     stage.begin("forged", "starved");
     await eventually(async () => !(await firing("SCBEPhaseSkew", "ahead")), SOON);
@@ -80,14 +80,14 @@ describe.skipIf(missing.length > 0)(`alerts that switch a running SCBE off, ${TI
     await eventually(async () => (await killsBy("alert:SCBEPhaseSkew:ahead")).length === 2, SOON);
   }, 120_000);
 
-  test("tags that fail have that provider alone refused", async () => {
+  test("failing tags have only that provider refused", async () => {
     await expectSwitchedOff("SCBEGCMFailureRate", "forged", {
       mode: "disabled",
       says: /GCM authentication failures: \S+% of the tags/,
     });
   }, 100_000);
 
-  test("slow verification has that provider alone refused, since no fallback was chosen", async () => {
+  test("slow verification has only that provider refused, since no fallback was chosen", async () => {
     await expectSwitchedOff("SCBEHighLatency", "starved", { mode: "disabled", says: /P99 latency: \S+ms/ });
   }, 100_000);
 
@@ -103,19 +103,19 @@ describe.skipIf(missing.length > 0)(`alerts that switch a running SCBE off, ${TI
     await ask("single");
   });
 
-  test("a burst was seen by the alerts that wait", async () => {
+  test("alerts with a `for` were pending in the burst", async () => {
     const waited = await safetyAlerts(stage.watch.prometheus, "pending", ["burst"]);
     expect(waited).toEqual(["SCBEGCMFailureRate burst", "SCBEPhaseSkew burst"]);
   });
 
-  test.each(seenOfQuietOnes(thresholds.durations))(
-    "what had to stay still did happen: %s",
+  test.each(quietConditions(thresholds.durations))(
+    "the quiet conditions did occur: %s",
     async (_, expression) => {
       expect(await query(expression)).not.toEqual([]);
     },
   );
 
-  test("a nonce that is used twice has everything refused; event and alert both say so", async () => {
+  test("a nonce that is used twice has every request refused, by the event and by the alert", async () => {
     stage.begin("reused");
     await eventually(async () => (await health()).envelope_mode === "disabled", PATIENT);
     expect(await health()).toMatchObject({
@@ -130,7 +130,7 @@ describe.skipIf(missing.length > 0)(`alerts that switch a running SCBE off, ${TI
     await eventually(async () => (await metric("scbe_rollback_paths_total", { agreed: "yes" })) === 1, SOON);
   }, 120_000);
 
-  test("the alert of a nonce reuse switches everything off by itself", async () => {
+  test("the alert of a nonce reuse alone switches everything off", async () => {
     await api.release();
     expect(await health()).toMatchObject({ envelope_verification_enabled: true });
     const labels = { alertname: "SCBENonceReuse", class: "safety", severity: "critical", provider: QUIET };
@@ -141,7 +141,7 @@ describe.skipIf(missing.length > 0)(`alerts that switch a running SCBE off, ${TI
     await expectRefused("single");
   }, 120_000);
 
-  test("which of both paths was silent is told: in the audit, and by an alert to operators", async () => {
+  test("the silent one of both paths is named in the audit, and in an alert to operators", async () => {
     await reportReuse(stage.system, "idle");
     await ageIncidents(stage.system, ["idle", QUIET, "reused"], 11 * MINUTE_MS);
     await eventually(async () => (await audit("paths")).length >= 2, SOON);
@@ -156,7 +156,7 @@ describe.skipIf(missing.length > 0)(`alerts that switch a running SCBE off, ${TI
 
 interface Expected {
   readonly mode: "fallback" | "disabled";
-  /** The alert's own words, which the audit has. */
+  /** The alert's description in the audit. */
   readonly says: RegExp;
 }
 
@@ -169,7 +169,7 @@ async function expectSwitchedOff(alert: string, provider: string, expected: Expe
   ]);
 }
 
-/** Nobody is permitted a fallback here. */
+/** This deployment permits no fallback. */
 async function expectRefused(provider: string): Promise<void> {
   await eventually(() => expect(ask(provider)).rejects.toMatchObject({ code: "SWITCHED_OFF" }), SOON);
 }
@@ -199,7 +199,7 @@ interface AuditEntry {
   readonly after?: { readonly firing?: readonly string[] };
 }
 
-/** The newest first. */
+/** The entries of an action, newest first. */
 async function audit(action: string): Promise<readonly AuditEntry[]> {
   const { entries } = (await get("/audit?limit=200")) as { entries: readonly AuditEntry[] };
   return entries.filter((entry) => entry.action === action);
@@ -209,13 +209,13 @@ async function killsBy(actor: string): Promise<readonly AuditEntry[]> {
   return (await audit("kill")).filter(({ by }) => by === actor);
 }
 
-/** As the entries of the webhook have them. */
+/** The alerts in the audit entries of the webhook. */
 async function alertsActedOn(): Promise<readonly string[]> {
   return (await audit("webhook")).flatMap(({ after }) => after?.firing ?? []);
 }
 
-/** How many alerts had that result. */
-function told(result: string): Promise<number> {
+/** The number of alerts with that result. */
+function alertsWith(result: string): Promise<number> {
   return metric("scbe_rollback_alerts_total", { result });
 }
 
@@ -244,7 +244,7 @@ function controller() {
   return stage.system.controller;
 }
 
-/** Reports a nonce reuse as a replay guard does, which no guard counts, so that no alert can follow. */
+/** Reports a nonce reuse like a replay guard. No guard counts it, so no alert can follow. */
 export async function reportReuse(system: System, provider: string): Promise<void> {
   await using guard = await createStoreHost(system.nats, "replay-guard");
   const event: NonceReuseEvent = {
@@ -263,7 +263,7 @@ export async function reportReuse(system: System, provider: string): Promise<voi
   await guard.bus.flush();
 }
 
-/** Makes what was heard of nonce reuse at these providers begin so much earlier, in the controllers' record. Waits until there is such. */
+/** Moves the start of nonce reuse incidents at these providers back in the controllers' record. Waits until they are recorded. */
 export async function ageIncidents(
   system: System,
   providers: readonly string[],
@@ -271,7 +271,7 @@ export async function ageIncidents(
 ): Promise<void> {
   await using host = await createStoreHost(system.nats, "rollback-controller");
   const bucket = await host.store.bucket(BUCKETS.control);
-  // A controller may write meanwhile: then once more, on what it wrote.
+  // If a controller writes meanwhile, the next try is based on its record.
   await eventually(async () => {
     const entry = await bucket.get(KV_KEYS.acted);
     if (entry === undefined) return false;

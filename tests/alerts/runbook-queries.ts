@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 
-/** "Grafana Dashboard Queries" of the runbook, to the letter. */
+/** The runbook's "Grafana Dashboard Queries", verbatim. */
 export const RUNBOOK_QUERIES: readonly string[] = [
   "histogram_quantile(0.95, rate(scbe_envelope_create_ms_bucket[5m]))",
   "histogram_quantile(0.99, rate(scbe_envelope_create_ms_bucket[5m]))",
@@ -16,16 +16,16 @@ export const RUNBOOK_QUERIES: readonly string[] = [
   "rate(scbe_fail_to_noise_count[5m])",
 ];
 
-/** What an alert of the runbook asks. */
+/** An alert of the runbook. */
 export interface RunbookAlert {
   readonly alert: string;
-  /** As it is written there: empty while nothing is wrong. */
+  /** Verbatim; its result is empty while nothing is wrong. */
   readonly expr: string;
-  /** What it compares with its limit: a number whether or not something is wrong. */
+  /** The side that it compares with its limit; its result is always a number. */
   readonly compared: string;
 }
 
-/** "Alert Rules" of the runbook. */
+/** The runbook's "Alert Rules". */
 export const RUNBOOK_ALERTS: readonly RunbookAlert[] = readAlerts();
 
 function readAlerts(): RunbookAlert[] {

@@ -1,13 +1,13 @@
 import { parentPort, workerData } from "node:worker_threads";
 
-/** A thread that stops a process and has it go on, over and over, until it is terminated. Tells that it begins. */
-const { pid, runsMs, standsMs } = workerData as { pid: number; runsMs: number; standsMs: number };
-const nobody = new Int32Array(new SharedArrayBuffer(4));
+/** A thread that stops and resumes a process until it is terminated. It posts a message when it begins. */
+const { pid, runsMs, stopsMs } = workerData as { pid: number; runsMs: number; stopsMs: number };
+const unnotified = new Int32Array(new SharedArrayBuffer(4));
 
 parentPort?.postMessage("begun");
 for (;;) {
   process.kill(pid, "SIGSTOP");
-  Atomics.wait(nobody, 0, 0, standsMs);
+  Atomics.wait(unnotified, 0, 0, stopsMs);
   process.kill(pid, "SIGCONT");
-  Atomics.wait(nobody, 0, 0, runsMs);
+  Atomics.wait(unnotified, 0, 0, runsMs);
 }

@@ -4,20 +4,20 @@ import { Worker } from "node:worker_threads";
 import { type RunningProcess, startProcess } from "@scbe/testkit";
 import type { System } from "../kit/system.ts";
 
-/** A gateway of its own process, which can be left with hardly any CPU. */
+/** A gateway process from which a test can take most of the CPU. */
 export interface StarvableGateway extends AsyncDisposable {
-  /** Its ops port, as Prometheus wants it. */
+  /** The address of its ops port, for Prometheus. */
   readonly target: string;
   /**
-   * From now on it runs for some milliseconds, then stands still for many, as under a CPU quota that is too small for it;
-   * until what is returned is disposed of. Resolves when it has begun.
+   * Lets the process run for a few milliseconds and stops it for many, in turn, like a CPU quota that is too small. Resolves when
+   * this has begun; lasts until disposed.
    */
   starve(): Promise<AsyncDisposable>;
 }
 
 const RUNS_MS = 6;
-/** Whatever it was doing takes longer by that much. */
-const STANDS_MS = 55;
+/** The delay that each stop adds. */
+const STOPS_MS = 55;
 
 export async function starvableGateway(system: System, provider: string): Promise<StarvableGateway> {
   const file = fileURLToPath(new URL("../kit/short-gateway-program.ts", import.meta.url));
@@ -38,10 +38,10 @@ export async function starvableGateway(system: System, provider: string): Promis
   };
 }
 
-/** By a thread of its own, since this one is late whenever it has work to do. */
+/** Uses a thread, since timers of this one are late while it works. */
 async function starve(running: RunningProcess): Promise<AsyncDisposable> {
   const worker = new Worker(new URL("starve-thread.ts", import.meta.url), {
-    workerData: { pid: running.pid, runsMs: RUNS_MS, standsMs: STANDS_MS },
+    workerData: { pid: running.pid, runsMs: RUNS_MS, stopsMs: STOPS_MS },
     execArgv: [],
   });
   await once(worker, "message");

@@ -10,12 +10,12 @@ import { promDuration } from "#monitoring/prom-duration.ts";
 import { shortened, THRESHOLDS } from "#monitoring/thresholds.ts";
 import type { ServiceProcess } from "../kit/service-process.ts";
 import { type System, startSystem } from "../kit/system.ts";
-import { type TrustTeller, trustTeller } from "../kit/trust.ts";
+import { type TrustReporter, trustReporter } from "../kit/trust.ts";
 import { scrapeJobsOf, startWatch, type Watch } from "./watch.ts";
 
 const missing = (["prometheus", "alertmanager"] as const).filter((name) => !requireTool(name).ok);
 
-/** What takes 20 s takes one here: `for` and windows as well as the time between scrapes. */
+/** Shortens every `for`, every window and the scrape interval: 20 s become one. */
 const thresholds = shortened(THRESHOLDS, 20);
 const GAP = promDuration(thresholds.durations.trustGapMs);
 const PROVIDERS = ["openai", "anthropic", "google", "groq", "perplexity", "xai"];
@@ -28,7 +28,7 @@ describe.skipIf(missing.length > 0)("alerts of trust over two real scorers", { t
   let controller: WebhookReceiver;
   let system: System;
   let watch: Watch;
-  let teller: TrustTeller;
+  let reporter: TrustReporter;
 
   beforeAll(async () => {
     const use = async <T extends AsyncDisposable>(one: Promise<T>): Promise<T> => stack.use(await one);
@@ -36,7 +36,7 @@ describe.skipIf(missing.length > 0)("alerts of trust over two real scorers", { t
     system = await use(
       startSystem({
         ...{ providers: PROVIDERS, scorer: 2, envelope: false, redis: false },
-        // What is excluded stays so until the end, and another scorer leads within a second.
+        // Exclusions last until the end of the test, and another scorer leads within a second.
         variables: {
           SCBE_TRUST_LEADER_MS: "900",
           SCBE_TRUST_EXCLUSION_MS: "600000",
@@ -52,42 +52,42 @@ describe.skipIf(missing.length > 0)("alerts of trust over two real scorers", { t
         controller: { url: controller.url, token: "a token for the tests" },
       }),
     );
-    teller = await use(trustTeller(system));
+    reporter = await use(trustReporter(system));
   }, 90_000);
   afterAll(() => stack.disposeAsync());
 
-  test("one provider of six that is out is named at once, since the average hides it", async () => {
-    await teller.failures("xai", FAILURES);
+  test("an alert names one excluded provider of six at once, since the average hides it", async () => {
+    await reporter.failures("xai", FAILURES);
     await eventually(async () => (await firing("SCBEProviderExcluded")).includes("xai"), LONG);
     expect(await firing("SCBEProviderExcluded")).toEqual(["xai"]);
     expect(await number("min(scbe_trust_score_avg)")).toBeCloseTo(5 / 6);
     expect(await values(`ALERTS{alertname="${ALERT}"}`)).toEqual([]);
   });
 
-  test("a provider that is latched is named, and waits for a person", async () => {
-    await teller.integrity("groq");
+  test("an alert names a latched provider, which waits for an administrator", async () => {
+    await reporter.integrity("groq");
     await eventually(async () => (await firing("SCBEProviderLatched")).includes("groq"), LONG);
     expect(await firing("SCBEProviderLatched")).toEqual(["groq"]);
   });
 
-  test(`an average below the limit fires ${ALERT}, which arrives as the runbook has it`, async () => {
-    for (const provider of PROVIDERS.slice(0, 3)) await teller.failures(provider, FAILURES);
-    const told = await controller.webhook(isAbout(ALERT), LONG);
-    expect(told.status).toBe("firing");
-    expect(told.alerts.map(({ labels }) => labels)).toEqual([
+  test(`an average below the limit fires ${ALERT}, with the runbook's description`, async () => {
+    for (const provider of PROVIDERS.slice(0, 3)) await reporter.failures(provider, FAILURES);
+    const webhook = await controller.webhook(isAbout(ALERT), LONG);
+    expect(webhook.status).toBe("firing");
+    expect(webhook.alerts.map(({ labels }) => labels)).toEqual([
       { alertname: ALERT, class: "safety", severity: "critical" },
     ]);
-    expect(told.alerts[0]?.annotations.description).toBe("Average trust score: 0.17");
+    expect(webhook.alerts[0]?.annotations.description).toBe("Average trust score: 0.17");
   });
 
-  test("it goes on when the leading scorer dies and the other one takes over: it never ended", async () => {
+  test("the alert continues without a gap when the leading scorer dies and the other one takes over", async () => {
     const since = await number(`ALERTS_FOR_STATE{alertname="${ALERT}"}`);
     const leader = await leading(system.scorers);
     const [standby] = system.scorers.filter((scorer) => scorer !== leader);
     await leader.kill();
-    const isTold = async () => (await values(`scbe_trust_score_avg${of(standby)}`)).length > 0;
-    await eventually(isTold, LONG);
-    // From here on nothing that the dead one has said holds it.
+    const isReported = async () => (await values(`scbe_trust_score_avg${of(standby)}`)).length > 0;
+    await eventually(isReported, LONG);
+    // From here on no sample of the dead scorer keeps the alert firing.
     const isForgotten = async () =>
       (await values(`last_over_time(scbe_trust_score_avg${of(leader)}[${GAP}])`)).length === 0;
     await eventually(isForgotten, LONG);
@@ -108,7 +108,7 @@ describe.skipIf(missing.length > 0)("alerts of trust over two real scorers", { t
     return all[0] ?? Number.NaN;
   }
 
-  /** The providers of an alert that fires. */
+  /** The providers of a firing alert. */
   async function firing(alert: string): Promise<(string | undefined)[]> {
     const fired = await watch.prometheus.query(`ALERTS{alertname="${alert}",alertstate="firing"}`);
     return fired.map(({ labels }) => labels.provider);
@@ -121,8 +121,8 @@ function of(scorer: ServiceProcess | undefined): string {
 
 async function leading(scorers: readonly ServiceProcess[]): Promise<ServiceProcess> {
   for (const scorer of scorers) {
-    const shown = await (await fetch(`${scorer.opsUrl}/metrics`)).text();
-    if (shown.includes("\nscbe_trust_leading 1\n")) return scorer;
+    const metrics = await (await fetch(`${scorer.opsUrl}/metrics`)).text();
+    if (metrics.includes("\nscbe_trust_leading 1\n")) return scorer;
   }
   throw new Error("no scorer leads");
 }

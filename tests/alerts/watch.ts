@@ -27,9 +27,9 @@ export interface Watch extends AsyncDisposable {
 export const WEBHOOK_PATH = "/webhooks/alertmanager";
 const TOKEN_FILE = "token";
 
-/** The rollback controller, or who stands in for it. */
-export interface ToldController {
-  /** Without a path. */
+/** The rollback controller, or a stand-in for it. */
+export interface AlertedController {
+  /** The URL without a path. */
   readonly url: string;
   readonly token: string;
 }
@@ -37,18 +37,18 @@ export interface ToldController {
 export interface WatchOptions {
   readonly thresholds: Thresholds;
   readonly targets: readonly ScrapeJob[];
-  /** Whom Alertmanager tells; nobody unless given. */
-  readonly controller?: ToldController;
-  /** Alertmanager's own times; a deployment's unless told. */
+  /** Receives Alertmanager's webhooks; default none. */
+  readonly controller?: AlertedController;
+  /** Alertmanager's times; default those of a deployment. */
   readonly routeTimes?: Pick<
     AlertmanagerConfigOptions,
     "safetyGroupIntervalMs" | "safetyRepeatIntervalMs" | "watchdogIntervalMs"
   >;
-  /** Until an alert that goes on is told again; a minute unless told. */
+  /** The interval in which Prometheus sends a continuing alert again; default a minute. */
   readonly alertResendDelayMs?: number;
 }
 
-/** Starts both. Resolves when everything that is counted is seen to rise. */
+/** Starts both. Resolves when all targets are up. */
 export async function startWatch({
   thresholds,
   targets,
@@ -83,7 +83,7 @@ export async function startWatch({
   return { prometheus, alertmanager, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
-/** What there is to scrape of a system, and of the clients beside it. */
+/** The scrape targets of a system and its clients. */
 export function scrapeJobsOf(
   { keyring, guards, envelope, controller, scorers }: System,
   clients: Readonly<Record<"gateways" | "orchestrators", readonly { readonly target: string }[]>>,
@@ -100,7 +100,7 @@ export function scrapeJobsOf(
   ];
 }
 
-/** @throws Error with what is the matter with those that are not */
+/** @throws Error with the state of the targets */
 async function untilAllUp(prometheus: PrometheusServer, count: number): Promise<void> {
   const check = async (): Promise<true> => {
     const targets = await prometheus.targets();
@@ -111,12 +111,12 @@ async function untilAllUp(prometheus: PrometheusServer, count: number): Promise<
   await eventually(check, { timeoutMs: 30_000, everyMs: 100 });
 }
 
-/** The name and the provider of each, without those that come again. */
+/** The distinct pairs of alert name and provider. */
 export function subjectsOf(all: readonly Pick<Sample, "labels">[]): string[] {
   return [...new Set(all.map(({ labels: { alertname, provider } }) => `${alertname} ${provider}`))].sort();
 }
 
-/** The safety alerts that have been in that state for any of the providers. */
+/** The safety alerts that have been in that state, for any of the providers. */
 export async function safetyAlerts(
   prometheus: PrometheusServer,
   state: "pending" | "firing",
@@ -128,31 +128,31 @@ export async function safetyAlerts(
 
 type RunbookExpression = (range: string) => string;
 
-/** The runbook's expressions, each instance for itself. */
+/** The runbook's expressions, for each instance. */
 const GCM_FAILURES: RunbookExpression = (range) => `rate(scbe_gcm_failures_total${range})`;
 const SKEW_P99: RunbookExpression = (range) =>
   `histogram_quantile(0.99, rate(scbe_phase_skew_ms_bucket${range}))`;
 const VERIFY_P99: RunbookExpression = (range) =>
   `histogram_quantile(0.99, rate(scbe_envelope_verify_ms_bucket${range}))`;
 
-/** What has to have happened where no alert may have fired, as expressions that are empty where it has not. */
-export function seenOfQuietOnes({
+/** Conditions that must have occurred without an alert, as expressions with an empty result if they did not. */
+export function quietConditions({
   gcmWindowMs,
   skewWindowMs,
   verifyWindowMs,
   evaluationIntervalMs,
 }: Durations): readonly (readonly [what: string, expression: string])[] {
-  /** The highest that it was. */
+  /** The highest value. */
   const worst = (expression: RunbookExpression, provider: string, windowMs: number): string =>
     `max_over_time((${expression(rangeOf(provider, windowMs))})[5m:${promDuration(evaluationIntervalMs)}])`;
   const never = VERIFY_P99(rangeOf("quiet", verifyWindowMs));
   return [
     ["one failure was counted", `${worst(GCM_FAILURES, "single", gcmWindowMs)} > 0.005`],
     [
-      "an instance with hardly any traffic had a wrong clock",
+      "an instance with very little traffic had a wrong clock",
       `${worst(SKEW_P99, "idle", skewWindowMs)} > 2000`,
     ],
-    ["a provider that nobody asked has NaN for a quantile", `(${never}) != (${never})`],
+    ["a provider without requests has NaN for a quantile", `(${never}) != (${never})`],
   ];
 }
 

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { readMetric } from "../kit/scrape.ts";
 import { type System, startSystem, TOKENS } from "../kit/system.ts";
 
-/** The whole of SCBE with its controller: keyring, guard, envelope service and controller as processes of their own. */
+/** SCBE with its controller: keyring, guard, envelope service and controller run as processes of their own. */
 let system: System;
 let orchestrator: Client;
 let gateway: Client;
@@ -42,7 +42,7 @@ const REQUEST = {
 const url = (path: string): string => `${system.controller?.apiUrl}${path}`;
 const get = async (path: string) => (await fetch(url(path))).json() as Promise<Record<string, unknown>>;
 
-/** As curl sends it: JSON under its default content type. */
+/** Sends JSON under the default content type of curl. */
 async function post(body: object, token: string): Promise<number> {
   const answer = await fetch(url("/feature-flags"), {
     method: "POST",
@@ -52,7 +52,7 @@ async function post(body: object, token: string): Promise<number> {
   return answer.status;
 }
 
-/** Longer than it takes until a controller leads in place of one that is gone. */
+/** Longer than the takeover of a dead leader. */
 const TAKEOVER_MS = 20_000;
 
 const converged = (): Promise<unknown> =>
@@ -65,10 +65,10 @@ const converged = (): Promise<unknown> =>
     { timeoutMs: TAKEOVER_MS },
   );
 
-test("one command switches everything off, and one switches it on again", async () => {
+test("one command switches everything off, and another one switches it on again", async () => {
   await orchestrator.request(REQUEST);
   await converged();
-  // The keyring's next broadcast tells it, which comes every two seconds.
+  // The keyring's next broadcast names it; one comes every two seconds.
   await eventually(async () => (await get("/health/scbe")).current_key_id !== null);
   expect(await get("/health/scbe")).toMatchObject({
     envelope_verification_enabled: true,
@@ -91,7 +91,7 @@ test("one command switches everything off, and one switches it on again", async 
   expect(Buffer.from((await orchestrator.request(REQUEST)).body).toString()).toBe("Hello");
 });
 
-test("what is under way when a kill arrives is answered by nobody", async () => {
+test("a request in flight when a kill arrives gets no answer", async () => {
   const { promise: started, resolve: onStarted } = Promise.withResolvers<void>();
   const { promise: may, resolve: answer } = Promise.withResolvers<void>();
   await using slow = await system.gateway("anthropic");
@@ -115,7 +115,7 @@ test("what is under way when a kill arrives is answered by nobody", async () => 
   await converged();
 });
 
-test("a verifier that ends says so, and nobody waits for it", async () => {
+test("a verifier that stops signs off, and a kill does not wait for it", async () => {
   const total = async (): Promise<number> => {
     const { verifiers } = await get("/health/scbe");
     return (verifiers as { total: number }).total;
@@ -134,11 +134,11 @@ async function unstoredKills(): Promise<number> {
   return [...values.values()].reduce((sum, value) => sum + value, 0);
 }
 
-test("a controller that is killed comes back with what it had signed", async () => {
+test("a killed controller comes back with its last signed document", async () => {
   const kill = { scbe_kill_switch: { enabled: true, reason: "stands" } };
   expect(await post(kill, TOKENS.ADMIN_TOKEN)).toBe(200);
   const { generation } = await get("/health/scbe");
-  // A kill is answered when it is sent; it comes back once it is stored, too.
+  // The API answers when the kill is broadcast. A restarted controller knows only the kill that is stored.
   await eventually(async () => (await unstoredKills()) === 0);
   await system.controller?.restart();
   expect(await get("/health/scbe")).toMatchObject({ envelope_verification_enabled: false, generation });
@@ -146,14 +146,14 @@ test("a controller that is killed comes back with what it had signed", async () 
   await eventually(
     async () =>
       (await post({ scbe_kill_switch: { enabled: false, reason: "over" } }, TOKENS.ADMIN_TOKEN)) === 200,
-    // Until the one that was killed counts as gone.
+    // Until the cluster counts the killed controller as gone.
     { timeoutMs: 20_000 },
   );
   await converged();
   await orchestrator.request(REQUEST);
 });
 
-test("without any controller the operator's own key switches off, and a controller that comes back keeps to it", async () => {
+test("without a controller the operator's own key switches off, and a restarted controller keeps that document", async () => {
   await system.controller?.kill();
   const script = fileURLToPath(new URL("../../scripts/scbe-kill-switch.sh", import.meta.url));
   const env = {

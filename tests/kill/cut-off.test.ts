@@ -7,14 +7,14 @@ import { type System, startSystem } from "../kit/system.ts";
 import { type Frame, type NatsProxy, startNatsProxy } from "./nats-proxy.ts";
 import { watchedVerifier } from "./watched-verifier.ts";
 
-/** What a verifier does that a kill cannot reach. */
+/** A verifier behind a cut or hostile link obeys a kill in time, by its lease. */
 const LEASE_MS = 1000;
-/** Of the link's return, and then a verifier that holds obeys. */
+/** From the link's return until a verifier with the policy `hold` obeys. */
 const OBEYS_WITHIN_MS = 10_000;
 const PATIENT = { timeoutMs: 20_000 };
 const VARIABLES = {
   SCBE_CONTROL_LEASE_MS: String(LEASE_MS),
-  // A verdict of the guard may come after a lease has ended.
+  // A guard's verdict can arrive after a lease has ended.
   SCBE_ADMIT_TIMEOUT_MS: "3000",
   SCBE_NOISE_FLOOR_MS: "3500",
   SCBE_ACCEPT_TIMEOUT_MS: "4000",
@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(() => stack.disposeAsync());
 afterEach(() => api.release());
 
-/** Everything that speaks of kill switch and leases, whichever way it takes. */
+/** Every message that carries a control document or a lease. */
 const isControl = ({ subject }: Frame): boolean =>
   subject === SUBJECTS.controlState ||
   subject.startsWith(`${SUBJECTS.controlLease}.`) ||
@@ -40,8 +40,8 @@ const withhold = (wire: NatsProxy): void => {
   wire.judge = (frame) => (isControl(frame) ? "drop" : "pass");
 };
 
-describe("somebody on the wire withholds the kill and lets traffic pass: a gateway", () => {
-  /** A gateway on such a wire, a caller on another one that does not hear of the kill either, and what was released. */
+describe("when an attacker on the wire withholds the kill and forwards traffic, a gateway", () => {
+  /** A gateway and a caller, each behind such a wire, and the requests that the gateway released. */
   async function setUp(policy: "refuse" | "hold") {
     await using own = new AsyncDisposableStack();
     const [wire, callersWire] = [
@@ -77,7 +77,7 @@ describe("somebody on the wire withholds the kill and lets traffic pass: a gatew
     };
   }
 
-  /** A kill that neither hears of, and a request that the guard has admitted by then, whose verdict arrives after the lease. */
+  /** A kill that reaches neither side, and a request whose guard verdict arrives after the lease has ended. */
   async function killInSecret({
     gateway,
     wire,
@@ -106,14 +106,14 @@ describe("somebody on the wire withholds the kill and lets traffic pass: a gatew
     return answer;
   }
 
-  test("that refuses releases nothing after its lease", async () => {
+  test("with the policy `refuse` releases nothing after its lease", async () => {
     await using setup = await setUp("refuse");
     expect(await killInSecret(setup)).toMatchObject({ status: STATUS.refused });
     await expect(setup.send()).rejects.toMatchObject({ code: "NO_RESPONDERS" });
     expect(setup.released).toHaveLength(1);
   });
 
-  test("that holds goes on, and obeys within 10 s of the link's return", async () => {
+  test("with the policy `hold` continues, and obeys within 10 s of the link's return", async () => {
     await using setup = await setUp("hold");
     const { gateway, wire, released, send } = setup;
     expect(await killInSecret(setup)).toMatchObject({ status: STATUS.sealed });
@@ -125,13 +125,13 @@ describe("somebody on the wire withholds the kill and lets traffic pass: a gatew
   });
 });
 
-describe("a link that is half open during a kill: a verifier", () => {
+describe("when a link is half open during a kill, a verifier", () => {
   const isDown = (it: Awaited<ReturnType<typeof watchedVerifier>>) => () =>
     it.client.readiness.report().some(({ name, ok }) => name === "nats" && !ok);
 
   test.each([
-    ["that is cut off for longer than a lease", false],
-    ["that has given the link up", true],
+    ["cut off for longer than a lease", false],
+    ["after it has closed the link", true],
   ])("%s obeys within 10 s of the link's return", async (_, notices) => {
     await using link = await startLinkProxy(system.nats.server.port);
     await using victim = await watchedVerifier(system, "orchestrator", { through: link.url });
@@ -150,7 +150,7 @@ describe("a link that is half open during a kill: a verifier", () => {
   });
 });
 
-test("nats-server is killed and comes back during a kill: state and generation stand at every verifier", async () => {
+test("when nats-server restarts during a kill, every verifier keeps the state and the generation", async () => {
   await using victim = await watchedVerifier(system, "orchestrator");
   await using gateway = await watchedVerifier(system, "gateway-openai");
   await gateway.client.serve({ provider: "openai", handler: ({ body }) => ({ body }) });

@@ -5,7 +5,7 @@ import { createLogger } from "@scbe/service";
 import { Registry } from "prom-client";
 import type { FleetPlan, MemberPlan, MemberReport } from "./fleet.ts";
 
-/** Clients of a fleet, in a process of their own: gateways that echo, and orchestrators that ask them without end. */
+/** A process of a fleet: gateways that echo, and orchestrators that send requests without end. */
 const PAUSE_MS = 100;
 const TIMEOUT_MS = 25_000;
 const APPLIED = "another control document is in force";
@@ -27,7 +27,7 @@ class Member {
       ...{ name, role, transport, log, metrics: this.#metrics, timeoutMs: 60_000 },
       ...(role === "gateway" && { providers }),
     });
-    if (role === "orchestrator") void this.#ask(client);
+    if (role === "orchestrator") void this.#sendRequests(client);
     else
       for (const provider of providers) await client.serve({ provider, handler: ({ body }) => ({ body }) });
   }
@@ -44,7 +44,7 @@ class Member {
     };
   }
 
-  /** In the very turn in which a document is applied: what is released later, is released in spite of it. */
+  /** Runs synchronously when a document is applied, so every later release is a violation. */
   #heard(line: string): void {
     const { msg, killed } = JSON.parse(line) as { msg: string; killed?: string[] };
     if (msg !== APPLIED || killed === undefined) return;
@@ -52,7 +52,7 @@ class Member {
     this.#refusedAtMs = undefined;
   }
 
-  /** Counted in the turn of the call. */
+  /** The counter is read synchronously. */
   async #openings(result: string): Promise<number> {
     const { values } = (await this.#metrics.getSingleMetric("scbe_envelope_openings_total")?.get()) ?? {
       values: [],
@@ -60,7 +60,7 @@ class Member {
     return values.filter(({ labels }) => labels.result === result).reduce((sum, { value }) => sum + value, 0);
   }
 
-  async #ask(client: Client): Promise<void> {
+  async #sendRequests(client: Client): Promise<void> {
     const { providers } = this.#plan;
     for (let turn = 0; ; turn += 1) {
       const provider = providers[turn % providers.length] ?? "";
@@ -77,7 +77,7 @@ class Member {
 
 const REQUEST = { model: "m", intent: "chat", body: Buffer.alloc(1024, "a"), timeoutMs: TIMEOUT_MS };
 
-/** Of the machine's one monotonic clock, which all of its processes read. */
+/** The machine's monotonic clock, which all processes share. */
 function nowMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }

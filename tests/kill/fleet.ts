@@ -9,27 +9,27 @@ export interface MemberPlan {
   readonly name: string;
   readonly role: ClientRole;
   readonly transport: Transport;
-  /** A gateway serves them, an orchestrator asks them in turn. */
+  /** A gateway serves them; an orchestrator sends requests to them in turn. */
   readonly providers: readonly string[];
 }
 
-/** What one process of a fleet is told, as JSON in `FLEET_PLAN`. */
+/** The plan of one process of a fleet, as JSON in `FLEET_PLAN`. */
 export interface FleetPlan {
   readonly members: readonly MemberPlan[];
 }
 
-/** What a member says of itself. Times are those of {@link process.hrtime}, in ms. */
+/** The report of a member. Times are those of {@link process.hrtime}, in ms. */
 export interface MemberReport {
   readonly role: ClientRole;
-  /** When it applied the kill that it obeys; undefined: it obeys none. */
+  /** When it applied the current kill; undefined: it obeys none. */
   readonly obeyedAtMs: number | undefined;
-  /** When the request that an orchestrator had under way just then was refused; undefined: none was. */
+  /** When an orchestrator's request in flight at that time was refused; undefined: none was. */
   readonly refusedAtMs: number | undefined;
-  /** Envelopes that it has released: requests to a gateway's handler, responses to an orchestrator's caller. */
+  /** Released envelopes: requests to a gateway's handler, responses to an orchestrator's caller. */
   readonly opened: number;
-  /** Those after it applied the kill. */
+  /** Envelopes released after it applied the kill. */
   readonly openedSinceObeying: number | undefined;
-  /** Envelopes that verified and were admitted, and were not released in the end. */
+  /** Envelopes that were verified and admitted, but not released. */
   readonly withdrawn: number;
 }
 
@@ -40,14 +40,14 @@ export interface Fleet extends AsyncDisposable {
 
 export interface FleetOptions {
   readonly processes: number;
-  /** Of each process. */
+  /** In each process. */
   readonly orchestrators: number;
-  /** Of each process and each provider. */
+  /** In each process, for each provider. */
   readonly gateways: number;
   readonly providers: readonly string[];
 }
 
-/** Starts one; resolves when all are connected and serve. */
+/** Resolves when all clients are connected and serve. */
 export async function startFleet(system: System, options: FleetOptions): Promise<Fleet> {
   await using stack = new AsyncDisposableStack();
   const plan: FleetPlan = { members: membersOf(system, options) };

@@ -3,27 +3,27 @@ import { connectProbe } from "@scbe/testkit";
 import type { FloodPlan } from "./flood.ts";
 
 /*
- * One user that publishes so many messages a second, whatever becomes of them, until it is killed.
+ * A user that publishes a fixed number of messages a second, without waiting for replies, until it is killed.
  *
  *   node flood-program.ts <FloodPlan as JSON>
  *
- * It prints `flooding` when it begins, and ten times a second how many it has sent.
+ * It prints `flooding` when it begins, and the number of sent messages ten times a second.
  */
 const [, , text = ""] = process.argv;
 const { name, role, transport, perSecond, messages } = JSON.parse(text) as FloodPlan;
 const probe = await connectProbe({ name, transport });
 
 const EVERY_MS = 5;
-const TELL_EVERY_MS = 100;
+const REPORT_EVERY_MS = 100;
 const startedAt = performance.now();
-let [sent, toldAt] = [0, startedAt];
+let [sent, reportedAt] = [0, startedAt];
 process.stdout.write("flooding\n0\n");
 for (;;) {
   const due = Math.ceil(((performance.now() - startedAt) / 1000) * perSecond);
   for (; sent < due; sent += 1) publish(sent);
-  if (performance.now() - toldAt >= TELL_EVERY_MS) {
+  if (performance.now() - reportedAt >= REPORT_EVERY_MS) {
     process.stdout.write(`${sent}\n`);
-    toldAt = performance.now();
+    reportedAt = performance.now();
   }
   await delay(EVERY_MS);
 }

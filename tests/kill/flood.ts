@@ -4,13 +4,13 @@ import { startProcess } from "@scbe/testkit";
 
 export interface FloodMessage {
   readonly subject: string;
-  /** Its text; each `NONCE` in it becomes 16 bytes of its own, in base64url. */
+  /** Text in which each `NONCE` becomes 16 different bytes, in base64url. */
   readonly data: string;
-  /** Where the answer is to go; an inbox of its own unless told. */
+  /** The reply subject; default a new inbox. */
   readonly reply?: string;
 }
 
-/** What one user floods the bus with. */
+/** One user's flood. */
 export interface FloodPlan {
   readonly name: string;
   readonly role: string;
@@ -21,11 +21,11 @@ export interface FloodPlan {
 }
 
 export interface Flood extends AsyncDisposable {
-  /** How many were sent, to within 100 ms. */
+  /** The number of sent messages, up to 100 ms old. */
   sent(): number;
 }
 
-/** Floods from a process of its own until it is disposed of; resolves when it begins. */
+/** Floods from a process of its own until disposed. Resolves when the flood begins. */
 export async function startFlood(plan: FloodPlan): Promise<Flood> {
   const program = fileURLToPath(new URL("flood-program.ts", import.meta.url));
   const running = startProcess(process.execPath, [program, JSON.stringify(plan)]);

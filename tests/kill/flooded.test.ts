@@ -12,15 +12,15 @@ import { type System, startSystem, TOKENS } from "../kit/system.ts";
 import { keepDoing, measure, render, steadyTraffic } from "../kit/traffic.ts";
 import { type Flood, type FloodMessage, startFlood } from "./flood.ts";
 
-/** Users with credentials, and clients without any, exceed their rates at once. */
+/** Users with credentials and clients without any exceed their rates at the same time. */
 const SCRIPT = fileURLToPath(new URL("../../scripts/scbe-kill-switch.sh", import.meta.url));
 const HALF_SENT = 140;
-/** 600 a minute. */
+/** 600 requests a minute. */
 const ANONYMOUS_EVERY_MS = 100;
-/** What an address may ask in a minute without a token. */
+/** Requests that the API accepts from an address in a minute without a token. */
 const OPEN_MAX = 600;
 const FORGERIES_A_SECOND = 800;
-const LOOK_UPS_A_SECOND = 1000;
+const READS_A_SECOND = 1000;
 const BATCHES_A_SECOND = 400;
 const LEASES = 20_000;
 const LEASES_A_SECOND = 2000;
@@ -35,7 +35,7 @@ const REQUEST = {
 const stack = new AsyncDisposableStack();
 let system: System;
 let orchestrator: Client;
-/** Of the orchestrator and of the gateway. */
+/** The metrics of the orchestrator and of the gateway. */
 const registries = [new Registry(), new Registry()] as const;
 
 beforeAll(async () => {
@@ -64,8 +64,8 @@ async function script(...words: string[]) {
   return { code, text };
 }
 
-/** One that may look up documents: as much as it likes, with every reply subject that could do harm. */
-async function floodLookUps(): Promise<Flood> {
+/** A gateway that reads documents without limit, with every reply subject that could do harm. */
+async function floodReads(): Promise<Flood> {
   const name = "gateway-anthropic";
   const replies = [
     undefined,
@@ -77,23 +77,23 @@ async function floodLookUps(): Promise<Flood> {
     `$KV.${BUCKETS.keyring}.${KV_KEYS.ring}`,
     QUEUES.gateways,
   ];
-  const asked = [
+  const reads = [
     { kind: "controlGet", data: '{"generation":null,"v":1}' },
     { kind: "ringGet", data: '{"generation":null,"v":1}' },
     { kind: "trustGet", data: '{"stream":null,"v":1}' },
     { kind: "trustLast", data: '{"stream":null,"v":1}' },
   ] as const;
   const messages: FloodMessage[] = replies.flatMap((reply) =>
-    asked.map(({ kind, data }) => ({
+    reads.map(({ kind, data }) => ({
       ...{ subject: subjectOf(kind, { user: name }), data },
       ...(reply !== undefined && { reply }),
     })),
   );
   const transport = system.transport(name);
-  return startFlood({ name, role: "gateway", transport, perSecond: LOOK_UPS_A_SECOND, messages });
+  return startFlood({ name, role: "gateway", transport, perSecond: READS_A_SECOND, messages });
 }
 
-/** One whose questions for leases never end, each by a verifier of another id that holds nothing. */
+/** A client that requests leases without limit, each for another verifier id that holds no document. */
 async function floodLeases(): Promise<Flood> {
   const name = "gateway-xai";
   const messages = Array.from({ length: 512 }, () => ({
@@ -110,11 +110,11 @@ async function floodLeases(): Promise<Flood> {
   return startFlood({ name, role: "gateway", transport, perSecond: LEASES_A_SECOND, messages });
 }
 
-/** The operator, who may read reports of nonce reuse and the audit: as many batches as it likes. Of reports there is a full one. */
+/** The operator's key, which reads batches of reports and audit entries without limit. A full batch of reports exists. */
 async function floodBatches(): Promise<Flood> {
   await using store = await connectStore({ ...system.nats.storeTransport("replay"), log: collectLogs().log });
   const stored = subjectOf("nonceReuse", { provider: "xai" });
-  // No report of anything, so that none is acted on.
+  // Not valid reports, so that the controller acts on none.
   for (let n = 0; n < BATCH_MAX; n += 1)
     await store.publishAcknowledged(stored, Buffer.alloc(400), { id: `flood-${n}`, timeoutMs: 5000 });
   const name = "operator";
@@ -126,7 +126,7 @@ async function floodBatches(): Promise<Flood> {
   return startFlood({ name, role: "operator", transport, perSecond: BATCHES_A_SECOND, messages });
 }
 
-/** One that may send requests to openai, and has no keys. */
+/** A client that may send requests to openai, and has no keys. */
 async function floodForgeries(): Promise<Flood> {
   const name = "attacker";
   const subject = subjectOf("request", { user: name, provider: "openai" });
@@ -146,21 +146,21 @@ async function anonymous(): Promise<number> {
   return answer.status;
 }
 
-test("1,000 look-ups a second by one gateway that names any reply for 10 s leave the p99 of requests below twice its usual", async () => {
+test("1,000 reads a second by one gateway with any reply subject, for 10 s, leave the p99 of requests below twice its usual value", async () => {
   const REQUESTS = 2000;
   const rounds: { readonly ratio: number; readonly says: string }[] = [];
   while (rounds.length < 3 && !rounds.some(({ ratio }) => ratio < 2)) {
     const usual = await measure({ count: REQUESTS, warmUp: 300 }, ask);
-    await using flood = await floodLookUps();
+    await using flood = await floodReads();
     const [began, before] = [performance.now(), flood.sent()];
     const flooded: number[] = [];
     while (performance.now() - began < 10_000) {
-      const asked = performance.now();
+      const start = performance.now();
       await ask();
-      flooded.push(performance.now() - asked);
+      flooded.push(performance.now() - start);
     }
     const perSecond = (flood.sent() - before) / ((performance.now() - began) / 1000);
-    expect(perSecond).toBeGreaterThan(LOOK_UPS_A_SECOND * 0.85);
+    expect(perSecond).toBeGreaterThan(READS_A_SECOND * 0.85);
     flooded.sort((a, b) => a - b);
     const p99 = flooded[Math.ceil(flooded.length * 0.99) - 1] ?? Number.NaN;
     const says = `usual ${render(usual)}; of ${flooded.length} while flooded p99 ${p99.toFixed(2)} ms`;
@@ -172,14 +172,14 @@ test("1,000 look-ups a second by one gateway that names any reply for 10 s leave
   expect(Math.min(...rounds.map(({ ratio }) => ratio))).toBeLessThan(2);
 }, 180_000);
 
-test("all at once turn no request away, no lease ends, and a kill is obeyed and confirmed", async () => {
+test("during all floods together no request is turned away, no lease ends, and a kill is obeyed and confirmed", async () => {
   await using _held = holdHalfSent(url(), HALF_SENT);
   for (let n = 0; n < OPEN_MAX; n += 1) await anonymous().catch(() => undefined);
   await eventually(async () => (await anonymous()) === 429);
   await using _gets = keepDoing(ANONYMOUS_EVERY_MS, anonymous);
   await using forgeries = await floodForgeries();
   await using leases = await floodLeases();
-  await using lookUps = await floodLookUps();
+  await using reads = await floodReads();
   await using batches = await floodBatches();
   const stale: number[] = [];
   await using _watch = keepDoing(20, async () => stale.push(await sumOf("scbe_control_stale")));
@@ -189,7 +189,7 @@ test("all at once turn no request away, no lease ends, and a kill is obeyed and 
   await traffic.end();
   const { sent } = traffic;
   process.stdout.write(
-    `${sent.length} requests beside ${forgeries.sent()} forgeries, ${leases.sent()} questions for leases, ${lookUps.sent()} look-ups, ${batches.sent()} questions for batches\n`,
+    `${sent.length} requests beside ${forgeries.sent()} forgeries, ${leases.sent()} lease requests, ${reads.sent()} reads, ${batches.sent()} batch requests\n`,
   );
   expect(sent.flatMap(({ error }) => (error === undefined ? [] : [error]))).toEqual([]);
   expect(sent.every(({ answer }) => answer?.isSealed === true)).toBe(true);
@@ -204,7 +204,7 @@ test("all at once turn no request away, no lease ends, and a kill is obeyed and 
   expect((await ask()).isSealed).toBe(true);
 }, 240_000);
 
-/** Opens so many requests that never end; each that the server closes is opened again, until it is disposed of. */
+/** Opens `count` HTTP requests and never completes them. A connection that the server closes is opened again, until disposed. */
 export function holdHalfSent(url: string, count: number): AsyncDisposable {
   const sockets = new Set<Socket>();
   let isOver = false;

@@ -4,8 +4,8 @@ import { type System, startSystem, TOKENS } from "../kit/system.ts";
 import { type WatchedVerifier, watchedVerifier } from "./watched-verifier.ts";
 
 /**
- * Whoever has stolen the webhook's token, or has none, switches nothing on and has nothing travel unsealed, in a deployment that permits
- * fallback: the most that anybody could gain. Of requests that fail, the controller takes 30 a minute; here are fewer.
+ * An attacker with a stolen webhook token, or without a token, releases no kill and causes no unsealed traffic. The deployment permits
+ * fallback, which gives an attacker the most to gain. The controller accepts 30 failed requests a minute; these tests send fewer.
  */
 const stack = new AsyncDisposableStack();
 let system: System;
@@ -60,7 +60,7 @@ const webhook = (...alerts: ReturnType<typeof alert>[]) => ({
   alerts,
 });
 
-/** What no forgery may change: the generation stands for all that a document says. */
+/** No forgery changes the generation, and with it nothing in the document. */
 const inForce = async (): Promise<unknown[]> => [
   await verifier.generation(),
   await verifier.isKilled(),
@@ -73,7 +73,7 @@ describe.each([
 ] as const)("%s", (_, bring, way) => {
   beforeAll(bring);
 
-  /** Neither more nor less than before travels, and as before. */
+  /** Traffic travels as before. */
   async function expectUnchanged(before: unknown): Promise<void> {
     expect(await inForce()).toEqual(before);
     const asking = verifier.client.request(REQUEST);
@@ -95,14 +95,14 @@ describe.each([
     await expectUnchanged(before);
   });
 
-  test("neither no token nor one that only begins like one of ours may post anything", async () => {
+  test("a request without a token, or with only the start of a valid one, posts nothing", async () => {
     const before = await inForce();
     expect(await post("/feature-flags", RELEASE, `${TOKENS.ADMIN_TOKEN}x`)).toBe(401);
     expect(await post("/webhooks/alertmanager", RELEASE)).toBe(401);
     await expectUnchanged(before);
   });
 
-  test("a stolen webhook token may read neither flags nor audit", async () => {
+  test("a stolen webhook token reads neither flags nor audit", async () => {
     for (const path of ["/feature-flags", "/audit"]) {
       const headers = { authorization: `Bearer ${STOLEN}` };
       const answer = await fetch(`${system.controller?.apiUrl}${path}`, { headers });
@@ -111,7 +111,7 @@ describe.each([
     }
   });
 
-  test("the emergency token engages kills, and releases nothing", async () => {
+  test("the emergency token engages kills, and releases none", async () => {
     const before = await inForce();
     for (const body of [RELEASE, UNSEAL, SHARE, { ...KILL, ...UNSEAL }, { ...KILL, ...SHARE }])
       expect(await post("/feature-flags", body, TOKENS.EMERGENCY_TOKEN)).toBe(403);
@@ -120,7 +120,7 @@ describe.each([
   });
 
   test.each([RELEASE, UNSEAL, SHARE, KILL, SKEW])(
-    "the webhook takes no body of the admin's: %j",
+    "the webhook refuses an administrator's body: %j",
     async (body) => {
       const before = await inForce();
       expect(await post("/webhooks/alertmanager", body, STOLEN)).toBe(400);
@@ -130,7 +130,10 @@ describe.each([
   );
 
   test.each([
-    ["the admin's body beside its own", { ...webhook(alert("Watchdog", "firing")), ...RELEASE, ...UNSEAL }],
+    [
+      "an administrator's body beside its own",
+      { ...webhook(alert("Watchdog", "firing")), ...RELEASE, ...UNSEAL },
+    ],
     [
       "safety alerts that are resolved",
       webhook(
@@ -140,7 +143,7 @@ describe.each([
       ),
     ],
     [
-      "alerts that nobody knows",
+      "unknown alerts",
       webhook(
         alert("SCBEReleaseKillSwitch", "firing"),
         alert("__proto__", "firing"),
@@ -167,7 +170,7 @@ describe.each([
   });
 });
 
-describe("what is refused by a kill for integrity stays refused, whoever kills for availability", () => {
+describe("traffic that a kill for integrity refuses stays refused after a kill for availability", () => {
   const unknown = { provider: "nobody" };
   test.each([
     [
@@ -191,7 +194,7 @@ describe("what is refused by a kill for integrity stays refused, whoever kills f
     await api.release({ provider: "openai" });
     expect(await verifier.client.request(REQUEST)).toMatchObject({ isSealed: true });
     await api.kill("integrity", scope);
-    // A firing acts once: what the test before has told has to end.
+    // One firing acts once, so the firing of the previous test has to end first.
     const ended = webhook(...body.alerts.map((told) => ({ ...told, status: "resolved" })));
     expect(await post("/webhooks/alertmanager", ended, STOLEN)).toBe(200);
     expect(await post("/webhooks/alertmanager", body, STOLEN)).toBe(200);

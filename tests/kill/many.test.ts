@@ -8,18 +8,18 @@ import { type System, startSystem } from "../kit/system.ts";
 import { type Fleet, type MemberReport, startFleet } from "./fleet.ts";
 import { type NatsProxy, startNatsProxy } from "./nats-proxy.ts";
 
-/** A hundred verifiers in four processes, under traffic. The guard is reached over a wire on which its verdicts can be held back. */
+/** A hundred verifiers in four processes, under traffic. A proxy before the guard can hold back its verdicts. */
 const PROVIDERS = ["openai", "anthropic"];
 const FLEET = { processes: 4, orchestrators: 13, gateways: 6, providers: PROVIDERS };
 const SIZE = 100;
-/** What is asked of the guard waits longer than a test holds its verdicts back. */
+/** Admits wait longer than a test holds back their verdicts. */
 const VARIABLES = {
   SCBE_ADMIT_TIMEOUT_MS: "15000",
   SCBE_NOISE_FLOOR_MS: "16000",
   SCBE_ACCEPT_TIMEOUT_MS: "17000",
 };
 const KILLS = 3;
-/** What is under way when a kill is obeyed would be released in that time. */
+/** Requests in flight when a kill is obeyed would be released within this time. */
 const AFTERWARDS_MS = 1000;
 const TABLE =
   "| from the POST of a kill, 100 verifiers in 4 processes | of | p50 | p99 | last |\n|---|---|---|---|---|";
@@ -92,7 +92,7 @@ test("a hundred verifiers obey a kill under traffic, release nothing after it, a
   process.stdout.write(`${TABLE}\n${rows.join("\n")}\n`);
 }, 60_000);
 
-test("what the guard has admitted when the kill arrives is not released by anybody", async () => {
+test("no verifier releases what the guard admitted before the kill arrived", async () => {
   await eventually(isServing(await fleet.report()), PATIENT);
   wire.judge = ({ from, subject }) =>
     from === "client" && subject.startsWith("_INBOX.gateway.gateway") ? "hold" : "pass";
@@ -110,7 +110,7 @@ test("what the guard has admitted when the kill arrives is not released by anybo
   await eventually(isServing(after), { timeoutMs: 40_000 });
 }, 90_000);
 
-/** Verdicts that the guard has given, whether or not they have arrived. */
+/** The number of `fresh` verdicts, delivered or not. */
 async function fresh(): Promise<number> {
   const admits = await readMetric(guard, "scbe_replay_admits_total");
   return [...admits]
@@ -118,7 +118,7 @@ async function fresh(): Promise<number> {
     .reduce((sum, [, count]) => sum + count, 0);
 }
 
-/** Envelopes that were withdrawn after the guard had admitted them, or were released in spite of the kill. */
+/** Envelopes that were withdrawn after the guard's verdict, or released in spite of the kill. */
 function endedIn(report: readonly MemberReport[]): number {
   return report.reduce(
     (sum, { withdrawn, openedSinceObeying = 0 }) => sum + withdrawn + openedSinceObeying,

@@ -2,39 +2,39 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { listenOnLoopback } from "@scbe/testkit";
 
-/** One protocol line of NATS, with its payload where it has one. */
+/** One protocol line of NATS, with its payload if it has one. */
 export interface Frame {
   readonly from: "client" | "server";
   readonly verb: string;
-  /** "" where it has none. */
+  /** "" if it has none. */
   readonly subject: string;
-  /** Where an answer is to go; "" where there is to be none. */
+  /** The reply subject; "" if there is none. */
   readonly reply: string;
-  /** The subscription that a message is delivered to; "" of all others. */
+  /** The subscription of a delivered message; "" for all other frames. */
   readonly sid: string;
   /** Headers included. */
   readonly payload: Buffer;
-  /** All of it, as it travels. */
+  /** The whole frame. */
   readonly bytes: Buffer;
 }
 
 export type Judgement = "pass" | "drop" | "hold";
 
-/** Somebody on the wire between NATS clients and their server, who reads everything, and withholds, delays and adds what it likes. */
+/** An attacker on the wire between NATS clients and their server, which reads, drops, delays and injects frames. */
 export interface NatsProxy extends AsyncDisposable {
   /** Where clients connect. */
   readonly url: string;
-  /** What becomes of a frame; everything passes unless told. */
+  /** Decides about each frame; by default every frame passes. */
   judge: (frame: Frame) => Judgement;
-  /** Frames that are held back now. */
+  /** The number of frames held back. */
   readonly held: number;
-  /** Lets go what was held back, in its order. */
+  /** Forwards the frames that were held back, in their order. */
   release(): void;
-  /** Writes bytes between two frames, to every client that is connected or to the server in their names. */
+  /** Writes bytes between two frames, to every connected client or, on each client's connection, to the server. */
   inject(to: "client" | "server", bytes: Uint8Array): void;
 }
 
-/** Starts one on a free port of the loopback, in front of a server that listens on `target` there. */
+/** Starts on a free port of the loopback, in front of a server on the port `target` there. */
 export async function startNatsProxy(target: number): Promise<NatsProxy> {
   const links = new Set<Record<Frame["from"], Socket>>();
   let held: (() => void)[] = [];
@@ -66,7 +66,7 @@ export async function startNatsProxy(target: number): Promise<NatsProxy> {
     release: () => {
       const all = held;
       held = [];
-      for (const letGo of all) letGo();
+      for (const forward of all) forward();
     },
     inject: (to, bytes) => {
       for (const link of links) link[to].write(bytes);
@@ -80,13 +80,13 @@ export async function startNatsProxy(target: number): Promise<NatsProxy> {
   return proxy;
 }
 
-/** As the server delivers a message to the subscription with this id. */
+/** The frame that delivers a message to the subscription with this id. */
 export function delivery(subject: string, sid: string, payload: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(`MSG ${subject} ${sid} ${payload.length}\r\n`), payload, END]);
 }
 
 const END = Buffer.from("\r\n");
-/** How many words stand before `reply` in those that carry a payload, and how many there are without it. */
+/** For frames with a payload: the number of words before `reply`, and of all words in a frame without `reply`. */
 const CARRYING: Readonly<Record<string, { readonly reply: number; readonly words: number }>> = {
   PUB: { reply: 2, words: 3 },
   HPUB: { reply: 2, words: 4 },
@@ -109,7 +109,7 @@ function readFrames(socket: Socket, from: Frame["from"], onFrame: (frame: Frame)
   });
 }
 
-/** The first frame, once all of it is there. */
+/** The first frame, if it is complete. */
 function frameIn(bytes: Buffer, from: Frame["from"]): Frame | undefined {
   const lineEnd = bytes.indexOf(END);
   if (lineEnd < 0) return undefined;

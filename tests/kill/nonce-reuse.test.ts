@@ -9,7 +9,7 @@ import { rawCaller } from "../kit/raw-clients.ts";
 import { type System, startSystem, TOKENS } from "../kit/system.ts";
 import { type Fleet, type MemberReport, startFleet } from "./fleet.ts";
 
-/** From the second use of a nonce to the last verifier that obeys: replay guard, security stream, controller, kill. */
+/** The time from the second use of a nonce until the last verifier obeys: replay guard, security stream, controller, kill. */
 const TRIES = 3;
 const MS_MAX = 100;
 const PATIENT = { timeoutMs: 20_000 };
@@ -25,13 +25,13 @@ beforeAll(async () => {
   system = stack.use(await startSystem({ providers, controller: true, variables }));
   fleet = stack.use(await startFleet(system, { processes: 2, orchestrators: 3, gateways: 2, providers }));
   api = new ControlApi(system);
-  // What a process does for the first time takes it several times as long.
+  // The first kill of a process takes several times as long.
   await api.kill("integrity");
   await api.release();
 }, 90_000);
 afterAll(() => stack.disposeAsync());
 
-test("a nonce that is used twice switches everything off, everywhere, within 100 ms", async () => {
+test("a nonce that is used twice switches every verifier off within 100 ms", async () => {
   const taken: number[] = [];
   while (taken.length < TRIES && !taken.some((ms) => ms < MS_MAX)) {
     if (taken.length > 0) await api.release();
@@ -52,7 +52,7 @@ test("a nonce that is used twice switches everything off, everywhere, within 100
   expect(Math.min(...taken)).toBeLessThan(MS_MAX);
 }, 60_000);
 
-/** Uses a nonce twice, and waits until all of the fleet obeys. */
+/** Uses a nonce twice, and waits until the whole fleet obeys. */
 async function msUntilAllObey(): Promise<number> {
   await eventually(isServing(await fleet.report()), PATIENT);
   await using first = await rawCaller(system);
@@ -74,7 +74,7 @@ const isServing = (before: readonly MemberReport[]) => async () => {
   return after.every(({ opened }, n) => opened > (before[n]?.opened ?? 0));
 };
 
-/** Undefined until all do. */
+/** Undefined until all members obey. */
 function obeyedAt(report: readonly MemberReport[]): number[] | undefined {
   const times = report.flatMap(({ obeyedAtMs }) => obeyedAtMs ?? []);
   return times.length === report.length ? times : undefined;
@@ -86,14 +86,13 @@ async function killSwitch(): Promise<unknown> {
   return ((await answer.json()) as { scbe_kill_switch: unknown }).scbe_kill_switch;
 }
 
-/** What a session id draws, behind its minute. */
+/** The random bytes of a session id, after its minute. */
 const DRAWN_BYTES = 28;
 const REQUEST = { model: "m", intent: "chat", body: Buffer.from("Hello") };
 
 /**
- * The first request of each of two sealers on machines whose random generators give the same bytes, as after a machine was
- * cloned: two envelopes under one key and one nonce. Nothing in the sealer allows this; the generator itself is another one for
- * as long as the two seal.
+ * Seals one request in each of two sealers whose random generators return the same bytes, as on cloned machines: two envelopes
+ * under one key and one nonce. The sealer does not allow this, so the generator is replaced while the two seal.
  */
 export function sealUnderOneNonce(
   provider: string,

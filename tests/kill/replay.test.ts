@@ -9,7 +9,7 @@ import { startTap, type Tap } from "../kit/tap.ts";
 import { delivery, type Frame, type NatsProxy, startNatsProxy } from "./nats-proxy.ts";
 import { type WatchedVerifier, watchedVerifier } from "./watched-verifier.ts";
 
-/** Somebody with every right on the bus, who is on the victim's wire as well, and has recorded all that controllers ever signed. */
+/** An attacker with every right on the bus and on the victim's wire, who has recorded everything that controllers signed. */
 const LEASE_MS = 1000;
 const PATIENT = { timeoutMs: 20_000 };
 const REQUEST = {
@@ -26,7 +26,7 @@ let api: ControlApi;
 let tap: Tap;
 let wire: NatsProxy;
 let victim: WatchedVerifier;
-/** What the victim was sent: documents, and answers for leases. */
+/** The documents and lease replies that the victim received. */
 let documents: Frame[] = [];
 let leases: Frame[] = [];
 
@@ -71,7 +71,7 @@ const isLease = ({ from, subject, payload }: Frame): boolean =>
   subject.startsWith("_INBOX.orchestrator.orchestrator") &&
   payload.includes('\\"nonce\\"');
 
-/** All that was recorded, once more, on the victim's wire as it was and to everybody; resolves when the victim has it. */
+/** Replays all recordings, on the victim's wire and as broadcasts. Resolves when the victim has them. */
 async function playBack(): Promise<void> {
   const [states, answers] = [[...documents], [...leases]];
   const old = await victim.documents("old");
@@ -83,8 +83,8 @@ async function playBack(): Promise<void> {
 
 const inForce = async () => ({ generation: await victim.generation(), isKilled: await victim.isKilled() });
 
-describe("what was recorded and is played back changes nothing", () => {
-  test("after an un-kill, neither a kill nor anything older", async () => {
+describe("replayed recordings change nothing", () => {
+  test("after a release, neither the kill nor older documents apply", async () => {
     await api.kill("integrity");
     await api.release();
     await eventually(async () => !(await victim.isKilled()), PATIENT);
@@ -96,7 +96,7 @@ describe("what was recorded and is played back changes nothing", () => {
     expect(await victim.client.request(REQUEST)).toMatchObject({ isSealed: true });
   });
 
-  test("after a kill, no document and no lease from the time before it", async () => {
+  test("after a kill, no document and no lease from before it applies", async () => {
     await api.kill("integrity");
     await api.release();
     await api.kill("integrity");
@@ -107,7 +107,7 @@ describe("what was recorded and is played back changes nothing", () => {
     await expect(victim.client.request(REQUEST)).rejects.toMatchObject({ code: "SWITCHED_OFF" });
   });
 
-  test("in answer to the victim's own next questions: its lease ends, and stays ended", async () => {
+  test("as replies to the victim's next lease requests: its lease ends, and stays ended", async () => {
     await eventually(() => leases.length >= 3, PATIENT);
     const before = await inForce();
     const refused = await victim.leases("refused");
@@ -125,13 +125,13 @@ describe("what was recorded and is played back changes nothing", () => {
     expect(await inForce()).toEqual(before);
   });
 
-  test("each answer held back for longer than a lease: it counts as none", async () => {
+  test("a reply that is held back for longer than a lease grants none", async () => {
     wire.judge = (frame) => (isLease(frame) ? "hold" : "pass");
     await eventually(() => victim.isStale(), PATIENT);
     const granted = await victim.leases("granted");
     const before = await inForce();
     await eventually(() => wire.held >= 3, PATIENT);
-    // The last of them may be young enough to be true.
+    // The last reply can still be young enough to count.
     wire.judge = (frame) => (frame.subject?.startsWith(`${SUBJECTS.controlLease}.`) ? "drop" : "pass");
     const unanswered = await victim.leases("unanswered");
     await eventually(async () => (await victim.leases("unanswered")) > unanswered + 2, PATIENT);
@@ -161,7 +161,7 @@ test.each([600_000, -600_000])(
   },
 );
 
-test("what is forged on the wire is counted, and changes nothing", async () => {
+test("forged messages on the wire are counted, and change nothing", async () => {
   await api.kill("integrity");
   const before = await inForce();
   const genuine = documents.at(-1)?.payload ?? Buffer.alloc(0);
@@ -184,7 +184,7 @@ test("what is forged on the wire is counted, and changes nothing", async () => {
     Buffer.alloc(1_000_000, "a"),
     Buffer.alloc(0),
   ];
-  // One that claims no newer generation than what is held is old, and its signature is not looked at.
+  // A message that claims no newer generation counts as old; its signature is not checked.
   const counted = async () => (await victim.documents("refused")) + (await victim.documents("old"));
   const [refused, all] = [await victim.documents("refused"), await counted()];
   for (const bytes of forged) await tap.publish(SUBJECTS.controlState, bytes);

@@ -7,9 +7,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ControlApi } from "../kit/control-api.ts";
 import { type System, startSystem } from "../kit/system.ts";
 import { startTap, type Tap } from "../kit/tap.ts";
-import { type ControlMetrics, shownIn, watchedVerifier } from "./watched-verifier.ts";
+import { type ControlMetrics, controlMetricsOf, watchedVerifier } from "./watched-verifier.ts";
 
-/** How a verifier comes to the document that it obeys when it starts. */
+/** How a starting verifier gets the document that it obeys. */
 const PATIENT = { timeoutMs: 20_000 };
 
 const stack = new AsyncDisposableStack();
@@ -22,7 +22,7 @@ beforeAll(async () => {
     await startSystem({
       providers: ["openai"],
       controller: true,
-      // A controller leads, and so answers for leases, for two thirds of that time without JetStream.
+      // Without JetStream a controller keeps leading, and answers lease requests, for two thirds of this time.
       variables: { SCBE_CONTROL_LEASE_MS: "1000", SCBE_CONTROL_LEADER_MS: "60000" },
       onNats: async (nats) => {
         tap = stack.use(await startTap(nats));
@@ -33,7 +33,7 @@ beforeAll(async () => {
 });
 afterAll(() => stack.disposeAsync());
 
-test("one that starts again with its folder of state takes no older document, whoever brings it", async () => {
+test("a verifier that restarts with its state folder takes no older document from any source", async () => {
   using dir = createTempDir();
   const variables = { SCBE_STATE_DIR: dir.path };
   await api.kill("integrity");
@@ -43,10 +43,10 @@ test("one that starts again with its folder of state takes no older document, wh
   const before = await watchedVerifier(system, "orchestrator", { variables });
   const generation = await before.generation();
   await before[Symbol.asyncDispose]();
-  // No controller is there, the store has gone back, and everybody is told what was in force before.
+  // No controller runs, the store has been rolled back, and the previous document is broadcast again.
   system.controller?.process.pause();
   {
-    await using _store = await tellInPlaceOfControllers(old.data);
+    await using _store = await answerControlGets(old.data);
     await using forgetful = startVerifier();
     await using remembering = startVerifier(variables);
     await eventually(async () => (await forgetful.generation()) === old.generation, PATIENT);
@@ -61,9 +61,9 @@ test("one that starts again with its folder of state takes no older document, wh
   expect(await again.isKilled()).toBe(true);
 }, 60_000);
 
-describe("one that starts while JetStream is away has its document from a lease, is ready, and obeys", () => {
-  // The last of all: the server starts again in it, and the tap is not there any more.
-  test("away for everybody, core NATS going on", async () => {
+describe("a verifier that starts without JetStream gets its document from a lease, is ready, and obeys", () => {
+  // This test is the last one: it restarts the server, which disconnects the tap.
+  test("while core NATS runs and no account has JetStream", async () => {
     await api.kill("integrity");
     const away = await withoutJetStream();
     await using late = await watchedVerifier(system, "gateway-openai");
@@ -71,13 +71,13 @@ describe("one that starts while JetStream is away has its document from a lease,
     expect(await late.isKilled()).toBe(true);
     expect(await late.generation()).toBe((await newestHeard()).generation);
     await away[Symbol.asyncDispose]();
-    // The controller may not have connected again yet.
+    // The controller reconnects at some time.
     await eventually(() => api.release().then(() => true), PATIENT);
     expect(await late.isKilled()).toBe(false);
   });
 });
 
-/** One that is not ready yet, since no controller is there; disposing gives it up. */
+/** A verifier that is not ready, since no controller runs. Disposing aborts its start. */
 function startVerifier(variables: Readonly<Record<string, string>> = {}): ControlMetrics & AsyncDisposable {
   const metrics = new Registry();
   const giveUp = new AbortController();
@@ -88,7 +88,7 @@ function startVerifier(variables: Readonly<Record<string, string>> = {}): Contro
     () => undefined,
   );
   return {
-    ...shownIn(metrics),
+    ...controlMetricsOf(metrics),
     [Symbol.asyncDispose]: async () => {
       giveUp.abort();
       await ended;
@@ -112,7 +112,7 @@ function generationOf(document: Buffer): number {
   return (JSON.parse(payload) as { generation: number }).generation;
 }
 
-/** From now on no account has JetStream, and core NATS goes on; until the server is started again as it was. */
+/** Restarts the server without JetStream in any account. Disposing restarts it with the former configuration. */
 async function withoutJetStream(): Promise<AsyncDisposable> {
   const { server, credentials } = system.nats;
   const config = readFileSync(credentials.configFile, "utf8");
@@ -141,8 +141,8 @@ async function hasJetStream(): Promise<boolean> {
   );
 }
 
-/** Answers those who ask for the control document, as the offline kill switch does. */
-async function tellInPlaceOfControllers(document: Uint8Array): Promise<AsyncDisposable> {
+/** Answers requests for the control document, as the offline kill switch does. */
+async function answerControlGets(document: Uint8Array): Promise<AsyncDisposable> {
   const transport = system.transport("operator");
   const bus = await connectBus({ ...transport, name: "operator", log: collectLogs().log });
   const onAsked = ({ reply }: { readonly reply: string | undefined }): void => {

@@ -7,7 +7,7 @@ import { startTap, type Tap } from "../kit/tap.ts";
 import { type WatchedVerifier, watchedVerifier } from "./watched-verifier.ts";
 
 /**
- * Every process and the server permit fallback, and a listener hears all of the bus: what stolen tokens can have sent in the clear.
+ * Every process and the server permit fallback, and a listener hears the whole bus: stolen tokens cause no traffic in the clear.
  */
 const stack = new AsyncDisposableStack();
 const BODY = Buffer.from("a body that must not be read by others, 4711");
@@ -60,7 +60,7 @@ const post = async (path: string, body: unknown, token: string): Promise<number>
   await answer.body?.cancel();
   return answer.status;
 };
-/** Whether a request goes unsealed, and its body is on the bus where anyone can read it. */
+/** True if a request travels unsealed with its body readable on the bus. */
 async function isInTheClear(): Promise<boolean> {
   const before = tap.messages.length;
   const answer = await ask().catch((error: unknown) => error as Error);
@@ -70,7 +70,7 @@ async function isInTheClear(): Promise<boolean> {
   return isSeen;
 }
 
-test("while nothing is switched off nothing is in the clear, and the listener would see it", async () => {
+test("while nothing is switched off, nothing travels in the clear, and the listener would see it", async () => {
   await eventually(async () => (await ask()).isSealed);
   expect(await isInTheClear()).toBe(false);
 });
@@ -83,10 +83,10 @@ describe("a stolen emergency token puts nothing on the bus in the clear", () => 
       (cause) =>
         ["a kill of a provider", kill({ cause, provider: "openai" }), 200] as [string, object, number],
     ),
-    ["a kill that says how it wants its traffic", kill({ mode: "fallback" }), 400],
-    ["a choice", { scbe_fallback: { causes: ["availability"], reason: "unseal" } }, 403],
+    ["a kill with a mode", kill({ mode: "fallback" }), 400],
+    ["a choice of fallback", { scbe_fallback: { causes: ["availability"], reason: "unseal" } }, 403],
     [
-      "a kill with a choice",
+      "a kill with a choice of fallback",
       { ...kill({}), scbe_fallback: { causes: ["availability"], reason: "unseal" } },
       403,
     ],
@@ -110,7 +110,7 @@ describe("a stolen webhook token puts nothing on the bus in the clear", () => {
   test.each([
     ["SCBEPhaseSkew", {}],
     ["SCBEHighLatency", {}],
-    ["SCBEHighLatency", { provider: "nobody" }],
+    ["SCBEHighLatency", { provider: "unknown" }],
     ["SCBEGCMFailureRate", {}],
     ["SCBENonceReuse", {}],
     ["SCBEPhaseSkew", { mode: "fallback", fallback: "availability", cause: "availability" }],
@@ -129,13 +129,13 @@ describe("a stolen webhook token puts nothing on the bus in the clear", () => {
     const choice = { scbe_fallback: { causes: ["availability"], reason: "unseal" } };
     expect(await post("/feature-flags", choice, TOKENS.SCBE_ALERTMANAGER_TOKEN)).toBe(403);
     expect(await isInTheClear()).toBe(false);
-    // Or the next one of this trigger would be the same firing, which is acted on once.
+    // Otherwise the next alert of this trigger belongs to the same firing, which acts once.
     expect(await tell("resolved")).toBe(200);
   });
 });
 
-describe("an administrator's choice does", () => {
-  test("for availability, before a kill and while one stands, and never for integrity", async () => {
+describe("an administrator's choice of fallback puts traffic on the bus in the clear", () => {
+  test("for availability, before and during a kill, and never for integrity", async () => {
     await api.chooseFallback("availability");
     await api.kill("availability");
     expect([await api.mode(), await isInTheClear()]).toEqual(["fallback", true]);
@@ -147,7 +147,7 @@ describe("an administrator's choice does", () => {
     expect([await api.mode(), await isInTheClear()]).toEqual(["disabled", false]);
   });
 
-  test("for flags, which without it have refused what is outside of a share", async () => {
+  test("for flags, which without it refuse the requests outside the share", async () => {
     await api.flags({ providers: { openai: { traffic_percentage: 0 } } });
     expect([await api.mode(), await isInTheClear()]).toEqual(["disabled", false]);
     await api.chooseFallback("availability");

@@ -4,15 +4,15 @@ import { createLogger } from "@scbe/service";
 import { Registry } from "prom-client";
 import type { System } from "../kit/system.ts";
 
-/** What a verifier of this process shows of the control plane in its metrics. */
+/** The control plane of a verifier of this process, by its metrics. */
 export interface ControlMetrics {
-  /** Of the document that it obeys; 0: none. */
+  /** The generation of the document in force; 0: none. */
   generation(): Promise<number>;
   isStale(): Promise<boolean>;
   isKilled(): Promise<boolean>;
-  /** Documents that have arrived. */
+  /** The number of received documents. */
   documents(result: SignedMessageResult): Promise<number>;
-  /** Questions for leases that have ended. */
+  /** The number of completed lease requests. */
   leases(result: ControlLeaseResult): Promise<number>;
 }
 
@@ -22,11 +22,11 @@ export interface WatchedVerifier extends ControlMetrics, AsyncDisposable {
 
 export interface WatchedOptions extends Partial<ConnectOptions> {
   readonly metrics?: Registry;
-  /** Where it connects, in place of the server itself. */
+  /** The URL of a proxy to connect through. */
   readonly through?: string;
 }
 
-/** An orchestrator of a system, or the gateway of a provider, whose control plane is looked at. */
+/** An orchestrator of a system, or the gateway of a provider, with readable control metrics. */
 export async function watchedVerifier(
   system: System,
   user: "orchestrator" | `gateway-${string}`,
@@ -44,10 +44,10 @@ export async function watchedVerifier(
     user === "orchestrator"
       ? await system.orchestrator(options)
       : await system.gateway(user.slice("gateway-".length), options);
-  return { ...shownIn(metrics), client, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() };
+  return { ...controlMetricsOf(metrics), client, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() };
 }
 
-export function shownIn(metrics: Registry): ControlMetrics {
+export function controlMetricsOf(metrics: Registry): ControlMetrics {
   const read = async (name: MetricName, result?: string): Promise<number> => {
     const { values } = (await metrics.getSingleMetric(name)?.get()) ?? { values: [] };
     return values

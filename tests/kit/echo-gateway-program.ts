@@ -1,7 +1,7 @@
 import { connect } from "@scbe/client";
 import { startTracing } from "@scbe/service";
 
-/** A gateway that echoes, as a process that can be frozen and killed; says `serving` when it is in its queue group. */
+/** A gateway that echoes, as a process that a test can freeze and kill. It prints `serving` when it is in its queue group. */
 const provider = process.env.GATEWAY_PROVIDER ?? "openai";
 const name = `gateway-${provider}`;
 await startTracing({ name, version: "0.0.0" });

@@ -4,7 +4,7 @@ import { Finder, type Needle, needlesOfSecret, needlesOfWhole, withTexts } from 
 import type { KnownKeys, SessionNames } from "./known-keys.ts";
 import type { TappedMessage } from "./tap.ts";
 
-/** The headers of all envelopes that were heard, one for each session. */
+/** The sessions of all envelopes in the messages. */
 export function sessionsHeard(messages: readonly TappedMessage[]): SessionNames[] {
   const sessions = new Map<string, SessionNames>();
   for (const { data } of messages) {
@@ -14,7 +14,7 @@ export function sessionsHeard(messages: readonly TappedMessage[]): SessionNames[
   return [...sessions.values()];
 }
 
-/** Everything in `messages` that is looked for: what, and on which subject. */
+/** The needles found in the messages, each with its subject. */
 export function heard(messages: readonly TappedMessage[], needles: readonly Needle[]): string[] {
   const finder = new Finder(needles);
   const found = messages.flatMap(({ subject, bytes }) =>
@@ -23,22 +23,22 @@ export function heard(messages: readonly TappedMessage[], needles: readonly Need
   return [...new Set(found)];
 }
 
-/** The questions to the envelope service and its answers, where bodies are in the clear by design, and the rest. */
+/** Splits off the requests to the envelope service and its replies, in which bodies are in the clear by design. */
 export function atEnvelopeService(messages: readonly TappedMessage[]): {
   inside: TappedMessage[];
   outside: TappedMessage[];
 } {
-  const isQuestion = ({ subject }: TappedMessage): boolean => subject.startsWith("scbe.v1.envelope.");
-  const answersGoTo = new Set(messages.filter(isQuestion).map(({ reply }) => reply));
+  const isRequest = ({ subject }: TappedMessage): boolean => subject.startsWith("scbe.v1.envelope.");
+  const replySubjects = new Set(messages.filter(isRequest).map(({ reply }) => reply));
   const isInside = (message: TappedMessage): boolean =>
-    isQuestion(message) || answersGoTo.has(message.subject);
+    isRequest(message) || replySubjects.has(message.subject);
   return {
     inside: messages.filter(isInside),
     outside: messages.filter((message) => !isInside(message)),
   };
 }
 
-/** Every key there is: the data key, all that is derived from it for the deployment, and the keys of all sessions heard. */
+/** The needles of all keys: the data key, the keys derived from it for the deployment, and those of the sessions. */
 export function needlesOfKeys(
   keys: KnownKeys,
   served: { readonly providers: readonly string[]; readonly intents: readonly string[] },
@@ -59,7 +59,7 @@ export function needlesOfKeys(
 
 /** Text that operators can read, and attackers who reach it. */
 export interface Evidence {
-  /** Its place, as `spans of keyring`. */
+  /** Where it was found, like `spans of keyring`. */
   readonly in: string;
   readonly bytes: Buffer;
 }
@@ -68,7 +68,7 @@ export function evidence(place: string, text: string): Evidence {
   return { in: place, bytes: withTexts(text) };
 }
 
-/** All that Jaeger has of any service: names, attributes, events, statuses and what the resources say. */
+/** Everything in Jaeger: names, attributes, events, statuses and resources of all services. */
 export async function spansOfAll(jaeger: JaegerServer): Promise<Evidence[]> {
   const services = await jaeger.services();
   return Promise.all(
@@ -76,13 +76,13 @@ export async function spansOfAll(jaeger: JaegerServer): Promise<Evidence[]> {
   );
 }
 
-/** What of the needles is where. */
+/** The needles found in the evidence, each with its place. */
 export function foundIn(all: readonly Evidence[], needles: readonly Needle[]): string[] {
   const finder = new Finder(needles);
   return all.flatMap(({ in: place, bytes }) => finder.find(bytes).map((what) => `${what} in the ${place}`));
 }
 
-/** The nonce, the replay nonce and the tag of every envelope that was heard. */
+/** The needles of the nonce, the replay nonce and the tag of every envelope. */
 export function needlesOfEnvelopes(messages: readonly TappedMessage[]): Needle[] {
   return messages.flatMap(({ data }) => {
     const header = headerIn(data);

@@ -7,7 +7,7 @@ import { connectRawStore, type SecuredNats } from "@scbe/testkit";
 import canonicalize from "canonicalize";
 import type { System } from "./system.ts";
 
-/** What a session's keys depend on, as its envelopes' headers have it. */
+/** The inputs of a session's keys, as in its envelopes' headers. */
 export interface SessionNames {
   readonly provider: string;
   readonly intent: string;
@@ -22,7 +22,7 @@ export interface KnownSession {
   readonly prefix: Buffer;
 }
 
-/** Every key of a deployment, raw: what nobody but the owner of the KMS key can compute. */
+/** Every key of a deployment, raw. Only the owner of the KMS key can compute them. */
 export interface KnownKeys {
   readonly kid: string;
   readonly ikm: Buffer;
@@ -36,7 +36,7 @@ export async function knownKeys(system: System): Promise<KnownKeys> {
 }
 
 /**
- * Unwraps the active data key as the keyring does, and derives from it as the specification says, beside the product.
+ * Unwraps the active data key like the keyring, and derives the other keys by the specification, without the product's derivation.
  * @param ring the text of the record in KV
  */
 export async function keysOf(ring: string, kmsKeyFile: string): Promise<KnownKeys> {
@@ -74,7 +74,7 @@ interface WrappedKey {
   readonly wrapped_by: string;
 }
 
-/** The record of the ring, read past the keyring's code in the account of its store. @throws while there is none */
+/** Reads the ring's record in the account of its store, without the keyring's code. @throws if there is none */
 export async function readRing(nats: Pick<SecuredNats, "storeTransport">): Promise<string> {
   await using raw = await connectRawStore(nats, "keyring");
   const manager = await raw.connection.jetstreamManager({ checkAPI: false });
@@ -98,8 +98,7 @@ function lp(text: string): Buffer {
 }
 
 /**
- * Seals a body under a header of any content, with the keys that the header's own session has: authentic, whatever else
- * is wrong with it.
+ * Seals a body under any header, with the keys of the header's session. The envelope is authentic, whatever else is wrong with it.
  */
 export function forge(keys: KnownKeys, header: RequestHeader, body: Uint8Array): Buffer {
   const text = Buffer.from(canonicalize(header) ?? "", "utf8");
@@ -112,7 +111,7 @@ export function forge(keys: KnownKeys, header: RequestHeader, body: Uint8Array):
   return Buffer.concat([aad, cipher.update(body), cipher.final(), cipher.getAuthTag()]);
 }
 
-/** The header with a session of its own that has begun at `startedAt` (ms), and with its first nonce. */
+/** The header in a new session that began at `startedAt` (ms), with the session's first nonce. */
 export function inSessionOf(keys: KnownKeys, header: RequestHeader, startedAt: number): RequestHeader {
   const sessionId = randomBytes(32);
   sessionId.writeUInt32BE(Math.floor(startedAt / 60_000));
@@ -127,9 +126,9 @@ export function inSessionOf(keys: KnownKeys, header: RequestHeader, startedAt: n
   };
 }
 
-/** The header of an envelope, for what it says. */
+/** The header of an envelope, unverified. */
 export function headerOf(envelope: Uint8Array): RequestHeader {
   const parts = splitEnvelope(envelope);
-  if (parts === undefined) throw new Error("no envelope");
+  if (parts === undefined) throw new Error("not an envelope");
   return JSON.parse(parts.headerText) as RequestHeader;
 }

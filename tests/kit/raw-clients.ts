@@ -9,18 +9,18 @@ import { openVerifier, type Verifier } from "@scbe/verifier";
 import { headerOf } from "./known-keys.ts";
 import type { System } from "./system.ts";
 
-/** What came back, and when. */
+/** A reply, and its delay. */
 export interface RawAnswer {
   readonly status: string | undefined;
   readonly data: Uint8Array;
   readonly afterMs: number;
 }
 
-/** An orchestrator that holds its envelopes in its own hands: it can alter them and send them as often as it likes. */
+/** An orchestrator that seals its own envelopes, and can alter and repeat them. */
 export interface RawCaller extends AsyncDisposable {
   readonly bus: Bus;
   readonly verifier: Verifier;
-  /** Sends any bytes as a request; the first answer that is not `accepted`. */
+  /** Sends any bytes as a request. @returns the first reply that is not `accepted` */
   send(provider: string, bytes: Uint8Array, headers?: BusHeaders): Promise<RawAnswer>;
 }
 
@@ -67,24 +67,24 @@ function sendRaw(bus: Bus, provider: string, bytes: Uint8Array, headers: BusHead
   });
 }
 
-/** An envelope that has arrived. */
+/** A received envelope. */
 export interface RawArrival {
   readonly header: RequestHeader;
-  /** What a response to it is bound to. */
+  /** The hash to which a response is bound. */
   readonly hash: Uint8Array;
-  /** Where its answer goes. */
+  /** The reply subject. */
   readonly replyTo: string;
 }
 
-/** What a gateway can do that holds its envelopes in its own hands. */
+/** A gateway that seals its own responses. */
 export interface RawGateway extends AsyncDisposable {
-  /** A response that is bound to a request. */
+  /** Seals a response to a request. */
   seal(to: RawArrival, body: string): Buffer;
-  /** Sends any bytes as the sealed response to a request, unless told another status. */
+  /** Sends any bytes in answer to a request; the default status is `sealed`. */
   answer(to: RawArrival, data: Uint8Array, status?: string): void;
 }
 
-/** A gateway with the provider's own credentials, which opens nothing: `script` says what each request gets, once it was told `accepted`. */
+/** Starts a gateway with the provider's credentials. It opens nothing: it accepts each request, and `script` answers it. */
 export async function rawGateway(
   system: System,
   provider: string,
@@ -122,35 +122,35 @@ export async function rawGateway(
   return gateway;
 }
 
-/** The bytes with one bit of the last one flipped: of an envelope, its tag. */
+/** A copy with one bit of the last byte flipped; in an envelope, this is the tag. */
 export function withBadTag(bytes: Buffer): Buffer {
   const altered = Buffer.from(bytes);
   altered.writeUInt8(altered.readUInt8(altered.length - 1) ^ 1, altered.length - 1);
   return altered;
 }
 
-/** The four questions to the envelope service. */
+/** The four requests to the envelope service. */
 export type ServiceRequest = Extract<
   SubjectKind,
   "sealRequest" | "openRequest" | "sealResponse" | "openResponse"
 >;
 
-/** A user of the bus that asks the envelope service. */
+/** A user of the bus that calls the envelope service. */
 export interface Asker extends AsyncDisposable {
   readonly bus: Bus;
-  /** @throws ScbeError as the answer's service error says */
-  ask(question: ServiceRequest, data: Uint8Array, headers?: BusHeaders, intent?: string): Promise<BusMessage>;
+  /** @throws ScbeError of the reply's service error */
+  ask(kind: ServiceRequest, data: Uint8Array, headers?: BusHeaders, intent?: string): Promise<BusMessage>;
 }
 
 const TIMEOUT_MS = 10_000;
 
-/** Connects as `user`, to ask about one provider, openai unless told. */
+/** Connects as `user`, with requests about one provider, by default openai. */
 export async function connectAsker(system: System, user: string, provider = "openai"): Promise<Asker> {
   const host = await createTestHost({ transport: system.transport(user), name: user });
   return {
     bus: host.bus,
-    ask: (question, data, headers = {}, intent = "chat") =>
-      host.bus.request(subjectOf(question, { user, provider, intent }), data, {
+    ask: (kind, data, headers = {}, intent = "chat") =>
+      host.bus.request(subjectOf(kind, { user, provider, intent }), data, {
         timeoutMs: TIMEOUT_MS,
         headers,
       }),

@@ -2,7 +2,7 @@ import { connect } from "@scbe/client";
 import { startOpsServer } from "@scbe/service";
 import { Registry } from "prom-client";
 
-/** A gateway that gives short answers to whatever it is asked, as a process whose CPU can be taken away. Tells its ops port. */
+/** A gateway with short answers, as a process that a test can freeze. It prints its ops port. */
 const provider = process.env.GATEWAY_PROVIDER ?? "openai";
 const metrics = new Registry();
 const client = await connect({

@@ -2,25 +2,25 @@ import { readFileSync, writeFileSync } from "node:fs";
 import type { SecuredNats } from "@scbe/testkit";
 import { connect, type Msg, nkeyAuthenticator, nkeys } from "nats";
 
-/** One message as it crossed the bus. */
+/** One message on the bus. */
 export interface TappedMessage {
   readonly subject: string;
   readonly reply: string;
   readonly data: Buffer;
-  /** Subject, reply, headers and data, one after the other: all that a listener could read. */
+  /** Subject, reply, headers and data: everything that a listener can read. */
   readonly bytes: Buffer;
 }
 
-/** Hears everything on the bus from its start on. */
+/** Hears every message on the bus. */
 export interface Tap extends AsyncDisposable {
   readonly messages: readonly TappedMessage[];
   /** Publishes, with every right. */
   publish(subject: string, data: Uint8Array): Promise<void>;
-  /** Resolves when everything that the server has taken so far was heard. */
+  /** Resolves when all messages that the server has received are heard. */
   settle(): Promise<void>;
 }
 
-/** A user who may do everything. */
+/** A user with every right. */
 export interface FullUser {
   readonly seed: Uint8Array;
   readonly nkey: string;
@@ -31,7 +31,7 @@ export function createFullUser(): FullUser {
   return { seed: pair.getSeed(), nkey: pair.getPublicKey() };
 }
 
-/** What stands before the list of users in the server's configuration, and what stands there for a user with every right. */
+/** The line before the users in the server's configuration, and the line of a user with every right. */
 export const USERS_LINE = "    users: [";
 export const fullUserLine = ({ nkey }: FullUser): string => `      { nkey: ${nkey} }`;
 
@@ -66,7 +66,7 @@ function tapped(message: Msg): TappedMessage {
   return { subject, reply, data, bytes };
 }
 
-/** Adds the tap's user to the server's configuration, before anybody else is there. */
+/** Adds the tap's user to the server's configuration and restarts the server, before processes connect. */
 export async function startTap({ server, url, credentials: { configFile } }: SecuredNats): Promise<Tap> {
   const user = createFullUser();
   const config = readFileSync(configFile, "utf8");

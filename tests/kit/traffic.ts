@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Answer } from "@scbe/client";
 import { eventually } from "@scbe/testkit";
 
-/** One request of the traffic, and what came of it. Times in ms since the Unix epoch. */
+/** One request of the traffic, and its outcome. Times are in ms since the Unix epoch. */
 export interface Sent {
   readonly requestId: string;
   readonly sentAt: number;
@@ -11,23 +11,23 @@ export interface Sent {
   error?: unknown;
 }
 
-/** Requests all the time, never more than so many at once. */
+/** Continuous requests, with a maximum in flight. */
 export interface SteadyTraffic extends AsyncDisposable {
-  /** All so far, in the order in which they were sent. */
+  /** All requests so far, in the order of sending. */
   readonly sent: readonly Sent[];
-  /** Resolves when so many more have been answered, or have failed. */
+  /** Resolves when `count` more requests have been answered or have failed. */
   more(count: number): Promise<void>;
-  /** Sends no more; resolves when all are answered. */
+  /** Stops sending. Resolves when all requests have ended. */
   end(): Promise<void>;
 }
 
 export interface SteadyTrafficOptions {
   readonly concurrency: number;
-  /** From the beginning of one to that of the next, of each of those that may be open at once. */
+  /** The minimum time between two starts in one of the concurrent lanes. */
   readonly everyMs: number;
 }
 
-/** @param send under the request id that it is given */
+/** @param send sends a request under the given id */
 export function steadyTraffic(
   { concurrency, everyMs }: SteadyTrafficOptions,
   send: (requestId: string) => Promise<Answer>,
@@ -55,8 +55,8 @@ export function steadyTraffic(
   return {
     sent,
     more: async (count) => {
-      const enough = settled + count;
-      await eventually(() => settled >= enough, { timeoutMs: 60_000 });
+      const target = settled + count;
+      await eventually(() => settled >= target, { timeoutMs: 60_000 });
     },
     end,
     [Symbol.asyncDispose]: end,
@@ -64,13 +64,12 @@ export function steadyTraffic(
 }
 
 /**
- * Does something again and again, `everyMs` from the beginning of one to that of the next and never two at once, until it is
- * disposed of. Now and then one may fail, as traffic does.
- * @throws what the last one threw, at disposal, if none ever went well
+ * Repeats an action every `everyMs`, never two at once, until disposed. Single actions can fail.
+ * @throws the last error at disposal, if no action ever succeeded
  */
 export function keepDoing(everyMs: number, action: (turn: number) => Promise<unknown>): AsyncDisposable {
   const stopping = new AbortController();
-  const doing = keepOn(everyMs, action, stopping.signal);
+  const doing = repeat(everyMs, action, stopping.signal);
   doing.catch(() => undefined);
   return {
     [Symbol.asyncDispose]: async () => {
@@ -80,28 +79,28 @@ export function keepDoing(everyMs: number, action: (turn: number) => Promise<unk
   };
 }
 
-async function keepOn(
+async function repeat(
   everyMs: number,
   action: (turn: number) => Promise<unknown>,
   signal: AbortSignal,
 ): Promise<void> {
-  let wentWell = false;
+  let hasSucceeded = false;
   let failure: unknown;
   for (let turn = 0; !signal.aborted; turn += 1) {
     const started = performance.now();
     try {
       await action(turn);
-      wentWell = true;
+      hasSucceeded = true;
     } catch (error) {
       failure = error;
     }
     const left = Math.max(0, everyMs - (performance.now() - started));
     await delay(left, undefined, { signal }).catch(() => undefined);
   }
-  if (!wentWell) throw failure;
+  if (!hasSucceeded) throw failure;
 }
 
-/** How long calls took, in ms. */
+/** The durations of calls, in ms. */
 export interface Timings {
   readonly p50: number;
   readonly p95: number;
@@ -109,7 +108,7 @@ export interface Timings {
   readonly max: number;
 }
 
-/** Times `count` calls, one after the other, after `warmUp` that are not counted. */
+/** Times `count` calls in sequence, after `warmUp` calls that do not count. */
 export async function measure(
   { count, warmUp }: { readonly count: number; readonly warmUp: number },
   call: () => Promise<unknown>,
@@ -125,7 +124,7 @@ export async function measure(
   return { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) };
 }
 
-/** For people. */
+/** The timings as text. */
 export function render({ p50, p95, p99, max }: Timings): string {
   const ms = (value: number): string => `${value.toFixed(2)} ms`;
   return `p50 ${ms(p50)}, p95 ${ms(p95)}, p99 ${ms(p99)}, max ${ms(max)}`;

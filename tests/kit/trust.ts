@@ -15,19 +15,19 @@ import { createTestHost, eventually } from "@scbe/testkit";
 import { TrustFollower } from "@scbe/verifier";
 import type { System } from "./system.ts";
 
-/** What readers of trust hold. */
+/** The trust document as readers hold it. */
 export interface TrustWatch extends AsyncDisposable {
   readonly document: TrustDocument | undefined;
   of(provider: string): ProviderTrust;
-  /** What one teller's reports come to. */
+  /** The row of one teller. */
   row(provider: string, teller?: string): TellerTrust;
-  /** Percent of its traffic that a provider gets at `at`, ms since the Unix epoch; now unless told. */
+  /** The share of a provider in percent at `at`, in ms since the Unix epoch; default now. */
   share(provider: string, at?: number): number;
-  /** Resolves with what is known of a provider once `check` holds for it. */
+  /** Waits until `check` accepts the trust in a provider. */
   until(provider: string, check: (trust: ProviderTrust) => boolean): Promise<ProviderTrust>;
 }
 
-/** Follows the trust document of a system as an orchestrator does. */
+/** Follows the trust document of a system as an orchestrator. */
 export async function watchTrust(system: System): Promise<TrustWatch> {
   await using stack = new AsyncDisposableStack();
   const name = "orchestrator";
@@ -47,7 +47,7 @@ export async function watchTrust(system: System): Promise<TrustWatch> {
       eventually(() => {
         const trust = of(provider);
         if (check(trust)) return trust;
-        throw new Error(`${provider} stands at ${JSON.stringify(trust)}`);
+        throw new Error(`${provider} has ${JSON.stringify(trust)}`);
       }, SOON),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
@@ -55,31 +55,31 @@ export async function watchTrust(system: System): Promise<TrustWatch> {
 
 const SOON = { timeoutMs: 20_000 };
 
-/** What one teller's reports of a provider come to. */
+/** The row of one teller in the trust in a provider. */
 export function tellerRow(trust: ProviderTrust, teller = "orchestrator"): TellerTrust {
   const none = { w: startingEvidence(trust), samples: 0, exclusions: 0, exclusion: null, latch: null, at: 0 };
   return tellerIn(trust, teller) ?? none;
 }
 
-/** Tells the trust scorer what a client would, though nothing has happened. */
-export interface TrustTeller extends AsyncDisposable {
-  /** So many requests to that provider have failed, one after the other: six exclude it. */
+/** Sends made-up reports of a client to the trust scorer. */
+export interface TrustReporter extends AsyncDisposable {
+  /** Reports failed requests, one after the other; six exclude the provider. */
   failures(provider: string, count: number): Promise<void>;
-  /** So many have succeeded, in one event. */
+  /** Reports successful requests, in one event. */
   successes(provider: string, count: number): Promise<void>;
-  /** What only a holder of the provider's keys can cause. */
+  /** Reports an integrity failure, which only a holder of the provider's keys can cause. */
   integrity(provider: string): Promise<void>;
 }
 
-/** With the rights of an orchestrator. */
-export async function trustTeller(system: System, name = "orchestrator"): Promise<TrustTeller> {
+/** Connects with the rights of an orchestrator. */
+export async function trustReporter(system: System, name = "orchestrator"): Promise<TrustReporter> {
   const host = await createTestHost({ transport: system.transport(name), name });
   const common = (provider: string) => ({ v: 1, provider, id: randomUUID(), at: Date.now() }) as const;
   const send = async (event: ReportedEvent): Promise<void> => {
-    const telling = writeMessage({ v: 1, events: [event] });
+    const report = writeMessage({ v: 1, events: [event] });
     await host.bus.request(
       subjectOf("trustTell", { user: host.bus.user, provider: event.provider }),
-      telling,
+      report,
       { timeoutMs: 10_000 },
     );
   };

@@ -1,4 +1,4 @@
-/** The values of an expression, one for each series. @throws Error with Prometheus's own words */
+/** The values of an expression, one for each series. @throws Error with Prometheus's message */
 export async function askPrometheus(url: string, expression: string): Promise<number[]> {
   const response = await fetch(`${url}/api/v1/query?${new URLSearchParams({ query: expression })}`);
   const { data, error } = (await response.json()) as {
@@ -9,7 +9,7 @@ export async function askPrometheus(url: string, expression: string): Promise<nu
   return data.result.map(({ value: [, text] }) => Number(text));
 }
 
-/** Those expressions that are not answered with numbers, each with what it is answered with. */
+/** The expressions whose results `areNumbers` refuses, each with its result. */
 export async function withoutNumbers(
   url: string,
   expressions: readonly string[],
@@ -27,12 +27,12 @@ export async function withoutNumbers(
   return left;
 }
 
-/** There is one, and each is a number. */
+/** True if there is a value, and each is a number. */
 export function allAreNumbers(values: readonly number[]): boolean {
   return values.length > 0 && !values.some(Number.isNaN);
 }
 
-/** There is one that is a number; another one may have nothing to say, as the time of calls that nobody has made. */
+/** True if some value is a number. Others can be NaN, like the duration of calls that were never made. */
 export function someAreNumbers(values: readonly number[]): boolean {
   return values.some((value) => !Number.isNaN(value));
 }

@@ -6,13 +6,13 @@ import { type ProcessOptions, type RunningProcess, startProcess } from "@scbe/te
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** The real `npm start`, with everything it brings up kept in a folder of the test's own. */
+/** The real `npm start`, with its files in a folder of the test. */
 export interface Launcher extends AsyncDisposable {
-  /** npm itself. */
+  /** The npm process. */
   readonly npm: RunningProcess;
-  /** Every process that belongs to it now, npm included. */
+  /** All its current processes, including npm. */
   processes(): readonly FoundProcess[];
-  /** Those whose command line holds `part`. */
+  /** Its processes with `part` in their command line. */
   find(part: string): readonly FoundProcess[];
 }
 
@@ -22,8 +22,7 @@ export interface FoundProcess {
 }
 
 /**
- * Starts it. Its processes are told from all others by a word in their environment; redis-server, which writes over its own,
- * by where it works.
+ * Starts it. An environment variable marks its processes. redis-server overwrites its environment, so its working folder marks it.
  * @param folder of the local stack
  */
 export function startLauncher(
@@ -77,7 +76,7 @@ function workingFolderOf(pid: string): string {
   }
 }
 
-/** The words of a file of /proc; none for a process that has ended, or is somebody else's. */
+/** The words of a file of /proc; none for a process that has ended or belongs to another user. */
 function readProc(pid: string, file: string): readonly string[] {
   try {
     return readFileSync(`/proc/${pid}/${file}`, "utf8").split("\0");
@@ -90,6 +89,6 @@ function endIfThere(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // It has ended by itself.
+    // The process has ended already.
   }
 }

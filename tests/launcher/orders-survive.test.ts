@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Launcher, startLauncher } from "./launcher.ts";
 
 const START_MS = 120_000;
-/** The name of the token. */
+/** The name of the token's variable. */
 const ADMIN = expect.stringMatching(/admin/i);
 const AUTO = ["--ports", "auto"];
 
@@ -32,7 +32,7 @@ async function startOnce(args: readonly string[]): Promise<{ report: Report; lau
   return { report: JSON.parse(launcher.npm.stdout), launcher };
 }
 
-/** What a person orders by the control API. */
+/** Sends an order to the control API. */
 async function order(url: string, body: object): Promise<void> {
   const token = readFileSync(join(folder.path, "tokens", "ADMIN_TOKEN"), "utf8");
   const response = await fetch(`${url}/feature-flags`, {
@@ -43,9 +43,9 @@ async function order(url: string, body: object): Promise<void> {
   expect(response.status).toBe(200);
 }
 
-describe("what a person has ordered in an earlier run", () => {
+describe("an order of an administrator in an earlier run", () => {
   test(
-    "is made in the first run: a kill of one provider, a flag of another",
+    "is given in the first run: a kill of one provider, a flag of another",
     async () => {
       await using launcher = startLauncher(folder.path, AUTO);
       await launcher.npm.output(/Ctrl-C stops everything/, { timeoutMs: START_MS });
@@ -62,7 +62,7 @@ describe("what a person has ordered in an earlier run", () => {
   );
 
   test(
-    "is said at the next start, is obeyed in its demonstration, which goes well, and still stands after it",
+    "is reported at the next start, applies during its demonstration, and still applies after it",
     async () => {
       const { report, launcher } = await startOnce([]);
       expect(report).toMatchObject({ ok: true, skipped: {} });
@@ -89,7 +89,7 @@ describe("what a person has ordered in an earlier run", () => {
   );
 
   test(
-    "is gone with --fresh, which keeps credentials that a person has added",
+    "is gone with --fresh, which keeps added credentials",
     async () => {
       const { report, launcher } = await startOnce(["--fresh"]);
       expect(launcher.npm.stderr).toContain(`--fresh: removed what was in ${join(folder.path, "nats")}`);

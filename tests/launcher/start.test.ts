@@ -11,7 +11,7 @@ import { type FoundProcess, type Launcher, startLauncher } from "./launcher.ts";
 
 const START_MS = 60_000;
 const STOP_MS = 20_000;
-/** Looking through all processes of the machine takes a while. */
+/** A scan of all processes of the machine is slow. */
 const SCAN = { timeoutMs: START_MS, everyMs: 100 };
 const AUTO = ["--ports", "auto"];
 
@@ -21,13 +21,13 @@ beforeAll(() => {
 });
 afterAll(() => folder[Symbol.dispose]());
 
-/** Those that the local stack can do without. */
+/** The optional programs of the local stack. */
 const [prometheus, alertmanager, jaeger] = (["prometheus", "alertmanager", "jaeger"] as const).map(
   (name) => requireTool(name).ok,
 );
 const monitors = [prometheus, alertmanager, jaeger].filter((isThere) => isThere).length;
 
-/** npm, the bootstrap, the launcher, two servers, the stand-in, five services, six gateways, and those who watch. */
+/** npm, the bootstrap, the launcher, two servers, the stand-in, five services, six gateways, and the monitors. */
 const ALL_PROCESSES = 17 + monitors;
 
 interface Report {
@@ -48,7 +48,7 @@ describe("while it is up", () => {
   }, START_MS);
   afterAll(() => launcher[Symbol.asyncDispose]());
 
-  test("it tells people what became of every request and attack, and where health and metrics are", async () => {
+  test("it prints the outcome of every request and attack, and the URLs of health and metrics", async () => {
     const { stdout, stderr } = launcher.npm;
     expect(stdout).toMatch(/^request +provider +bytes +seal +round trip +verdict$/m);
     expect(stdout.match(/ ok$/gm) ?? [], stderr).toHaveLength(25);
@@ -60,7 +60,7 @@ describe("while it is up", () => {
     }
   });
 
-  test("it tells that a kill was obeyed, and how to order one without showing a token", () => {
+  test("it prints that a kill was obeyed, and the commands for one, without showing a token", () => {
     const { stdout, stderr } = launcher.npm;
     expect(stdout).toMatch(
       /^the kill switch: 8 verifiers obeyed within .* ms; then \d+ requests were refused, 0 answered; after the release they were answered again$/m,
@@ -81,18 +81,18 @@ describe("while it is up", () => {
     );
   });
 
-  test("plain programs are answered, too, each provider's through its gateway and without", () => {
+  test("plain programs get answers from each provider, through its gateway and directly", () => {
     expect(launcher.npm.stdout).toContain("12 of 12 requests of plain programs were answered");
   });
 
-  test.skipIf(!prometheus)("every query of the runbook is a number, for every series", async () => {
+  test.skipIf(!prometheus)("every query of the runbook has a number for every series", async () => {
     const url = urlAfter("Prometheus is at");
     expect(await withoutNumbers(url, RUNBOOK_QUERIES, allAreNumbers)).toEqual([]);
     expect(await askPrometheus(url, "count(up == 1)")).toEqual([13]);
   });
 
   test.skipIf(!prometheus)(
-    "so is what its alerts compare, and they can be asked as they are written",
+    "the compared side of every runbook alert has numbers, and every alert can be queried verbatim",
     async () => {
       const url = urlAfter("Prometheus is at");
       expect(RUNBOOK_ALERTS).toHaveLength(5);
@@ -104,7 +104,7 @@ describe("while it is up", () => {
     },
   );
 
-  test.skipIf(!prometheus)("what the demonstration did is seen to rise, and requests go on", async () => {
+  test.skipIf(!prometheus)("the demonstration's counters rise, and requests continue", async () => {
     const url = urlAfter("Prometheus is at");
     const envelopes = 'sum(increase(scbe_envelope_openings_total{job="gateway",result="opened"}[5m]))';
     expect((await askPrometheus(url, envelopes))[0]).toBeGreaterThanOrEqual(25);
@@ -115,7 +115,7 @@ describe("while it is up", () => {
   });
 
   test.skipIf(!prometheus || !alertmanager)(
-    "alerts reach Alertmanager, and by it the local controller: the Watchdog does",
+    "the Watchdog alert reaches Alertmanager, and from there the local controller",
     async () => {
       const url = `${urlAfter("Alertmanager is at")}/api/v2/alerts`;
       const alerts = async () => JSON.stringify(await (await fetch(url)).json());
@@ -128,7 +128,7 @@ describe("while it is up", () => {
     START_MS + 5000,
   );
 
-  test.skipIf(!jaeger)("the link to the first request's trace leads to all of it", async () => {
+  test.skipIf(!jaeger)("the link to the first request's trace leads to the complete trace", async () => {
     const link = urlAfter("the first request's trace is at");
     expect((await fetch(link)).status).toBe(200);
     const trace = await (await fetch(link.replace("/trace/", "/api/traces/"))).text();
@@ -138,7 +138,7 @@ describe("while it is up", () => {
     expect(trace).toContain('"operationName":"POST"');
   });
 
-  test("every part is a process of its own that connects as itself", () => {
+  test("every part is a process of its own with its own credentials", () => {
     const parts = ["keyring", "replay-guard", "envelope", "rollback-controller", "trust-scorer"].map(
       (name) => `services/${name}/src/main.ts`,
     );
@@ -148,7 +148,7 @@ describe("while it is up", () => {
     expect(launcher.find("gateway/main.ts")).toHaveLength(6);
   });
 
-  test("a second start in the same checkout is told so, and harms nothing", async () => {
+  test("a second start in the same checkout is refused, and harms nothing", async () => {
     await using second = startLauncher(folder.path, AUTO);
     expect(await second.npm.exited).toMatchObject({ code: 1 });
     const holder = theOne(launcher.find("scripts/start.ts"));
@@ -156,7 +156,7 @@ describe("while it is up", () => {
     expect(launcher.find("nats-server")).toHaveLength(1);
   });
 
-  // It takes until the keyring asks KMS once more, which it does every 30 seconds.
+  // The keyring calls KMS every 30 seconds, which takes until then.
   test.skipIf(!prometheus)(
     "every query of the dashboard has numbers",
     async () => {
@@ -174,7 +174,7 @@ describe("while it is up", () => {
     START_MS + 30_000,
   );
 
-  test("a service that is killed is started again, and that is said", async () => {
+  test("a killed service is restarted, and the log says so", async () => {
     const keyring = theOne(launcher.find("services/keyring"));
     process.kill(keyring.pid, "SIGKILL");
     await launcher.npm.output(/keyring ended \(signal SIGKILL\); starting it again in 250 ms/);
@@ -182,7 +182,7 @@ describe("while it is up", () => {
     expect(launcher.find("services/keyring")).not.toContainEqual(keyring);
   });
 
-  test("the servers are started again, too, where they were, and every part is ready again", async () => {
+  test("killed servers are restarted on the same ports, and every part is ready again", async () => {
     for (const name of ["nats-server", "redis-server"]) {
       process.kill(theOne(launcher.find(name)).pid, "SIGKILL");
       await launcher.npm.output(new RegExp(`${name} is back`), { timeoutMs: START_MS });
@@ -196,7 +196,7 @@ describe("while it is up", () => {
     await eventually(areReady, { timeoutMs: 20_000, everyMs: 100 });
   });
 
-  test("TERM to npm alone stops everything in order, and leaves no process behind", async () => {
+  test("TERM to npm stops everything in order, and leaves no process behind", async () => {
     launcher.npm.signal("SIGTERM");
     await launcher.npm.exited;
     await nothingLeft(launcher);
@@ -211,12 +211,12 @@ describe("while it is up", () => {
   }
 });
 
-describe("nothing is left behind", () => {
-  test("by Ctrl-C, which the launcher hears twice, while it starts", async () => {
+describe("no process is left behind", () => {
+  test("after Ctrl-C during the start, which the launcher receives twice", async () => {
     await using launcher = startLauncher(folder.path, AUTO);
     await launcher.npm.output(/starting keyring/, { timeoutMs: START_MS });
     await eventually(() => launcher.find("gateway/main.ts").length > 0, SCAN);
-    // The terminal tells every process of its foreground group, and npm passes it on.
+    // The terminal signals every process of its foreground group, and npm forwards the signal.
     process.kill(theOne(launcher.find("run.mjs")).pid, "SIGINT");
     launcher.npm.signal("SIGINT");
     await launcher.npm.exited;
@@ -224,7 +224,7 @@ describe("nothing is left behind", () => {
     expect(launcher.npm.stderr).toMatch(/stopped\n$/);
   });
 
-  test("by a terminal that is closed", async () => {
+  test("after the terminal is closed", async () => {
     await using launcher = startLauncher(folder.path, AUTO);
     await launcher.npm.output(/starting keyring/, { timeoutMs: START_MS });
     launcher.npm.child.stdout?.destroy();
@@ -234,7 +234,7 @@ describe("nothing is left behind", () => {
     await nothingLeft(launcher);
   });
 
-  test("by the end of a pipe that nobody reads any more", async () => {
+  test("after the reader of its output pipe is gone", async () => {
     await using launcher = startLauncher(folder.path, AUTO);
     await launcher.npm.output(/starting keyring/, { timeoutMs: START_MS });
     launcher.npm.child.stdout?.destroy();
@@ -242,7 +242,7 @@ describe("nothing is left behind", () => {
     await nothingLeft(launcher, START_MS);
   });
 
-  test("by a SIGKILL of the launcher", async () => {
+  test("after a SIGKILL of the launcher", async () => {
     await using launcher = startLauncher(folder.path, AUTO);
     await eventually(() => launcher.processes().length === ALL_PROCESSES, SCAN);
     process.kill(theOne(launcher.find("scripts/start.ts")).pid, "SIGKILL");
@@ -252,7 +252,7 @@ describe("nothing is left behind", () => {
 
 describe("npm start --silent -- --once --json", () => {
   test(
-    "prints one document, and ends with 0 when all went as it must",
+    "prints one document, and exits with 0 only if every step passed",
     async () => {
       await using launcher = startLauncher(folder.path, ["--once", "--json", ...AUTO]);
       expect(await launcher.npm.exited).toEqual({ code: 0, signal: null });
@@ -297,7 +297,7 @@ describe("npm start --silent -- --once --json", () => {
   );
 
   test(
-    "says so, and ends with another code, when a provider is not there",
+    "reports an absent provider, and exits with 1",
     async () => {
       using closed = await closedPort();
       const dead = { SCBE_PROVIDER_URL_GROQ: `http://127.0.0.1:${closed.port}` };
@@ -313,7 +313,7 @@ describe("npm start --silent -- --once --json", () => {
     START_MS,
   );
 
-  test("says in the document that nothing went well when a part does not start, and why on stderr", async () => {
+  test("reports failure in the document when a part does not start, with the reason on stderr", async () => {
     const wrong = { SCBE_REPLAY_WINDOW_SECONDS: "soon" };
     await using launcher = startLauncher(folder.path, ["--once", "--json", ...AUTO], wrong);
     expect(await launcher.npm.exited).toMatchObject({ code: 1 });
@@ -333,8 +333,8 @@ describe("npm start --silent -- --once --json", () => {
   });
 });
 
-describe("what it cannot start with", () => {
-  test("a taken port is an error that names the variable to change", async () => {
+describe("npm start refuses", () => {
+  test("a taken port, and names the variable to change", async () => {
     const holder = createServer().listen(0, "127.0.0.1");
     await once(holder, "listening");
     const { port } = holder.address() as { port: number };
@@ -347,7 +347,7 @@ describe("what it cannot start with", () => {
     holder.close();
   });
 
-  test("an unknown flag is an error, and exit code 2", async () => {
+  test("an unknown flag, with exit code 2", async () => {
     await using launcher = startLauncher(folder.path, ["--onze"]);
     expect(await launcher.npm.exited).toMatchObject({ code: 2 });
     expect(launcher.npm.stderr).toContain("--onze");

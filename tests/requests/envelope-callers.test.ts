@@ -50,11 +50,11 @@ const statusOf = (message: BusMessage): string | undefined => message.header(HEA
 
 interface Answered {
   readonly response: Uint8Array;
-  /** What its opening asks for, the token of `orchestrator` included. */
+  /** The headers to open it with, including the token of `orchestrator`. */
   readonly binding: Readonly<Record<string, string>>;
 }
 
-/** A request of `orchestrator` that a gateway has answered. */
+/** A request of `orchestrator`, and the gateway's sealed response. */
 async function answered(): Promise<Answered> {
   const sealed = await orchestrator.ask("sealRequest", hello, WHOM);
   const told = [HEADERS.requestId, HEADERS.inReplyTo, HEADERS.openingToken];
@@ -66,7 +66,7 @@ async function answered(): Promise<Answered> {
   return { response: data, binding };
 }
 
-/** Each value behind its length in two bytes, big-endian. */
+/** Each value after its length in two bytes, big-endian. */
 function lp(...values: readonly (string | Uint8Array)[]): Buffer {
   return Buffer.concat(
     values.flatMap((value) => {
@@ -76,7 +76,7 @@ function lp(...values: readonly (string | Uint8Array)[]): Buffer {
   );
 }
 
-/** Asks, and expects what every refusal looks like; the noise. */
+/** Expects a refusal. @returns the noise */
 async function expectNoise(ask: () => Promise<BusMessage>): Promise<Buffer> {
   const started = performance.now();
   const answer = await ask();
@@ -93,7 +93,7 @@ describe("the server", () => {
     ["gateway-narrow", ["openRequest", "sealResponse"]],
   ];
   test.each(verbs)(
-    "lets %s ask about its own intents under its own name, and nothing else",
+    "lets %s send requests for its own intents under its own name only",
     async (user, kinds) => {
       await using probe = await connectProbe({ name: user, transport: system.transport(user) });
       const own = kinds.map((kind) => subjectOf(kind, { user, provider: "openai", intent: "chat" }));
@@ -111,36 +111,36 @@ describe("the server", () => {
 });
 
 describe("an intent", () => {
-  test("of the subject is the one that is sealed for, whatever a header says", async () => {
+  test("in the subject is the sealed one, whatever the headers say", async () => {
     const headers = { ...WHOM, [HEADERS.intent]: "tools" };
     const { data } = await orchestrator.ask("sealRequest", hello, headers);
     const opened = await gateway.ask("openRequest", data);
     expect([statusOf(opened), opened.header(HEADERS.intent)]).toEqual([STATUS.opened, "chat"]);
   });
 
-  test("that a gateway does not have is noise to it, and burns nothing", async () => {
+  test("that a gateway does not serve gets noise, and uses up no replay nonce", async () => {
     const { data } = await orchestrator.ask("sealRequest", hello, WHOM, "tools");
     await expectNoise(() => narrowGateway.ask("openRequest", data));
     const opened = await gateway.ask("openRequest", data, {}, "tools");
     expect([statusOf(opened), opened.header(HEADERS.intent)]).toEqual([STATUS.opened, "tools"]);
   });
 
-  test("of a response must be the subject's", async () => {
+  test("of a response must be that of the subject", async () => {
     const { binding } = await answered();
     const { data } = await gateway.ask("sealResponse", hello, binding, "tools");
     await expectNoise(() => orchestrator.ask("openResponse", data, binding));
     await expectNoise(() => orchestrator.ask("openResponse", data, binding, "tools"));
   });
 
-  test("that SCBE keeps for itself is not served", async () => {
+  test("reserved by SCBE is not served", async () => {
     await expect(orchestrator.ask("sealRequest", hello, WHOM, OPENING_TOKEN_INTENT)).rejects.toMatchObject({
       code: "BAD_REQUEST",
     });
   });
 });
 
-describe("a response is opened for the user that has had its request sealed, and for no other:", () => {
-  /** A token made by hand, as docs/spec/envelope-v1.md says. */
+describe("a response is opened only for the user whose request it answers:", () => {
+  /** A token made as docs/spec/envelope-v1.md says. */
   function tokenOf(user: string, hash: string, expiresAt = Date.now() + 60_000, of = OPENING_TOKEN_INTENT) {
     const label = "scbe/v1/opening-token";
     const macKey = Buffer.from(hkdfSync("sha256", keys.subkey("k_enc", "openai", of), label, lp("mac"), 32));
@@ -157,7 +157,7 @@ describe("a response is opened for the user that has had its request sealed, and
   });
   const withoutToken = ({ binding: { [HEADERS.openingToken]: _, ...rest } }: Answered): BusHeaders => rest;
 
-  test("with the token of its sealing, and with one that is made by hand under the same key", async () => {
+  test("with the token of its sealing, and with one made from the specification under the same key", async () => {
     const it = await answered();
     const opened = await orchestrator.ask("openResponse", it.response, it.binding);
     expect([statusOf(opened), Buffer.from(opened.data)]).toEqual([STATUS.opened, hello]);
@@ -196,24 +196,27 @@ describe("a response is opened for the user that has had its request sealed, and
       "expired",
     ],
     [
-      "another user that makes one with the keys that seal and open",
+      "another user with a token that it made with the keys that seal and open",
       () => other,
       (it) => withToken(it, tokenOf("other", hashIn(it), Date.now() + 60_000, "chat")),
       "foreign",
     ],
   ];
 
-  test.each(refusals)("%s hears noise, the same as for any bytes, and nothing is lost", async (...row) => {
-    const [, asker, headers, verdict] = row;
-    const it = await answered();
-    const before = await countOf(verdict);
-    const bad = await headers(it);
-    const noise = await expectNoise(() => asker().ask("openResponse", it.response, bad));
-    expect(await countOf(verdict)).toBe(before + 1);
-    // A gateway's question refuses a response as what it is not: the noise is that of the bytes, whatever the reason.
-    expect(await expectNoise(() => gateway.ask("openRequest", it.response))).toEqual(noise);
-    expect(statusOf(await orchestrator.ask("openResponse", it.response, it.binding))).toBe(STATUS.opened);
-  });
+  test.each(refusals)(
+    "%s gets the same noise as for any bytes, and the response can still be opened",
+    async (...row) => {
+      const [, asker, headers, verdict] = row;
+      const it = await answered();
+      const before = await countOf(verdict);
+      const bad = await headers(it);
+      const noise = await expectNoise(() => asker().ask("openResponse", it.response, bad));
+      expect(await countOf(verdict)).toBe(before + 1);
+      // A gateway's request to open refuses a response as malformed. The noise depends on the bytes, and not on the reason.
+      expect(await expectNoise(() => gateway.ask("openRequest", it.response))).toEqual(noise);
+      expect(statusOf(await orchestrator.ask("openResponse", it.response, it.binding))).toBe(STATUS.opened);
+    },
+  );
 
   async function countOf(verdict: string): Promise<number> {
     if (system.envelope === undefined) throw new Error("no envelope service");
@@ -221,7 +224,7 @@ describe("a response is opened for the user that has had its request sealed, and
     return counted.get(`provider="openai",result="${verdict}"`) ?? Number.NaN;
   }
 
-  test("by every replica, and after a restart", async () => {
+  test("on every replica, and after a restart", async () => {
     const { envelope } = system;
     if (envelope === undefined) throw new Error("no envelope service");
     const ofFirst = await answered();
@@ -239,9 +242,9 @@ describe("a response is opened for the user that has had its request sealed, and
   });
 });
 
-test("a user that asks too often hears BUSY, and the others are served", async () => {
+test("a user above its rate gets BUSY, and the others are served", async () => {
   const flood = Promise.allSettled(
-    // Beyond twice its rate it would hear nothing.
+    // Above twice its rate it would get no reply.
     Array.from({ length: 2 * USER_RATE }, () => other.ask("sealRequest", hello, WHOM)),
   );
   expect(statusOf(await orchestrator.ask("sealRequest", hello, WHOM))).toBe(STATUS.sealed);

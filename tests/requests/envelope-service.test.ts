@@ -46,7 +46,7 @@ const WHOM = { [HEADERS.model]: "gpt-5" };
 const ID = "0190f3a4-5b6c-7d8e-9fa0-b1c2d3e4f506";
 const BINDING = { ...WHOM, [HEADERS.requestId]: ID, [HEADERS.inReplyTo]: "A".repeat(43) };
 
-/** A request that has been sealed, opened, answered and sealed again: what its orchestrator has in hand. */
+/** A sealed request, its sealed response, and the headers to open the response with. */
 async function answered(): Promise<{ request: Uint8Array; response: Uint8Array; binding: BusHeaders }> {
   const sealed = await orchestrator.ask("sealRequest", hello, { ...WHOM, [HEADERS.requestId]: ID });
   const opened = await gateway.ask("openRequest", sealed.data);
@@ -83,7 +83,7 @@ describe("the way of a body", () => {
     expect(Buffer.from(answer.data).equals(body)).toBe(true);
   });
 
-  test("what is said of a body is sealed with it, and told to whoever opens it", async () => {
+  test("the metadata of a body is sealed with it, and returned when it is opened", async () => {
     const said = {
       [HEADERS.contentType]: "text/plain; charset=utf-8",
       [HEADERS.schemaHash]: `sha256:${"0f".repeat(32)}`,
@@ -98,13 +98,13 @@ describe("the way of a body", () => {
     });
   });
 
-  test("a request without an id gets one, and is told it", async () => {
+  test("a request without an id gets one, which the reply names", async () => {
     const sealed = await orchestrator.ask("sealRequest", hello, WHOM);
     expect(sealed.header(HEADERS.requestId)).toBe(headerOf(sealed.data).request_id);
   });
 });
 
-describe("a question that is not as it must be", () => {
+describe("an invalid request to the service", () => {
   const malformed: [string, string][] = [
     [HEADERS.model, "two words"],
     [HEADERS.model, "x".repeat(129)],
@@ -152,7 +152,7 @@ describe("a question that is not as it must be", () => {
     });
   });
 
-  test("a header in other letters is another header", async () => {
+  test("a header in other letter case is another header", async () => {
     const headers = { "Scbe-Model": "gpt-5" };
     await expect(orchestrator.ask("sealRequest", hello, headers)).rejects.toMatchObject({
       code: "BAD_REQUEST",
@@ -160,7 +160,7 @@ describe("a question that is not as it must be", () => {
     });
   });
 
-  test("a life beyond the replay window is a BAD_REQUEST that tells the window", async () => {
+  test("a lifetime beyond the replay window is a BAD_REQUEST that names the window", async () => {
     const headers = { ...WHOM, [HEADERS.ttlSeconds]: "301" };
     await expect(orchestrator.ask("sealRequest", hello, headers)).rejects.toMatchObject({
       code: "BAD_REQUEST",
@@ -168,14 +168,14 @@ describe("a question that is not as it must be", () => {
     });
   });
 
-  test("an intent that is not served is a BAD_REQUEST that names those that are", async () => {
+  test("an intent that is not served is a BAD_REQUEST that names the served ones", async () => {
     await expect(orchestrator.ask("sealRequest", hello, WHOM, "tools")).rejects.toMatchObject({
       code: "BAD_REQUEST",
       message: expect.stringMatching(/tools.*chat/),
     });
   });
 
-  test("a provider that is not served is a BAD_REQUEST that names those that are", async () => {
+  test("a provider that is not served is a BAD_REQUEST that names the served ones", async () => {
     await using wide = await connectAsker(system, "orchestrator", "nobody");
     await expect(wide.ask("sealRequest", hello, WHOM)).rejects.toMatchObject({
       code: "BAD_REQUEST",
@@ -183,7 +183,7 @@ describe("a question that is not as it must be", () => {
     });
   });
 
-  test("a body that fits the bus, and its envelope does not, is TOO_LARGE and tells the limit", async () => {
+  test("a body that fits the bus, but whose envelope does not, is TOO_LARGE with the limit", async () => {
     const body = Buffer.alloc(MAX_PAYLOAD - 500);
     await expect(orchestrator.ask("sealRequest", body, WHOM)).rejects.toMatchObject({
       code: "TOO_LARGE",
@@ -191,7 +191,7 @@ describe("a question that is not as it must be", () => {
     });
   });
 
-  test("a body that does not fit the bus never leaves its caller, who learns the limit", async () => {
+  test("a body that does not fit the bus is refused in the caller's process, with the limit", async () => {
     const body = Buffer.alloc(MAX_PAYLOAD + 1);
     await expect(orchestrator.ask("sealRequest", body, WHOM)).rejects.toMatchObject({
       code: "TOO_LARGE",
@@ -199,7 +199,7 @@ describe("a question that is not as it must be", () => {
     });
   });
 
-  test("a request whose reply subject is no inbox is dropped, and answered where it is one", async () => {
+  test("a request is answered in an inbox of its user, and dropped with any other reply subject", async () => {
     await using forger = await connectProbe({ name: "wide", transport: system.transport("wide") });
     await using listener = await connectProbe({
       name: "gateway-openai",
@@ -219,7 +219,7 @@ describe("a question that is not as it must be", () => {
 });
 
 describe("an envelope that must not be opened", () => {
-  /** Asked twice, since the noise must be the same: no sooner than the floor, of one length, under one status. */
+  /** Sends the bytes twice and expects the same noise: not before the noise floor, of one length, with one status. */
   async function expectNoise(question: ServiceRequest, asker: Asker, data: Uint8Array, headers?: BusHeaders) {
     const started = performance.now();
     const [first, second] = await Promise.all([
@@ -241,10 +241,10 @@ describe("an envelope that must not be opened", () => {
     ["nothing", () => new Uint8Array(0)],
     ["a header that is longer than the message", () => Buffer.concat([Buffer.from([0, 0, 4, 0]), hello])],
     ["an altered envelope", async () => flipped((await orchestrator.ask("sealRequest", hello, WHOM)).data)],
-    ["one that was opened before", async () => (await answered()).request],
+    ["a request that was opened before", async () => (await answered()).request],
     ["a response", async () => (await answered()).response],
   ];
-  test.each(requests)("%s is no request: noise, at the floor", async (_case, make) => {
+  test.each(requests)("%s as a request gets noise, at the noise floor", async (_case, make) => {
     await expectNoise("openRequest", gateway, await make());
   });
 
@@ -294,7 +294,7 @@ function flipped(bytes: Uint8Array): Uint8Array {
 }
 
 describe("the service as a process", () => {
-  /** Refused long before they are answered. */
+  /** Bytes that are refused long before their answer is due. */
   const forgeries = (count: number) =>
     Array.from({ length: count }, () => gateway.ask("openRequest", randomBytes(64)));
 
@@ -304,7 +304,7 @@ describe("the service as a process", () => {
     return counted.get(`phase="request",provider="openai",result="${result}"`) ?? 0;
   }
 
-  test("is shown to the operator with its version, description and four endpoints", async () => {
+  test("reports its version, description and four endpoints to the operator", async () => {
     await using operator = await connectProbe({ name: "operator", transport: system.transport("operator") });
     const info = JSON.parse(await operator.request("$SRV.INFO.envelope")) as Record<string, unknown>;
     expect(info).toMatchObject({
@@ -319,7 +319,7 @@ describe("the service as a process", () => {
     );
   });
 
-  test("turns nothing away for forgeries that wait for the floor, several times as many as it has places", async () => {
+  test("turns no request away while several times as many forgeries as it has places wait for the noise floor", async () => {
     const { request, response, binding } = await answered();
     const questions = [
       ...forgeries(2 * CONCURRENCY),
@@ -327,7 +327,7 @@ describe("the service as a process", () => {
         orchestrator.ask("openResponse", flipped(response), binding),
       ),
     ];
-    // Replays take places while the guard answers, so half of the places are asked for at once.
+    // Replays take places while the guard answers, so half of the places are used at once.
     const before = await countRefused("replay");
     for (const replays of [CONCURRENCY / 2, CONCURRENCY]) {
       const batch = Array.from({ length: CONCURRENCY / 2 }, () => gateway.ask("openRequest", request));
@@ -343,7 +343,7 @@ describe("the service as a process", () => {
     expect((await Promise.all(questions)).map(statusOf)).toEqual(questions.map(() => STATUS.refused));
   });
 
-  test("that is told to stop answers all that is in flight, and ends with 0", async () => {
+  test("answers all requests in flight at TERM, and exits with 0", async () => {
     const before = await countRefused("malformed");
     const questions = forgeries(50);
     await eventually(async () => (await countRefused("malformed")) === before + 50);
@@ -374,7 +374,7 @@ describe("the service as a process", () => {
     });
   });
 
-  test("that is misconfigured names everything that is wrong at once, and ends with 78", async () => {
+  test("names all problems of its configuration at once, and exits with 78", async () => {
     const wrong = {
       SCBE_ENVIRONMENT: "production",
       SCBE_PROVIDERS: "Open AI",

@@ -8,12 +8,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { ControlApi } from "../kit/control-api.ts";
 import { type System, startSystem } from "../kit/system.ts";
 
-/** What kill switch and flags take out of the path, where an administrator has chosen beforehand that it travels unsealed. */
+/** Traffic that the kill switch or flags take out of the sealed path, after an administrator chose that it travels unsealed. */
 let system: System;
 let api: ControlApi;
 let orchestrator: Client;
 let gateway: Client;
-/** What the gateway's handler saw. */
+/** The calls that the gateway's handler saw. */
 const seen: { id: string; isSealed: boolean }[] = [];
 let handler: Handler;
 
@@ -70,7 +70,7 @@ describe("a kill for availability", () => {
     expect(seen.map(({ isSealed }) => isSealed)).toEqual([true, false, true]);
   });
 
-  test("has what is under way go once more, unsealed, under the same request id", async () => {
+  test("has requests in flight sent again, unsealed, under the same request id", async () => {
     const started = Promise.withResolvers<void>();
     const ended = Promise.withResolvers<void>();
     handler = async ({ isSealed, signal, body }) => {
@@ -88,7 +88,7 @@ describe("a kill for availability", () => {
     expect(new Set(seen.map(({ id }) => id)).size).toBe(1);
   });
 
-  test("lets a client connect and a gateway serve that have neither keys nor an epoch", async () => {
+  test("lets a client connect, and a gateway serve, without keys and without an epoch", async () => {
     await api.kill("availability");
     await system.keyring.kill();
     await Promise.all(system.guards.map((guard) => guard.kill()));
@@ -105,7 +105,7 @@ describe("a kill for availability", () => {
     await eventually(async () => (await orchestrator.request(REQUEST)).isSealed, { timeoutMs: 20_000 });
   });
 
-  test("tells what the handler says when it fails, and what does not fit the bus", async () => {
+  test("reports the failure of a handler, and an answer that does not fit the bus", async () => {
     await api.kill("availability");
     handler = () => {
       throw new Error("secret");
@@ -120,7 +120,7 @@ describe("a kill for availability", () => {
     });
   });
 
-  test("does not keep a caller from giving up, and its gateway hears of it", async () => {
+  test("lets a caller abort, and its gateway's handler is aborted", async () => {
     await api.kill("availability");
     const started = Promise.withResolvers<void>();
     const ended = Promise.withResolvers<void>();
@@ -140,7 +140,7 @@ describe("a kill for availability", () => {
 });
 
 describe("a kill for integrity", () => {
-  test("has everything refused, also what had gone unsealed", async () => {
+  test("has every request refused, including those that travelled unsealed", async () => {
     await api.kill("availability");
     const started = Promise.withResolvers<void>();
     handler = () => {
@@ -159,7 +159,7 @@ describe("a kill for integrity", () => {
 });
 
 describe("a share of the traffic", () => {
-  test("is sealed, and the rest is not: by the request's id, on both sides the same, and monotone", async () => {
+  test("is sealed and the rest is not: the request id decides, alike on both sides, and monotonically", async () => {
     const ids = Array.from({ length: 60 }, () => crypto.randomUUID());
     for (const share of [25, 50]) {
       await api.flags({ providers: { openai: { traffic_percentage: share } } });
@@ -171,7 +171,7 @@ describe("a share of the traffic", () => {
     }
   });
 
-  test("of nothing, and flags that are off, have all of it travel unsealed", async () => {
+  test("of 0 %, or flags that are off, have all requests travel unsealed", async () => {
     for (const flag of [{ traffic_percentage: 0 }, { enabled: false }]) {
       await api.flags({ providers: { openai: flag } });
       expect(await orchestrator.request(REQUEST)).toMatchObject({ isSealed: false });
@@ -184,7 +184,7 @@ describe("a share of the traffic", () => {
   });
 });
 
-describe("nobody strips the seal", () => {
+describe("the seal cannot be stripped", () => {
   const plain = (requestId: string) =>
     exchangeRaw(system, {
       subject: subjectOf("fallback", { user: "orchestrator", provider: "openai" }),
@@ -211,7 +211,7 @@ describe("nobody strips the seal", () => {
     expect(await plain(outside)).toMatchObject({ status: STATUS.unsealed, text: "Hello" });
   });
 
-  test("and says what is wrong with one that is malformed", async () => {
+  test("a gateway says what is wrong with a malformed unsealed request", async () => {
     await api.kill("availability");
     expect(await plain("no uuid")).toMatchObject({ error: "BAD_REQUEST" });
     expect(seen).toEqual([]);
@@ -225,7 +225,7 @@ function idWhere(holds: (id: string) => boolean): string {
   }
 }
 
-export interface RawQuestion {
+export interface RawRequest {
   readonly subject: string;
   readonly data: Uint8Array;
   readonly headers: BusHeaders;
@@ -239,9 +239,9 @@ export interface RawAnswer {
   readonly text: string;
 }
 
-/** One question on the bus with an orchestrator's rights and nothing of the client, and what comes back first. */
-export async function exchangeRaw(system: System, question: RawQuestion): Promise<RawAnswer> {
-  const { subject, data, headers, timeoutMs } = question;
+/** Sends one request with an orchestrator's rights, without the client. @returns the first reply */
+export async function exchangeRaw(system: System, request: RawRequest): Promise<RawAnswer> {
+  const { subject, data, headers, timeoutMs } = request;
   const log = createLogger({ name: "raw", level: "silent" });
   await using bus = await connectBus({ ...system.transport("orchestrator"), name: "orchestrator", log });
   const { promise, resolve, reject } = Promise.withResolvers<RawAnswer>();

@@ -4,15 +4,15 @@ import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { startSystem } from "../kit/system.ts";
 
-/** V8's collector: of everything, or with `minor` of what is young. */
+/** V8's garbage collector: a major collection, or with `minor` one of the young generation. */
 type Collect = (options?: { type: "minor" }) => void;
 
 const IN_FLIGHT = 64;
 const REQUESTS = 6000;
-/** Measured: 200 to 430; with a Map or Set of what is under way, or a getter in a literal for each, 3,400. */
+/** Measured: 200 to 430. With a Map or Set of the requests in flight, or a getter in an object literal for each, 3,400. */
 const BYTES_MAX = 1500;
 
-test("what a request has held is free with the next minor collection, also once a major one was in its midst", async () => {
+test("the memory of a request is free after the next minor collection, even if a major one ran during the request", async () => {
   setFlagsFromString("--expose-gc");
   const collect: Collect = runInNewContext("gc");
   await using system = await startSystem({ providers: ["openai"], envelope: false });

@@ -3,7 +3,7 @@ import { jcs, subjectOf } from "@scbe/contracts";
 import { eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ControlApi } from "../kit/control-api.ts";
-import { textFor, throwing, turningGateway } from "../kit/faulty-gateway.ts";
+import { faultyGateway, textFor, throwing } from "../kit/faulty-gateway.ts";
 import { type RawCaller, rawCaller, withBadTag } from "../kit/raw-clients.ts";
 import type { ServiceProcess } from "../kit/service-process.ts";
 import { type System, startSystem } from "../kit/system.ts";
@@ -11,8 +11,8 @@ import { steadyTraffic } from "../kit/traffic.ts";
 import { watchTrust } from "../kit/trust.ts";
 
 /**
- * Each service that owns something which others need is killed, frozen and started last. openai serves all the time, anthropic is latched, xai is
- * switched off, and one envelope was opened before: so it must stay, whichever service is away.
+ * Each service that owns state of others is killed, frozen and started last. openai serves, anthropic is latched, xai is switched off,
+ * and one envelope has been opened: none of this may change, whichever service is away.
  */
 const stack = new AsyncDisposableStack();
 let system: System;
@@ -29,9 +29,9 @@ beforeAll(async () => {
   );
   orchestrator = stack.use(await system.orchestrator());
   caller = stack.use(await rawCaller(system));
-  stack.use(await turningGateway(system, "openai", throwing));
+  stack.use(await faultyGateway(system, "openai", throwing));
   const anthropic = stack.use(
-    await turningGateway(system, "anthropic", {
+    await faultyGateway(system, "anthropic", {
       script: (gateway, arrival) => gateway.answer(arrival, withBadTag(gateway.seal(arrival, ""))),
     }),
   );
@@ -60,18 +60,18 @@ function ask(
   return client.request({ ...REQUEST, provider, requestId, body: Buffer.from("Hello") });
 }
 
-/** Generations of what is in force, as the owners tell a process that holds nothing. */
+/** The generations in force, as their owners report them to a process without state. */
 async function generations(): Promise<Readonly<Record<"ring" | "epoch" | "control", number>>> {
-  const ring = await told("ringGet");
-  const control = await told("controlGet");
-  const { generation: epoch } = (await told("epochGet")) as { generation: number };
+  const ring = await fetchState("ringGet");
+  const control = await fetchState("controlGet");
+  const { generation: epoch } = (await fetchState("epochGet")) as { generation: number };
   return { ring: payloadOf(ring).generation, epoch, control: payloadOf(control).generation };
 }
 
-async function told(kind: "ringGet" | "epochGet" | "controlGet"): Promise<unknown> {
-  const question = kind === "epochGet" ? "" : jcs({ v: 1, generation: null });
+async function fetchState(kind: "ringGet" | "epochGet" | "controlGet"): Promise<unknown> {
+  const request = kind === "epochGet" ? "" : jcs({ v: 1, generation: null });
   const subject = subjectOf(kind, { user: "orchestrator" });
-  const { data } = await caller.bus.request(subject, Buffer.from(question), { timeoutMs: 5000 });
+  const { data } = await caller.bus.request(subject, Buffer.from(request), { timeoutMs: 5000 });
   return JSON.parse(Buffer.from(data).toString());
 }
 
@@ -79,7 +79,7 @@ function payloadOf(signed: unknown): { generation: number } {
   return JSON.parse((signed as { payload: string }).payload);
 }
 
-/** The latch, the kill and the opened envelope stand, for the running client and for a new one. */
+/** The latch, the kill and the opened envelope are unchanged, for the running client and for a new one. */
 async function expectAllStands(before: Awaited<ReturnType<typeof generations>>): Promise<void> {
   await using newcomer = await system.orchestrator();
   for (const client of [orchestrator, newcomer]) {
@@ -93,13 +93,13 @@ async function expectAllStands(before: Awaited<ReturnType<typeof generations>>):
     expect([name, now[name as keyof typeof now]]).toEqual([name, expect.toSatisfy((it) => it >= generation)]);
 }
 
-/** An owner of state, and what a new client lacks while it is away; undefined: nothing, another process answers. */
+/** An owner of state, and what a new client lacks without it; undefined: nothing, since another process answers. */
 interface Owner {
   readonly name: string;
   readonly lacks: RegExp | undefined;
-  /** Those whose absence is tried while requests go on. */
+  /** The processes that a test stops under traffic. */
   away(): readonly ServiceProcess[];
-  /** All that could tell of it. */
+  /** All processes that could answer for this state. */
   all(): readonly ServiceProcess[];
 }
 
@@ -112,14 +112,14 @@ const OWNERS: readonly Owner[] = [
     away: () => present(system.controller),
     all: () => present(system.controller),
   },
-  // The controller tells newcomers what it heard last.
+  // The controller gives a new client the last document that it received.
   {
     name: "scorer",
     lacks: undefined,
     away: () => system.scorers,
     all: () => [...system.scorers, ...present(system.controller)],
   },
-  // Without any guard nothing is admitted: one is away, and the other one answers.
+  // Requests need a guard: one is away, and the other one answers.
   { name: "guard", lacks: undefined, away: () => system.guards.slice(0, 1), all: () => system.guards },
 ];
 
@@ -140,11 +140,11 @@ async function expectNewcomer({ lacks }: Owner): Promise<void> {
   expect(await ask("openai", client)).toMatchObject({ isSealed: true });
 }
 
-/** Longer than leases and leaders last. */
+/** Longer than the terms of leases and leaders. */
 const REQUESTS = 1200;
 
 describe.each(OWNERS)("the $name", (owner) => {
-  test("is killed and started again: running clients go on, a new one waits and names what it lacks, and nothing that was ended returns", async () => {
+  test("is killed and restarted: running clients continue, a new client waits and names what it lacks, and no ended state returns", async () => {
     const before = await generations();
     await using going = traffic();
     await going.more(100);
@@ -161,7 +161,7 @@ describe.each(OWNERS)("the $name", (owner) => {
     await expectAllStands(before);
   }, 120_000);
 
-  test("is frozen for longer than leases last: the same, and it tells nothing old when it goes on", async () => {
+  test("is frozen for longer than a lease: the same holds, and it sends no old state when it resumes", async () => {
     const before = await generations();
     await using going = traffic();
     await going.more(100);
@@ -188,7 +188,7 @@ const LAST: Readonly<Record<string, RegExp>> = {
 };
 
 test.each(OWNERS)(
-  "the $name is started last of all: until then a new client waits for that alone, and then all stands",
+  "the $name is started last of all: until then a new client waits for it alone, and then the state is unchanged",
   async ({ name, away, all }) => {
     const before = await generations();
     const services = [system.keyring, ...system.guards, ...system.scorers, ...present(system.controller)];
@@ -198,7 +198,7 @@ test.each(OWNERS)(
     const waiting = system.orchestrator({ timeoutMs: 60_000 });
     const refused = await system.orchestrator({ timeoutMs: 10_000 }).catch((error: unknown) => error);
     expect(refused).toMatchObject({ code: "TIMEOUT", message: expect.stringMatching(LAST[name] ?? /^$/) });
-    // Without any guard nothing is admitted; of every other owner running clients hold what they need.
+    // Requests need a guard. Running clients hold the state of every other owner.
     await using going = traffic();
     if (name !== "guard") {
       await eventually(async () => (await ask("openai")).isSealed, { timeoutMs: 20_000 });

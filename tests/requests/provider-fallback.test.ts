@@ -6,17 +6,17 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { ControlApi } from "../kit/control-api.ts";
 import { type System, startSystem } from "../kit/system.ts";
 
-/** A request that names several providers: whatever becomes of the first one, one of them serves it, and only one. */
+/** A request that names several providers is served by exactly one of them, however the first one fails. */
 let system: System;
 let api: ControlApi;
 let orchestrator: Client;
 let openai: Client;
 let anthropic: Client;
 const metrics = new Registry();
-/** What the handlers saw, of any provider, in order. */
+/** The calls that the handlers of all providers saw, in order. */
 const seen: { provider: string; model: string; id: string }[] = [];
 const echo: Handler = ({ body, header }) => ({ body, contentType: header.content_type });
-/** Goes on until it is told to stop. */
+/** Runs until its call is aborted. */
 const endless: Handler = ({ signal }) =>
   new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 
@@ -43,7 +43,7 @@ afterEach(async () => {
   await api.flags({ providers: { openai: { traffic_percentage: 100 } } });
 });
 
-/** A gateway until it is disposed of, which keeps what its handler saw. */
+/** A gateway that records the calls of its handler, until disposed. */
 function serving(
   provider: "openai" | "anthropic",
   handler: Handler,
@@ -71,7 +71,7 @@ const REQUEST = {
   timeoutMs: 20_000,
 };
 
-/** Sends a request that the second candidate serves; why the first one did not, and how many envelopes that took. */
+/** Sends a request that the second candidate serves. @returns why the first one did not, and the number of envelopes */
 async function servedBySecond(change: { readonly attemptTimeoutMs?: number } = {}) {
   const answer = await orchestrator.request({ ...REQUEST, ...change });
   expect(Buffer.from(answer.body).toString()).toBe("Grüß Gott");
@@ -108,7 +108,7 @@ describe("the second provider serves when the first one", () => {
     expect(providersSeen()).toEqual(["openai", "anthropic"]);
   });
 
-  test("fails, which its handler and the next one see under the same request id", async () => {
+  test("fails, and both handlers see the same request id", async () => {
     await using _gateway = await serving("openai", () => Promise.reject(new Error("no credit left")));
     expect(await servedBySecond()).toEqual({ code: "HANDLER_FAILED", envelopes: 1 });
     expect(providersSeen()).toEqual(["openai", "anthropic"]);
@@ -121,7 +121,7 @@ describe("the second provider serves when the first one", () => {
     expect(providersSeen()).toEqual(["anthropic"]);
   });
 
-  test("does not answer in its share of the time; its handler is told to stop", async () => {
+  test("does not answer within its share of the time, and its handler is aborted", async () => {
     const ended = Promise.withResolvers<void>();
     const handler: Handler = (call) => {
       call.signal.addEventListener("abort", () => ended.resolve());
@@ -133,7 +133,7 @@ describe("the second provider serves when the first one", () => {
     expect(providersSeen()).toEqual(["openai", "anthropic"]);
   });
 
-  test("is frozen, and its handler sees nothing of it when it goes on", async () => {
+  test("is frozen, and its handler never sees the request after it resumes", async () => {
     await using frozen = await startShortGateway();
     frozen.process.pause();
     expect(await servedBySecond()).toEqual({ code: "TIMEOUT", envelopes: 3 });
@@ -142,14 +142,14 @@ describe("the second provider serves when the first one", () => {
     expect(await frozen.handled()).toBe(0);
   });
 
-  test("is killed by the kill switch; nothing is sent to it", async () => {
+  test("is killed by the kill switch, and gets no message", async () => {
     await using _gateway = await serving("openai", echo);
     await api.kill("integrity", { provider: "openai" });
     expect(await servedBySecond()).toEqual({ code: "SWITCHED_OFF", envelopes: 0 });
     expect(providersSeen()).toEqual(["anthropic"]);
   });
 
-  test("is killed while it is at work", async () => {
+  test("is killed while its handler runs", async () => {
     const started = Promise.withResolvers<void>();
     const handler: Handler = (call) => {
       started.resolve();
@@ -171,7 +171,7 @@ describe("the second provider serves when the first one", () => {
   });
 });
 
-test("the first provider serves whatever it can, and the share that flags take from it goes to the second one", async () => {
+test("the first provider serves its share by the flags, and the second one serves the rest", async () => {
   await using _gateway = await serving("openai", echo);
   await api.flags({ providers: { openai: { traffic_percentage: 50 } } });
   const answers = await Promise.all(Array.from({ length: 40 }, () => orchestrator.request(REQUEST)));
@@ -181,7 +181,7 @@ test("the first provider serves whatever it can, and the share that flags take f
   for (const { requestId, provider } of answers) expect(seenBy.get(requestId)).toBe(provider);
 });
 
-test("when all fail, the error tells of all, and the metrics count one request, under the last one", async () => {
+test("when all providers fail, the error names all, and the metrics count one request, under the last one", async () => {
   await using _gateway = await serving("openai", () => Promise.reject(new Error("no credit left")));
   await api.kill("integrity", { provider: "anthropic" });
   metrics.resetMetrics();
@@ -195,7 +195,7 @@ test("when all fail, the error tells of all, and the metrics count one request, 
   ]);
 });
 
-test("one deadline holds over all", async () => {
+test("one deadline holds for all providers together", async () => {
   await using _gateway = await serving("openai", endless);
   await api.kill("integrity", { provider: "anthropic" });
   const startedAt = performance.now();
@@ -205,7 +205,7 @@ test("one deadline holds over all", async () => {
   expect(performance.now() - startedAt).toBeLessThan(10_000);
 });
 
-/** What has been counted of requests and envelopes. */
+/** The metrics of requests and envelopes. */
 async function counted(): Promise<string[]> {
   const shown = (await metrics.metrics()).matchAll(
     /^(scbe_request(?:s|_envelopes)_total)\{(.*)\} ([1-9]\d*)$/gm,
@@ -217,12 +217,12 @@ async function counted(): Promise<string[]> {
 
 interface ShortGateway extends AsyncDisposable {
   readonly process: RunningProcess;
-  /** Requests that it has opened, and those that its handler was given. */
+  /** The number of requests that it opened, and that its handler got. */
   opened(): Promise<number>;
   handled(): Promise<number>;
 }
 
-/** A gateway of openai as a process of its own. */
+/** Starts a gateway of openai as a process of its own. */
 async function startShortGateway(): Promise<ShortGateway> {
   const file = fileURLToPath(new URL("../kit/short-gateway-program.ts", import.meta.url));
   const env = system.environment("gateway-openai");

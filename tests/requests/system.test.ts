@@ -24,14 +24,14 @@ const echo: Handler = ({ body, header }) => ({ body, contentType: header.content
 const asked = { provider: "openai", model: "gpt-5", intent: "chat", timeoutMs: 10_000 };
 const hello = Buffer.from("Grüß Gott, Welt");
 
-/** A gateway of openai that serves until it is disposed of. */
+/** Starts a gateway of openai that serves until disposed. */
 async function serving(handler: Handler, options: Partial<ServeOptions> = {}): Promise<AsyncDisposable> {
   const client = await system.gateway("openai");
   await client.serve({ provider: "openai", handler, ...options });
   return client;
 }
 
-describe("a request that goes well", () => {
+describe("a request that succeeds", () => {
   test.each([
     ["of some text", hello],
     ["that is empty", Buffer.alloc(0)],
@@ -55,7 +55,7 @@ describe("a request that goes well", () => {
     expect(answers.map((answer) => Buffer.from(answer.body).toString())).toEqual(bodies.map(String));
   });
 
-  test("one that takes longer than the accept timeout is waited for, under one envelope", async () => {
+  test("a request that takes longer than the accept timeout is answered, under one envelope", async () => {
     await using _gateway = await serving(async (call) => {
       await delay(1300);
       return echo(call);
@@ -74,7 +74,7 @@ describe("a request that the handler does not answer", () => {
     expect(failure).not.toHaveProperty("cause");
   });
 
-  test("whatever else it throws reaches the caller without its text", async () => {
+  test("any other error reaches the caller without its text", async () => {
     await using _gateway = await serving(() => {
       throw new Error("the database's password is 1234");
     });
@@ -83,7 +83,7 @@ describe("a request that the handler does not answer", () => {
     expect(String(failure)).not.toContain("password");
   });
 
-  test("a response over the bus's limit is a sealed TOO_LARGE that tells the limit", async () => {
+  test("a response over the bus's limit is a sealed TOO_LARGE that names the limit", async () => {
     await using _gateway = await serving(() => ({ body: Buffer.alloc(9 * 1024 * 1024) }));
     await expect(orchestrator.request({ ...asked, body: hello })).rejects.toMatchObject({
       code: "TOO_LARGE",
@@ -91,7 +91,7 @@ describe("a request that the handler does not answer", () => {
     });
   });
 
-  test("giving up aborts the handler's signal", async () => {
+  test("an abort of the caller aborts the handler's signal", async () => {
     const started = Promise.withResolvers<AbortSignal>();
     await using _gateway = await serving(async ({ signal, body }) => {
       started.resolve(signal);
@@ -106,7 +106,7 @@ describe("a request that the handler does not answer", () => {
     await eventually(() => handlerSignal.aborted);
   });
 
-  test("the deadline aborts the handler's signal, and is the caller's TIMEOUT", async () => {
+  test("the deadline aborts the handler's signal, and the caller gets TIMEOUT", async () => {
     const started = Promise.withResolvers<AbortSignal>();
     await using _gateway = await serving(async ({ signal, body }) => {
       started.resolve(signal);
@@ -122,7 +122,7 @@ describe("a request that the handler does not answer", () => {
 
 describe("a request that cannot be sent", () => {
   test.each([
-    ["a provider that is not served", { provider: "nobody" }, "NO_KEYS"],
+    ["a provider that is not served", { provider: "unknown" }, "NO_KEYS"],
     ["an intent that is not served", { intent: "nothing" }, "NO_KEYS"],
     ["a malformed model", { model: "two words" }, "BAD_REQUEST"],
     ["a malformed request id", { requestId: "1" }, "BAD_REQUEST"],
@@ -132,7 +132,7 @@ describe("a request that cannot be sent", () => {
     await expect(orchestrator.request({ ...asked, body: hello, ...change })).rejects.toMatchObject({ code });
   });
 
-  test("a body over the bus's limit is TOO_LARGE, and tells the limit", async () => {
+  test("a body over the bus's limit is TOO_LARGE, and names the limit", async () => {
     const body = Buffer.alloc(8 * 1024 * 1024);
     await expect(orchestrator.request({ ...asked, body })).rejects.toMatchObject({
       code: "TOO_LARGE",
@@ -177,15 +177,15 @@ describe("an envelope that must not be opened", () => {
 
   const past: Clock = { now: () => Date.now() - 500_000, monotonic: systemClock.monotonic };
   const cases: [string, () => Promise<{ bytes: Uint8Array; provider?: string }>][] = [
-    ["one that was opened before", async () => ({ bytes: await sendOnce(seal()) })],
+    ["a request that was opened before", async () => ({ bytes: await sendOnce(seal()) })],
     ["a flipped bit in the body", async () => ({ bytes: flipped(seal(), -20) })],
     ["a flipped bit in the header", async () => ({ bytes: flipped(seal(), 60) })],
-    ["another provider's", async () => ({ bytes: seal(), provider: "anthropic" })],
+    ["an envelope for another provider", async () => ({ bytes: seal(), provider: "anthropic" })],
     [
       "an intent that this gateway does not serve",
       async () => ({ bytes: seal(caller, { intent: "tools" }) }),
     ],
-    ["a kid that nobody knows", async () => ({ bytes: withOtherKid(seal()) })],
+    ["an unknown kid", async () => ({ bytes: withOtherKid(seal()) })],
     ["a response", async () => ({ bytes: (await caller.send("openai", seal())).data })],
     [
       "a stale one",
@@ -194,7 +194,7 @@ describe("an envelope that must not be opened", () => {
         return { bytes: seal(late) };
       },
     ],
-    ["no envelope at all", async () => ({ bytes: Buffer.from("hello") })],
+    ["bytes that are not an envelope", async () => ({ bytes: Buffer.from("hello") })],
     ["nothing", async () => ({ bytes: new Uint8Array(0) })],
   ];
 
@@ -203,19 +203,22 @@ describe("an envelope that must not be opened", () => {
     return bytes;
   }
 
-  test.each(cases)("%s is refused with noise, late, and reaches no handler", async (_case, make) => {
-    const { bytes, provider = "openai" } = await make();
-    const before = handled;
-    const answer = await caller.send(provider, bytes);
-    expect(answer.status).toBe("refused");
-    expect(answer.data).toHaveLength(512);
-    expect(answer.afterMs).toBeGreaterThanOrEqual(699);
-    expect(handled).toBe(before);
-    const again = await caller.send(provider, bytes);
-    expect(Buffer.from(again.data).equals(answer.data)).toBe(true);
-  });
+  test.each(cases)(
+    "%s is refused with noise, not before the noise floor, and reaches no handler",
+    async (_case, make) => {
+      const { bytes, provider = "openai" } = await make();
+      const before = handled;
+      const answer = await caller.send(provider, bytes);
+      expect(answer.status).toBe("refused");
+      expect(answer.data).toHaveLength(512);
+      expect(answer.afterMs).toBeGreaterThanOrEqual(699);
+      expect(handled).toBe(before);
+      const again = await caller.send(provider, bytes);
+      expect(Buffer.from(again.data).equals(answer.data)).toBe(true);
+    },
+  );
 
-  test("a request whose reply subject is no inbox is dropped", async () => {
+  test("a request whose reply subject is not an inbox is dropped", async () => {
     await using forger = await connectProbe({
       name: "orchestrator",
       transport: system.transport("orchestrator"),
@@ -238,7 +241,7 @@ function flipped(bytes: Uint8Array, at: number): Uint8Array {
   return copy;
 }
 
-/** The same envelope under a kid of the same length. */
+/** The same envelope under another kid of the same length. */
 function withOtherKid(bytes: Uint8Array): Uint8Array {
   const copy = Buffer.from(bytes);
   const at = copy.indexOf('"kid":"') + 8;
@@ -246,8 +249,8 @@ function withOtherKid(bytes: Uint8Array): Uint8Array {
   return copy;
 }
 
-describe("a part that goes away", () => {
-  test("a gateway that is told to stop answers all that is in flight", async () => {
+describe("when a process stops, freezes or restarts", () => {
+  test("a stopping gateway answers all requests in flight", async () => {
     const gateway = await serving(async (call) => {
       await delay(400);
       return echo(call);
@@ -262,7 +265,7 @@ describe("a part that goes away", () => {
     });
   });
 
-  test("what outlasts the time to drain is aborted, and answered sealed", async () => {
+  test("a handler that outlasts the drain time is aborted, and its request gets a sealed answer", async () => {
     const gateway = await serving(
       async ({ signal, body }) => {
         await new Promise((_resolve, reject) => signal.addEventListener("abort", reject));
@@ -277,7 +280,7 @@ describe("a part that goes away", () => {
     await disposed;
   });
 
-  test("a full gateway answers busy, and the caller comes again", async () => {
+  test("a full gateway answers busy, and the caller sends the request again", async () => {
     await using _gateway = await serving(
       async (call) => {
         await delay(30);
@@ -307,7 +310,7 @@ describe("a part that goes away", () => {
     expect(Math.max(...envelopes)).toBeGreaterThan(1);
   });
 
-  test("a keyring that is away stops nobody who has keys; when it is back, newcomers get theirs", async () => {
+  test("without the keyring, clients with keys continue; when it is back, new clients get theirs", async () => {
     await using _gateway = await serving(echo);
     await system.keyring.kill();
     await orchestrator.request({ ...asked, body: hello });
@@ -317,7 +320,7 @@ describe("a part that goes away", () => {
     expect(await client.request({ ...asked, body: hello })).toMatchObject({ envelopes: 1 });
   });
 
-  test("a Redis that forgot everything costs a fresh envelope, and no request", async () => {
+  test("a Redis that lost all data costs a fresh envelope, and no request", async () => {
     await using _gateway = await serving(echo);
     await orchestrator.request({ ...asked, body: hello });
     await system.redis?.restart();
@@ -328,13 +331,13 @@ describe("a part that goes away", () => {
     expect(answers.map(({ envelopes }) => envelopes).slice(1)).toEqual([1, 1]);
   });
 
-  test("after a restart of the replay guard requests go on", async () => {
+  test("after a restart of the replay guard, requests are answered", async () => {
     await using _gateway = await serving(echo);
     await system.guards[0]?.restart();
     expect(await orchestrator.request({ ...asked, body: hello })).toMatchObject({ body: expect.anything() });
   });
 
-  test("after a restart of nats-server requests go on", async () => {
+  test("after a restart of nats-server, requests are answered", async () => {
     await using _gateway = await serving(echo);
     await orchestrator.request({ ...asked, body: hello });
     await system.nats.server.restart();

@@ -113,7 +113,7 @@ function allows({ document, usual, limit, now, allowed }: SkewVector): void {
 
 export type LeaseOf = "none" | "standing" | "over";
 
-/** What stands at the top of a file: whose reader it is. */
+/** The environment and the keys at the top of a file. */
 export interface Reader {
   readonly env: string;
   readonly public_key: string;
@@ -125,7 +125,7 @@ export function expected({ env, public_key: publicKey }: Reader): ControlExpecta
   return { env, publicKey };
 }
 
-/** Signs as the controller of a file does. */
+/** Signs like the controller of a file. */
 export function controllerIdentity({ private_key, public_key: publicKey }: Reader): Identity {
   const pkcs8 = Buffer.from(`302e020100300506032b657004220420${private_key}`, "hex");
   const key = createPrivateKey({ key: pkcs8, format: "der", type: "pkcs8" });
@@ -136,10 +136,10 @@ function isEnvironment(env: string): env is Environment {
   return (ENVIRONMENTS as readonly string[]).includes(env);
 }
 
-/** The parts of a verifier that decide, by a clock that is set by hand. */
+/** The deciding parts of a verifier, with a clock that a test sets. */
 export class SpecReader {
   nowMs = 0;
-  /** As it was told of. */
+  /** The last applied document. */
   document: ControlDocument | undefined;
   readonly held: HeldControl;
   readonly lease: LeaseTime;
@@ -174,7 +174,7 @@ export class SpecReader {
     });
   }
 
-  /** Holds a document of the vectors, and has such a lease. */
+  /** A reader that holds a document of the vectors, with a lease in the given state. */
   static having(
     reader: Reader,
     { document, lease, policy }: { document: string | null; lease: LeaseOf; policy: StalePolicy },

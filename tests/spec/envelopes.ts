@@ -15,7 +15,7 @@ import {
 } from "@scbe/envelope";
 import { hex, readVectors, type SpecCase, unhex } from "./vectors.ts";
 
-/** Requests and responses, tried on the product's opener. */
+/** The vectors of requests and responses, on the product's opener. */
 export function cases(): SpecCase[] {
   const requests = requestVectors();
   return [
@@ -47,12 +47,12 @@ async function tryRequest(vector: RequestVector): Promise<void> {
   } else if (vector.opens) {
     assert.deepEqual(opened.header, JSON.parse(vector.header));
     assert.deepEqual([hex(opened.body), hex(opened.hash)], [vector.body, vector.hash]);
-    // the attempt is drawn, and all else the vector's
+    // all but the random attempt
     assert.equal(hex(encodeAdmitBatch(harness.seen.admits)).slice(0, 184), vector.admit);
   }
 }
 
-/** An opener that has opened another request of the session decides as one that has not. */
+/** An opener decides alike after it has opened another request of the session. */
 async function tryAfter(first: RequestVector | undefined, vector: RequestVector): Promise<void> {
   if (first === undefined || vector === first || !isAlike(vector, first)) return;
   const situation = { ...first };
@@ -78,10 +78,10 @@ function tryResponse(vector: ResponseVector): void {
   assert.equal(hex(opened.body), vector.body);
 }
 
-/** A key as vectors have it. */
+/** A key in the form of the vectors. */
 export type VectorKey = KeyContext & Readonly<Record<"kid" | "k_enc" | "k_nonce", string>>;
 
-/** docs/spec/envelope-v1.md, "Vectors", says what each member is. */
+/** docs/spec/envelope-v1.md, "Vectors", defines each member. */
 interface Situation {
   readonly name: string;
   readonly keys: readonly VectorKey[];
@@ -115,7 +115,7 @@ export type ResponseVector = Situation &
 
 type Filed<T> = T & { readonly file: string };
 
-/** The vectors of some files, each with the file that it stands in. */
+/** The vectors of some files, each with its file. */
 export function vectorsOf<T>(...files: readonly string[]): Filed<T>[] {
   return files.flatMap((file) =>
     readVectors<{ vectors: T[] }>(file).vectors.map((vector) => ({ ...vector, file })),
@@ -130,7 +130,7 @@ export function responseVectors(): Filed<ResponseVector>[] {
   return vectorsOf("responses", "responses-refused");
 }
 
-/** What a vector says must come of it, as far as reasons go. */
+/** The reasons of refusal that a vector expects. */
 export function reasonsOf(vector: Outcome): readonly Refusal[] {
   return vector.opens ? [] : [vector.reason];
 }
@@ -155,7 +155,7 @@ export function openResponse({ opener }: OpenerInSituation, vector: ResponseVect
   });
 }
 
-/** The product's opener in the situation of a vector, which may be changed later, and what it tells its observer. */
+/** The product's opener in the situation of a vector, which a test can change later, and what its observer sees. */
 export function openerIn(vector: RequestVector | ResponseVector) {
   const held = vector.keys.map(heldKey);
   const serves = { ...vector.serves };
@@ -206,7 +206,7 @@ export function openerIn(vector: RequestVector | ResponseVector) {
       guardWaitMs: isRequest ? vector.guard_wait_ms : 0,
     },
   );
-  /** Before a second envelope is opened. */
+  /** Resets the clock before a second envelope. */
   const arriveAnother = () => {
     elapsed = isRequest ? vector.guard_asked_after_ms : 0;
   };
@@ -214,12 +214,12 @@ export function openerIn(vector: RequestVector | ResponseVector) {
   return { opener, seen, arriveAnother };
 }
 
-/** A key as the product holds it. */
+/** A key in the form of the product. */
 export function heldKey(key: VectorKey): Subkeys {
   return importSubkeys(key, unhex(key.k_enc + key.k_nonce));
 }
 
-/** Another key under the same names. */
+/** Another key with the same names. */
 function replaced(key: VectorKey): Subkeys {
   return importSubkeys(key, randomBytes(64));
 }

@@ -25,7 +25,7 @@ interface RequestVector {
   readonly name: string;
   readonly situation: Partial<Situation>;
   readonly message: string;
-  /** Of the key that is granted. */
+  /** The kid of the granted key. */
   readonly kid?: string;
   readonly code?: string;
   readonly reason?: string;
@@ -49,7 +49,7 @@ interface RingVector {
   readonly reason?: string;
 }
 
-/** Nkeys, grants and rings, tried on the keyring's judgement and on the readers of answers and rings. */
+/** The vectors of nkeys, grants and rings, on the keyring's decision and on the readers of replies and rings. */
 export function cases(): readonly SpecCase[] {
   return [...nkeyCases(), ...grantCases(), ...ringCases()];
 }

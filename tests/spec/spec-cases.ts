@@ -9,7 +9,7 @@ import { cases as messages } from "./messages.ts";
 import { cases as sealing } from "./sealing.ts";
 import type { SpecCase } from "./vectors.ts";
 
-/** The families: each reads some files of docs/spec/vectors, and has one case for each of their vectors. */
+/** Each family has one case for each vector of its files. */
 const FAMILIES: readonly (() => readonly SpecCase[])[] = [
   control,
   envelopes,
@@ -22,7 +22,7 @@ const FAMILIES: readonly (() => readonly SpecCase[])[] = [
   sealing,
 ];
 
-/** Every vector of docs/spec/vectors, tried on the product's own readers. */
+/** Every vector of docs/spec/vectors, run on the product's own readers. */
 export function specCases(): readonly SpecCase[] {
   return FAMILIES.flatMap((cases) => cases());
 }

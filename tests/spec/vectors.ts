@@ -16,11 +16,11 @@ export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
 }
 
-/** One vector of docs/spec/vectors, tried on the product's own readers. */
+/** One vector of docs/spec/vectors, run on the product's own readers. */
 export interface SpecCase {
-  /** The file of the vector, without its ending. */
+  /** The file of the vector, without its extension. */
   readonly file: string;
   readonly name: string;
-  /** Throws when the outcome is not the vector's. */
+  /** Throws if the outcome differs from the vector's. */
   readonly run: () => void | Promise<void>;
 }

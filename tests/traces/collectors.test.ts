@@ -27,7 +27,7 @@ let standInUrl: string;
 let standIn: RunningProcess;
 let folder: TempDir;
 
-/** Takes what the orchestrator here traces: a gateway has spans of those requests alone whose sender traces. */
+/** The collector of this test's orchestrator. A gateway makes spans only of requests whose sender traces. */
 let ownCollector: SpanReceiver;
 let tracing: AsyncDisposable;
 
@@ -51,7 +51,7 @@ afterAll(async () => {
 
 type Env = Readonly<Record<string, string>>;
 
-/** Every kind of process there is, up to the point at which it has done something. */
+/** Every kind of process, started and at work. */
 const PROGRAMS: [string, (env: Env) => Promise<AsyncDisposable>][] = [
   ["keyring", (env) => startService("keyring", { ...env, ...keyringFiles() })],
   ["replay-guard", (env) => startService("replay-guard", { ...env, REDIS_URL: system.redis?.url ?? "" })],
@@ -76,7 +76,7 @@ function startGateway(env: Env): Promise<RunningProcess> {
   return startExampleGateway(system, PROVIDER, { SCBE_STAND_IN_URL: standInUrl, SCBE_OPS_PORT: "0", ...env });
 }
 
-/** Runs the example orchestrator to its end, which a provider without a gateway does not keep from having sent. */
+/** Runs the example orchestrator to its end. It sends requests even to a provider without a gateway. */
 async function orchestrate(env: Env): Promise<RunningProcess> {
   const program = startExample(system, "orchestrator", {
     user: "orchestrator",
@@ -98,11 +98,11 @@ describe.each(PROGRAMS)("a process (%s)", (name, start) => {
     return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
   };
 
-  test("without an endpoint for its traces does not even load the SDK", async () => {
+  test("without an endpoint for its traces does not load the SDK", async () => {
     expect(await recordedWith({ OTEL_TRACES_EXPORTER: "otlp" })).toEqual(["@opentelemetry/api"]);
   });
 
-  test("with one loads it", async () => {
+  test("with an endpoint loads the SDK", async () => {
     await using collector = await receiveSpans("refuse");
     expect(await recordedWith({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url })).toContain(
       "@opentelemetry/sdk-node",
@@ -110,7 +110,7 @@ describe.each(PROGRAMS)("a process (%s)", (name, start) => {
   });
 });
 
-/** Spans go out at once, and whoever does not take them has a second. */
+/** Processes export spans at once, with a time-out of one second. */
 const HASTE = {
   OTEL_BSP_SCHEDULE_DELAY: "100",
   OTEL_EXPORTER_OTLP_TIMEOUT: "1000",
@@ -120,11 +120,11 @@ const LOST = /"msg":"spans could not be delivered/g;
 
 interface Collector extends AsyncDisposable {
   readonly url: string;
-  /** How many exports it has heard. */
+  /** The number of exports that it received. */
   readonly exports: number;
 }
 
-async function nobody(): Promise<Collector> {
+async function away(): Promise<Collector> {
   const closed = await closedPort();
   return {
     url: `http://127.0.0.1:${closed.port}`,
@@ -134,7 +134,7 @@ async function nobody(): Promise<Collector> {
 }
 
 describe.each<[string, () => Promise<Collector>]>([
-  ["is away", nobody],
+  ["is away", away],
   ["refuses", () => receiveSpans("refuse")],
   ["hangs", () => receiveSpans("hang")],
 ])("with a collector that %s", (_case, collect) => {
@@ -173,7 +173,7 @@ describe.each<[string, () => Promise<Collector>]>([
     expect(answers.map(({ envelopes }) => envelopes)).toEqual(answers.map(() => 1));
   });
 
-  test("the metric counts what is lost, and the log says it once", async () => {
+  test("the metric counts the lost spans, and the log reports the loss once", async () => {
     const before = await lostExports();
     await orchestrator
       .request({ provider: PROVIDER, model: "m", intent: "chat", body: Buffer.from("no chat") })
@@ -186,20 +186,20 @@ describe.each<[string, () => Promise<Collector>]>([
     expect(gateway.stdout).not.toContain("the collector's own words");
   });
 
-  test("a program that sends its requests and ends is not kept", async () => {
+  test("a program ends after its requests without delay", async () => {
     const args = ["--json", "--requests", requestsFile()];
     const running = startExample(system, "orchestrator", { user: "orchestrator", env, args });
     expect([await running.exited, JSON.parse(running.stdout).ok]).toEqual([{ code: 0, signal: null }, true]);
   });
 
-  test("the gateway and the service stop as ever", async () => {
+  test("the gateway and the service stop as usual", async () => {
     gateway.signal("SIGTERM");
     expect(await gateway.exited).toEqual({ code: 0, signal: null });
     expect(await guard.stop()).toBe(0);
   });
 });
 
-test("a collector that hangs for as long as it likes keeps no process from ending", async () => {
+test("a collector that hangs without end keeps no process from ending", async () => {
   await using collector = await receiveSpans("hang");
   const patient = { OTEL_EXPORTER_OTLP_TIMEOUT: "600000", OTEL_BSP_EXPORT_TIMEOUT: "600000" };
   const env = { ...HASTE, ...patient, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };

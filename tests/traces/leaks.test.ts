@@ -27,10 +27,10 @@ import { forge, headerOf, type KnownKeys, knownKeys } from "../kit/known-keys.ts
 import { rawCaller } from "../kit/raw-clients.ts";
 import { ARRIVAL, startTracedSystem, type TracedSystem } from "./traced-system.ts";
 
-const WORKSHOP = "workshop";
-const providers = [...PROVIDER_NAMES, WORKSHOP];
+const TRACED = "traced";
+const providers = [...PROVIDER_NAMES, TRACED];
 const intents = ["chat", "tools"];
-/** Longer than the defaults, so that a machine under load refuses nothing that it need not. */
+/** Longer than the defaults, so that a slow machine causes no refusals. */
 const PATIENCE = {
   SCBE_ADMIT_TIMEOUT_MS: "2500",
   SCBE_NOISE_FLOOR_MS: "3000",
@@ -38,15 +38,15 @@ const PATIENCE = {
 };
 const examples = decodeRequests(readFileSync(new URL("../../examples/requests.jsonl", import.meta.url)));
 
-/** Texts that nobody may write down. The short ones are as much as a parser's error would quote. */
+/** Texts that no process may write. The short ones are the part that a parser's error would quote. */
 const REDIS_PASSWORD = `redis-${randomBytes(12).toString("hex")}`;
 const PROVIDER_KEY = `sk-${randomBytes(12).toString("hex")}`;
 const COLLECTOR_TOKEN = randomBytes(12).toString("hex");
 const NO_CHAT = Buffer.from(`Qx7#Vy and more that is no chat at all, ${randomBytes(24).toString("hex")}`);
-const ECHOED = Buffer.from(`the workshop is to echo ${randomBytes(24).toString("hex")}`);
+const ECHOED = Buffer.from(`the traced gateway echoes ${randomBytes(24).toString("hex")}`);
 const NO_ENVELOPE = Buffer.from(`this is no envelope: ${randomBytes(24).toString("hex")}`);
 
-describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attacks and failures,", () => {
+describe.skipIf(!requireTool("jaeger").ok)("after a run of all processes with attacks and failures,", () => {
   let traced: TracedSystem;
   let keys: KnownKeys;
   let needles: Needle[];
@@ -69,10 +69,10 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
           : {},
     });
     keys = await knownKeys(traced.system);
-    const workshop = await traced.startWorkshop(WORKSHOP);
+    const tracedGateway = await traced.startTracedGateway(TRACED);
     await sendEverything();
     await collectMetrics();
-    await collectLogsOf(workshop);
+    await collectLogsOf(tracedGateway);
     await eventually(async () => (await traced.jaeger.services()).length === providers.length + 4, ARRIVAL);
     collected.push(...(await spansOfAll(traced.jaeger)));
     await traced.tap.settle();
@@ -96,9 +96,9 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
     collected.push(evidence("logs of orchestrator", program.stdout + program.stderr));
   }
 
-  /** What becomes of requests that go wrong in every way, and of one that is echoed. */
+  /** Requests that fail in every way, and one that is echoed. */
   function codesOf(client: Client): Promise<(string | undefined)[]> {
-    const asked = { provider: WORKSHOP, model: "m-1", intent: "chat", body: ECHOED, timeoutMs: 10_000 };
+    const asked = { provider: TRACED, model: "m-1", intent: "chat", body: ECHOED, timeoutMs: 10_000 };
     const requests = [
       { ...asked, intent: "tools" },
       { ...asked, body: Buffer.from("fail") },
@@ -116,43 +116,43 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
     );
   }
 
-  /** Forgeries, replays, a nonce that is used again, and bytes that are no envelope. */
+  /** Forgeries, replays, a reused nonce, and bytes that are not an envelope. */
   async function attack(): Promise<void> {
     await using caller = await rawCaller(traced.system);
-    const asked = { provider: WORKSHOP, model: "m-1", intent: "chat", body: ECHOED };
+    const asked = { provider: TRACED, model: "m-1", intent: "chat", body: ECHOED };
     const { bytes } = caller.verifier.sealer.sealRequest({ ...asked, requestId: crypto.randomUUID() });
-    expect(await caller.send(WORKSHOP, bytes)).toMatchObject({ status: "sealed" });
+    expect(await caller.send(TRACED, bytes)).toMatchObject({ status: "sealed" });
     const altered = Buffer.from(bytes);
     altered.writeUInt8(altered.readUInt8(altered.length - 20) ^ 1, altered.length - 20);
     const reused = forge(keys, headerOf(bytes), NO_CHAT);
     const stale = forge(keys, { ...headerOf(bytes), ts: 1_700_000_000_000 }, ECHOED);
     const all = [bytes, altered, reused, stale, NO_ENVELOPE];
-    const answers = await Promise.all(all.map((it) => caller.send(WORKSHOP, it)));
+    const answers = await Promise.all(all.map((it) => caller.send(TRACED, it)));
     expect(answers.map(({ status }) => status)).toEqual(all.map(() => "refused"));
   }
 
-  /** With the envelope service, in whose process bodies are in the clear. */
+  /** Through the envelope service, whose process has bodies in the clear. */
   async function callPlainly(): Promise<void> {
     const { url, credentials } = traced.system.nats;
     const connect = (name: string, role: "orchestrator" | "gateway") =>
       connectUser({ name, role, servers: [url], seedFile: credentials.seedFile(name) });
     const [caller, gateway] = await Promise.all([
       connect("orchestrator", "orchestrator"),
-      connect(`gateway-${WORKSHOP}`, "gateway"),
+      connect(`gateway-${TRACED}`, "gateway"),
     ]);
-    const sealed = await sealTraced(caller, WORKSHOP, ECHOED);
-    await sendTraced(caller, WORKSHOP, sealed, sealed.told);
-    const opening = `scbe.v1.envelope.open.request.gateway-${WORKSHOP}.${WORKSHOP}.chat`;
-    const second = await sealTraced(caller, WORKSHOP, ECHOED);
+    const sealed = await sealTraced(caller, TRACED, ECHOED);
+    await sendTraced(caller, TRACED, sealed, sealed.trace);
+    const opening = `scbe.v1.envelope.open.request.gateway-${TRACED}.${TRACED}.chat`;
+    const second = await sealTraced(caller, TRACED, ECHOED);
     for (const data of [second.envelope, second.envelope, NO_ENVELOPE]) await ask(gateway, opening, data);
     await ask(
       gateway,
-      `scbe.v1.envelope.seal.response.gateway-${WORKSHOP}.${WORKSHOP}.chat`,
+      `scbe.v1.envelope.seal.response.gateway-${TRACED}.${TRACED}.chat`,
       ECHOED,
       second.binding,
     );
     const malformed = { "scbe-model": "two words" };
-    const sealing = `scbe.v1.envelope.seal.request.orchestrator.${WORKSHOP}.chat`;
+    const sealing = `scbe.v1.envelope.seal.request.orchestrator.${TRACED}.chat`;
     await expect(ask(caller, sealing, NO_CHAT, malformed)).rejects.toMatchObject({ code: "BAD_REQUEST" });
     await Promise.all([caller.nats.close(), gateway.nats.close()]);
   }
@@ -171,14 +171,14 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
     }
   }
 
-  /** Each tells what it has to say, up to its last words. */
-  async function collectLogsOf(workshop: RunningProcess): Promise<void> {
+  /** Stops every process and collects its output to the end. */
+  async function collectLogsOf(tracedGateway: RunningProcess): Promise<void> {
     const { system, gateways, standIn } = traced;
     const services = [system.envelope, ...system.guards, system.keyring].flatMap((it) =>
       it === undefined ? [] : [it],
     );
     const processes = [
-      ["gateway-workshop", workshop] as const,
+      ["gateway-traced", tracedGateway] as const,
       ...[...gateways].map(([provider, process]) => [`gateway-${provider}`, process] as const),
       ...services.map(({ name, process }) => [name, process] as const),
       ["the stand-in", standIn] as const,
@@ -219,7 +219,7 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
     ];
   }
 
-  /** One secret of each kind, in one of the forms that it could be written in. */
+  /** One secret of each kind, in one of the forms in which a process could write it. */
   const planted: [string, () => string][] = [
     ["an example's body", () => Buffer.from(examples[0]?.body ?? "").toString()],
     ["an example's body", () => Buffer.from(examples[2]?.body ?? "").toString("base64")],
@@ -271,25 +271,25 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
     },
   );
 
-  test("the scan would find bytes that somebody has written as JSON does", () => {
+  test("the scan would find bytes that were written as JSON", () => {
     const line = JSON.stringify({ planted: keys.ikm, deeper: { still: new Uint8Array(nonceOf("nonce")) } });
     const found = foundIn([evidence("logs", line)], needles);
     expect(found.toSorted()).toEqual(["a nonce in the logs", "the data key in the logs"]);
   });
 
-  test("the scan knows what goes over the bus", () => {
+  test("the scan finds the secrets that travel over the bus", () => {
     const inside = new Set(heard(traced.tap.messages, needles).map((it) => it.replace(/ on .*/, "")));
     expect([...inside]).toEqual(expect.arrayContaining(["a nonce", "a replay nonce", "a tag", "a body"]));
   });
 
-  test("spans, metrics and log lines of every process are there to be scanned", () => {
+  test("the spans, metrics and log lines of every process were collected", () => {
     const parts = ["keyring", "replay-guard", "envelope", ...providers.map((it) => `gateway-${it}`)];
     const places = new Set(collected.map((it) => it.in));
     for (const part of [...parts, "orchestrator"]) {
       expect([...places]).toEqual(expect.arrayContaining([`spans of ${part}`, `logs of ${part}`]));
     }
     const metrics = collected.filter((it) => it.in.startsWith("metrics of "));
-    // The workshop has no port for its metrics, and the orchestrator is the client here.
+    // The traced gateway has no metrics port, and the orchestrator is this process.
     expect(metrics).toHaveLength(parts.length);
     expect(metrics.filter(({ bytes }) => !bytes.includes("scbe_"))).toEqual([]);
     const debugs = collected.filter(({ bytes }) => bytes.includes('"level":"debug"')).map((it) => it.in);
@@ -298,7 +298,7 @@ describe.skipIf(!requireTool("jaeger").ok)("of a whole run with all parts, attac
     expect(spans.every(({ bytes }) => bytes.includes('"operationName"'))).toBe(true);
   });
 
-  test("there is no body, no key, no nonce and no token in any of them", () => {
+  test("no span, metric or log line holds a body, a key, a nonce or a token", () => {
     expect(foundIn(collected, needles)).toEqual([]);
   });
 

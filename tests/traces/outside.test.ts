@@ -45,7 +45,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
     return connectUser({ name, role, servers: [url], seedFile: credentials.seedFile(name) });
   }
 
-  /** The trace of that id, once its tree is as expected. */
+  /** Waits for the trace of that id with that tree. */
   function traceWith(id: string, tree: readonly string[]): Promise<JaegerTrace> {
     return eventualTree(
       () => traced.jaeger.trace(id),
@@ -53,7 +53,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
     );
   }
 
-  /** A traceparent that nobody has yet. */
+  /** A new traceparent. */
   function fresh(): { id: string; span: string; traceparent: string } {
     const [id, span] = [randomBytes(16).toString("hex"), randomBytes(8).toString("hex")];
     return { id, span, traceparent: `00-${id}-${span}-01` };
@@ -61,7 +61,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
 
   const idIn = (trace: Readonly<Record<string, string>>): string => trace.traceparent?.split("-")[1] ?? "";
 
-  /** What the example gateway leaves behind for one request, below the span that sent it. */
+  /** The spans of the example gateway for one request, below the span that sent it. */
   const AT_GATEWAY = [
     "gateway-openai: process scbe.v1.request.orchestrator.openai",
     "  gateway-openai: scbe.handle",
@@ -78,11 +78,11 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
   const below = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
 
   describe("a request in plain NATS through the envelope service", () => {
-    test("that passes on what the sealing told it is one trace, which its request's id finds", async () => {
+    test("that passes on the traceparent of its sealing is one trace, and its request id finds it", async () => {
       const request = await sealTraced(caller, PROVIDER, chat.body);
-      await sendTraced(caller, PROVIDER, request, request.told);
+      await sendTraced(caller, PROVIDER, request, request.trace);
       const [root = "", sealing = ""] = SEALING;
-      const trace = await traceWith(idIn(request.told), [
+      const trace = await traceWith(idIn(request.trace), [
         root,
         ...below(OPENING),
         sealing,
@@ -95,10 +95,10 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       }
     });
 
-    test("that sends its own traceparent with all three messages is one trace, with its id", async () => {
+    test("that sends its own traceparent with all three messages is one trace, with that id", async () => {
       const { id, span, traceparent } = fresh();
       const request = await sealTraced(caller, PROVIDER, chat.body, { traceparent });
-      expect(idIn(request.told)).toBe(id);
+      expect(idIn(request.trace)).toBe(id);
       await sendTraced(caller, PROVIDER, request, { traceparent });
       await traceWith(id, [`(${span})`, ...below([...OPENING, ...SEALING, ...AT_GATEWAY])]);
     });
@@ -125,7 +125,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       ]);
     });
 
-    test("that is refused is answered with noise alone, and its trace says why", async () => {
+    test("that is refused gets only noise, and its trace says why", async () => {
       const { id, span, traceparent } = fresh();
       const before = traced.tap.messages.length;
       const subject = `scbe.v1.envelope.open.request.${AS_GATEWAY}`;
@@ -143,20 +143,20 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       ]);
     });
 
-    test("with a traceparent in other letters is in no trace of the caller's", async () => {
+    test("with a traceparent header in other letter case is in no trace of the caller", async () => {
       const { id, traceparent } = fresh();
       const request = await sealTraced(caller, PROVIDER, chat.body, { Traceparent: traceparent });
-      await sendTraced(caller, PROVIDER, request, { ...request.told, TRACEPARENT: traceparent });
-      expect(idIn(request.told)).not.toBe(id);
+      await sendTraced(caller, PROVIDER, request, { ...request.trace, TRACEPARENT: traceparent });
+      expect(idIn(request.trace)).not.toBe(id);
       await eventualTree(
-        () => traced.jaeger.trace(idIn(request.told)),
+        () => traced.jaeger.trace(idIn(request.trace)),
         (tree) => expect(tree).toHaveLength(SEALING.length + OPENING.length + AT_GATEWAY.length),
       );
       expect(await traced.jaeger.trace(id)).toBeUndefined();
     });
   });
 
-  test("each of many requests whose admits travel together has its own admit, and nobody else's", async () => {
+  test("each of many requests in one admit batch has its own admit, and no other request's", async () => {
     await using client: Client = await traced.system.orchestrator();
     const before = traced.tap.messages.length;
     const ids = Array.from({ length: 64 }, () => crypto.randomUUID());
@@ -183,15 +183,15 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       const decided = spansNamed(trace, `process ${ADMIT}`);
       expect(new Set(decided.map(({ parentSpanId }) => parentSpanId))).toEqual(new Set([asked?.spanId]));
     }
-    // One for each item of each message: a batch that is asked again is decided again.
+    // One span for each item of each message; a repeated batch is decided again.
     const decided = traces.flatMap((trace) => spansNamed(trace, `process ${ADMIT}`));
     expect(decided).toHaveLength(sizes.reduce((sum, size) => sum + size, 0));
   }, 60_000);
 
-  describe("what a stranger says of traces", () => {
+  describe("a hostile sender's trace headers", () => {
     let raw: RawCaller;
     let asker: Asker;
-    /** A trace that no stranger's span may come into. */
+    /** A trace that must get no span of the hostile sender. */
     let victim: { readonly id: string; readonly traceparent: string };
 
     beforeAll(async () => {
@@ -210,12 +210,12 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
 
     const hostile: [string, () => Record<string, string>][] = [
       ["another shape", () => ({ traceparent: `${victim.traceparent}-01` })],
-      ["the version that is none", () => ({ traceparent: victim.traceparent.replace(/^00/, "ff") })],
+      ["an invalid version", () => ({ traceparent: victim.traceparent.replace(/^00/, "ff") })],
       ["upper case", () => ({ traceparent: victim.traceparent.toUpperCase() })],
       ["64 KiB", () => ({ traceparent: victim.traceparent + "0".repeat(65_536) })],
       ["64 KiB of other text", () => ({ traceparent: "x".repeat(65_536) })],
       [
-        "zeros for the span",
+        "a span id of zeros",
         () => ({ traceparent: victim.traceparent.replace(/[0-9a-f]{16}-01$/, `${"0".repeat(16)}-01`) }),
       ],
       ["a state of 64 KiB", () => ({ traceparent: "00-", tracestate: `a=${"b".repeat(65_536)}` })],
@@ -227,7 +227,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
     ];
 
     test.each(hostile)(
-      "neither fails its own request nor comes into another's trace: %s",
+      "neither fail its request nor add a span to another trace: %s",
       async (_case, headers) => {
         const { bytes } = raw.verifier.sealer.sealRequest({ ...chat, requestId: crypto.randomUUID() });
         expect(await raw.send(PROVIDER, bytes, headers())).toMatchObject({ status: "sealed" });
@@ -236,31 +236,31 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       },
     );
 
-    test("and gets none of its own words back in an answer", async () => {
+    test("are not echoed in the answer", async () => {
       const { traceparent } = fresh();
       const tracestate = "a=b";
-      const { told } = await sealTraced(caller, PROVIDER, chat.body, { traceparent, tracestate });
-      expect(told.traceparent).toContain(traceparent.slice(3, 35));
-      expect(told.tracestate).toBeUndefined();
+      const { trace } = await sealTraced(caller, PROVIDER, chat.body, { traceparent, tracestate });
+      expect(trace.traceparent).toContain(traceparent.slice(3, 35));
+      expect(trace.tracestate).toBeUndefined();
     });
 
     const batches: [string, () => string][] = [
       ["thousands of items", () => Array.from({ length: 5000 }, () => `0=${victim.traceparent}`).join()],
-      ["a place beyond the batch", () => `2=${victim.traceparent},255=${victim.traceparent}`],
-      ["a place below it", () => `-1=${victim.traceparent}`],
-      ["a traceparent with more behind it", () => `0=${victim.traceparent}-00`],
+      ["an index beyond the batch", () => `2=${victim.traceparent},255=${victim.traceparent}`],
+      ["a negative index", () => `-1=${victim.traceparent}`],
+      ["a traceparent with a suffix", () => `0=${victim.traceparent}-00`],
       ["a traceparent of an unknown version", () => `0=${victim.traceparent.replace(/^00/, "01")}`],
-      ["no place", () => victim.traceparent],
+      ["no index", () => victim.traceparent],
       ["1 MiB of other text", () => "x".repeat(1_048_576)],
     ];
 
-    test.each(batches)("a batch is decided whatever its traces are: %s", async (_case, traces) => {
+    test.each(batches)("in a batch do not affect the decision: %s", async (_case, traces) => {
       expect(await admit(2, traces())).toEqual(Buffer.from("xx"));
       await settled(PROVIDER);
       expect(await treeOfVictim()).toEqual(["orchestrator: victim"]);
     });
 
-    test("a batch that names traces for its own places has a span in each, with what was decided", async () => {
+    test("a batch with traces for its own items has a span in each, with the verdict", async () => {
       const [one, two] = [fresh(), fresh()];
       expect(await admit(2, `0=${one.traceparent},1=${two.traceparent}`)).toEqual(Buffer.from("xx"));
       for (const { id, span } of [one, two]) {
@@ -268,7 +268,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       }
     });
 
-    /** Asks for items of an epoch that there is not. */
+    /** Requests the admission of items of an unknown epoch. */
     async function admit(count: number, traces: string): Promise<Uint8Array> {
       const item = () => ({
         epoch: randomBytes(16),
@@ -288,7 +288,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       return trace === undefined ? [] : treeOf(trace);
     }
 
-    /** Waits for the spans of a request that came later: those before it are there, too. */
+    /** Waits for the spans of a later request, so that earlier spans have arrived. */
     async function settled(provider: string): Promise<void> {
       const { id, traceparent } = fresh();
       const { bytes } = raw.verifier.sealer.sealRequest({ ...chat, requestId: crypto.randomUUID() });

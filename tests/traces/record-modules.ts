@@ -2,8 +2,8 @@ import { appendFileSync } from "node:fs";
 import { registerHooks } from "node:module";
 
 /**
- * Preloaded by `--import` into a process whose modules are of interest: writes the name of every package of OpenTelemetry into
- * the file `RECORD_MODULES_FILE`, when it is first asked for, by `import` or `require`.
+ * Preloaded by `--import`: writes the name of every OpenTelemetry package into the file `RECORD_MODULES_FILE` at its first
+ * `import` or `require`.
  */
 const file = process.env.RECORD_MODULES_FILE ?? "";
 const seen = new Set<string>();

@@ -2,10 +2,10 @@ import { connect } from "@scbe/client";
 import { createLogger, startTracing } from "@scbe/service";
 
 /**
- * A traced gateway as a process that can be frozen, for a provider that is none: it serves `chat` alone, echoes, and fails where it
- * is asked to. Says `serving` when it is in its queue group.
+ * A traced gateway as a process that a test can freeze, for a made-up provider. It serves only `chat`, echoes, and fails on the
+ * body `fail`. It logs `serving` when it is in its queue group.
  */
-const provider = process.env.GATEWAY_PROVIDER ?? "workshop";
+const provider = process.env.GATEWAY_PROVIDER ?? "traced";
 const name = `gateway-${provider}`;
 const log = createLogger({ name, level: "info" });
 const tracing = await startTracing({ name, version: "0.0.0", log });
@@ -14,7 +14,7 @@ await client.serve({
   provider,
   intents: ["chat"],
   handler: ({ body, header }) => {
-    if (Buffer.from(body).equals(Buffer.from("fail"))) throw new Error("the workshop is on fire");
+    if (Buffer.from(body).equals(Buffer.from("fail"))) throw new Error("the handler fails on purpose");
     return { body, contentType: header.content_type };
   },
 });

@@ -14,15 +14,15 @@ import { type System, type SystemOptions, startSystem } from "../kit/system.ts";
 import { startTap, type Tap } from "../kit/tap.ts";
 
 export interface TracedSystemOptions extends Omit<SystemOptions, "onNats"> {
-  /** Those that have an example gateway, which calls the stand-in. */
+  /** Providers with an example gateway, which calls the stand-in. */
   readonly examples: readonly string[];
-  /** More variables of the example gateway of a provider. */
+  /** Additional variables of a provider's example gateway. */
   readonly gatewayVariables?: (provider: string, standInUrl: string) => Readonly<Record<string, string>>;
 }
 
 /**
- * A system with a real Jaeger that every process sends its traces to, a tap on its bus, the example gateways, and the
- * stand-in. The test's own process traces as `orchestrator`: one of these for each process.
+ * A system with a real Jaeger, a tap on its bus, example gateways and the stand-in. Every process exports its traces to Jaeger,
+ * and the test's own process does so as `orchestrator`. A process can start one traced system only.
  */
 export interface TracedSystem extends AsyncDisposable {
   readonly system: System;
@@ -32,7 +32,7 @@ export interface TracedSystem extends AsyncDisposable {
   readonly gateways: ReadonlyMap<string, RunningProcess>;
   readonly standIn: RunningProcess;
   /** Starts `traced-gateway-program.ts` as the gateway of a provider. */
-  startWorkshop(provider: string): Promise<RunningProcess>;
+  startTracedGateway(provider: string): Promise<RunningProcess>;
 }
 
 export async function startTracedSystem(options: TracedSystemOptions): Promise<TracedSystem> {
@@ -51,7 +51,7 @@ export async function startTracedSystem(options: TracedSystemOptions): Promise<T
       },
     }),
   );
-  if (tap === undefined) throw new Error("the system has no server");
+  if (tap === undefined) throw new Error("onNats was not called");
   const { running: standIn, url } = await startExampleStandIn(system);
   stack.use(standIn);
   const gateways = new Map<string, RunningProcess>();
@@ -67,12 +67,12 @@ export async function startTracedSystem(options: TracedSystemOptions): Promise<T
     jaeger,
     gateways,
     standIn,
-    startWorkshop: async (provider) => held.use(await startWorkshop(system, provider)),
+    startTracedGateway: async (provider) => held.use(await startTracedGateway(system, provider)),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }
 
-async function startWorkshop(system: System, provider: string): Promise<RunningProcess> {
+async function startTracedGateway(system: System, provider: string): Promise<RunningProcess> {
   const file = fileURLToPath(new URL("traced-gateway-program.ts", import.meta.url));
   const env = {
     PATH: process.env.PATH ?? "",
@@ -85,9 +85,8 @@ async function startWorkshop(system: System, provider: string): Promise<RunningP
 }
 
 /**
- * The spans of a trace as lines, each with its service, its name and why it failed, indented below its parent; siblings in
- * the order of their text. A parent that is not in the trace has a line of its own, with its id. What the replay guard was
- * asked again, since it had not answered in time, is told once.
+ * The spans of a trace as lines with service, name and error, indented below their parents. Siblings are sorted by text. A parent
+ * outside the trace is a line with its id. A repeated admit of the replay guard, after a slow reply, counts once.
  */
 export function treeOf({ spans }: JaegerTrace): string[] {
   const ids = new Set<string | undefined>(spans.map(({ spanId }) => spanId));
@@ -96,7 +95,7 @@ export function treeOf({ spans }: JaegerTrace): string[] {
       .filter(({ parentSpanId }) => parentSpanId === parent)
       .map((span) => [`${"  ".repeat(depth)}${lineOf(span)}`, ...below(span.spanId, depth + 1)])
       .toSorted(([a = ""], [b = ""]) => (a < b ? -1 : 1))
-      .filter(([line], index, all) => !isAskedAgain(line, all[index - 1]?.[0]))
+      .filter(([line], index, all) => !isRepeatedAdmit(line, all[index - 1]?.[0]))
       .flat();
   const missing = new Set(
     spans.flatMap(({ parentSpanId: id }) => (id === undefined || ids.has(id) ? [] : [id])),
@@ -109,23 +108,23 @@ export function spansNamed({ spans }: JaegerTrace, name: string): JaegerSpan[] {
   return spans.filter((span) => span.name === name);
 }
 
-/** Longer than any process keeps its spans, and Jaeger its batches. */
+/** Longer than the export delay of a process and the batches of Jaeger. */
 export const ARRIVAL = { timeoutMs: 15_000, everyMs: 100 };
 
-/** Waits until a trace is there and has that tree. @throws the difference, once the time is up */
+/** Waits until a trace has arrived and `check` accepts its tree. @throws the difference, after the time-out */
 export function eventualTree(
   find: () => Promise<JaegerTrace | undefined>,
   check: (tree: readonly string[]) => unknown,
 ): Promise<JaegerTrace> {
   return eventually(async () => {
     const trace = await find();
-    if (trace === undefined) throw new Error("Jaeger does not know of such a trace");
+    if (trace === undefined) throw new Error("Jaeger has no such trace");
     check(treeOf(trace));
     return trace;
   }, ARRIVAL);
 }
 
-function isAskedAgain(line: string | undefined, before: string | undefined): boolean {
+function isRepeatedAdmit(line: string | undefined, before: string | undefined): boolean {
   return line === before && line?.trimStart().startsWith("replay-guard: ") === true;
 }
 

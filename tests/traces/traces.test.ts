@@ -20,22 +20,22 @@ import {
   treeOf,
 } from "./traced-system.ts";
 
-const WORKSHOPS = ["workshop", "bench"];
+const OWN_PROVIDERS = ["traced", "bench"];
 const examples = decodeRequests(readFileSync(new URL("../../examples/requests.jsonl", import.meta.url)));
 
 describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
   let traced: TracedSystem;
-  let workshop: RunningProcess;
+  let tracedGateway: RunningProcess;
   let orchestrator: Client;
 
   beforeAll(async () => {
     traced = await startTracedSystem({
-      providers: [...PROVIDER_NAMES, ...WORKSHOPS],
+      providers: [...PROVIDER_NAMES, ...OWN_PROVIDERS],
       intents: ["chat", "tools"],
       envelope: false,
       examples: PROVIDER_NAMES,
     });
-    workshop = await traced.startWorkshop("workshop");
+    tracedGateway = await traced.startTracedGateway("traced");
     orchestrator = await traced.system.orchestrator();
   }, 120_000);
   afterAll(async () => {
@@ -43,10 +43,10 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
     await traced?.[Symbol.asyncDispose]();
   });
 
-  const asked = { provider: "workshop", model: "m-1", intent: "chat", timeoutMs: 10_000 };
+  const asked = { provider: "traced", model: "m-1", intent: "chat", timeoutMs: 10_000 };
   const hello = Buffer.from("Grüß Gott, Welt");
 
-  /** The one trace of a request, by its id, once its tree is as expected. */
+  /** Waits for the one trace of a request, with that tree. */
   async function traceOf(requestId: string, tree: readonly string[]): Promise<JaegerTrace> {
     const trace = await eventualTree(
       async () => (await tracesOf(requestId))[0],
@@ -60,7 +60,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
     return traced.jaeger.tracesByTag({ service: "orchestrator", tag: "scbe.request_id", value: requestId });
   }
 
-  /** Sends a request that fails, and tells its code. */
+  /** Sends a request that fails. @returns its code */
   async function failing(change: Partial<RequestOptions>) {
     const requestId = crypto.randomUUID();
     const { code } = (await orchestrator
@@ -76,7 +76,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
     return client;
   }
 
-  /** What a request that takes one envelope leaves behind, below the caller's `scbe.request`. */
+  /** The spans of a request with one envelope, below the caller's `scbe.request`. */
   const answeredBy = (provider: string, caller = "orchestrator"): string[] => [
     `${caller}: scbe.request`,
     `  ${caller}: request scbe.v1.request.orchestrator.${provider}`,
@@ -92,7 +92,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
   ];
 
   describe("every request of the examples", () => {
-    /** Sends all of them; the provider of each by its request's id. */
+    /** Sends all examples. @returns the provider of each, by request id */
     async function sendAll(): Promise<Map<string, string>> {
       const sent = new Map<string, string>();
       const client: Pick<Client, "request"> = {
@@ -112,7 +112,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       for (const [requestId, provider] of sent) await traceOf(requestId, answeredBy(provider));
     });
 
-    test("has its spans described by the messaging conventions, and by what was verified of it", async () => {
+    test("has spans with the attributes of the messaging conventions and of the verified header", async () => {
       const requestId = crypto.randomUUID();
       const [example = { ...asked, body: hello }] = examples;
       const { provider } = example;
@@ -153,7 +153,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       expect(admit?.attributes).toMatchObject({ "span.kind": "consumer", "scbe.verdict": "fresh" });
     });
 
-    test("of the orchestrator as a process is there too, under the service name that it was given, when it has ended", async () => {
+    test("of the orchestrator as a process is there when it has ended, under its configured service name", async () => {
       const service = "orchestrator-program";
       const env = { OTEL_SERVICE_NAME: service };
       await using program = startExample(traced.system, "orchestrator", { user: "orchestrator", env });
@@ -186,16 +186,16 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
         .bytes;
 
     const sent = async (bytes: Uint8Array): Promise<Uint8Array> => {
-      expect(await caller.send("workshop", bytes)).toMatchObject({ status: "sealed" });
+      expect(await caller.send("traced", bytes)).toMatchObject({ status: "sealed" });
       return bytes;
     };
 
     const past: Clock = { now: () => Date.now() - 500_000, monotonic: systemClock.monotonic };
-    /** What is sent, why it is refused, in which step, and whether the replay guard was asked. */
+    /** The envelope, the reason of its refusal, the step, and whether the replay guard decided. */
     const cases: [string, () => Promise<Uint8Array> | Uint8Array, string, number, "admit"?][] = [
-      ["no envelope at all", () => Buffer.from("hello"), "malformed", 1],
+      ["bytes that are not an envelope", () => Buffer.from("hello"), "malformed", 1],
       ["an intent that is not served", () => seal({ intent: "tools" }), "not_served", 3],
-      ["another provider's", () => seal({ provider: "openai" }), "not_served", 3],
+      ["an envelope for another provider", () => seal({ provider: "openai" }), "not_served", 3],
       [
         "a stale one",
         async () => {
@@ -205,10 +205,10 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
         "time",
         4,
       ],
-      ["a kid that nobody knows", () => forgedUnder({ kid: "k-2000-01-01-aaaaaaaa" }), "unknown_key", 5],
-      ["a commitment that is none", () => forgedUnder({ commitment: "A".repeat(43) }), "commitment", 6],
+      ["an unknown kid", () => forgedUnder({ kid: "k-2000-01-01-aaaaaaaa" }), "unknown_key", 5],
+      ["a wrong commitment", () => forgedUnder({ commitment: "A".repeat(43) }), "commitment", 6],
       ["a body that was altered", () => flipped(seal(), -20), "tag", 7],
-      ["one that was opened before", async () => sent(seal()), "replay", 8, "admit"],
+      ["an envelope that was opened before", async () => sent(seal()), "replay", 8, "admit"],
       [
         "a nonce that was used for another body",
         async () => forge(keys, headerOf(await sent(seal())), Buffer.from("another body")),
@@ -222,39 +222,36 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       return forge(keys, { ...headerOf(seal()), ...change }, hello);
     }
 
-    /** Sends it within a trace of the sender's own. */
+    /** Sends an envelope within a trace of the sender. */
     function attack(bytes: Uint8Array): Promise<{ answer: RawAnswer; traceId: string }> {
       return withTrace("attack", {}, async (span) => ({
-        answer: await caller.send("workshop", bytes, headersOf(span)),
+        answer: await caller.send("traced", bytes, headersOf(span)),
         traceId: span.spanContext().traceId,
       }));
     }
 
-    test.each(cases)(
-      "as %s: its trace says why, and the bus nothing",
-      async (_case, make, reason, step, admit) => {
-        const { answer, traceId } = await attack(await make());
-        const admits = [
-          `      gateway-workshop: request scbe.v1.replay.admit.gateway-workshop.workshop !${verdictOf(reason)}`,
-          `        replay-guard: process scbe.v1.replay.admit.gateway-workshop.workshop !${verdictOf(reason)}`,
-        ];
-        const trace = await eventualTree(
-          () => traced.jaeger.trace(traceId),
-          (tree) =>
-            expect(tree).toEqual([
-              "orchestrator: attack",
-              "  gateway-workshop: process scbe.v1.request.orchestrator.workshop !refused",
-              `    gateway-workshop: scbe.open !${reason}`,
-              ...(admit === undefined ? [] : admits),
-            ]),
-        );
-        const [open] = spansNamed(trace, "scbe.open");
-        expect(open?.attributes).toMatchObject({ "scbe.refusal": reason, "scbe.refusal_step": step });
-        await expectNoise(answer);
-      },
-    );
+    test.each(cases)("as %s: only its trace says why", async (_case, make, reason, step, admit) => {
+      const { answer, traceId } = await attack(await make());
+      const admits = [
+        `      gateway-traced: request scbe.v1.replay.admit.gateway-traced.traced !${verdictOf(reason)}`,
+        `        replay-guard: process scbe.v1.replay.admit.gateway-traced.traced !${verdictOf(reason)}`,
+      ];
+      const trace = await eventualTree(
+        () => traced.jaeger.trace(traceId),
+        (tree) =>
+          expect(tree).toEqual([
+            "orchestrator: attack",
+            "  gateway-traced: process scbe.v1.request.orchestrator.traced !refused",
+            `    gateway-traced: scbe.open !${reason}`,
+            ...(admit === undefined ? [] : admits),
+          ]),
+      );
+      const [open] = spansNamed(trace, "scbe.open");
+      expect(open?.attributes).toMatchObject({ "scbe.refusal": reason, "scbe.refusal_step": step });
+      await expectNoise(answer);
+    });
 
-    /** All that went over the bus as the answer: one status, and bytes that look random. */
+    /** The whole answer on the bus: a status, and bytes that look random. */
     async function expectNoise({ status, data }: RawAnswer): Promise<void> {
       expect([status, data.length]).toEqual(["refused", 512]);
       await traced.tap.settle();
@@ -264,28 +261,28 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       ]);
     }
 
-    test("in a trace is answered with the very noise that it is answered with outside of one", async () => {
+    test("gets the same noise in a trace and outside a trace", async () => {
       const bytes = flipped(seal(), -20);
-      const outside = await caller.send("workshop", bytes);
+      const outside = await caller.send("traced", bytes);
       const { answer } = await attack(bytes);
       expect(Buffer.from(answer.data).equals(outside.data)).toBe(true);
     });
 
-    test("is found by its request's id where our own client has sent it", async () => {
+    test("of our own client is found by its request id", async () => {
       const { requestId, code } = await failing({ intent: "tools" });
       expect(code).toBe("REFUSED");
       const trace = await traceOf(requestId, [
         "orchestrator: scbe.request !REFUSED",
-        "  orchestrator: request scbe.v1.request.orchestrator.workshop !refused",
-        "    gateway-workshop: process scbe.v1.request.orchestrator.workshop !refused",
-        "      gateway-workshop: scbe.open !not_served",
+        "  orchestrator: request scbe.v1.request.orchestrator.traced !refused",
+        "    gateway-traced: process scbe.v1.request.orchestrator.traced !refused",
+        "      gateway-traced: scbe.open !not_served",
         "  orchestrator: scbe.seal",
       ]);
       expect(spansNamed(trace, "scbe.open")[0]?.attributes).toMatchObject({ "scbe.refusal": "not_served" });
     });
   });
 
-  describe("a request that goes wrong in another way", () => {
+  describe("a request that fails", () => {
     const opened = (provider: string, gateway: string): string[] => [
       `      ${gateway}: scbe.open`,
       `        ${gateway}: request scbe.v1.replay.admit.gateway-${provider}.${provider}`,
@@ -294,15 +291,15 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       "    orchestrator: scbe.open",
     ];
 
-    test("at its handler: the trace says so at both ends, and the gateway's log line has its id", async () => {
+    test("in its handler: the spans at both ends say so, and the gateway's log line has the trace id", async () => {
       const { requestId, code } = await failing({ body: Buffer.from("fail") });
       expect(code).toBe("HANDLER_FAILED");
       const trace = await traceOf(requestId, [
         "orchestrator: scbe.request !HANDLER_FAILED",
-        "  orchestrator: request scbe.v1.request.orchestrator.workshop",
-        "    gateway-workshop: process scbe.v1.request.orchestrator.workshop",
-        "      gateway-workshop: scbe.handle !INTERNAL",
-        ...opened("workshop", "gateway-workshop"),
+        "  orchestrator: request scbe.v1.request.orchestrator.traced",
+        "    gateway-traced: process scbe.v1.request.orchestrator.traced",
+        "      gateway-traced: scbe.handle !INTERNAL",
+        ...opened("traced", "gateway-traced"),
         "  orchestrator: scbe.seal",
       ]);
       const line = await lineOf(requestId);
@@ -310,7 +307,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       expect(trace.spans.map(({ spanId }) => spanId)).toContain(line.span_id);
     });
 
-    test("before it is sent: nothing but the caller's own spans", async () => {
+    test("before it is sent: the trace has only the caller's spans", async () => {
       const { requestId, code } = await failing({ provider: "nobody" });
       expect(code).toBe("NO_KEYS");
       await traceOf(requestId, ["orchestrator: scbe.request !NO_KEYS", "  orchestrator: scbe.seal !NO_KEYS"]);
@@ -345,8 +342,8 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       ]);
     });
 
-    test("at a gateway that is frozen: the silent attempts stand beside the one that was answered", async () => {
-      const frozen = await traced.startWorkshop("bench");
+    test("at a frozen gateway: the silent attempts are spans beside the answered one", async () => {
+      const frozen = await traced.startTracedGateway("bench");
       await using _gateway = await serving(({ body }) => ({ body }));
       frozen.pause();
       const requests = Array.from({ length: 16 }, async () => {
@@ -377,9 +374,9 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       expect(spansNamed(trace, "scbe.request")[0]?.attributes).toMatchObject({ "scbe.envelopes": envelopes });
     });
 
-    /** The line of the workshop's log that names a request. */
+    /** The line of the traced gateway's log that names a request. */
     async function lineOf(requestId: string): Promise<Record<string, unknown>> {
-      const [text] = await workshop.output(new RegExp(`^.*${requestId}.*$`, "m"));
+      const [text] = await tracedGateway.output(new RegExp(`^.*${requestId}.*$`, "m"));
       return JSON.parse(text) as Record<string, unknown>;
     }
   });

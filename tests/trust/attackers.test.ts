@@ -17,7 +17,7 @@ import { splitEnvelope } from "@scbe/envelope";
 import { connectProbe, createTestHost, eventually } from "@scbe/testkit";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { forging, type TurningGateway, textFor, throwing, turningGateway } from "../kit/faulty-gateway.ts";
+import { type FaultyGateway, faultyGateway, forging, textFor, throwing } from "../kit/faulty-gateway.ts";
 import { withBadTag } from "../kit/raw-clients.ts";
 import { parseScrape, samplesOf } from "../kit/scrape.ts";
 import { type System, startSystem } from "../kit/system.ts";
@@ -25,13 +25,13 @@ import { startTap, type Tap } from "../kit/tap.ts";
 import { measure, render, type Timings } from "../kit/traffic.ts";
 import { type TrustWatch, tellerRow, watchTrust } from "../kit/trust.ts";
 
-/** What those can do to the trust in a provider who have none of its keys. */
+/** What an attacker without a provider's keys can do to the trust in it. */
 const stack = new AsyncDisposableStack();
 const metrics = new Registry();
 let system: System;
 let tap: Tap;
 let orchestrator: Client;
-let anthropic: TurningGateway;
+let anthropic: FaultyGateway;
 let trust: TrustWatch;
 
 beforeAll(async () => {
@@ -46,12 +46,12 @@ beforeAll(async () => {
     provider: "openai",
     handler: ({ header }) => ({ body: Buffer.from(textFor(header.request_id)) }),
   });
-  anthropic = stack.use(await turningGateway(system, "anthropic", throwing));
+  anthropic = stack.use(await faultyGateway(system, "anthropic", throwing));
   trust = stack.use(await watchTrust(system));
 });
 afterAll(() => stack.disposeAsync());
 
-/** Sends one that has to succeed. */
+/** Sends a request that has to succeed. */
 async function ask(provider = "openai"): Promise<Answer> {
   const requestId = crypto.randomUUID();
   const body = Buffer.from("Hello");
@@ -60,7 +60,7 @@ async function ask(provider = "openai"): Promise<Answer> {
   return answer;
 }
 
-/** Once all that was sent so far is counted: nothing but successes. */
+/** Waits until all requests are counted, and expects only successes. */
 async function expectSpotless(provider: string, before: ProviderTrust, requests: number): Promise<void> {
   const { samples } = tellerRow(before);
   const after = await trust.until(provider, (it) => tellerRow(it).samples >= samples + requests);
@@ -73,7 +73,7 @@ async function connectAs(name: string): Promise<Bus & AsyncDisposable> {
   return host.bus;
 }
 
-/** How many envelopes the gateway of openai has refused so far. */
+/** The number of envelopes that the gateway of openai has refused so far. */
 async function refusals(): Promise<number> {
   const samples = samplesOf(parseScrape(await metrics.metrics()), "scbe_envelope_openings_total");
   return samples
@@ -81,12 +81,12 @@ async function refusals(): Promise<number> {
     .reduce((sum, { value }) => sum + value, 0);
 }
 
-describe("an attacker who reaches the subject of a provider's requests, and has recorded all that was said", () => {
+describe("an attacker that can publish on a provider's request subject, and has recorded all traffic", () => {
   const PER_TURN = 10;
   const TURN_MS = 50;
   const COUNT = 500;
 
-  test("takes nothing from its trust by a flood, while each request succeeds, with a p99 below 25 ms", async () => {
+  test("takes no trust from the provider by a flood, and each request succeeds, with a p99 below 25 ms", async () => {
     for (let n = 0; n < 50; n += 1) await ask();
     await using bus = await connectAs("attacker");
     const inbox = inboxSeen();
@@ -96,11 +96,11 @@ describe("an attacker who reaches the subject of a provider's requests, and has 
     const refusedBefore = await refusals();
     await using probe = await connectProbe({ name: "attacker", transport: system.transport("attacker") });
     let sent = 0;
-    /** Whose answers go to the attacker itself: no gateway looks at the others. */
+    /** Envelopes with replies to the attacker. A gateway drops all others unopened. */
     let own = 0;
     const flood = setInterval(() => {
       for (const data of Array.from({ length: PER_TURN }, (_, n) => make(sent + n))) {
-        // Half of the answers are to go to the orchestrator.
+        // Half of the reply subjects are the orchestrator's.
         if (sent % 2 === 0)
           void probe.publish(
             subjectOf("request", { user: "attacker", provider: "openai" }),
@@ -123,7 +123,7 @@ describe("an attacker who reaches the subject of a provider's requests, and has 
       clearInterval(flood);
     }
     const seconds = (performance.now() - floodedAt) / 1000;
-    say(`${sent} sent by the attacker; ${rounds.map(render).join("; ")}`);
+    print(`${sent} sent by the attacker; ${rounds.map(render).join("; ")}`);
     expect(sent / seconds).toBeGreaterThan(((PER_TURN * 1000) / TURN_MS) * 0.5);
     await eventually(async () => (await refusals()) === refusedBefore + own, { timeoutMs: 20_000 });
     await expectSpotless("openai", before, rounds.length * (COUNT + 20));
@@ -132,7 +132,7 @@ describe("an attacker who reaches the subject of a provider's requests, and has 
 
   const DEAF = { onAnswer: () => undefined, onFailure: () => undefined };
 
-  /** The envelopes that were heard: requests to openai, and what was answered. */
+  /** The recorded envelopes: requests to openai, and responses. */
   function recorded(): { readonly requests: Buffer[]; readonly responses: Buffer[] } {
     const envelopes = tap.messages.filter(({ data }) => splitEnvelope(data) !== undefined);
     const isRequest = ({ subject }: { subject: string }) =>
@@ -143,7 +143,7 @@ describe("an attacker who reaches the subject of a provider's requests, and has 
     };
   }
 
-  /** One after the other: noise, what was heard with a bit of it changed, replays, and responses for requests. */
+  /** In turn: noise, recorded envelopes with one bit changed, replays, and responses in place of requests. */
   function weaponsFrom({ requests, responses }: ReturnType<typeof recorded>): (nth: number) => Buffer {
     expect([requests.length, responses.length]).toEqual([50, 50]);
     const some = (all: readonly Buffer[], nth: number): Buffer => all[nth % all.length] as Buffer;
@@ -165,8 +165,8 @@ describe("an attacker who reaches the subject of a provider's requests, and has 
   }
 });
 
-describe("who has the credentials of another provider's gateway", () => {
-  test("can say nothing that moves trust, nor ask or hear what is asked of another one", async () => {
+describe("an attacker with the credentials of another provider's gateway", () => {
+  test("publishes nothing that moves trust, and neither sends nor hears requests to another provider", async () => {
     const transport = system.transport("gateway-anthropic");
     await using probe = await connectProbe({ name: "gateway-anthropic", transport });
     const providers = ["openai", "anthropic"] as const;
@@ -196,7 +196,7 @@ describe("who has the credentials of another provider's gateway", () => {
   const NOISE = randomBytes(512);
   const statuses = [STATUS.refused, STATUS.busy, STATUS.accepted, STATUS.sealed, STATUS.opened];
 
-  test("cannot reach a request of another provider by all that it sends into the orchestrator's inbox", async () => {
+  test("cannot affect a request to another provider by messages into the orchestrator's inbox", async () => {
     await ask("anthropic");
     const own = inboxSeen();
     const lastOwn = tap.messages.findLast(
@@ -218,14 +218,14 @@ describe("who has the credentials of another provider's gateway", () => {
     await expectSpotless("openai", before, 200);
   });
 
-  test("can ruin the trust in its own provider, and in no other", async () => {
+  test("can ruin the trust in its own provider only", async () => {
     const before = trust.of("openai");
     anthropic.isBad = true;
     for (const _ of [1, 2, 3, 4, 5])
       await expect(ask("anthropic")).rejects.toMatchObject({ code: "HANDLER_FAILED" });
     await trust.until("anthropic", (it) => tellerRow(it).exclusions === 1);
     await anthropic[Symbol.asyncDispose]();
-    await using forger = await turningGateway(system, "anthropic", forging);
+    await using forger = await faultyGateway(system, "anthropic", forging);
     await ask("anthropic");
     forger.isBad = true;
     await expect(ask("anthropic")).rejects.toMatchObject({ name: "ScbeError" });
@@ -235,16 +235,16 @@ describe("who has the credentials of another provider's gateway", () => {
   });
 });
 
-/** The part of the orchestrator's reply subjects that all of them have in common, as who has answered one of them knows it. */
+/** The common part of the orchestrator's reply subjects, which every gateway that answered one knows. */
 function inboxSeen(): string {
   const request = tap.messages.find(({ subject }) => subject.startsWith(`${SUBJECTS.request}.`));
-  if (request === undefined) throw new Error("nothing was asked yet");
+  if (request === undefined) throw new Error("no request was sent yet");
   return request.reply.slice(0, request.reply.lastIndexOf(".") + 1);
 }
 
-/** The last part of one that is open now, perhaps: it looks like one. */
+/** A guess at the last token of a reply subject, in its form. */
 function guess(): string {
   return `${randomBytes(12).toString("base64url")}${randomBytes(1).readUInt8() % 4}`;
 }
 
-const say = (text: string): void => void process.stdout.write(`  ${text}\n`);
+const print = (text: string): void => void process.stdout.write(`  ${text}\n`);

@@ -3,31 +3,31 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { ControlApi } from "../kit/control-api.ts";
 import {
   type BadScript,
+  type FaultyGateway,
+  faultyGateway,
   forging,
-  type TurningGateway,
   textFor,
   throwing,
-  turningGateway,
 } from "../kit/faulty-gateway.ts";
 import { type System, startSystem } from "../kit/system.ts";
 import { steadyTraffic } from "../kit/traffic.ts";
 import { type TrustWatch, watchTrust } from "../kit/trust.ts";
 
-/** A provider whose gateway makes what only it can make, and what does not hold, is out until a person has looked at it. */
+/** A response that only the provider's gateway can make, and that does not open, latches the provider until an administrator clears it. */
 const stack = new AsyncDisposableStack();
 let system: System;
 let api: ControlApi;
 let orchestrator: Client;
 let trust: TrustWatch;
-let openai: TurningGateway;
+let openai: FaultyGateway;
 
 beforeAll(async () => {
   const variables = { SCBE_TRUST_EXCLUSION_MS: "300", SCBE_TRUST_EXCLUSION_MAX_MS: "300" };
   system = stack.use(await startSystem({ envelope: false, controller: true, scorer: true, variables }));
   api = new ControlApi(system);
   orchestrator = stack.use(await system.orchestrator());
-  openai = stack.use(await turningGateway(system, "openai", forging));
-  stack.use(await turningGateway(system, "anthropic", throwing));
+  openai = stack.use(await faultyGateway(system, "openai", forging));
+  stack.use(await faultyGateway(system, "anthropic", throwing));
   trust = stack.use(await watchTrust(system));
 });
 afterAll(() => stack.disposeAsync());
@@ -40,7 +40,7 @@ const ask = (requestId: string): Promise<Answer> =>
 const onlyOpenai = (client: Client): Promise<Answer> => client.request({ ...REQUEST, provider: "openai" });
 const DISTRUSTED = { code: "DISTRUSTED" };
 
-test("a response that is bound to its request and does not open takes its provider out for all, until a person clears that very event", async () => {
+test("a response that is bound to its request and does not open takes its provider out for every caller, until an administrator clears that event", async () => {
   await using traffic = steadyTraffic({ concurrency: CONCURRENCY, everyMs: 10 }, ask);
   await traffic.more(100);
   openai.isBad = true;
@@ -77,14 +77,14 @@ test("a response that is bound to its request and does not open takes its provid
   expect(new Set(after.map(({ provider }) => provider))).toEqual(new Set(["openai"]));
 });
 
-test("one such response ends its request at once, and the true answer that follows it is not used", async () => {
+test("one such response ends its request at once, and the genuine answer after it is not used", async () => {
   const forgingAndTrue: BadScript = {
     script: (gateway, arrival, before) => {
       forging.script(gateway, arrival, before);
       gateway.answer(arrival, gateway.seal(arrival, "true"));
     },
   };
-  await using gateway = await turningGateway(system, "openai", forgingAndTrue);
+  await using gateway = await faultyGateway(system, "openai", forgingAndTrue);
   await openai[Symbol.asyncDispose]();
   await onlyOpenai(orchestrator);
   gateway.isBad = true;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { type System, startSystem } from "../kit/system.ts";
 import { type TrustWatch, tellerRow, watchTrust } from "../kit/trust.ts";
 
-/** What a caller or its deployment sets too short or wrong is no failure of a provider. */
+/** Short time-outs and wrong settings of a caller or a deployment do not count against a provider. */
 const stack = new AsyncDisposableStack();
 let system: System;
 let trust: TrustWatch;
@@ -45,7 +45,7 @@ afterAll(() => stack.disposeAsync());
 
 const row = (provider = "openai") => trust.row(provider);
 
-/** The evidence before a test. */
+/** The evidence before the test. */
 let before: ReadonlyMap<string, number>;
 beforeEach(() => {
   before = new Map(PROVIDERS.map((provider) => [provider, row(provider).w]));
@@ -59,7 +59,7 @@ function expectNoEvidence(...providers: readonly string[]): void {
     ]);
 }
 
-/** Runs with a client of its own, and resolves when all that it tells is applied. */
+/** Runs with a new client, and resolves when all its reports are applied. */
 async function withClient(
   use: (client: Client) => Promise<void>,
   more: Partial<ConnectOptions> = {},
@@ -68,7 +68,7 @@ async function withClient(
   try {
     await use(client);
   } finally {
-    // Tells what was not told yet.
+    // Disposing sends the remaining reports.
     await client[Symbol.asyncDispose]();
   }
   await using marker = await system.orchestrator();
@@ -85,8 +85,8 @@ async function codeOf(request: Promise<unknown>): Promise<unknown> {
   );
 }
 
-describe("a caller's times", () => {
-  test("that are below the provider's usual exclude nobody, seven in a row or more", async () => {
+describe("a caller's time-outs", () => {
+  test("below the provider's usual time exclude no provider, even after seven in a row", async () => {
     handlerMs = 150;
     await withClient(async (client) => {
       const request = (timeoutMs: number) =>
@@ -100,7 +100,7 @@ describe("a caller's times", () => {
     expect(trust.share("openai")).toBe(100);
   });
 
-  test("of which no process knows whether the provider keeps them exclude nobody either", async () => {
+  test("of a duration that no process has seen the provider meet exclude no provider", async () => {
     handlerMs = 150;
     await withClient(async (client) => {
       const request = () => codeOf(client.request({ ...REQUEST, provider: "openai", timeoutMs: 60 }));
@@ -110,13 +110,13 @@ describe("a caller's times", () => {
   });
 });
 
-describe("a deployment that is wrong itself blames no provider", () => {
+describe("a misconfigured deployment blames no provider,", () => {
   let offsetMs = 0;
   const clock: Clock = {
     now: () => systemClock.now() + offsetMs,
     monotonic: () => systemClock.monotonic(),
   };
-  /** So that no time-out is left out for its time. */
+  /** Without this, the time-outs would be ignored for their short duration. */
   const limits = { SCBE_TRUST_TIMEOUT_MIN_MS: "100" };
 
   async function expectNoBlame(client: Client, code: string): Promise<void> {
@@ -155,7 +155,7 @@ describe("a deployment that is wrong itself blames no provider", () => {
     expectNoEvidence(...PROVIDERS);
   });
 
-  test("whose intent one provider does not serve, while others do and it serves another one", async () => {
+  test("whose requests have an intent that one provider does not serve and others do", async () => {
     await withClient(async (client) => {
       const request = (provider: string, intent: string) =>
         codeOf(client.request({ ...REQUEST, provider, intent }));
@@ -169,7 +169,7 @@ describe("a deployment that is wrong itself blames no provider", () => {
   });
 });
 
-test("a provider that hangs is excluded all the same, by callers that give a time which it has kept", async () => {
+test("a provider that hangs is excluded by callers whose time-out it has met before", async () => {
   handlerMs = 20;
   await using client = await system.orchestrator();
   const request = (timeoutMs: number) =>

@@ -7,12 +7,12 @@ import { ControlApi } from "../kit/control-api.ts";
 import {
   type Bad,
   empty,
+  type FaultyGateway,
+  faultyGateway,
   hanging,
   late,
-  type TurningGateway,
   textFor,
   throwing,
-  turningGateway,
 } from "../kit/faulty-gateway.ts";
 import { readMetric } from "../kit/scrape.ts";
 import { type System, startSystem } from "../kit/system.ts";
@@ -20,14 +20,14 @@ import { type Sent, steadyTraffic } from "../kit/traffic.ts";
 import { type TrustWatch, tellerRow, watchTrust } from "../kit/trust.ts";
 
 /**
- * 2,000 requests for two providers, the first of which turns bad among them, in all ways: each is served, and by the right one. It is excluded, heals,
- * and comes back step by step.
+ * 2,000 requests name two providers, and the first provider fails meanwhile, in each way. Every request is served, by the right
+ * provider. The failing provider is excluded, heals, and returns step by step.
  */
 const stack = new AsyncDisposableStack();
 let system: System;
 let api: ControlApi;
 let orchestrator: Client;
-let other: TurningGateway;
+let other: FaultyGateway;
 let trust: TrustWatch;
 
 const EXCLUSION_MS = 1000;
@@ -37,14 +37,14 @@ beforeAll(async () => {
   system = stack.use(await startSystem({ envelope: false, controller: true, scorer: true, variables }));
   api = new ControlApi(system);
   orchestrator = stack.use(await system.orchestrator());
-  other = stack.use(await turningGateway(system, "anthropic", throwing));
+  other = stack.use(await faultyGateway(system, "anthropic", throwing));
   trust = stack.use(await watchTrust(system));
 });
 afterAll(() => stack.disposeAsync());
 
 const REQUESTS = 2000;
 const CONCURRENCY = 8;
-/** An answer is late after that long, and counts as not come soon after. */
+/** The time-out of an attempt. */
 const WITHIN_MS = 800;
 const ATTEMPT_MS = 1000;
 
@@ -68,14 +68,14 @@ const WAYS: readonly [turns: string, bad: Bad, code: string | undefined][] = [
   ["whose handler throws", throwing, "HANDLER_FAILED"],
   ["that never answers", hanging, "TIMEOUT"],
   ["that answers too late", late(WITHIN_MS + 50), undefined],
-  ["that answers with what nobody expects", empty, "BAD_ANSWER"],
+  ["that answers with an unexpected body", empty, "BAD_ANSWER"],
   [
-    "that answers with bytes that are no envelope",
+    "that answers with bytes that are not an envelope",
     { script: (gateway, arrival) => gateway.answer(arrival, randomBytes(512)) },
     "TIMEOUT",
   ],
   [
-    "that answers with a response which it has sent before",
+    "that answers with a response that it sent before",
     { script: (gateway, arrival, { response }) => gateway.answer(arrival, response) },
     "TIMEOUT",
   ],
@@ -89,47 +89,50 @@ const WAYS: readonly [turns: string, bad: Bad, code: string | undefined][] = [
   ],
 ];
 
-test.each(WAYS)("a gateway %s is left, and comes back when it has healed", async (turns, bad, code) => {
-  await api.trust({ provider: "openai", trust_score: 1 });
-  await trust.until("openai", (it) => tellerRow(it).w === 0 && tellerRow(it).exclusions === 0);
-  await using gateway = await turningGateway(system, "openai", bad);
-  const served = other.reached.length;
-  await using traffic = steadyTraffic({ concurrency: CONCURRENCY, everyMs: 20 }, ask);
+test.each(WAYS)(
+  "a gateway %s gets no more requests, and returns when it has healed",
+  async (turns, bad, code) => {
+    await api.trust({ provider: "openai", trust_score: 1 });
+    await trust.until("openai", (it) => tellerRow(it).w === 0 && tellerRow(it).exclusions === 0);
+    await using gateway = await faultyGateway(system, "openai", bad);
+    const served = other.reached.length;
+    await using traffic = steadyTraffic({ concurrency: CONCURRENCY, everyMs: 20 }, ask);
 
-  await traffic.more(300);
-  const badFrom = Date.now();
-  gateway.isBad = true;
-  const { exclusion } = tellerRow(await trust.until("openai", (it) => tellerRow(it).exclusion !== null));
-  const outFrom = Date.now();
-  expect(await excludedMetric()).toBe(1);
-  gateway.isBad = false;
-  const back = await trust.until("openai", (it) => trustShare(it, Date.now()) === 100);
-  await traffic.more(Math.max(100, REQUESTS - traffic.sent.length));
-  await traffic.end();
+    await traffic.more(300);
+    const badFrom = Date.now();
+    gateway.isBad = true;
+    const { exclusion } = tellerRow(await trust.until("openai", (it) => tellerRow(it).exclusion !== null));
+    const outFrom = Date.now();
+    expect(await excludedMetric()).toBe(1);
+    gateway.isBad = false;
+    const back = await trust.until("openai", (it) => trustShare(it, Date.now()) === 100);
+    await traffic.more(Math.max(100, REQUESTS - traffic.sent.length));
+    await traffic.end();
 
-  const { sent } = traffic;
-  expect(sent.filter(({ error }) => error !== undefined)).toEqual([]);
-  expectAnsweredOnce(sent, gateway, served);
-  const reasons = sent.flatMap(({ answer }) => answer?.passedOver ?? []).map((it) => it.code);
-  expect(new Set(reasons)).toEqual(new Set([...(code === undefined ? [] : [code]), "DISTRUSTED"]));
+    const { sent } = traffic;
+    expect(sent.filter(({ error }) => error !== undefined)).toEqual([]);
+    expectAnsweredOnce(sent, gateway, served);
+    const reasons = sent.flatMap(({ answer }) => answer?.passedOver ?? []).map((it) => it.code);
+    expect(new Set(reasons)).toEqual(new Set([...(code === undefined ? [] : [code]), "DISTRUSTED"]));
 
-  const whileBad = gateway.reached.filter(({ at }) => at >= badFrom && at < outFrom).length;
-  const { since, until } = exclusion ?? { since: 0, until: 0 };
-  const whileOut = gateway.reached.filter(({ at }) => at >= outFrom && at < until).length;
-  expect(since).toBeGreaterThan(badFrom);
-  expect(tellerRow(back)).toMatchObject({ exclusions: 1, exclusion: { since, until }, latch: null });
-  expect(whileBad).toBeLessThan(REQUESTS / 10);
-  expect(whileOut).toBeLessThanOrEqual(3 * CONCURRENCY);
-  const requestsIn = expectRouted(
-    sent.filter(({ sentAt }) => sentAt > outFrom),
-    back,
-  );
-  for (const share of [...PROBATION_SHARES, 100]) expect(requestsIn(share)).toBeGreaterThan(50);
-  say(`${turns}: ${sent.length} requests, ${whileBad} reached it while bad, ${whileOut} while out`);
-});
+    const whileBad = gateway.reached.filter(({ at }) => at >= badFrom && at < outFrom).length;
+    const { since, until } = exclusion ?? { since: 0, until: 0 };
+    const whileOut = gateway.reached.filter(({ at }) => at >= outFrom && at < until).length;
+    expect(since).toBeGreaterThan(badFrom);
+    expect(tellerRow(back)).toMatchObject({ exclusions: 1, exclusion: { since, until }, latch: null });
+    expect(whileBad).toBeLessThan(REQUESTS / 10);
+    expect(whileOut).toBeLessThanOrEqual(3 * CONCURRENCY);
+    const requestsIn = expectRouted(
+      sent.filter(({ sentAt }) => sentAt > outFrom),
+      back,
+    );
+    for (const share of [...PROBATION_SHARES, 100]) expect(requestsIn(share)).toBeGreaterThan(50);
+    print(`${turns}: ${sent.length} requests, ${whileBad} reached it while bad, ${whileOut} while out`);
+  },
+);
 
-/** Every answer is to its own request, by a gateway that saw it once; two gateways saw it where its answer says so, and nowhere else. */
-function expectAnsweredOnce(sent: readonly Sent[], gateway: TurningGateway, servedBefore: number): void {
+/** Every answer belongs to its request. One gateway saw each request once; a second one did only if the answer says so. */
+function expectAnsweredOnce(sent: readonly Sent[], gateway: FaultyGateway, servedBefore: number): void {
   const first = gateway.reached.map(({ requestId }) => requestId);
   const second = other.reached.slice(servedBefore).map(({ requestId }) => requestId);
   expect(new Set(first).size).toBe(first.length);
@@ -146,7 +149,7 @@ function expectAnsweredOnce(sent: readonly Sent[], gateway: TurningGateway, serv
   }
 }
 
-/** Who was asked first is just whom the share of openai says. Of how many requests with that share this was seen. */
+/** The share of openai decides which provider gets each request first. @returns how many requests of a share were checked */
 function expectRouted(sent: readonly Sent[], openai: ProviderTrust): (share: number) => number {
   const shares = sent.map(({ requestId, sentAt, answer }) => {
     const share = trustShare(openai, sentAt);
@@ -158,7 +161,7 @@ function expectRouted(sent: readonly Sent[], openai: ProviderTrust): (share: num
   return (share) => shares.filter((it) => it === share).length;
 }
 
-/** More than from a test's look at the clock to the client's, for the same request. */
+/** Longer than the time between the test's and the client's reading of the clock for one request. */
 const TURN_MS = 100;
 
 async function excludedMetric(): Promise<number | undefined> {
@@ -167,4 +170,4 @@ async function excludedMetric(): Promise<number | undefined> {
   return (await readMetric(scorer, "scbe_trust_excluded")).get('provider="openai"');
 }
 
-const say = (text: string): void => void process.stdout.write(`  ${text}\n`);
+const print = (text: string): void => void process.stdout.write(`  ${text}\n`);

@@ -1,13 +1,13 @@
 import type { Answer, Client } from "@scbe/client";
 import { eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { textFor, throwing, turningGateway } from "../kit/faulty-gateway.ts";
+import { faultyGateway, textFor, throwing } from "../kit/faulty-gateway.ts";
 import { withBadTag } from "../kit/raw-clients.ts";
 import { type System, startSystem } from "../kit/system.ts";
 import { steadyTraffic } from "../kit/traffic.ts";
 import { type TrustWatch, tellerRow, watchTrust } from "../kit/trust.ts";
 
-/** What is known of providers outlives those who know it: openai is latched, anthropic has failed twice, and xai serves. */
+/** Trust outlives its scorers and its readers: openai is latched, anthropic has failed twice, and xai serves. */
 const stack = new AsyncDisposableStack();
 let system: System;
 let orchestrator: Client;
@@ -24,15 +24,15 @@ beforeAll(async () => {
   orchestrator = stack.use(await system.orchestrator());
   trust = stack.use(await watchTrust(system));
   const openai = stack.use(
-    await turningGateway(system, "openai", {
+    await faultyGateway(system, "openai", {
       script: (gateway, arrival, { response }) => {
         gateway.answer(arrival, withBadTag(gateway.seal(arrival, "")));
         gateway.answer(arrival, response);
       },
     }),
   );
-  const anthropic = stack.use(await turningGateway(system, "anthropic", throwing));
-  stack.use(await turningGateway(system, "xai", throwing));
+  const anthropic = stack.use(await faultyGateway(system, "anthropic", throwing));
+  stack.use(await faultyGateway(system, "xai", throwing));
   await askOf("openai");
   openai.isBad = true;
   await expect(askOf("openai")).rejects.toMatchObject({ name: "ScbeError" });
@@ -43,11 +43,11 @@ beforeAll(async () => {
 });
 afterAll(() => stack.disposeAsync());
 
-/** All that is known of those whom nobody asks any more. */
+/** The trust in the providers that get no more requests. */
 const known = (): unknown[] => ["openai", "anthropic"].map((provider) => trust.of(provider));
 const latches = (): unknown => trust.of("openai").latch;
 
-test("every scorer is killed and started again under traffic: no request fails, and each latch, all evidence and every outcome is kept", async () => {
+test("when every scorer is killed and restarted under traffic, no request fails, and each latch, all evidence and every outcome is kept", async () => {
   const before = known();
   expect(before).toMatchObject([
     { latch: { cause: "bound_response_fails" } },
@@ -76,7 +76,7 @@ test("every scorer is killed and started again under traffic: no request fails, 
   expect(known()).toEqual(before);
 });
 
-test("with no scorer at all, those who are there keep what they know, and who comes refuses the latched one from the first request on", async () => {
+test("without a scorer, running clients keep their trust, and a new client refuses the latched provider from its first request on", async () => {
   await Promise.all(system.scorers.map((scorer) => scorer.kill()));
   const latch = latches();
   await expect(askOf("openai")).rejects.toMatchObject(DISTRUSTED);

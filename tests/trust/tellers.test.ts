@@ -3,21 +3,21 @@ import { subjectOf } from "@scbe/contracts";
 import { connectProbe, eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AuditRow, ControlApi } from "../kit/control-api.ts";
-import { forging, type TurningGateway, throwing, turningGateway } from "../kit/faulty-gateway.ts";
+import { type FaultyGateway, faultyGateway, forging, throwing } from "../kit/faulty-gateway.ts";
 import { type System, startSystem } from "../kit/system.ts";
 import { type Sent, steadyTraffic } from "../kit/traffic.ts";
-import { type TrustTeller, type TrustWatch, trustTeller, watchTrust } from "../kit/trust.ts";
+import { type TrustReporter, type TrustWatch, trustReporter, watchTrust } from "../kit/trust.ts";
 
-/** Two orchestrators, `orchestrator` and `batch`, each a user of its own: what one tells holds for itself, what both tell for all. */
+/** Two orchestrators, `orchestrator` and `batch`, are two users: reports of one apply to itself, reports of both apply to every caller. */
 const stack = new AsyncDisposableStack();
 let system: System;
 let api: ControlApi;
 let orchestrator: Client;
 let batch: Client;
 let trust: TrustWatch;
-let own: TrustTeller;
-let other: TrustTeller;
-let openai: TurningGateway;
+let own: TrustReporter;
+let other: TrustReporter;
+let openai: FaultyGateway;
 
 const PROVIDERS = ["openai", "anthropic"];
 const REQUEST = { model: "m", intent: "chat", body: Buffer.from("Hello"), timeoutMs: 20_000 };
@@ -39,11 +39,11 @@ beforeAll(async () => {
   api = new ControlApi(system);
   orchestrator = stack.use(await system.orchestrator());
   batch = stack.use(await system.orchestrator({ name: "batch", transport: system.transport("batch") }));
-  openai = stack.use(await turningGateway(system, "openai", forging));
-  stack.use(await turningGateway(system, "anthropic", throwing));
+  openai = stack.use(await faultyGateway(system, "openai", forging));
+  stack.use(await faultyGateway(system, "anthropic", throwing));
   trust = stack.use(await watchTrust(system));
-  own = stack.use(await trustTeller(system));
-  other = stack.use(await trustTeller(system, "batch"));
+  own = stack.use(await trustReporter(system));
+  other = stack.use(await trustReporter(system, "batch"));
 }, 180_000);
 afterAll(() => stack.disposeAsync());
 
@@ -55,12 +55,12 @@ const servedBy = (sent: readonly Sent[]): unknown[] => [
 ];
 const passedOver = [{ provider: "openai", code: "DISTRUSTED", envelopes: 0 }];
 
-/** What the scorer and the controller say of openai by themselves, in their order. */
+/** The audit entries of the trust scorer about openai, in order. */
 async function audited(): Promise<readonly AuditRow[]> {
   return (await api.audit()).filter(({ by }) => by === "trust-scorer").toReversed();
 }
 
-test("what one tells, be it failures, a flood of successes or an integrity failure, moves nothing that the other sends; its own clients obey it at once", async () => {
+test("reports of one user, whether failures, a flood of successes or an integrity failure, apply at once to its own clients and never to the other user", async () => {
   await asks(orchestrator);
   await using traffic = steadyTraffic({ concurrency: 2, everyMs: 10 }, (id) => ask(id));
   await traffic.more(50);
@@ -90,7 +90,7 @@ test("what one tells, be it failures, a flood of successes or an integrity failu
   expect(await audited()).toEqual([]);
 });
 
-test("one cannot tell under the other's name, nor for a provider that is not its own", async () => {
+test("a user cannot report under another name, or about a provider that it may not call", async () => {
   await using probe = await connectProbe({ name: "batch", transport: system.transport("batch") });
   const foreign = [
     subjectOf("trustTell", { user: "orchestrator", provider: "openai" }),
@@ -100,7 +100,7 @@ test("one cannot tell under the other's name, nor for a provider that is not its
   expect(await probe.refusedPublishes(foreign)).toEqual(new Set(foreign));
 });
 
-test("both agreeing on its quality excludes it for all, and the audit names them", async () => {
+test("two users that report failures exclude the provider for every caller, and the audit names both", async () => {
   await own.failures("openai", 6);
   await eventually(async () => (await api.trustScores("openai")).share === 0, LONG);
   expect(await asks(orchestrator)).toMatchObject({ provider: "anthropic", passedOver });
@@ -117,7 +117,7 @@ test("both agreeing on its quality excludes it for all, and the audit names them
   });
 });
 
-test("an administrator's word holds for both, and the audit names them", async () => {
+test("an administrator's override applies to both users, and the audit names the administrator", async () => {
   await api.trust({ provider: "openai", trust_score: 1 });
   const { tellers } = await api.trustScores("openai");
   expect(tellers).toMatchObject([
@@ -132,7 +132,7 @@ test("an administrator's word holds for both, and the audit names them", async (
   expect(entry).toMatchObject({ after: { tellers: [{ teller: "batch" }, { teller: "orchestrator" }] } });
 });
 
-test("a provider whose answers both see forged is refused by each at its own first one, and then for all, and the audit names both", async () => {
+test("each user refuses a provider at its own first forged answer, the provider is latched for every caller after both, and the audit names both", async () => {
   openai.isBad = true;
   const before = openai.reached.length;
   expect(await asks(orchestrator)).toMatchObject({

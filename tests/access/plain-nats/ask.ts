@@ -1,7 +1,7 @@
 import { type Msg, type MsgHdrs, headers as noHeaders } from "nats";
 import type { PlainConnection } from "./connect-user.ts";
 
-/** An answer that says in its headers why it is none. */
+/** A service error in the headers of a reply. */
 export class ServiceError extends Error {
   readonly code: string;
 
@@ -11,10 +11,10 @@ export class ServiceError extends Error {
   }
 }
 
-/** Longer than the envelope service needs for a refusal, which is never answered at once. */
+/** Longer than the noise floor, before which the envelope service never answers a refusal. */
 const TIMEOUT_MS = 5000;
 
-/** One question to the envelope service. @throws ServiceError when the answer says so; the client's error when none comes */
+/** Sends one request to the envelope service. @throws ServiceError of the reply; the NATS client's error if no reply comes */
 export async function ask(
   { nats }: PlainConnection,
   subject: string,
@@ -26,13 +26,13 @@ export async function ask(
   return answer;
 }
 
-/** @throws ServiceError when the message is one */
+/** @throws ServiceError if the message is one */
 export function throwServiceError(message: Msg): void {
   const code = header(message, "scbe-error");
   if (code !== "") throw new ServiceError(code, header(message, "Nats-Service-Error"));
 }
 
-/** Names go out as they stand: NATS headers are case-sensitive. */
+/** Keeps the names' letter case: NATS headers are case-sensitive. */
 export function asHeaders(values: Readonly<Record<string, string>>): MsgHdrs {
   const encoded = noHeaders();
   for (const [name, value] of Object.entries(values)) encoded.set(name, value);

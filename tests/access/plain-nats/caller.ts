@@ -3,7 +3,7 @@ import type { Msg } from "nats";
 import { asHeaders, ask, header, ServiceError, throwServiceError } from "./ask.ts";
 import type { PlainConnection } from "./connect-user.ts";
 
-/** What is asked of a provider. */
+/** A request to a provider. */
 export interface PlainRequest {
   readonly provider: string;
   readonly model: string;
@@ -17,7 +17,7 @@ export interface PlainRequest {
 export interface PlainAnswer {
   readonly body: Uint8Array;
   readonly contentType: string;
-  /** How many were sealed for it. */
+  /** The number of envelopes that were sealed for it. */
   readonly envelopes: number;
 }
 
@@ -27,8 +27,8 @@ const NEW_EPOCH_PAUSE_MS = 1000;
 const PROBLEM = "application/vnd.scbe.problem+json";
 
 /**
- * Sends one request, in plain NATS: the envelope service seals it, a gateway answers it, the envelope service opens the
- * answer. An envelope is never sent twice. docs/callers.md, "Sending a request".
+ * Sends one request in plain NATS: the envelope service seals it, a gateway answers it, and the envelope service opens the
+ * answer. No envelope is sent twice. See docs/callers.md, "Sending a request".
  * @throws ServiceError with the code of what went wrong
  */
 export async function sendRequest(connection: PlainConnection, request: PlainRequest): Promise<PlainAnswer> {
@@ -43,7 +43,7 @@ export async function sendRequest(connection: PlainConnection, request: PlainReq
     if (outcome === "busy") await delay(Math.min(500, 10 * 2 ** envelopes) * Math.random());
     if (outcome === "refused") {
       refusals += 1;
-      if (refusals > 1) throw new ServiceError("REFUSED", "refused, twice");
+      if (refusals > 1) throw new ServiceError("REFUSED", "refused twice");
       await delay(NEW_EPOCH_PAUSE_MS);
     }
   }
@@ -55,7 +55,7 @@ interface Sealed {
   readonly requestId: string;
   /** SHA-256 of the envelope, base64url. */
   readonly hash: string;
-  /** Says that this user has sealed it. */
+  /** The opening token, which proves that this user had it sealed. */
   readonly token: string;
 }
 
@@ -78,7 +78,7 @@ async function seal(
   };
 }
 
-/** Several answers may come to one request: `accepted` first, perhaps, and then the one that counts. */
+/** A request can get several replies: an optional `accepted`, and then the result. */
 async function exchange(
   connection: PlainConnection,
   request: PlainRequest,
@@ -126,7 +126,7 @@ async function exchange(
   return "silent";
 }
 
-/** The opened answer, or nothing for one that is not the answer to this request: the right one may still come. */
+/** The opened answer; undefined if it does not answer this request, whose answer can still come. */
 async function openResponse(
   connection: PlainConnection,
   { provider, model, intent }: PlainRequest,

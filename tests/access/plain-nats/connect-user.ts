@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { connect, createInbox, type NatsConnection, nkeyAuthenticator } from "nats";
 
-/** Who to be on the bus, and where it is. */
+/** A user of the bus, and the servers. */
 export interface PlainUser {
   readonly name: string;
   readonly role: "orchestrator" | "gateway";
@@ -10,10 +10,10 @@ export interface PlainUser {
   readonly seedFile: string;
 }
 
-/** A connection, and a way to inboxes that nobody else may listen to. */
+/** A connection, and inboxes that no other user may subscribe to. */
 export interface PlainConnection {
   readonly nats: NatsConnection;
-  /** The user's name, which stands in every subject that it asks on. */
+  /** The user's name, which is a token of every request subject. */
   readonly user: string;
   newInbox(): string;
 }

@@ -6,15 +6,15 @@ import type { PlainConnection } from "./connect-user.ts";
 export interface PlainCall {
   readonly body: Uint8Array;
   readonly contentType: string;
-  /** Aborts when the caller gives up, and when its time is up. */
+  /** Aborts when the caller cancels, and at the deadline. */
   readonly signal: AbortSignal;
 }
 
 export interface PlainGatewayOptions {
   readonly provider: string;
-  /** Those that it serves. */
+  /** The intents that it serves. */
   readonly intents: readonly [string, ...string[]];
-  /** Requests at work at once. */
+  /** The maximum of concurrent requests; default 256. */
   readonly concurrency?: number;
   readonly handler: (call: PlainCall) => Promise<Uint8Array> | Uint8Array;
 }
@@ -24,7 +24,7 @@ const TIMEOUT_MAX_MS = 120_000;
 const PROBLEM = "application/vnd.scbe.problem+json";
 const EMPTY = new Uint8Array(0);
 
-/** Serves the requests to one provider, in plain NATS. docs/callers.md, "Serving requests". */
+/** Serves the requests to one provider in plain NATS. See docs/callers.md, "Serving requests". */
 export async function servePlain(
   connection: PlainConnection,
   options: PlainGatewayOptions,
@@ -62,14 +62,14 @@ class PlainGateway implements AsyncDisposable {
     await nats.flush();
   }
 
-  /** No more requests, then the answers to those that were taken. */
+  /** Takes no more requests, and answers the accepted ones. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#requests?.drain();
     await Promise.all(this.#atWork);
     await this.#connection.nats.drain();
   }
 
-  /** The caller chooses where the answer goes, and this user may answer there: so it must be an inbox of the caller's own. */
+  /** The caller chooses the reply subject, and this user may publish to every orchestrator's inbox: so it must be the caller's own. */
   #receive(message: Msg): void {
     const [, , , user] = message.subject.split(".");
     if (message.reply?.startsWith(`_INBOX.orchestrator.${user}.`) !== true) return;
@@ -116,8 +116,8 @@ class PlainGateway implements AsyncDisposable {
   }
 
   /**
-   * The subject names the intent that is expected, and the service refuses an envelope that was sealed for another. So whatever
-   * this gateway does not serve, or cannot read, is asked about under an intent of its own.
+   * The subject names the expected intent, and the service refuses an envelope of another intent. So an envelope that this gateway
+   * does not serve, or cannot read, is opened under the gateway's first intent.
    */
   #intentOf(envelope: Uint8Array): string {
     const { intents } = this.#options;
@@ -129,7 +129,7 @@ class PlainGateway implements AsyncDisposable {
     return `scbe.v1.envelope.${verb}.${this.#connection.user}.${this.#options.provider}.${intent}`;
   }
 
-  /** A failure is an answer like any other: sealed, and of a media type of its own. */
+  /** A failure is a sealed answer with a media type of its own. */
   async #handle(opened: Msg, signal: AbortSignal): Promise<Content> {
     const contentType = header(opened, "scbe-content-type");
     try {
@@ -139,7 +139,7 @@ class PlainGateway implements AsyncDisposable {
     }
   }
 
-  /** What cannot be sealed, above all for its size, is a problem too. */
+  /** An answer that cannot be sealed, usually for its size, becomes a problem. */
   async #seal(opened: Msg, { body, contentType }: Content): Promise<Msg> {
     const subject = this.#subject("seal.response", header(opened, "scbe-intent"));
     const parameters = {
@@ -157,7 +157,7 @@ class PlainGateway implements AsyncDisposable {
   }
 }
 
-/** What the header says, which is in the clear. Nothing of it is true before the envelope was opened. */
+/** The intent in the clear header. It is unverified until the envelope is opened. */
 function claimedIntent(envelope: Uint8Array): unknown {
   try {
     const length = new DataView(envelope.buffer, envelope.byteOffset).getUint32(0);
@@ -178,8 +178,8 @@ function problem(code: string, title: string): Content {
 }
 
 function timeoutOf(message: Msg): number {
-  const told = header(message, "scbe-timeout-ms");
-  return /^\d{1,9}$/.test(told) ? Math.min(Number(told), TIMEOUT_MAX_MS) : TIMEOUT_MAX_MS;
+  const value = header(message, "scbe-timeout-ms");
+  return /^\d{1,9}$/.test(value) ? Math.min(Number(value), TIMEOUT_MAX_MS) : TIMEOUT_MAX_MS;
 }
 
 function status(value: string) {

@@ -66,7 +66,7 @@ describe("a request of a plain caller", () => {
     expect(answer).toMatchObject({ contentType: "text/plain", envelopes: 1 });
   });
 
-  test("is answered by a gateway that uses the client, and the other way round", async () => {
+  test("is answered by a gateway that uses the client, and the client by a plain gateway", async () => {
     {
       await using _gateway = await gateway(echo);
       const answer = await sendRequest(caller, { ...asked, body: hello });
@@ -78,7 +78,7 @@ describe("a request of a plain caller", () => {
     expect(Buffer.from(answer.body)).toEqual(hello);
   });
 
-  test("that takes longer than the accept timeout is waited for, under one envelope", async () => {
+  test("that takes longer than the accept timeout is answered, under one envelope", async () => {
     await using _gateway = await plainGateway(async ({ body }) => {
       await delay(1300);
       return body;
@@ -86,7 +86,7 @@ describe("a request of a plain caller", () => {
     expect(await sendRequest(caller, { ...asked, body: hello })).toMatchObject({ envelopes: 1 });
   });
 
-  test("that meets a full gateway comes again with a fresh envelope", async () => {
+  test("to a full gateway is sent again in a fresh envelope", async () => {
     await using _gateway = await plainGateway(async ({ body }) => {
       await delay(30);
       return body;
@@ -100,19 +100,16 @@ describe("a request of a plain caller", () => {
   test.each([
     ["a plain gateway", () => plainGateway(echoPlain)],
     ["a gateway that uses the client", () => gateway(echo, ["chat"])],
-  ])(
-    "that is refused by %s, which has another intent, is sealed once more, and then given up",
-    async (_kind, serve) => {
-      await using _gateway = await serve();
-      const started = performance.now();
-      await expect(sendRequest(caller, { ...asked, intent: "tools", body: hello })).rejects.toMatchObject({
-        code: "REFUSED",
-      });
-      expect(performance.now() - started).toBeGreaterThan(2 * 700 + 1000 - 2);
-    },
-  );
+  ])("that %s with another intent refuses is sealed once more, and then fails", async (_kind, serve) => {
+    await using _gateway = await serve();
+    const started = performance.now();
+    await expect(sendRequest(caller, { ...asked, intent: "tools", body: hello })).rejects.toMatchObject({
+      code: "REFUSED",
+    });
+    expect(performance.now() - started).toBeGreaterThan(2 * 700 + 1000 - 2);
+  });
 
-  test("that meets a Redis which has forgotten everything is answered all the same", async () => {
+  test("after Redis lost all data is answered", async () => {
     await using _gateway = await plainGateway(echoPlain);
     await sendRequest(caller, { ...asked, body: hello });
     await system.redis?.restart();
@@ -120,13 +117,13 @@ describe("a request of a plain caller", () => {
     expect(envelopes).toBeLessThanOrEqual(2);
   });
 
-  test("without a gateway is told at once", async () => {
+  test("without a gateway fails at once", async () => {
     await expect(sendRequest(caller, { ...asked, body: hello })).rejects.toMatchObject({
       code: "NO_RESPONDERS",
     });
   });
 
-  test("whose time is up is a time-out, and stops the handler", async () => {
+  test("at its deadline fails with TIMEOUT, and aborts the handler", async () => {
     const handled = Promise.withResolvers<AbortSignal>();
     await using _gateway = await plainGateway(async ({ signal, body }) => {
       handled.resolve(signal);
@@ -140,7 +137,7 @@ describe("a request of a plain caller", () => {
   });
 
   test.each(["a plain gateway", "a gateway that uses the client"])(
-    "that is given up stops the handler of %s",
+    "that is aborted aborts the handler of %s",
     async (kind) => {
       const handled = Promise.withResolvers<AbortSignal>();
       const hang = async ({ signal, body }: { signal: AbortSignal; body: Uint8Array }) => {
@@ -161,7 +158,7 @@ describe("a request of a plain caller", () => {
     },
   );
 
-  test("whose answer is forged waits for the right one", async () => {
+  test("with a forged answer waits for the genuine one", async () => {
     const connection = await plainUser("gateway-openai", "gateway");
     connection.nats.subscribe("scbe.v1.request.*.openai", {
       queue: "gateways",
@@ -174,7 +171,7 @@ describe("a request of a plain caller", () => {
   });
 });
 
-/** First what looks like an answer and belongs to another request, then the right one. */
+/** Sends a sealed answer that is bound to another request, and then the genuine answer. */
 async function answerTwice(connection: PlainConnection, message: Msg): Promise<void> {
   const at = `${connection.user}.openai.chat`;
   const opened = await ask(connection, `scbe.v1.envelope.open.request.${at}`, message.data);
@@ -197,7 +194,7 @@ async function answerTwice(connection: PlainConnection, message: Msg): Promise<v
 }
 
 describe("a handler that fails", () => {
-  test("at a plain gateway is a problem that either caller can read", async () => {
+  test("at a plain gateway is a problem that plain callers and clients read", async () => {
     await using _gateway = await plainGateway(() => {
       throw new Error("the database's password is 1234");
     });
@@ -217,7 +214,7 @@ describe("a handler that fails", () => {
     });
   });
 
-  test("for the size of its answer is a TOO_LARGE that tells the limit", async () => {
+  test("for the size of its answer is a TOO_LARGE with the limit", async () => {
     await using _gateway = await plainGateway(() => Buffer.alloc(8 * 1024 * 1024 - 600));
     await expect(sendRequest(caller, { ...asked, body: hello })).rejects.toMatchObject({
       code: "TOO_LARGE",
@@ -226,11 +223,11 @@ describe("a handler that fails", () => {
   });
 });
 
-describe("the page that plain callers follow", () => {
+describe("the page for plain callers", () => {
   const page = readFileSync(new URL("../../../docs/callers.md", import.meta.url), "utf8");
   const own = readdirSync(new URL(".", import.meta.url)).filter((file) => !file.endsWith(".test.ts"));
 
-  test("is all they need: they import a NATS client and nothing of ours", () => {
+  test("is sufficient: these files import a NATS client and nothing of SCBE", () => {
     expect(own).toEqual(["ask.ts", "caller.ts", "connect-user.ts", "gateway.ts", "traced-caller.ts"]);
     for (const file of own) {
       const text = readFileSync(new URL(file, import.meta.url), "utf8");
@@ -239,7 +236,7 @@ describe("the page that plain callers follow", () => {
     }
   });
 
-  test("names every subject and header that they use, and they use no other", () => {
+  test("names every subject and header that these files use", () => {
     for (const file of own) {
       const text = readFileSync(new URL(file, import.meta.url), "utf8");
       const used = text.match(/scbe\.v1\.[a-z.]*[a-z]|"(scbe|Nats)-[A-Za-z-]+"/g) ?? [];
@@ -247,8 +244,8 @@ describe("the page that plain callers follow", () => {
     }
   });
 
-  test("names every header and status that SCBE reads or writes here", () => {
-    const { kid: _, timeMs: __, traceparents: ___, ...headers } = HEADERS; // those are between SCBE's own parts
+  test("names every header and status that SCBE reads or writes on these subjects", () => {
+    const { kid: _, timeMs: __, traceparents: ___, ...headers } = HEADERS; // only between SCBE's own processes
     const names = [headers, SERVICE_ERROR_HEADERS, STATUS].flatMap((all) => Object.values(all));
     expect(names.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
   });

@@ -2,7 +2,7 @@ import type { Msg } from "nats";
 import { asHeaders, ask, header } from "./ask.ts";
 import type { PlainConnection } from "./connect-user.ts";
 
-/** Header names as they are on the wire. */
+/** Headers by their names on the wire. */
 type Headers = Readonly<Record<string, string>>;
 
 const WHOM = { "scbe-model": "gpt-5" };
@@ -13,12 +13,12 @@ const TIMEOUT_MS = 10_000;
 export interface TracedRequest {
   readonly requestId: string;
   readonly envelope: Uint8Array;
-  /** What the answer says of its trace. */
-  readonly told: Headers;
+  /** The trace headers of the reply. */
+  readonly trace: Headers;
   readonly binding: Headers;
 }
 
-/** Has the envelope service seal a body, within `trace` where it says one. */
+/** Has the envelope service seal a body, within `trace` if given. */
 export async function sealTraced(
   connection: PlainConnection,
   provider: string,
@@ -34,10 +34,10 @@ export async function sealTraced(
     "scbe-in-reply-to": header(sealed, "scbe-in-reply-to"),
     "scbe-opening-token": header(sealed, "scbe-opening-token"),
   };
-  return { requestId, envelope: sealed.data, told: traceOf(sealed), binding };
+  return { requestId, envelope: sealed.data, trace: traceOf(sealed), binding };
 }
 
-/** Sends it to a gateway within `trace`, and has the answer opened, within it too; the answer's body. */
+/** Sends it to a gateway and has the answer opened, both within `trace`. @returns the answer's body */
 export async function sendTraced(
   connection: PlainConnection,
   provider: string,
@@ -52,17 +52,18 @@ export async function sendTraced(
   );
   const subject = `scbe.v1.envelope.open.response.${connection.user}.${provider}.${INTENT}`;
   const opened = await ask(connection, subject, answer.data, { ...binding, ...trace });
-  if (header(opened, "scbe-status") !== "opened") throw new Error(`it is ${header(opened, "scbe-status")}`);
+  if (header(opened, "scbe-status") !== "opened")
+    throw new Error(`the answer is ${header(opened, "scbe-status")}`);
   return opened.data;
 }
 
-/** What a message says of the trace that it belongs to. */
+/** The trace headers of a message. */
 export function traceOf(message: Msg): Headers {
   const names = ["traceparent", "tracestate"].filter((name) => header(message, name) !== "");
   return Object.fromEntries(names.map((name) => [name, header(message, name)]));
 }
 
-/** The first answer that is not `accepted`. */
+/** The first reply that is not `accepted`. */
 async function answerTo(
   { nats, newInbox }: PlainConnection,
   subject: string,
@@ -78,5 +79,5 @@ async function answerTo(
     if (status === "sealed") return answer;
     throw new Error(`the gateway answers: ${status}`);
   }
-  throw new Error(`nobody answers on ${subject}`);
+  throw new Error(`no reply on ${subject}`);
 }
