@@ -9,7 +9,7 @@ import { providerSwitch } from "./acceptance/provider-switch.ts";
 import { trustDecay } from "./acceptance/trust-decay.ts";
 import { ControlApi } from "./kit/control-api.ts";
 import { forge, headerOf, inSessionOf, type KnownKeys, knownKeys } from "./kit/known-keys.ts";
-import { type Asker, connectAsker, rawCaller } from "./kit/raw-clients.ts";
+import { connectServiceCaller, rawCaller, type ServiceCaller } from "./kit/raw-clients.ts";
 import { readMetric } from "./kit/scrape.ts";
 import { type System, startSystem } from "./kit/system.ts";
 import { measure, render, type Timings } from "./kit/traffic.ts";
@@ -21,8 +21,8 @@ import { type TrustWatch, watchTrust } from "./kit/trust.ts";
  */
 let system: System;
 let api: ControlApi;
-let orchestrator: Asker;
-let gateway: Asker;
+let orchestrator: ServiceCaller;
+let gateway: ServiceCaller;
 let keys: KnownKeys;
 let trust: TrustWatch;
 
@@ -38,8 +38,8 @@ beforeAll(async () => {
   });
   api = new ControlApi(system);
   [orchestrator, gateway, keys, trust] = await Promise.all([
-    connectAsker(system, "orchestrator"),
-    connectAsker(system, "gateway-openai"),
+    connectServiceCaller(system, "orchestrator"),
+    connectServiceCaller(system, "gateway-openai"),
     knownKeys(system),
     watchTrust(system),
   ]);
@@ -51,17 +51,17 @@ afterAll(async () => {
   await system?.[Symbol.asyncDispose]();
 });
 
-const WHOM = { [HEADERS.model]: "gpt-5", [HEADERS.intent]: "chat" };
+const PARAMETERS = { [HEADERS.model]: "gpt-5", [HEADERS.intent]: "chat" };
 const BODY_1_KIB = randomBytes(1024);
 const LENGTH_BYTES = 4;
 const TAG_BYTES = 16;
 
 async function sealed(body: Uint8Array = BODY_1_KIB): Promise<Buffer> {
-  return Buffer.from((await orchestrator.ask("sealRequest", body, WHOM)).data);
+  return Buffer.from((await orchestrator.call("sealRequest", body, PARAMETERS)).data);
 }
 
 function open(envelope: Uint8Array): Promise<BusMessage> {
-  return gateway.ask("openRequest", envelope);
+  return gateway.call("openRequest", envelope);
 }
 
 const statusOf = (answer: BusMessage): string | undefined => answer.header(HEADERS.status);

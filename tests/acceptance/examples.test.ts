@@ -137,13 +137,13 @@ describe("a gateway with a test server as its provider", () => {
       response.end(JSON.stringify({ error: request.headers.authorization }));
     });
     await using client = await system.orchestrator();
-    const told: string[] = [];
-    const onProblem = (_id: string, error: unknown): void => void told.push(String(error));
+    const problems: string[] = [];
+    const onProblem = (_id: string, error: unknown): void => void problems.push(String(error));
     const rows = await all(sendRequests(client, requests, { concurrency: 1, onProblem }));
     expect(rows.map(({ verdict }) => verdict)).toEqual(["HANDLER_FAILED", "BUSY", "HANDLER_FAILED"]);
-    expect(told[0]).toMatch(/does not accept the key in OPENAI_API_KEY/);
+    expect(problems[0]).toMatch(/does not accept the key in OPENAI_API_KEY/);
     await provider.gateway.output(/HTTP 500/);
-    const everything = `${provider.gateway.stdout}${provider.gateway.stderr}${told.join()}`;
+    const everything = `${provider.gateway.stdout}${provider.gateway.stderr}${problems.join()}`;
     expect(everything).not.toContain(KEY);
     expect(everything).not.toContain("Zwölf");
   });

@@ -304,13 +304,13 @@ function allows(rights: readonly string[], cell: string): boolean {
 async function differences(probe: Probe, rights: Rights): Promise<string[]> {
   const refusedToPublish = await probe.refusedPublishes(PUBLISHED);
   const refusedToSubscribe = await probe.refusedSubscriptions(SUBSCRIBED);
-  const tell = (verb: string, cells: readonly string[], allowed: readonly string[], refused: Set<string>) =>
+  const differ = (verb: string, cells: readonly string[], allowed: readonly string[], refused: Set<string>) =>
     cells
       .filter((cell) => allows(allowed, cell) === refused.has(cell))
       .map((cell) => `${refused.has(cell) ? "may not" : "may"} ${verb} ${cell}`);
   return [
-    ...tell("publish", PUBLISHED, rights.publish, refusedToPublish),
-    ...tell("subscribe to", SUBSCRIBED, rights.subscribe, refusedToSubscribe),
+    ...differ("publish", PUBLISHED, rights.publish, refusedToPublish),
+    ...differ("subscribe to", SUBSCRIBED, rights.subscribe, refusedToSubscribe),
   ];
 }
 
@@ -398,13 +398,13 @@ describe.each(natsVersions())("on nats-server $version", ({ program }) => {
 
     it("let a service answer any number of times and at any time, only in the inboxes of users that may send it requests", async () => {
       await using gateway = await as("gateway-openai");
-      const askers = ["_INBOX.orchestrator.anyone.question.1", "_INBOX.operator.operator.question.1"];
+      const callers = ["_INBOX.orchestrator.any.question.1", "_INBOX.operator.operator.question.1"];
       const others = USERS.filter((user) => !["orchestrator", "operator"].includes(ROLE_OF(user)));
       const foreign = [
         ...others.map((user) => `_INBOX.${ROLE_OF(user)}.${user}.question.1`),
         ...["_INBOX.question.1", "_INBOX.orchestrator.question"],
       ];
-      expect(await gateway.refusedPublishes([...askers, ...askers, ...foreign])).toEqual(new Set(foreign));
+      expect(await gateway.refusedPublishes([...callers, ...callers, ...foreign])).toEqual(new Set(foreign));
     });
   });
 });

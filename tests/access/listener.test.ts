@@ -22,9 +22,9 @@ function countOn(subject: string, { messages }: Tap): number {
 
 describe("a listener with every right, while plain callers seal and open through the envelope service,", () => {
   const served = { providers: ["openai", "anthropic"], intents: ["chat"] };
-  const question = Buffer.from(JSON.stringify({ ask: "Was kostet ein Kilo Äpfel in Zürich?", n: 4711 }));
+  const requestBody = Buffer.from(JSON.stringify({ ask: "Was kostet ein Kilo Äpfel in Zürich?", n: 4711 }));
   const answer = Buffer.from(JSON.stringify({ text: "Das hängt von der Sorte ab, mein Freund.", n: 4712 }));
-  const bodies = [...needlesOfBody("the question", question), ...needlesOfBody("the answer", answer)];
+  const bodies = [...needlesOfBody("the request", requestBody), ...needlesOfBody("the answer", answer)];
   let system: System;
   let tap: Tap;
   let keys: KnownKeys;
@@ -49,7 +49,7 @@ describe("a listener with every right, while plain callers seal and open through
     }
     for (const provider of served.providers) {
       if (caller === undefined) throw new Error("no caller");
-      const request = { provider, model: "m", intent: "chat", body: question, timeoutMs: 10_000 };
+      const request = { provider, model: "m", intent: "chat", body: requestBody, timeoutMs: 10_000 };
       expect(Buffer.from((await sendRequest(caller, request)).body)).toEqual(answer);
     }
     await tap.settle();
@@ -87,12 +87,12 @@ describe("a listener with every right, while plain callers seal and open through
 
   test("hears a body that a test sends unsealed", async () => {
     const before = tap.messages.length;
-    const unsealed = Buffer.concat([Buffer.from("no envelope: "), question]);
+    const unsealed = Buffer.concat([Buffer.from("no envelope: "), requestBody]);
     await tap.publish(subjectOf("request", { user: "tap", provider: "openai" }), unsealed);
     await tap.settle();
     const { outside } = atEnvelopeService(tap.messages.slice(before));
     expect(heard(outside, bodies)).toEqual([
-      `the question on ${subjectOf("request", { user: "tap", provider: "openai" })}`,
+      `the request on ${subjectOf("request", { user: "tap", provider: "openai" })}`,
     ]);
   });
 
@@ -122,7 +122,7 @@ describe("a listener with every right, while plain callers seal and open through
     const { inside, outside } = atEnvelopeService(tap.messages.filter(isOfTheSystem));
     expect(heard(inside, bodies)).toEqual(
       expect.arrayContaining([
-        `the question on ${subjectOf("sealRequest", { user: "orchestrator", provider: "openai", intent: "chat" })}`,
+        `the request on ${subjectOf("sealRequest", { user: "orchestrator", provider: "openai", intent: "chat" })}`,
         `the answer on ${subjectOf("sealResponse", { user: "gateway-anthropic", provider: "anthropic", intent: "chat" })}`,
       ]),
     );

@@ -25,8 +25,8 @@ describe.skipIf(!promtool.ok)("the runbook's own rule fails:", () => {
 
   it.each(wrong)("$name", ({ name, one }) => {
     const seen = asTheRunbookSees(one);
-    const { ok, said } = judge(name, seen, [RUNBOOK], dir.path);
-    expect({ ok, said }).toMatchObject({ ok: false, said: expect.stringContaining(one.alert) });
+    const { ok, output } = judge(name, seen, [RUNBOOK], dir.path);
+    expect({ ok, output }).toMatchObject({ ok: false, output: expect.stringContaining(one.alert) });
     expect(judge(name, opposite(seen), [RUNBOOK], dir.path)).toMatchObject({ ok: true });
   });
 });
@@ -49,15 +49,15 @@ describe("the cases", () => {
   });
 
   it("assert the text of every alert", () => {
-    const said = cases.filter(({ one }) => one.fires !== "never" && one.fires.says !== undefined);
-    expect([...new Set(said.map(({ one }) => one.alert))]).toEqual(alerts);
+    const worded = cases.filter(({ one }) => one.fires !== "never" && one.fires.says !== undefined);
+    expect([...new Set(worded.map(({ one }) => one.alert))]).toEqual(alerts);
   });
 
   it.skipIf(!promtool.ok).each(["critical-alerts.yml", "operations-alerts.yml"])(
     "pass with the rules of their own file only: %s",
     (file) => {
-      const { ok, said } = runPromtool("test", "rules", COMMITTED + file);
-      expect(ok, said).toBe(true);
+      const { ok, output } = runPromtool("test", "rules", COMMITTED + file);
+      expect(ok, output).toBe(true);
     },
     120_000,
   );

@@ -80,7 +80,7 @@ describe.skipIf(missing.length > 0)(`alerts over a running SCBE, ${TIMES} times 
   });
 
   test.each(FIRING)(
-    "%s: %s fires for %s, and arrives in a group of its own",
+    "%s: %s fires for %s, and arrives in its own group",
     async (_, ...expected) => {
       const [alertname, provider, severity] = expected;
       const webhook = await controller.webhook(isAbout(alertname, provider), { timeoutMs: 60_000 });

@@ -17,8 +17,8 @@ afterAll(() => dir[Symbol.dispose]());
 
 describe("prometheus.yml", () => {
   it.skipIf(!promtool.ok)("is accepted by promtool as committed, with its rules", () => {
-    const { ok, said } = runPromtool("check", "config", infra("prometheus/prometheus.yml"));
-    expect({ ok, said }).toMatchObject({ ok: true, said: expect.stringContaining("3 rule files found") });
+    const { ok, output } = runPromtool("check", "config", infra("prometheus/prometheus.yml"));
+    expect({ ok, output }).toMatchObject({ ok: true, output: expect.stringContaining("3 rule files found") });
   });
 
   it.skipIf(!promtool.ok)("is accepted by promtool with other targets, and without an Alertmanager", () => {
@@ -75,7 +75,7 @@ describe("alertmanager.yml", () => {
     ["operations", "warning", "slack"],
     ["of another source", "critical", "slack"],
   ])("sends alerts of class %s and severity %s to %s", (ofClass, severity, to) => {
-    const { ok, said } = runAmtool(
+    const { ok, output } = runAmtool(
       "config",
       "routes",
       "test",
@@ -84,7 +84,7 @@ describe("alertmanager.yml", () => {
       `class=${ofClass}`,
       `severity=${severity}`,
     );
-    expect({ ok, said }).toMatchObject({ ok: true });
+    expect({ ok, output }).toMatchObject({ ok: true });
   });
 
   it("groups safety alerts by alert and provider, and sends them without a wait", () => {

@@ -3,7 +3,7 @@ import { eventually, requireTool } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dashboardQueries } from "#monitoring/dashboard/dashboard-queries.ts";
 import { THRESHOLDS, type Thresholds } from "#monitoring/thresholds.ts";
-import { connectAsker } from "../kit/raw-clients.ts";
+import { connectServiceCaller } from "../kit/raw-clients.ts";
 import { startSystem } from "../kit/system.ts";
 import { keepDoing } from "../kit/traffic.ts";
 import { watchedGateway, watchedOrchestrator } from "./alert-stage.ts";
@@ -34,7 +34,7 @@ describe.skipIf(missing.length > 0)("the dashboard of a running SCBE with traffi
     );
     const gateways = await Promise.all(PROVIDERS.map((provider) => use(watchedGateway(system, provider))));
     const orchestrator = await use(watchedOrchestrator(system));
-    const asker = await use(connectAsker(system, "orchestrator"));
+    const serviceCaller = await use(connectServiceCaller(system, "orchestrator"));
     const targets = scrapeJobsOf(system, { gateways, orchestrators: [orchestrator] });
     watch = await use(startWatch({ thresholds, targets }));
     const { client } = orchestrator;
@@ -43,7 +43,7 @@ describe.skipIf(missing.length > 0)("the dashboard of a running SCBE with traffi
         for (const provider of PROVIDERS) {
           await client.request({ provider, model: "gpt-5", intent: "chat", body: BODY });
         }
-        await asker.ask("sealRequest", BODY, { [HEADERS.model]: "gpt-5", [HEADERS.intent]: "chat" });
+        await serviceCaller.call("sealRequest", BODY, { [HEADERS.model]: "gpt-5", [HEADERS.intent]: "chat" });
       }),
     );
   });

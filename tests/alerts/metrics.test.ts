@@ -35,7 +35,7 @@ afterAll(async () => {
   await system?.[Symbol.asyncDispose]();
 });
 
-const shownBy: Readonly<Record<ProcessKind, () => Promise<ScrapedSample[]>>> = {
+const scrapeOf: Readonly<Record<ProcessKind, () => Promise<ScrapedSample[]>>> = {
   orchestrator: async () => parseScrape(await registries.orchestrator.metrics()),
   gateway: async () => parseScrape(await registries.gateway.metrics()),
   envelope: () => scrape(present(system.envelope)),
@@ -44,7 +44,7 @@ const shownBy: Readonly<Record<ProcessKind, () => Promise<ScrapedSample[]>>> = {
   "rollback-controller": () => scrape(present(system.controller)),
   "trust-scorer": () => scrape(present(system.scorers[0])),
 };
-const KINDS = Object.keys(shownBy) as ProcessKind[];
+const KINDS = Object.keys(scrapeOf) as ProcessKind[];
 
 const ENDPOINTS: Readonly<Record<ProcessKind, readonly string[]>> = {
   orchestrator: [],
@@ -96,7 +96,7 @@ describe.each(KINDS)("the %s", (kind) => {
   test("exports every metric of its rows, with every label set, from the start", async () => {
     // A gateway has no endpoint before it serves.
     await using _served = kind === "gateway" ? await serve() : undefined;
-    const samples = await shownBy[kind]();
+    const samples = await scrapeOf[kind]();
     const missing = metricsOf(kind)
       .filter((name) => (METRICS[name] as MetricRow).from !== "known")
       .flatMap((name) => labelSetsOf(kind, name).map((labels) => ({ name, labels })))
@@ -109,7 +109,7 @@ describe.each(KINDS)("the %s", (kind) => {
     expect(known).toContain("scbe_clock_offset_ms");
     await eventually(
       async () => {
-        const samples = await shownBy[kind]();
+        const samples = await scrapeOf[kind]();
         return known.every((name) => samplesOf(samples, sampleName(name)).length > 0);
       },
       { timeoutMs: 15_000 },
@@ -123,7 +123,7 @@ describe.each(KINDS)("the %s", (kind) => {
       const isHistogram = METRICS[name].kind === "histogram";
       for (const end of isHistogram ? ["_bucket", "_sum", "_count"] : [""]) allowed.add(`${name}${end}`);
     }
-    const names = new Set((await shownBy[kind]()).map(({ name }) => name));
+    const names = new Set((await scrapeOf[kind]()).map(({ name }) => name));
     expect(names.size).toBeGreaterThan(10);
     // Metrics that depend on the process's state, like kinds of open handles, have no line in an idle registry.
     const strange = [...names].filter((name) => !allowed.has(name) && !/^(nodejs|process)_/.test(name));
@@ -131,7 +131,7 @@ describe.each(KINDS)("the %s", (kind) => {
   });
 
   test("has only labels and label values of the closed sets", async () => {
-    for (const { name, labels } of await shownBy[kind]()) {
+    for (const { name, labels } of await scrapeOf[kind]()) {
       const metric = name.replace(/_(bucket|sum)$|(?<=_ms|_seconds)_count$/, "") as MetricName;
       if (!Object.hasOwn(METRICS, metric)) continue;
       const declared = Object.keys((METRICS[metric] as MetricRow).labels);
@@ -232,7 +232,7 @@ test("a forged envelope is counted with its reason, and moves neither verify_ms 
 test.each([
   ["ahead of", 20_000],
   ["behind", -20_000],
-])("a process whose clock goes %s the keyring's shows by how much, with its sign", async (_what, offMs) => {
+])("a process whose clock is %s the keyring's exports the offset with its sign", async (_what, offMs) => {
   const metrics = new Registry();
   const clock: Clock = { now: () => Date.now() + offMs, monotonic: systemClock.monotonic };
   await using _client = await system.orchestrator({ metrics, clock });
@@ -268,10 +268,10 @@ test("a registry that serves OpenMetrics is refused when the client connects", a
 
 describe("a scrape of the replay guard", () => {
   test("has the number of envelopes in Redis, its memory use and its memory limit", async () => {
-    const before = sumOf(await shownBy["replay-guard"](), "scbe_replay_store_entries");
+    const before = sumOf(await scrapeOf["replay-guard"](), "scbe_replay_store_entries");
     await using _served = await serve();
     for (let count = 0; count < 5; count += 1) await orchestrator.request(ASKED);
-    const samples = await shownBy["replay-guard"]();
+    const samples = await scrapeOf["replay-guard"]();
     expect(sumOf(samples, "scbe_replay_store_entries")).toBe(before + 5);
     expect(sumOf(samples, "scbe_replay_store_used_bytes")).toBeGreaterThan(100_000);
     expect(samplesOf(samples, "scbe_replay_store_max_bytes").map(({ value }) => value)).toEqual([0]);
@@ -280,7 +280,7 @@ describe("a scrape of the replay guard", () => {
   test("is answered while Redis hangs, without the values from Redis, and with them when Redis is back", async () => {
     const redis = present(system.redis);
     const occupancy = async (): Promise<number> => {
-      const samples = await shownBy["replay-guard"]();
+      const samples = await scrapeOf["replay-guard"]();
       return samples.filter(({ name }) => /^scbe_replay_store_(entries|used_bytes|max_bytes)$/.test(name))
         .length;
     };
@@ -289,7 +289,7 @@ describe("a scrape of the replay guard", () => {
     redis.pause();
     try {
       expect(await occupancy()).toBe(0);
-      expect(samplesOf(await shownBy["replay-guard"](), "scbe_replay_epoch_generation")).toHaveLength(1);
+      expect(samplesOf(await scrapeOf["replay-guard"](), "scbe_replay_epoch_generation")).toHaveLength(1);
     } finally {
       redis.resume();
     }
@@ -304,7 +304,7 @@ function serve(): Promise<AsyncDisposable> {
 }
 
 async function scrapeAll(): Promise<Map<ProcessKind, ScrapedSample[]>> {
-  return new Map(await Promise.all(KINDS.map(async (kind) => [kind, await shownBy[kind]()] as const)));
+  return new Map(await Promise.all(KINDS.map(async (kind) => [kind, await scrapeOf[kind]()] as const)));
 }
 
 /** The growth of a metric since `before`. */

@@ -13,7 +13,7 @@ export const amtool = requireTool("amtool");
 export interface Verdict {
   readonly ok: boolean;
   /** The output of the tool. */
-  readonly said: string;
+  readonly output: string;
 }
 
 export function runPromtool(...args: readonly string[]): Verdict {
@@ -48,7 +48,7 @@ function run(tool: typeof promtool, args: readonly string[]): Verdict {
     timeout: TIMEOUT_MS,
   });
   if (error !== undefined) throw error;
-  return { ok: status === 0, said: `${stdout}${stderr}` };
+  return { ok: status === 0, output: `${stdout}${stderr}` };
 }
 
 const TIMEOUT_MS = 120_000;

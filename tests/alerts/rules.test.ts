@@ -136,7 +136,7 @@ describe("limits and durations", () => {
     ["scbe_envelope_verify_ms", limits.verifyP99MaxMs, limits.canaryEnvelopeP99MaxMs],
     ["scbe_envelope_create_ms", limits.canaryEnvelopeP99MaxMs, limits.canaryEnvelopeP99MaxMs],
     ["scbe_phase_skew_ms", limits.skewP99MaxMs, limits.canarySkewP99MaxMs],
-  ] as const)("of %s are bounds of its histogram, which goes on above them", (name, alert, canary) => {
+  ] as const)("of %s are bounds of its histogram, which has higher bounds too", (name, alert, canary) => {
     const named: readonly number[] = [alert, canary];
     const { bounds } = METRICS[name] as { readonly bounds: readonly number[] };
     expect(bounds).toEqual(expect.arrayContaining([...named]));

@@ -167,7 +167,7 @@ test("without a controller the operator's own key switches off, and a restarted 
     const { stdout } = await promisify(execFile)(script, args, { env: variables });
     return JSON.parse(stdout);
   };
-  expect(await run(env, "activate", "nobody is there")).toMatchObject({ action: "activate", stored: true });
+  expect(await run(env, "activate", "no controller")).toMatchObject({ action: "activate", stored: true });
   await eventually(() =>
     expect(orchestrator.request(REQUEST)).rejects.toMatchObject({ code: "SWITCHED_OFF" }),
   );

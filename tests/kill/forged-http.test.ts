@@ -171,7 +171,7 @@ describe.each([
 });
 
 describe("traffic that a kill for integrity refuses stays refused after a kill for availability", () => {
-  const unknown = { provider: "nobody" };
+  const unknown = { provider: "unknown" };
   test.each([
     [
       "of everything, by alerts",

@@ -116,21 +116,21 @@ describe("a stolen webhook token puts nothing on the bus in the clear", () => {
     ["SCBEPhaseSkew", { mode: "fallback", fallback: "availability", cause: "availability" }],
   ])("%s %j", async (alertname, labels) => {
     const firing = alert(alertname, labels);
-    const tell = (status: "firing" | "resolved"): Promise<number> => {
+    const postAlert = (status: "firing" | "resolved"): Promise<number> => {
       const alerts = [
         { ...firing, status, ...(status === "resolved" && { endsAt: new Date().toISOString() }) },
       ];
       const body = { version: "4", status, groupKey: crypto.randomUUID(), groupLabels: {}, alerts };
       return post("/webhooks/alertmanager", body, TOKENS.SCBE_ALERTMANAGER_TOKEN);
     };
-    expect(await tell("firing")).toBe(200);
+    expect(await postAlert("firing")).toBe(200);
     await eventually(() => orchestrator.isKilled());
     expect(await isInTheClear()).toBe(false);
     const choice = { scbe_fallback: { causes: ["availability"], reason: "unseal" } };
     expect(await post("/feature-flags", choice, TOKENS.SCBE_ALERTMANAGER_TOKEN)).toBe(403);
     expect(await isInTheClear()).toBe(false);
     // Otherwise the next alert of this trigger belongs to the same firing, which acts once.
-    expect(await tell("resolved")).toBe(200);
+    expect(await postAlert("resolved")).toBe(200);
   });
 });
 

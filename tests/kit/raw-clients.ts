@@ -136,20 +136,24 @@ export type ServiceRequest = Extract<
 >;
 
 /** A user of the bus that calls the envelope service. */
-export interface Asker extends AsyncDisposable {
+export interface ServiceCaller extends AsyncDisposable {
   readonly bus: Bus;
   /** @throws ScbeError of the reply's service error */
-  ask(kind: ServiceRequest, data: Uint8Array, headers?: BusHeaders, intent?: string): Promise<BusMessage>;
+  call(kind: ServiceRequest, data: Uint8Array, headers?: BusHeaders, intent?: string): Promise<BusMessage>;
 }
 
 const TIMEOUT_MS = 10_000;
 
 /** Connects as `user`, with requests about one provider, by default openai. */
-export async function connectAsker(system: System, user: string, provider = "openai"): Promise<Asker> {
+export async function connectServiceCaller(
+  system: System,
+  user: string,
+  provider = "openai",
+): Promise<ServiceCaller> {
   const host = await createTestHost({ transport: system.transport(user), name: user });
   return {
     bus: host.bus,
-    ask: (kind, data, headers = {}, intent = "chat") =>
+    call: (kind, data, headers = {}, intent = "chat") =>
       host.bus.request(subjectOf(kind, { user, provider, intent }), data, {
         timeoutMs: TIMEOUT_MS,
         headers,

@@ -5,7 +5,7 @@ import { NOISE_BYTES } from "@scbe/envelope";
 import { connectProbe } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type KnownKeys, knownKeys } from "../kit/known-keys.ts";
-import { type Asker, connectAsker, type ServiceRequest } from "../kit/raw-clients.ts";
+import { connectServiceCaller, type ServiceCaller, type ServiceRequest } from "../kit/raw-clients.ts";
 import { readMetric } from "../kit/scrape.ts";
 import { startServiceProcess } from "../kit/service-process.ts";
 import { type System, startSystem } from "../kit/system.ts";
@@ -15,10 +15,10 @@ const USER_RATE = 200;
 const NARROW = { providers: ["openai"], intents: ["chat"] };
 
 let system: System;
-let orchestrator: Asker;
-let other: Asker;
-let gateway: Asker;
-let narrowGateway: Asker;
+let orchestrator: ServiceCaller;
+let other: ServiceCaller;
+let gateway: ServiceCaller;
+let narrowGateway: ServiceCaller;
 let keys: KnownKeys;
 
 beforeAll(async () => {
@@ -33,19 +33,26 @@ beforeAll(async () => {
     variables: { SCBE_ENVELOPE_USER_RATE: String(USER_RATE) },
   });
   const names = ["orchestrator", "other", "gateway-openai", "gateway-narrow"];
-  const askers = await Promise.all(names.map((name) => connectAsker(system, name)));
-  [orchestrator, other, gateway, narrowGateway] = askers as [Asker, Asker, Asker, Asker];
+  const serviceCallers = await Promise.all(names.map((name) => connectServiceCaller(system, name)));
+  [orchestrator, other, gateway, narrowGateway] = serviceCallers as [
+    ServiceCaller,
+    ServiceCaller,
+    ServiceCaller,
+    ServiceCaller,
+  ];
   keys = await knownKeys(system);
 });
 afterAll(async () => {
   await Promise.all(
-    [orchestrator, other, gateway, narrowGateway].map((asker) => asker?.[Symbol.asyncDispose]()),
+    [orchestrator, other, gateway, narrowGateway].map((serviceCaller) =>
+      serviceCaller?.[Symbol.asyncDispose](),
+    ),
   );
   await system?.[Symbol.asyncDispose]();
 });
 
 const hello = Buffer.from("Grüß Gott, Welt");
-const WHOM = { [HEADERS.model]: "gpt-5" };
+const PARAMETERS = { [HEADERS.model]: "gpt-5" };
 const statusOf = (message: BusMessage): string | undefined => message.header(HEADERS.status);
 
 interface Answered {
@@ -56,13 +63,13 @@ interface Answered {
 
 /** A request of `orchestrator`, and the gateway's sealed response. */
 async function answered(): Promise<Answered> {
-  const sealed = await orchestrator.ask("sealRequest", hello, WHOM);
-  const told = [HEADERS.requestId, HEADERS.inReplyTo, HEADERS.openingToken];
+  const sealed = await orchestrator.call("sealRequest", hello, PARAMETERS);
+  const names = [HEADERS.requestId, HEADERS.inReplyTo, HEADERS.openingToken];
   const binding = {
-    ...WHOM,
-    ...Object.fromEntries(told.map((name) => [name, sealed.header(name) ?? ""])),
+    ...PARAMETERS,
+    ...Object.fromEntries(names.map((name) => [name, sealed.header(name) ?? ""])),
   };
-  const { data } = await gateway.ask("sealResponse", hello, binding);
+  const { data } = await gateway.call("sealResponse", hello, binding);
   return { response: data, binding };
 }
 
@@ -112,28 +119,30 @@ describe("the server", () => {
 
 describe("an intent", () => {
   test("in the subject is the sealed one, whatever the headers say", async () => {
-    const headers = { ...WHOM, [HEADERS.intent]: "tools" };
-    const { data } = await orchestrator.ask("sealRequest", hello, headers);
-    const opened = await gateway.ask("openRequest", data);
+    const headers = { ...PARAMETERS, [HEADERS.intent]: "tools" };
+    const { data } = await orchestrator.call("sealRequest", hello, headers);
+    const opened = await gateway.call("openRequest", data);
     expect([statusOf(opened), opened.header(HEADERS.intent)]).toEqual([STATUS.opened, "chat"]);
   });
 
   test("that a gateway does not serve gets noise, and uses up no replay nonce", async () => {
-    const { data } = await orchestrator.ask("sealRequest", hello, WHOM, "tools");
-    await expectNoise(() => narrowGateway.ask("openRequest", data));
-    const opened = await gateway.ask("openRequest", data, {}, "tools");
+    const { data } = await orchestrator.call("sealRequest", hello, PARAMETERS, "tools");
+    await expectNoise(() => narrowGateway.call("openRequest", data));
+    const opened = await gateway.call("openRequest", data, {}, "tools");
     expect([statusOf(opened), opened.header(HEADERS.intent)]).toEqual([STATUS.opened, "tools"]);
   });
 
   test("of a response must be that of the subject", async () => {
     const { binding } = await answered();
-    const { data } = await gateway.ask("sealResponse", hello, binding, "tools");
-    await expectNoise(() => orchestrator.ask("openResponse", data, binding));
-    await expectNoise(() => orchestrator.ask("openResponse", data, binding, "tools"));
+    const { data } = await gateway.call("sealResponse", hello, binding, "tools");
+    await expectNoise(() => orchestrator.call("openResponse", data, binding));
+    await expectNoise(() => orchestrator.call("openResponse", data, binding, "tools"));
   });
 
   test("reserved by SCBE is not served", async () => {
-    await expect(orchestrator.ask("sealRequest", hello, WHOM, OPENING_TOKEN_INTENT)).rejects.toMatchObject({
+    await expect(
+      orchestrator.call("sealRequest", hello, PARAMETERS, OPENING_TOKEN_INTENT),
+    ).rejects.toMatchObject({
       code: "BAD_REQUEST",
     });
   });
@@ -159,15 +168,15 @@ describe("a response is opened only for the user whose request it answers:", () 
 
   test("with the token of its sealing, and with one made from the specification under the same key", async () => {
     const it = await answered();
-    const opened = await orchestrator.ask("openResponse", it.response, it.binding);
+    const opened = await orchestrator.call("openResponse", it.response, it.binding);
     expect([statusOf(opened), Buffer.from(opened.data)]).toEqual([STATUS.opened, hello]);
     const byHand = withToken(it, tokenOf("orchestrator", hashIn(it)));
-    expect(statusOf(await orchestrator.ask("openResponse", it.response, byHand))).toBe(STATUS.opened);
+    expect(statusOf(await orchestrator.call("openResponse", it.response, byHand))).toBe(STATUS.opened);
   });
 
   const refusals: readonly [
     string,
-    () => Asker,
+    () => ServiceCaller,
     (it: Answered) => BusHeaders | Promise<BusHeaders>,
     string,
   ][] = [
@@ -177,7 +186,7 @@ describe("a response is opened only for the user whose request it answers:", () 
       "another user with a token of its own for another request",
       () => other,
       async (it) => {
-        const own = await other.ask("sealRequest", hello, WHOM);
+        const own = await other.call("sealRequest", hello, PARAMETERS);
         return withToken(it, own.header(HEADERS.openingToken) ?? "");
       },
       "foreign",
@@ -206,15 +215,15 @@ describe("a response is opened only for the user whose request it answers:", () 
   test.each(refusals)(
     "%s gets the same noise as for any bytes, and the response can still be opened",
     async (...row) => {
-      const [, asker, headers, verdict] = row;
+      const [, serviceCaller, headers, verdict] = row;
       const it = await answered();
       const before = await countOf(verdict);
       const bad = await headers(it);
-      const noise = await expectNoise(() => asker().ask("openResponse", it.response, bad));
+      const noise = await expectNoise(() => serviceCaller().call("openResponse", it.response, bad));
       expect(await countOf(verdict)).toBe(before + 1);
       // A gateway's request to open refuses a response as malformed. The noise depends on the bytes, and not on the reason.
-      expect(await expectNoise(() => gateway.ask("openRequest", it.response))).toEqual(noise);
-      expect(statusOf(await orchestrator.ask("openResponse", it.response, it.binding))).toBe(STATUS.opened);
+      expect(await expectNoise(() => gateway.call("openRequest", it.response))).toEqual(noise);
+      expect(statusOf(await orchestrator.call("openResponse", it.response, it.binding))).toBe(STATUS.opened);
     },
   );
 
@@ -233,7 +242,7 @@ describe("a response is opened only for the user whose request it answers:", () 
     await second.ready();
     await envelope.stop();
     const open = async ({ response, binding }: Answered) =>
-      statusOf(await orchestrator.ask("openResponse", response, binding));
+      statusOf(await orchestrator.call("openResponse", response, binding));
     expect(await open(ofFirst)).toBe(STATUS.opened);
     const ofSecond = await answered();
     await envelope.restart();
@@ -245,9 +254,9 @@ describe("a response is opened only for the user whose request it answers:", () 
 test("a user above its rate gets BUSY, and the others are served", async () => {
   const flood = Promise.allSettled(
     // Above twice its rate it would get no reply.
-    Array.from({ length: 2 * USER_RATE }, () => other.ask("sealRequest", hello, WHOM)),
+    Array.from({ length: 2 * USER_RATE }, () => other.call("sealRequest", hello, PARAMETERS)),
   );
-  expect(statusOf(await orchestrator.ask("sealRequest", hello, WHOM))).toBe(STATUS.sealed);
+  expect(statusOf(await orchestrator.call("sealRequest", hello, PARAMETERS))).toBe(STATUS.sealed);
   const outcomes = (await flood).map((it) =>
     it.status === "fulfilled" ? statusOf(it.value) : isScbeError(it.reason) && it.reason.code,
   );

@@ -9,7 +9,7 @@ import { readConfig } from "@scbe/runtime";
 import { connectProbe, createTestHost, eventually, startNats, startProcess } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { headerOf } from "../kit/known-keys.ts";
-import { type Asker, connectAsker, type ServiceRequest } from "../kit/raw-clients.ts";
+import { connectServiceCaller, type ServiceCaller, type ServiceRequest } from "../kit/raw-clients.ts";
 import { readMetric } from "../kit/scrape.ts";
 import { type System, startSystem } from "../kit/system.ts";
 
@@ -18,21 +18,21 @@ const FLOOR_MS = 700;
 const MAX_PAYLOAD = 8 * 1024 * 1024;
 
 let system: System;
-let orchestrator: Asker;
-let gateway: Asker;
+let orchestrator: ServiceCaller;
+let gateway: ServiceCaller;
 
 beforeAll(async () => {
   system = await startSystem({
-    providers: ["openai", "anthropic", "nobody"],
-    users: [{ name: "wide", role: "orchestrator", providers: ["openai", "anthropic", "nobody"] }],
+    providers: ["openai", "anthropic", "unserved"],
+    users: [{ name: "wide", role: "orchestrator", providers: ["openai", "anthropic", "unserved"] }],
     variables: {
       SCBE_PROVIDERS: "openai,anthropic",
       SCBE_ENVELOPE_CONCURRENCY: String(CONCURRENCY),
     },
   });
   [orchestrator, gateway] = await Promise.all([
-    connectAsker(system, "orchestrator"),
-    connectAsker(system, "gateway-openai"),
+    connectServiceCaller(system, "orchestrator"),
+    connectServiceCaller(system, "gateway-openai"),
   ]);
 });
 afterAll(async () => {
@@ -42,16 +42,16 @@ afterAll(async () => {
 });
 
 const hello = Buffer.from("Grüß Gott, Welt");
-const WHOM = { [HEADERS.model]: "gpt-5" };
+const PARAMETERS = { [HEADERS.model]: "gpt-5" };
 const ID = "0190f3a4-5b6c-7d8e-9fa0-b1c2d3e4f506";
-const BINDING = { ...WHOM, [HEADERS.requestId]: ID, [HEADERS.inReplyTo]: "A".repeat(43) };
+const BINDING = { ...PARAMETERS, [HEADERS.requestId]: ID, [HEADERS.inReplyTo]: "A".repeat(43) };
 
 /** A sealed request, its sealed response, and the headers to open the response with. */
 async function answered(): Promise<{ request: Uint8Array; response: Uint8Array; binding: BusHeaders }> {
-  const sealed = await orchestrator.ask("sealRequest", hello, { ...WHOM, [HEADERS.requestId]: ID });
-  const opened = await gateway.ask("openRequest", sealed.data);
+  const sealed = await orchestrator.call("sealRequest", hello, { ...PARAMETERS, [HEADERS.requestId]: ID });
+  const opened = await gateway.call("openRequest", sealed.data);
   const binding = { ...pick(opened, Object.keys(BINDING)), ...pick(sealed, [HEADERS.openingToken]) };
-  const response = await gateway.ask("sealResponse", hello, binding);
+  const response = await gateway.call("sealResponse", hello, binding);
   return { request: sealed.data, response: response.data, binding };
 }
 
@@ -67,39 +67,39 @@ describe("the way of a body", () => {
     ["nothing", Buffer.alloc(0)],
     ["bytes of any kind", randomBytes(100_000)],
   ])("%s is sealed, opened, answered and opened again, unaltered", async (_case, body) => {
-    const sealed = await orchestrator.ask("sealRequest", body, { ...WHOM, [HEADERS.requestId]: ID });
+    const sealed = await orchestrator.call("sealRequest", body, { ...PARAMETERS, [HEADERS.requestId]: ID });
     expect(pick(sealed, [HEADERS.status, HEADERS.contentTypeOfMessage, HEADERS.requestId])).toEqual({
       [HEADERS.status]: STATUS.sealed,
       [HEADERS.contentTypeOfMessage]: ENVELOPE_MEDIA_TYPE,
       [HEADERS.requestId]: ID,
     });
-    const opened = await gateway.ask("openRequest", sealed.data);
+    const opened = await gateway.call("openRequest", sealed.data);
     expect(statusOf(opened)).toBe(STATUS.opened);
     expect(Buffer.from(opened.data).equals(body)).toBe(true);
     const binding = { ...pick(opened, Object.keys(BINDING)), ...pick(sealed, [HEADERS.openingToken]) };
-    const response = await gateway.ask("sealResponse", body, binding);
-    const answer = await orchestrator.ask("openResponse", response.data, binding);
+    const response = await gateway.call("sealResponse", body, binding);
+    const answer = await orchestrator.call("openResponse", response.data, binding);
     expect(statusOf(answer)).toBe(STATUS.opened);
     expect(Buffer.from(answer.data).equals(body)).toBe(true);
   });
 
   test("the metadata of a body is sealed with it, and returned when it is opened", async () => {
-    const said = {
+    const metadata = {
       [HEADERS.contentType]: "text/plain; charset=utf-8",
       [HEADERS.schemaHash]: `sha256:${"0f".repeat(32)}`,
     };
-    const parameters = { ...WHOM, ...said, [HEADERS.requestId]: ID, [HEADERS.ttlSeconds]: "60" };
-    const sealed = await orchestrator.ask("sealRequest", hello, parameters);
+    const parameters = { ...PARAMETERS, ...metadata, [HEADERS.requestId]: ID, [HEADERS.ttlSeconds]: "60" };
+    const sealed = await orchestrator.call("sealRequest", hello, parameters);
     expect(headerOf(sealed.data)).toMatchObject({ ttl: 60, request_id: ID, model: "gpt-5", intent: "chat" });
-    const opened = await gateway.ask("openRequest", sealed.data);
-    expect(pick(opened, [...Object.keys(said), HEADERS.inReplyTo])).toEqual({
-      ...said,
+    const opened = await gateway.call("openRequest", sealed.data);
+    expect(pick(opened, [...Object.keys(metadata), HEADERS.inReplyTo])).toEqual({
+      ...metadata,
       [HEADERS.inReplyTo]: sealed.header(HEADERS.inReplyTo),
     });
   });
 
   test("a request without an id gets one, which the reply names", async () => {
-    const sealed = await orchestrator.ask("sealRequest", hello, WHOM);
+    const sealed = await orchestrator.call("sealRequest", hello, PARAMETERS);
     expect(sealed.header(HEADERS.requestId)).toBe(headerOf(sealed.data).request_id);
   });
 });
@@ -129,7 +129,11 @@ describe("an invalid request to the service", () => {
       ...it,
     ]),
     ...malformedBinding.map((it): [ServiceRequest, string, string] => ["openResponse", ...it]),
-    ...Object.keys(WHOM).map((name): [ServiceRequest, string, undefined] => ["sealRequest", name, undefined]),
+    ...Object.keys(PARAMETERS).map((name): [ServiceRequest, string, undefined] => [
+      "sealRequest",
+      name,
+      undefined,
+    ]),
     ...Object.keys(BINDING).map((name): [ServiceRequest, string, undefined] => [
       "sealResponse",
       name,
@@ -142,11 +146,11 @@ describe("an invalid request to the service", () => {
     ]),
   ];
 
-  test.each(cases)("%s with %s: %s is a BAD_REQUEST that names the header", async (question, name, value) => {
-    const asker = question === "sealResponse" ? gateway : orchestrator;
+  test.each(cases)("%s with %s: %s is a BAD_REQUEST that names the header", async (kind, name, value) => {
+    const serviceCaller = kind === "sealResponse" ? gateway : orchestrator;
     const { [name]: _, ...others } = BINDING as Record<string, string>;
     const headers = value === undefined ? others : { ...others, [name]: value };
-    await expect(asker.ask(question, hello, headers)).rejects.toMatchObject({
+    await expect(serviceCaller.call(kind, hello, headers)).rejects.toMatchObject({
       code: "BAD_REQUEST",
       message: expect.stringContaining(name),
     });
@@ -154,38 +158,38 @@ describe("an invalid request to the service", () => {
 
   test("a header in other letter case is another header", async () => {
     const headers = { "Scbe-Model": "gpt-5" };
-    await expect(orchestrator.ask("sealRequest", hello, headers)).rejects.toMatchObject({
+    await expect(orchestrator.call("sealRequest", hello, headers)).rejects.toMatchObject({
       code: "BAD_REQUEST",
       message: expect.stringContaining(HEADERS.model),
     });
   });
 
   test("a lifetime beyond the replay window is a BAD_REQUEST that names the window", async () => {
-    const headers = { ...WHOM, [HEADERS.ttlSeconds]: "301" };
-    await expect(orchestrator.ask("sealRequest", hello, headers)).rejects.toMatchObject({
+    const headers = { ...PARAMETERS, [HEADERS.ttlSeconds]: "301" };
+    await expect(orchestrator.call("sealRequest", hello, headers)).rejects.toMatchObject({
       code: "BAD_REQUEST",
       message: expect.stringContaining("300"),
     });
   });
 
   test("an intent that is not served is a BAD_REQUEST that names the served ones", async () => {
-    await expect(orchestrator.ask("sealRequest", hello, WHOM, "tools")).rejects.toMatchObject({
+    await expect(orchestrator.call("sealRequest", hello, PARAMETERS, "tools")).rejects.toMatchObject({
       code: "BAD_REQUEST",
       message: expect.stringMatching(/tools.*chat/),
     });
   });
 
   test("a provider that is not served is a BAD_REQUEST that names the served ones", async () => {
-    await using wide = await connectAsker(system, "orchestrator", "nobody");
-    await expect(wide.ask("sealRequest", hello, WHOM)).rejects.toMatchObject({
+    await using wide = await connectServiceCaller(system, "orchestrator", "unserved");
+    await expect(wide.call("sealRequest", hello, PARAMETERS)).rejects.toMatchObject({
       code: "BAD_REQUEST",
-      message: expect.stringMatching(/nobody.*openai, anthropic/),
+      message: expect.stringMatching(/unserved.*openai, anthropic/),
     });
   });
 
   test("a body that fits the bus, but whose envelope does not, is TOO_LARGE with the limit", async () => {
     const body = Buffer.alloc(MAX_PAYLOAD - 500);
-    await expect(orchestrator.ask("sealRequest", body, WHOM)).rejects.toMatchObject({
+    await expect(orchestrator.call("sealRequest", body, PARAMETERS)).rejects.toMatchObject({
       code: "TOO_LARGE",
       message: expect.stringContaining(String(MAX_PAYLOAD)),
     });
@@ -193,7 +197,7 @@ describe("an invalid request to the service", () => {
 
   test("a body that does not fit the bus is refused in the caller's process, with the limit", async () => {
     const body = Buffer.alloc(MAX_PAYLOAD + 1);
-    await expect(orchestrator.ask("sealRequest", body, WHOM)).rejects.toMatchObject({
+    await expect(orchestrator.call("sealRequest", body, PARAMETERS)).rejects.toMatchObject({
       code: "TOO_LARGE",
       message: expect.stringContaining(String(MAX_PAYLOAD)),
     });
@@ -208,9 +212,9 @@ describe("an invalid request to the service", () => {
     const heard = await listener.listen(subjectOf("cancel", { provider: "openai" }));
     const answers = await forger.listen("_INBOX.orchestrator.wide.mine");
     const garbage = randomBytes(100);
-    const question = subjectOf("openResponse", { user: "wide", provider: "openai", intent: "chat" });
-    await forger.publish(question, garbage, subjectOf("cancel", { provider: "openai" }));
-    await forger.publish(question, garbage, "_INBOX.orchestrator.wide.mine");
+    const kind = subjectOf("openResponse", { user: "wide", provider: "openai", intent: "chat" });
+    await forger.publish(kind, garbage, subjectOf("cancel", { provider: "openai" }));
+    await forger.publish(kind, garbage, "_INBOX.orchestrator.wide.mine");
     await eventually(() => answers.length === 1);
     await forger.publish(subjectOf("cancel", { provider: "openai" }), "the listener does hear");
     await eventually(() => heard.length > 0);
@@ -220,11 +224,16 @@ describe("an invalid request to the service", () => {
 
 describe("an envelope that must not be opened", () => {
   /** Sends the bytes twice and expects the same noise: not before the noise floor, of one length, with one status. */
-  async function expectNoise(question: ServiceRequest, asker: Asker, data: Uint8Array, headers?: BusHeaders) {
+  async function expectNoise(
+    kind: ServiceRequest,
+    serviceCaller: ServiceCaller,
+    data: Uint8Array,
+    headers?: BusHeaders,
+  ) {
     const started = performance.now();
     const [first, second] = await Promise.all([
-      asker.ask(question, data, headers),
-      asker.ask(question, data, headers),
+      serviceCaller.call(kind, data, headers),
+      serviceCaller.call(kind, data, headers),
     ]);
     expect(performance.now() - started).toBeGreaterThanOrEqual(FLOOR_MS);
     expect(statusOf(first)).toBe(STATUS.refused);
@@ -240,7 +249,10 @@ describe("an envelope that must not be opened", () => {
     ["random bytes", () => randomBytes(600)],
     ["nothing", () => new Uint8Array(0)],
     ["a header that is longer than the message", () => Buffer.concat([Buffer.from([0, 0, 4, 0]), hello])],
-    ["an altered envelope", async () => flipped((await orchestrator.ask("sealRequest", hello, WHOM)).data)],
+    [
+      "an altered envelope",
+      async () => flipped((await orchestrator.call("sealRequest", hello, PARAMETERS)).data),
+    ],
     ["a request that was opened before", async () => (await answered()).request],
     ["a response", async () => (await answered()).response],
   ];
@@ -249,10 +261,10 @@ describe("an envelope that must not be opened", () => {
   });
 
   test("a request is not opened on another provider's subject", async () => {
-    await using other = await connectAsker(system, "gateway-anthropic", "anthropic");
-    const { data } = await orchestrator.ask("sealRequest", hello, WHOM);
+    await using other = await connectServiceCaller(system, "gateway-anthropic", "anthropic");
+    const { data } = await orchestrator.call("sealRequest", hello, PARAMETERS);
     await expectNoise("openRequest", other, data);
-    expect(statusOf(await gateway.ask("openRequest", data))).toBe(STATUS.opened);
+    expect(statusOf(await gateway.call("openRequest", data))).toBe(STATUS.opened);
   });
 
   test.each([
@@ -262,7 +274,7 @@ describe("an envelope that must not be opened", () => {
   ])("a response is not opened for a request with another %s", async (name, value) => {
     const { response, binding } = await answered();
     await expectNoise("openResponse", orchestrator, response, { ...binding, [name]: value });
-    expect(statusOf(await orchestrator.ask("openResponse", response, binding))).toBe(STATUS.opened);
+    expect(statusOf(await orchestrator.call("openResponse", response, binding))).toBe(STATUS.opened);
   });
 
   test.each([
@@ -296,7 +308,7 @@ function flipped(bytes: Uint8Array): Uint8Array {
 describe("the service as a process", () => {
   /** Bytes that are refused long before their answer is due. */
   const forgeries = (count: number) =>
-    Array.from({ length: count }, () => gateway.ask("openRequest", randomBytes(64)));
+    Array.from({ length: count }, () => gateway.call("openRequest", randomBytes(64)));
 
   async function countRefused(result: string): Promise<number> {
     if (system.envelope === undefined) throw new Error("no envelope service");
@@ -321,41 +333,41 @@ describe("the service as a process", () => {
 
   test("turns no request away while several times as many forgeries as it has places wait for the noise floor", async () => {
     const { request, response, binding } = await answered();
-    const questions = [
+    const requests = [
       ...forgeries(2 * CONCURRENCY),
       ...Array.from({ length: 2 * CONCURRENCY }, () =>
-        orchestrator.ask("openResponse", flipped(response), binding),
+        orchestrator.call("openResponse", flipped(response), binding),
       ),
     ];
     // Replays take places while the guard answers, so half of the places are used at once.
     const before = await countRefused("replay");
     for (const replays of [CONCURRENCY / 2, CONCURRENCY]) {
-      const batch = Array.from({ length: CONCURRENCY / 2 }, () => gateway.ask("openRequest", request));
-      questions.push(...batch);
+      const batch = Array.from({ length: CONCURRENCY / 2 }, () => gateway.call("openRequest", request));
+      requests.push(...batch);
       await eventually(async () => (await countRefused("replay")) === before + replays);
     }
     for (let n = 0; n < 10; n += 1) {
       const again = await answered();
-      expect(statusOf(await orchestrator.ask("openResponse", again.response, again.binding))).toBe(
+      expect(statusOf(await orchestrator.call("openResponse", again.response, again.binding))).toBe(
         STATUS.opened,
       );
     }
-    expect((await Promise.all(questions)).map(statusOf)).toEqual(questions.map(() => STATUS.refused));
+    expect((await Promise.all(requests)).map(statusOf)).toEqual(requests.map(() => STATUS.refused));
   });
 
   test("answers all requests in flight at TERM, and exits with 0", async () => {
     const before = await countRefused("malformed");
-    const questions = forgeries(50);
+    const requests = forgeries(50);
     await eventually(async () => (await countRefused("malformed")) === before + 50);
     const ended = system.envelope?.stop();
-    const answers = await Promise.all(questions);
-    expect(answers.map(statusOf)).toEqual(questions.map(() => STATUS.refused));
+    const answers = await Promise.all(requests);
+    expect(answers.map(statusOf)).toEqual(requests.map(() => STATUS.refused));
     expect(await ended).toBe(0);
-    await expect(orchestrator.ask("sealRequest", hello, WHOM)).rejects.toMatchObject({
+    await expect(orchestrator.call("sealRequest", hello, PARAMETERS)).rejects.toMatchObject({
       code: "NO_RESPONDERS",
     });
     await system.envelope?.restart();
-    expect(statusOf(await orchestrator.ask("sealRequest", hello, WHOM))).toBe(STATUS.sealed);
+    expect(statusOf(await orchestrator.call("sealRequest", hello, PARAMETERS))).toBe(STATUS.sealed);
   });
 
   test("refuses to start in prod on a connection without TLS", async () => {

@@ -207,10 +207,10 @@ test("one deadline holds for all providers together", async () => {
 
 /** The metrics of requests and envelopes. */
 async function counted(): Promise<string[]> {
-  const shown = (await metrics.metrics()).matchAll(
+  const lines = (await metrics.metrics()).matchAll(
     /^(scbe_request(?:s|_envelopes)_total)\{(.*)\} ([1-9]\d*)$/gm,
   );
-  return [...shown]
+  return [...lines]
     .map(([, name, labels, value]) => `${name} ${labels?.replaceAll('"', "")} ${value}`)
     .sort();
 }

@@ -128,7 +128,7 @@ describe("a request that cannot be sent", () => {
     ["a malformed request id", { requestId: "1" }, "BAD_REQUEST"],
     ["a timeout above the limit", { timeoutMs: 121_000 }, "BAD_REQUEST"],
     ["a provider without a gateway", { provider: "anthropic" }, "NO_RESPONDERS"],
-  ])("%s is told at once", async (_case, change, code) => {
+  ])("%s fails at once", async (_case, change, code) => {
     await expect(orchestrator.request({ ...asked, body: hello, ...change })).rejects.toMatchObject({ code });
   });
 

@@ -103,7 +103,7 @@ describe.skipIf(!requireTool("jaeger").ok)("after a run of all processes with at
       { ...asked, intent: "tools" },
       { ...asked, body: Buffer.from("fail") },
       { ...asked, provider: "openai", body: NO_CHAT },
-      { ...asked, provider: "nobody" },
+      { ...asked, provider: "unknown" },
       asked,
     ];
     return Promise.all(

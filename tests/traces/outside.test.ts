@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ask } from "../access/plain-nats/ask.ts";
 import { connectUser, type PlainConnection, type PlainUser } from "../access/plain-nats/connect-user.ts";
 import { sealTraced, sendTraced, traceOf } from "../access/plain-nats/traced-caller.ts";
-import { type Asker, connectAsker, type RawCaller, rawCaller } from "../kit/raw-clients.ts";
+import { connectServiceCaller, type RawCaller, rawCaller, type ServiceCaller } from "../kit/raw-clients.ts";
 import { eventualTree, spansNamed, startTracedSystem, type TracedSystem, treeOf } from "./traced-system.ts";
 
 const PROVIDER = "openai";
@@ -190,13 +190,13 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
 
   describe("a hostile sender's trace headers", () => {
     let raw: RawCaller;
-    let asker: Asker;
+    let serviceCaller: ServiceCaller;
     /** A trace that must get no span of the hostile sender. */
     let victim: { readonly id: string; readonly traceparent: string };
 
     beforeAll(async () => {
       raw = await rawCaller(traced.system);
-      asker = await connectAsker(traced.system, `gateway-${PROVIDER}`);
+      serviceCaller = await connectServiceCaller(traced.system, `gateway-${PROVIDER}`);
       victim = withTrace("victim", {}, (span) => ({
         id: span.spanContext().traceId,
         traceparent: headersOf(span).traceparent ?? "",
@@ -204,7 +204,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       await traceWith(victim.id, ["orchestrator: victim"]);
     });
     afterAll(async () => {
-      await asker?.[Symbol.asyncDispose]();
+      await serviceCaller?.[Symbol.asyncDispose]();
       await raw?.[Symbol.asyncDispose]();
     });
 
@@ -280,7 +280,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
       });
       const batch = encodeAdmitBatch(Array.from({ length: count }, item));
       const headers = { [HEADERS.traceparents]: traces };
-      return Buffer.from((await asker.bus.request(ADMIT, batch, { timeoutMs: 5000, headers })).data);
+      return Buffer.from((await serviceCaller.bus.request(ADMIT, batch, { timeoutMs: 5000, headers })).data);
     }
 
     async function treeOfVictim(): Promise<string[]> {

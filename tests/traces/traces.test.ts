@@ -308,7 +308,7 @@ describe.skipIf(!requireTool("jaeger").ok)("in Jaeger,", () => {
     });
 
     test("before it is sent: the trace has only the caller's spans", async () => {
-      const { requestId, code } = await failing({ provider: "nobody" });
+      const { requestId, code } = await failing({ provider: "unknown" });
       expect(code).toBe("NO_KEYS");
       await traceOf(requestId, ["orchestrator: scbe.request !NO_KEYS", "  orchestrator: scbe.seal !NO_KEYS"]);
     });

@@ -49,7 +49,7 @@ afterAll(() => stack.disposeAsync());
 
 const ask = (requestId: string, client = orchestrator): Promise<Answer> =>
   client.request({ ...REQUEST, requestId, providers: PROVIDERS });
-const asks = (client: Client): Promise<Answer> => ask(crypto.randomUUID(), client);
+const requestAny = (client: Client): Promise<Answer> => ask(crypto.randomUUID(), client);
 const servedBy = (sent: readonly Sent[]): unknown[] => [
   ...new Set(sent.map(({ answer, error }) => error ?? answer?.provider)),
 ];
@@ -61,7 +61,7 @@ async function audited(): Promise<readonly AuditRow[]> {
 }
 
 test("reports of one user, whether failures, a flood of successes or an integrity failure, apply at once to its own clients and never to the other user", async () => {
-  await asks(orchestrator);
+  await requestAny(orchestrator);
   await using traffic = steadyTraffic({ concurrency: 2, everyMs: 10 }, (id) => ask(id));
   await traffic.more(50);
   await other.failures("openai", 8);
@@ -82,11 +82,11 @@ test("reports of one user, whether failures, a flood of successes or an integrit
   await traffic.more(100);
   await traffic.end();
   expect(servedBy(traffic.sent)).toEqual(["openai"]);
-  await eventually(async () => (await asks(batch)).provider === "anthropic", LONG);
+  await eventually(async () => (await requestAny(batch)).provider === "anthropic", LONG);
   await expect(batch.request({ ...REQUEST, provider: "openai" })).rejects.toMatchObject({
     code: "DISTRUSTED",
   });
-  expect(await asks(orchestrator)).toMatchObject({ provider: "openai", passedOver: [] });
+  expect(await requestAny(orchestrator)).toMatchObject({ provider: "openai", passedOver: [] });
   expect(await audited()).toEqual([]);
 });
 
@@ -103,7 +103,7 @@ test("a user cannot report under another name, or about a provider that it may n
 test("two users that report failures exclude the provider for every caller, and the audit names both", async () => {
   await own.failures("openai", 6);
   await eventually(async () => (await api.trustScores("openai")).share === 0, LONG);
-  expect(await asks(orchestrator)).toMatchObject({ provider: "anthropic", passedOver });
+  expect(await requestAny(orchestrator)).toMatchObject({ provider: "anthropic", passedOver });
   const [entry] = await eventually(async () => {
     const entries = await audited();
     return entries.length > 0 && entries;
@@ -126,8 +126,8 @@ test("an administrator's override applies to both users, and the audit names the
   ]);
   const own = tellers[0]?.latch?.event ?? "";
   await api.trust({ provider: "openai", clears: own });
-  await eventually(async () => (await asks(batch)).provider === "openai", LONG);
-  expect(await asks(orchestrator)).toMatchObject({ provider: "openai" });
+  await eventually(async () => (await requestAny(batch)).provider === "openai", LONG);
+  expect(await requestAny(orchestrator)).toMatchObject({ provider: "openai" });
   const entry = (await api.audit()).find(({ by, action }) => action === "trust" && by === "admin");
   expect(entry).toMatchObject({ after: { tellers: [{ teller: "batch" }, { teller: "orchestrator" }] } });
 });
@@ -135,15 +135,18 @@ test("an administrator's override applies to both users, and the audit names the
 test("each user refuses a provider at its own first forged answer, the provider is latched for every caller after both, and the audit names both", async () => {
   openai.isBad = true;
   const before = openai.reached.length;
-  expect(await asks(orchestrator)).toMatchObject({
+  expect(await requestAny(orchestrator)).toMatchObject({
     provider: "anthropic",
     passedOver: [{ code: "DISTRUSTED" }],
   });
-  expect(await asks(orchestrator)).toMatchObject({ provider: "anthropic", passedOver });
+  expect(await requestAny(orchestrator)).toMatchObject({ provider: "anthropic", passedOver });
   expect(openai.reached.length).toBe(before + 1);
   await eventually(async () => (await api.trustScores("openai")).missing.latch === 1, LONG);
   expect((await api.trustScores("openai")).latch).toBeNull();
-  expect(await asks(batch)).toMatchObject({ provider: "anthropic", passedOver: [{ code: "DISTRUSTED" }] });
+  expect(await requestAny(batch)).toMatchObject({
+    provider: "anthropic",
+    passedOver: [{ code: "DISTRUSTED" }],
+  });
   const { latch } = await trust.until("openai", (it) => it.latch !== null);
   expect(latch).toMatchObject({ cause: "bound_response_fails", tellers: ["batch", "orchestrator"] });
   await eventually(async () => (await audited()).length === 2, LONG);
@@ -151,5 +154,5 @@ test("each user refuses a provider at its own first forged answer, the provider 
   openai.isBad = false;
   await api.trust({ provider: "openai", clears: latch?.event ?? "" });
   for (const client of [orchestrator, batch])
-    await eventually(async () => (await asks(client)).provider === "openai", LONG);
+    await eventually(async () => (await requestAny(client)).provider === "openai", LONG);
 });

@@ -5,7 +5,7 @@ import type { PlainConnection } from "./connect-user.ts";
 /** Headers by their names on the wire. */
 type Headers = Readonly<Record<string, string>>;
 
-const WHOM = { "scbe-model": "gpt-5" };
+const PARAMETERS = { "scbe-model": "gpt-5" };
 const INTENT = "chat";
 const TIMEOUT_MS = 10_000;
 
@@ -26,10 +26,10 @@ export async function sealTraced(
   trace: Headers = {},
 ): Promise<TracedRequest> {
   const subject = `scbe.v1.envelope.seal.request.${connection.user}.${provider}.${INTENT}`;
-  const sealed = await ask(connection, subject, body, { ...WHOM, ...trace });
+  const sealed = await ask(connection, subject, body, { ...PARAMETERS, ...trace });
   const requestId = header(sealed, "scbe-request-id");
   const binding = {
-    ...WHOM,
+    ...PARAMETERS,
     "scbe-request-id": requestId,
     "scbe-in-reply-to": header(sealed, "scbe-in-reply-to"),
     "scbe-opening-token": header(sealed, "scbe-opening-token"),
