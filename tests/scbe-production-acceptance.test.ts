@@ -19,6 +19,7 @@ import { type TrustWatch, watchTrust } from "./kit/trust.ts";
  * Runs against SCBE as in production: nats-server with the access table's permissions, Redis, and keyring, replay guard,
  * envelope service, rollback controller and trust scorer as processes of their own.
  */
+
 let system: System;
 let api: ControlApi;
 let orchestrator: ServiceCaller;

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Launcher, startLauncher } from "../launcher/launcher.ts";
 
 /** The runbook's lines, verbatim. Only hosts are replaced; tokens come from the environment, as in the runbook. */
+
 const RUNBOOK = {
   phase1: `curl -X POST https://api.company.com/feature-flags \\
   -H "Authorization: Bearer $ADMIN_TOKEN" \\

@@ -19,7 +19,7 @@ interface Trick {
 }
 
 /** Marks the payloads of the walk. */
-export const WALK_MARK = "walk ";
+const WALK_MARK = "walk ";
 
 /** Subjects that must never get an answer: stored keys, streams, broadcasts, other users' inboxes, queue subjects, the server's subjects. */
 export const TARGETS = [

@@ -17,6 +17,7 @@ import { parseScrape, type ScrapedSample, samplesOf, scrape, sumOf } from "../ki
 import { type System, startSystem } from "../kit/system.ts";
 
 /** Runs against SCBE with its services as processes of their own, on real NATS and Redis. */
+
 let system: System;
 let orchestrator: Client;
 let gateway: Client;

@@ -245,7 +245,7 @@ function controller() {
 }
 
 /** Reports a nonce reuse like a replay guard. No guard counts it, so no alert can follow. */
-export async function reportReuse(system: System, provider: string): Promise<void> {
+async function reportReuse(system: System, provider: string): Promise<void> {
   await using guard = await createStoreHost(system.nats, "replay-guard");
   const event: NonceReuseEvent = {
     v: 1,
@@ -264,11 +264,7 @@ export async function reportReuse(system: System, provider: string): Promise<voi
 }
 
 /** Moves the start of nonce reuse incidents at these providers back in the controllers' record. Waits until they are recorded. */
-export async function ageIncidents(
-  system: System,
-  providers: readonly string[],
-  byMs: number,
-): Promise<void> {
+async function ageIncidents(system: System, providers: readonly string[], byMs: number): Promise<void> {
   await using host = await createStoreHost(system.nats, "rollback-controller");
   const bucket = await host.store.bucket(BUCKETS.control);
   // If a controller writes meanwhile, the next try is based on its record.

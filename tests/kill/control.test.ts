@@ -8,6 +8,7 @@ import { readMetric } from "../kit/scrape.ts";
 import { type System, startSystem, TOKENS } from "../kit/system.ts";
 
 /** SCBE with its controller: keyring, guard, envelope service and controller run as processes of their own. */
+
 let system: System;
 let orchestrator: Client;
 let gateway: Client;

@@ -8,6 +8,7 @@ import { type Frame, type NatsProxy, startNatsProxy } from "./nats-proxy.ts";
 import { watchedVerifier } from "./watched-verifier.ts";
 
 /** A verifier behind a cut or hostile link obeys a kill in time, by its lease. */
+
 const LEASE_MS = 1000;
 /** From the link's return until a verifier with the policy `hold` obeys. */
 const OBEYS_WITHIN_MS = 10_000;

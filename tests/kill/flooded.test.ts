@@ -13,6 +13,7 @@ import { keepDoing, measure, render, steadyTraffic } from "../kit/traffic.ts";
 import { type Flood, type FloodMessage, startFlood } from "./flood.ts";
 
 /** Users with credentials and clients without any exceed their rates at the same time. */
+
 const SCRIPT = fileURLToPath(new URL("../../scripts/scbe-kill-switch.sh", import.meta.url));
 const HALF_SENT = 140;
 /** 600 requests a minute. */
@@ -205,7 +206,7 @@ test("during all floods together no request is turned away, no lease ends, and a
 }, 240_000);
 
 /** Opens `count` HTTP requests and never completes them. A connection that the server closes is opened again, until disposed. */
-export function holdHalfSent(url: string, count: number): AsyncDisposable {
+function holdHalfSent(url: string, count: number): AsyncDisposable {
   const sockets = new Set<Socket>();
   let isOver = false;
   const hold = (): void => {

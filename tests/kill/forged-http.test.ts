@@ -7,6 +7,7 @@ import { type WatchedVerifier, watchedVerifier } from "./watched-verifier.ts";
  * An attacker with a stolen webhook token, or without a token, releases no kill and causes no unsealed traffic. The deployment permits
  * fallback, which gives an attacker the most to gain. The controller accepts 30 failed requests a minute; these tests send fewer.
  */
+
 const stack = new AsyncDisposableStack();
 let system: System;
 let api: ControlApi;

@@ -9,6 +9,7 @@ import { type Fleet, type MemberReport, startFleet } from "./fleet.ts";
 import { type NatsProxy, startNatsProxy } from "./nats-proxy.ts";
 
 /** A hundred verifiers in four processes, under traffic. A proxy before the guard can hold back its verdicts. */
+
 const PROVIDERS = ["openai", "anthropic"];
 const FLEET = { processes: 4, orchestrators: 13, gateways: 6, providers: PROVIDERS };
 const SIZE = 100;

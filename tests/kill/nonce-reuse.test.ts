@@ -10,6 +10,7 @@ import { type System, startSystem, TOKENS } from "../kit/system.ts";
 import { type Fleet, type MemberReport, startFleet } from "./fleet.ts";
 
 /** The time from the second use of a nonce until the last verifier obeys: replay guard, security stream, controller, kill. */
+
 const TRIES = 3;
 const MS_MAX = 100;
 const PATIENT = { timeoutMs: 20_000 };
@@ -94,7 +95,7 @@ const REQUEST = { model: "m", intent: "chat", body: Buffer.from("Hello") };
  * Seals one request in each of two sealers whose random generators return the same bytes, as on cloned machines: two envelopes
  * under one key and one nonce. The sealer does not allow this, so the generator is replaced while the two seal.
  */
-export function sealUnderOneNonce(
+function sealUnderOneNonce(
   provider: string,
   sealers: readonly [Sealer, Sealer],
 ): readonly [SealedRequest, SealedRequest] {

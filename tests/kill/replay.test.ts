@@ -10,6 +10,7 @@ import { delivery, type Frame, type NatsProxy, startNatsProxy } from "./nats-pro
 import { type WatchedVerifier, watchedVerifier } from "./watched-verifier.ts";
 
 /** An attacker with every right on the bus and on the victim's wire, who has recorded everything that controllers signed. */
+
 const LEASE_MS = 1000;
 const PATIENT = { timeoutMs: 20_000 };
 const REQUEST = {

@@ -10,6 +10,7 @@ import { startTap, type Tap } from "../kit/tap.ts";
 import { type ControlMetrics, controlMetricsOf, watchedVerifier } from "./watched-verifier.ts";
 
 /** How a starting verifier gets the document that it obeys. */
+
 const PATIENT = { timeoutMs: 20_000 };
 
 const stack = new AsyncDisposableStack();

@@ -9,6 +9,7 @@ import { type WatchedVerifier, watchedVerifier } from "./watched-verifier.ts";
 /**
  * Every process and the server permit fallback, and a listener hears the whole bus: stolen tokens cause no traffic in the clear.
  */
+
 const stack = new AsyncDisposableStack();
 const BODY = Buffer.from("a body that must not be read by others, 4711");
 const finder = new Finder(needlesOfBody("the body", BODY));

@@ -74,52 +74,40 @@ async function faultyClient(system: System, provider: string, bad: BadHandler): 
   await using stack = new AsyncDisposableStack();
   const log = createLogger({ name: `gateway-${provider}`, level: "silent" });
   const client = stack.use(await system.gateway(provider, { log }));
-  const reached: { requestId: string; at: number }[] = [];
-  let isBad = false;
+  const gateway = goodGateway(() => client[Symbol.asyncDispose]());
   await client.serve({
     provider,
     drainMs: 0,
     handler: (call) => {
-      reached.push({ requestId: call.header.request_id, at: Date.now() });
-      return isBad ? bad.handler(call) : goodHandler(call);
+      gateway.reached.push({ requestId: call.header.request_id, at: Date.now() });
+      return gateway.isBad ? bad.handler(call) : goodHandler(call);
     },
   });
-  const held = stack.move();
-  return {
-    reached,
-    get isBad() {
-      return isBad;
-    },
-    set isBad(value) {
-      isBad = value;
-    },
-    [Symbol.asyncDispose]: () => held.disposeAsync(),
-  };
+  stack.move();
+  return gateway;
 }
 
 async function faultyRaw(system: System, provider: string, bad: BadScript): Promise<FaultyGateway> {
-  const reached: { requestId: string; at: number }[] = [];
-  let isBad = false;
+  const gateway = goodGateway(() => raw[Symbol.asyncDispose]());
   let before: Before | undefined;
-  const raw = await rawGateway(system, provider, (gateway, arrival) => {
+  const raw = await rawGateway(system, provider, (sealer, arrival) => {
     const { request_id: requestId } = arrival.header;
-    reached.push({ requestId, at: Date.now() });
-    if (isBad && before !== undefined) {
-      bad.script(gateway, arrival, before);
+    gateway.reached.push({ requestId, at: Date.now() });
+    if (gateway.isBad && before !== undefined) {
+      bad.script(sealer, arrival, before);
       return;
     }
-    const response = gateway.seal(arrival, textFor(requestId));
+    const response = sealer.seal(arrival, textFor(requestId));
     before = { response, arrival };
-    gateway.answer(arrival, response);
+    sealer.answer(arrival, response);
   });
+  return gateway;
+}
+
+function goodGateway(end: () => PromiseLike<void>) {
   return {
-    reached,
-    get isBad() {
-      return isBad;
-    },
-    set isBad(value) {
-      isBad = value;
-    },
-    [Symbol.asyncDispose]: () => raw[Symbol.asyncDispose](),
+    isBad: false,
+    reached: [] as { requestId: string; at: number }[],
+    [Symbol.asyncDispose]: end,
   };
 }

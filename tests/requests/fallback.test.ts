@@ -9,6 +9,7 @@ import { ControlApi } from "../kit/control-api.ts";
 import { type System, startSystem } from "../kit/system.ts";
 
 /** Traffic that the kill switch or flags take out of the sealed path, after an administrator chose that it travels unsealed. */
+
 let system: System;
 let api: ControlApi;
 let orchestrator: Client;
@@ -225,14 +226,14 @@ function idWhere(holds: (id: string) => boolean): string {
   }
 }
 
-export interface RawRequest {
+interface RawRequest {
   readonly subject: string;
   readonly data: Uint8Array;
   readonly headers: BusHeaders;
   readonly timeoutMs: number;
 }
 
-export interface RawAnswer {
+interface RawAnswer {
   readonly status: string | undefined;
   /** The code of a service error. */
   readonly error: string | undefined;
@@ -240,7 +241,7 @@ export interface RawAnswer {
 }
 
 /** Sends one request with an orchestrator's rights, without the client. @returns the first reply */
-export async function exchangeRaw(system: System, request: RawRequest): Promise<RawAnswer> {
+async function exchangeRaw(system: System, request: RawRequest): Promise<RawAnswer> {
   const { subject, data, headers, timeoutMs } = request;
   const log = createLogger({ name: "raw", level: "silent" });
   await using bus = await connectBus({ ...system.transport("orchestrator"), name: "orchestrator", log });

@@ -14,6 +14,7 @@ import { watchTrust } from "../kit/trust.ts";
  * Each service that owns state of others is killed, frozen and started last. openai serves, anthropic is latched, xai is switched off,
  * and one envelope has been opened: none of this may change, whichever service is away.
  */
+
 const stack = new AsyncDisposableStack();
 let system: System;
 let orchestrator: Client;

@@ -7,6 +7,7 @@ import { ControlApi } from "../kit/control-api.ts";
 import { type System, startSystem } from "../kit/system.ts";
 
 /** A request that names several providers is served by exactly one of them, however the first one fails. */
+
 let system: System;
 let api: ControlApi;
 let orchestrator: Client;

@@ -110,13 +110,12 @@ export type RequestVector = Situation &
     readonly admit: string;
   };
 type Waiting = Omit<ResponseBinding, "hash" | "isAwaited"> & { readonly hash: string };
-export type ResponseVector = Situation &
-  Outcome & { readonly waiting: Waiting; readonly token_refused: boolean };
+type ResponseVector = Situation & Outcome & { readonly waiting: Waiting; readonly token_refused: boolean };
 
 type Filed<T> = T & { readonly file: string };
 
 /** The vectors of some files, each with its file. */
-export function vectorsOf<T>(...files: readonly string[]): Filed<T>[] {
+function vectorsOf<T>(...files: readonly string[]): Filed<T>[] {
   return files.flatMap((file) =>
     readVectors<{ vectors: T[] }>(file).vectors.map((vector) => ({ ...vector, file })),
   );
@@ -131,11 +130,11 @@ export function responseVectors(): Filed<ResponseVector>[] {
 }
 
 /** The reasons of refusal that a vector expects. */
-export function reasonsOf(vector: Outcome): readonly Refusal[] {
+function reasonsOf(vector: Outcome): readonly Refusal[] {
   return vector.opens ? [] : [vector.reason];
 }
 
-export type OpenerInSituation = ReturnType<typeof openerIn>;
+type OpenerInSituation = ReturnType<typeof openerIn>;
 
 export function openRequest(
   { opener }: OpenerInSituation,

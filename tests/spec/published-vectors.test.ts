@@ -8,8 +8,8 @@ import { decrypt, encrypt, hkdfSha256 } from "@scbe/envelope/primitives";
 import { describe, expect, test } from "vitest";
 
 /*
- * Published vectors, through the modules that Sealer and Opener import. The last test holds that there are no others: in
- * the packages a cipher, an HKDF and a canonicaliser are each called in one file.
+ * Published vectors, run on the modules that Sealer and Opener import. The last test asserts that no other modules exist: in the
+ * packages, a cipher, an HKDF and a canonicaliser are each called in one file.
  */
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -18,7 +18,7 @@ const areHere = existsSync(VECTORS);
 const WHY = `no vectors in ${VECTORS}; SCBE_VECTORS_DIR names their folder`;
 const isRequired = process.env.SCBE_REQUIRE_ALL === "1";
 
-test("the published vectors are here, or this run may do without", (context) => {
+test("the published vectors are present, or this run may skip them", (context) => {
   if (!areHere && !isRequired) context.skip(WHY);
   expect(areHere, WHY).toBe(true);
 });
@@ -56,7 +56,7 @@ describe.skipIf(!areHere)("Wycheproof, AES-GCM with keys of 256, nonces of 96 an
   const valid = cases.filter(({ result }) => result === "valid");
   const invalid = cases.filter(({ result }) => result === "invalid");
 
-  test("has cases of both results, and no other", () => {
+  test("has valid and invalid cases only", () => {
     expect(valid.length).toBeGreaterThanOrEqual(39);
     expect(invalid.length).toBeGreaterThanOrEqual(27);
     expect(valid.length + invalid.length).toBe(cases.length);
@@ -97,7 +97,7 @@ describe.skipIf(!areHere)("Wycheproof, HKDF with SHA-256", () => {
   const { testGroups, numberOfTests } = read<object, HkdfCase>("hkdf_sha256_test.json");
   const cases = testGroups.flatMap(({ tests }) => tests);
 
-  test("has all its cases here, of both results", () => {
+  test("has all its cases, valid and invalid ones", () => {
     expect(cases.length).toBe(numberOfTests);
     expect(cases.filter(({ result }) => result === "valid").length).toBeGreaterThanOrEqual(83);
     expect(cases.filter(({ result }) => result === "invalid").length).toBeGreaterThanOrEqual(3);
@@ -129,8 +129,8 @@ describe.skipIf(!areHere)("RFC 8785, the test data of its author", () => {
   });
 });
 
-describe("RFC 8785, the samples in its own text", () => {
-  test("section 3.2.2 and 3.2.3: the sample object is written as section 3.2.4 has its bytes", () => {
+describe("RFC 8785, the samples in its text", () => {
+  test("sections 3.2.2 and 3.2.3: the sample object is written as the bytes of section 3.2.4", () => {
     const sample = String.raw`{
       "numbers": [333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001],
       "string": "\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/",
@@ -143,7 +143,7 @@ describe("RFC 8785, the samples in its own text", () => {
     expect(Buffer.from(jcs(JSON.parse(sample))).toString("hex")).toBe(bytes);
   });
 
-  /** Appendix B: IEEE 754 bits, and the text of that number. */
+  /** Appendix B: IEEE 754 bits, and the text of the number. */
   test.each([
     ["0000000000000000", "0"],
     ["8000000000000000", "0"],
@@ -186,7 +186,7 @@ describe("RFC 8785, the samples in its own text", () => {
   });
 });
 
-test("the envelope has no cipher, HKDF or canonicaliser beside the ones above", async () => {
+test("the envelope has no cipher, HKDF or canonicaliser besides the ones above", async () => {
   const using = await searchIn("envelope");
   expect(using("createCipheriv")).toEqual(["encrypt.ts"]);
   expect(using("createDecipheriv")).toEqual(["decrypt.ts"]);
@@ -198,7 +198,7 @@ test("the envelope has no cipher, HKDF or canonicaliser beside the ones above", 
   expect(using('import { decrypt } from "./decrypt.ts"')).toEqual(["opener.ts"]);
 });
 
-/** Which files of a package hold a text. */
+/** Searches for the files of a package that contain a text. */
 async function searchIn(name: string): Promise<(text: string) => string[]> {
   const source = join(ROOT, "packages", name, "src");
   const files = (await readdir(source, { recursive: true })).filter((file) => /(?<!\.test)\.ts$/.test(file));

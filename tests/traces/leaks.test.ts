@@ -31,7 +31,7 @@ const TRACED = "traced";
 const providers = [...PROVIDER_NAMES, TRACED];
 const intents = ["chat", "tools"];
 /** Longer than the defaults, so that a slow machine causes no refusals. */
-const PATIENCE = {
+const TIMEOUTS = {
   SCBE_ADMIT_TIMEOUT_MS: "2500",
   SCBE_NOISE_FLOOR_MS: "3000",
   SCBE_ACCEPT_TIMEOUT_MS: "5000",
@@ -59,7 +59,7 @@ describe.skipIf(!requireTool("jaeger").ok)("after a run of all processes with at
       redisPassword: REDIS_PASSWORD,
       examples: PROVIDER_NAMES,
       variables: {
-        ...PATIENCE,
+        ...TIMEOUTS,
         LOG_LEVEL: "trace",
         OTEL_EXPORTER_OTLP_HEADERS: `authorization=${COLLECTOR_TOKEN}`,
       },

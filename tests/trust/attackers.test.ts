@@ -26,6 +26,7 @@ import { measure, render, type Timings } from "../kit/traffic.ts";
 import { type TrustWatch, tellerRow, watchTrust } from "../kit/trust.ts";
 
 /** What an attacker without a provider's keys can do to the trust in it. */
+
 const stack = new AsyncDisposableStack();
 const metrics = new Registry();
 let system: System;

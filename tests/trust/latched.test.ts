@@ -14,6 +14,7 @@ import { steadyTraffic } from "../kit/traffic.ts";
 import { type TrustWatch, watchTrust } from "../kit/trust.ts";
 
 /** A response that only the provider's gateway can make, and that does not open, latches the provider until an administrator clears it. */
+
 const stack = new AsyncDisposableStack();
 let system: System;
 let api: ControlApi;

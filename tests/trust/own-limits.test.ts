@@ -7,6 +7,7 @@ import { type System, startSystem } from "../kit/system.ts";
 import { type TrustWatch, tellerRow, watchTrust } from "../kit/trust.ts";
 
 /** Short time-outs and wrong settings of a caller or a deployment do not count against a provider. */
+
 const stack = new AsyncDisposableStack();
 let system: System;
 let trust: TrustWatch;

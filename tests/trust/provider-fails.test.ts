@@ -23,6 +23,7 @@ import { type TrustWatch, tellerRow, watchTrust } from "../kit/trust.ts";
  * 2,000 requests name two providers, and the first provider fails meanwhile, in each way. Every request is served, by the right
  * provider. The failing provider is excluded, heals, and returns step by step.
  */
+
 const stack = new AsyncDisposableStack();
 let system: System;
 let api: ControlApi;

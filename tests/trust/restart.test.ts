@@ -8,6 +8,7 @@ import { steadyTraffic } from "../kit/traffic.ts";
 import { type TrustWatch, tellerRow, watchTrust } from "../kit/trust.ts";
 
 /** Trust outlives its scorers and its readers: openai is latched, anthropic has failed twice, and xai serves. */
+
 const stack = new AsyncDisposableStack();
 let system: System;
 let orchestrator: Client;

@@ -9,6 +9,7 @@ import { type Sent, steadyTraffic } from "../kit/traffic.ts";
 import { type TrustReporter, type TrustWatch, trustReporter, watchTrust } from "../kit/trust.ts";
 
 /** Two orchestrators, `orchestrator` and `batch`, are two users: reports of one apply to itself, reports of both apply to every caller. */
+
 const stack = new AsyncDisposableStack();
 let system: System;
 let api: ControlApi;
