@@ -81,9 +81,9 @@ function payloadOf(signed: unknown): { generation: number } {
 }
 
 /** The latch, the kill and the opened envelope are unchanged, for the running client and for a new one. */
-async function expectAllStands(before: Awaited<ReturnType<typeof generations>>): Promise<void> {
-  await using newcomer = await system.orchestrator();
-  for (const client of [orchestrator, newcomer]) {
+async function expectUnchanged(before: Awaited<ReturnType<typeof generations>>): Promise<void> {
+  await using newClient = await system.orchestrator();
+  for (const client of [orchestrator, newClient]) {
     await expect(ask("anthropic", client)).rejects.toMatchObject({ code: "DISTRUSTED" });
     await expect(ask("xai", client)).rejects.toMatchObject({ code: "SWITCHED_OFF" });
     expect(await ask("openai", client)).toMatchObject({ envelopes: 1, isSealed: true });
@@ -131,7 +131,7 @@ const traffic = () =>
     return answer;
   });
 
-async function expectNewcomer({ lacks }: Owner): Promise<void> {
+async function expectNewClient({ lacks }: Owner): Promise<void> {
   const coming = system.orchestrator({ timeoutMs: 3000 });
   if (lacks !== undefined) {
     await expect(coming).rejects.toMatchObject({ code: "TIMEOUT", message: expect.stringMatching(lacks) });
@@ -150,16 +150,16 @@ describe.each(OWNERS)("the $name", (owner) => {
     await using going = traffic();
     await going.more(100);
     await Promise.all(owner.away().map((service) => service.kill()));
-    await expectNewcomer(owner);
+    await expectNewClient(owner);
     await going.more(REQUESTS);
     const waiting = system.orchestrator();
     await Promise.all(owner.away().map((service) => service.restart()));
-    await using newcomer = await waiting;
-    expect(await ask("openai", newcomer)).toMatchObject({ isSealed: true });
+    await using newClient = await waiting;
+    expect(await ask("openai", newClient)).toMatchObject({ isSealed: true });
     await going.more(100);
     await going.end();
     expect(going.sent.flatMap(({ error }) => (error === undefined ? [] : [error]))).toEqual([]);
-    await expectAllStands(before);
+    await expectUnchanged(before);
   }, 120_000);
 
   test("is frozen for longer than a lease: the same holds, and it sends no old state when it resumes", async () => {
@@ -168,7 +168,7 @@ describe.each(OWNERS)("the $name", (owner) => {
     await going.more(100);
     for (const { process } of owner.away()) process.pause();
     try {
-      await expectNewcomer(owner);
+      await expectNewClient(owner);
       await going.more(REQUESTS);
     } finally {
       for (const { process } of owner.away()) process.resume();
@@ -177,7 +177,7 @@ describe.each(OWNERS)("the $name", (owner) => {
     await Promise.all(owner.away().map((service) => service.ready()));
     await going.end();
     expect(going.sent.flatMap(({ error }) => (error === undefined ? [] : [error]))).toEqual([]);
-    await expectAllStands(before);
+    await expectUnchanged(before);
   }, 120_000);
 });
 
@@ -209,10 +209,10 @@ test.each(OWNERS)(
     }
     await Promise.all(last.map((service) => service.launch()));
     await Promise.all(services.map((service) => service.ready()));
-    await using newcomer = await waiting;
-    expect(await ask("openai", newcomer)).toMatchObject({ isSealed: true });
+    await using newClient = await waiting;
+    expect(await ask("openai", newClient)).toMatchObject({ isSealed: true });
     await eventually(async () => (await ask("openai")).isSealed, { timeoutMs: 20_000 });
-    await expectAllStands(before);
+    await expectUnchanged(before);
   },
   180_000,
 );

@@ -130,8 +130,8 @@ describe("a misconfigured deployment blames no provider,", () => {
   }
 
   test.each([
-    ["whose window is longer than that of its gateways", "900", "REFUSED"],
-    ["whose window is shorter than that of its gateways", "60", "TIMEOUT"],
+    ["if its window is longer than that of its gateways", "900", "REFUSED"],
+    ["if its window is shorter than that of its gateways", "60", "TIMEOUT"],
   ])("%s", async (_who, seconds, code) => {
     handlerMs = 0;
     const variables = { ...system.variables, ...limits, SCBE_REPLAY_WINDOW_SECONDS: seconds };
@@ -143,7 +143,7 @@ describe("a misconfigured deployment blames no provider,", () => {
     ["ten minutes ahead", 600_000, "REFUSED"],
     ["ten minutes behind", -600_000, "REFUSED"],
     ["four minutes behind", -240_000, "TIMEOUT"],
-  ])("whose clock jumps to be %s, just after all have served it", async (_jump, jumpMs, code) => {
+  ])("if its clock jumps to %s just after all providers served it", async (_jump, jumpMs, code) => {
     handlerMs = 0;
     offsetMs = 0;
     const use = async (client: Client): Promise<void> => {
@@ -156,7 +156,7 @@ describe("a misconfigured deployment blames no provider,", () => {
     expectNoEvidence(...PROVIDERS);
   });
 
-  test("whose requests have an intent that one provider does not serve and others do", async () => {
+  test("if its requests have an intent that one provider does not serve and others do", async () => {
     await withClient(async (client) => {
       const request = (provider: string, intent: string) =>
         codeOf(client.request({ ...REQUEST, provider, intent }));
