@@ -212,9 +212,9 @@ describe("an invalid request to the service", () => {
     const heard = await listener.listen(subjectOf("cancel", { provider: "openai" }));
     const answers = await forger.listen("_INBOX.orchestrator.wide.mine");
     const garbage = randomBytes(100);
-    const kind = subjectOf("openResponse", { user: "wide", provider: "openai", intent: "chat" });
-    await forger.publish(kind, garbage, subjectOf("cancel", { provider: "openai" }));
-    await forger.publish(kind, garbage, "_INBOX.orchestrator.wide.mine");
+    const subject = subjectOf("openResponse", { user: "wide", provider: "openai", intent: "chat" });
+    await forger.publish(subject, garbage, subjectOf("cancel", { provider: "openai" }));
+    await forger.publish(subject, garbage, "_INBOX.orchestrator.wide.mine");
     await eventually(() => answers.length === 1);
     await forger.publish(subjectOf("cancel", { provider: "openai" }), "the listener does hear");
     await eventually(() => heard.length > 0);
