@@ -2,23 +2,20 @@ import { defineConfig } from "vitest/config";
 
 /** Tests of the whole system, with many processes each. */
 const SYSTEM = "tests/**/*.test.ts";
-/** Those of them that measure times or memory, or look at all processes of a launcher: one file at a time, and nothing beside it. */
+/** Tests that measure times or memory, or look at all processes of a launcher. They run one file at a time, after all others. */
 const ALONE = [
-  "tests/alerts-live.test.ts",
+  "tests/acceptance/runbook.test.ts",
+  "tests/access/listener.test.ts",
+  "tests/alerts/alerts-live.test.ts",
   "tests/bench/**/*.test.ts",
-  "tests/collectors.test.ts",
-  "tests/kill-*.test.ts",
-  "tests/leaks.test.ts",
-  "tests/memory.test.ts",
-  "tests/runbook.test.ts",
+  "tests/kill/*.test.ts",
+  "tests/launcher/*.test.ts",
+  "tests/requests/{memory,system}.test.ts",
   "tests/scbe-production-acceptance.test.ts",
-  "tests/system.test.ts",
-  "tests/start.test.ts",
-  "tests/start-standing.test.ts",
-  "tests/tap.test.ts",
-  "tests/trust-attackers.test.ts",
+  "tests/traces/{collectors,leaks}.test.ts",
+  "tests/trust/attackers.test.ts",
 ];
-/** Of all others, which wait for most of their time, on however few cores. */
+/** All other tests mostly wait, so two files run at once even on one core. */
 const TOGETHER = 2;
 
 export default defineConfig({
@@ -27,7 +24,7 @@ export default defineConfig({
     pool: "forks",
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // Real servers on a shared machine: where nobody is there to look, one failure is tried again, and the report says so.
+    // Real servers on a shared machine: CI tries a failed test once more, and the report says so.
     retry: process.env.CI === undefined ? 0 : 1,
     projects: [
       {

@@ -7,24 +7,23 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { phaseSkew } from "./acceptance/phase-skew.ts";
 import { providerSwitch } from "./acceptance/provider-switch.ts";
 import { trustDecay } from "./acceptance/trust-decay.ts";
-import { type Asker, connectAsker } from "./kit/asker.ts";
 import { ControlApi } from "./kit/control-api.ts";
-import { forge, headerOf, inSessionOf } from "./kit/forge.ts";
-import { type KnownKeys, knownKeys } from "./kit/known-keys.ts";
-import { measure, render, type Timings } from "./kit/measure.ts";
-import { rawCaller } from "./kit/raw-caller.ts";
-import { readMetric } from "./kit/read-metric.ts";
+import { forge, headerOf, inSessionOf, type KnownKeys, knownKeys } from "./kit/known-keys.ts";
+import { connectServiceCaller, rawCaller, type ServiceCaller } from "./kit/raw-clients.ts";
+import { readMetric } from "./kit/scrape.ts";
 import { type System, startSystem } from "./kit/system.ts";
-import { type TrustWatch, watchTrust } from "./kit/watch-trust.ts";
+import { measure, render, type Timings } from "./kit/traffic.ts";
+import { type TrustWatch, watchTrust } from "./kit/trust.ts";
 
 /**
- * Run against the whole of SCBE as it runs in production: nats-server with the access table's permissions, Redis, and
- * keyring, replay guard, envelope service, rollback controller and trust scorer as processes of their own.
+ * Runs against SCBE as in production: nats-server with the access table's permissions, Redis, and keyring, replay guard,
+ * envelope service, rollback controller and trust scorer as processes of their own.
  */
+
 let system: System;
 let api: ControlApi;
-let orchestrator: Asker;
-let gateway: Asker;
+let orchestrator: ServiceCaller;
+let gateway: ServiceCaller;
 let keys: KnownKeys;
 let trust: TrustWatch;
 
@@ -40,8 +39,8 @@ beforeAll(async () => {
   });
   api = new ControlApi(system);
   [orchestrator, gateway, keys, trust] = await Promise.all([
-    connectAsker(system, "orchestrator"),
-    connectAsker(system, "gateway-openai"),
+    connectServiceCaller(system, "orchestrator"),
+    connectServiceCaller(system, "gateway-openai"),
     knownKeys(system),
     watchTrust(system),
   ]);
@@ -53,22 +52,22 @@ afterAll(async () => {
   await system?.[Symbol.asyncDispose]();
 });
 
-const WHOM = { [HEADERS.model]: "gpt-5", [HEADERS.intent]: "chat" };
+const PARAMETERS = { [HEADERS.model]: "gpt-5", [HEADERS.intent]: "chat" };
 const BODY_1_KIB = randomBytes(1024);
 const LENGTH_BYTES = 4;
 const TAG_BYTES = 16;
 
 async function sealed(body: Uint8Array = BODY_1_KIB): Promise<Buffer> {
-  return Buffer.from((await orchestrator.ask("sealRequest", body, WHOM)).data);
+  return Buffer.from((await orchestrator.call("sealRequest", body, PARAMETERS)).data);
 }
 
 function open(envelope: Uint8Array): Promise<BusMessage> {
-  return gateway.ask("openRequest", envelope);
+  return gateway.call("openRequest", envelope);
 }
 
 const statusOf = (answer: BusMessage): string | undefined => answer.header(HEADERS.status);
 
-/** Opens what was altered, all of it, as many at once as the service takes; expects noise and nothing else. */
+/** Opens altered envelopes, as many at once as the service takes, and expects the same noise for all. */
 async function expectRefusedAlike(altered: readonly Uint8Array[]): Promise<void> {
   const seen = new Set<string>();
   for (let at = 0; at < altered.length; at += 1000) {
@@ -78,7 +77,7 @@ async function expectRefusedAlike(altered: readonly Uint8Array[]): Promise<void>
   expect([...seen]).toEqual([`${STATUS.refused}, ${NOISE_BYTES} bytes`]);
 }
 
-/** Every envelope that differs from `envelope` in one bit between two bytes. */
+/** All copies of the envelope with one bit flipped from byte `from` up to byte `to`. */
 function withOneBitFlipped(envelope: Buffer, from: number, to: number): Buffer[] {
   return Array.from({ length: (to - from) * 8 }, (_, bit) => {
     const copy = Buffer.from(envelope);
@@ -88,7 +87,7 @@ function withOneBitFlipped(envelope: Buffer, from: number, to: number): Buffer[]
   });
 }
 
-/** How often requests were opened and refused at the envelope service so far, by result. */
+/** The number of openings at the envelope service so far, by result. */
 async function openings(): Promise<(result: string) => number> {
   if (system.envelope === undefined) throw new Error("no envelope service");
   const counted = await readMetric(system.envelope, "scbe_envelope_openings_total");
@@ -129,7 +128,7 @@ describe("AAD tamper detection", () => {
     v: () => 2,
   };
 
-  test("every member of the header is authenticated: another legal value in any of them is refused", async () => {
+  test("every member of the header is authenticated: another legal value of any member is refused", async () => {
     const envelope = await sealed();
     const header = headerOf(envelope);
     expect(Object.keys(changes).sort()).toEqual(Object.keys(header).sort());
@@ -147,7 +146,7 @@ describe("AAD tamper detection", () => {
   });
 });
 
-/** The envelope with another header before its ciphertext and tag. */
+/** The envelope's ciphertext and tag behind another header. */
 function withHeader(envelope: Buffer, header: object): Buffer {
   const text = Buffer.from(JSON.stringify(header));
   const length = Buffer.alloc(LENGTH_BYTES);
@@ -166,7 +165,7 @@ describe("Body tamper detection", () => {
     expect(Buffer.from((await open(envelope)).data).equals(BODY_1_KIB)).toBe(true);
   });
 
-  test("a byte less, a byte more, and another envelope's body are refused", async () => {
+  test("a body with a byte less or more, or of another envelope, is refused", async () => {
     const [one, other] = [await sealed(), await sealed()];
     const headerEnd = LENGTH_BYTES + one.readUInt32BE(0);
     await expectRefusedAlike([
@@ -193,7 +192,7 @@ const SKEW_LIMIT_S = 300;
 const TTL_S = 60;
 const WINDOW_S = 300;
 
-/** Authentic but for the time: sealed at `ts`, in a session that has begun at `startedAt`. */
+/** An authentic envelope, sealed at `ts` in a session that began at `startedAt`. */
 async function sealedAt(ts: number, { startedAt = ts, ttl = TTL_S } = {}): Promise<Buffer> {
   const header = { ...headerOf(await sealed()), ts, ttl };
   return forge(keys, inSessionOf(keys, header, startedAt), BODY_1_KIB);
@@ -204,10 +203,10 @@ describe("Timestamp validation", () => {
     ["now", () => sealedAt(Date.now())],
     ["by a clock that is ahead by just less than the skew", () => sealedAt(Date.now() + SKEW_MS - 3000)],
     [
-      "so long ago that its life and the skew are all but over",
+      "so long ago that its lifetime and the skew are nearly over",
       () => sealedAt(Date.now() - TTL_S * 1000 - SKEW_MS + 5000),
     ],
-    ["with a life of the whole window", () => sealedAt(Date.now(), { ttl: WINDOW_S })],
+    ["with a lifetime of the whole window", () => sealedAt(Date.now(), { ttl: WINDOW_S })],
     [
       "in a session that is as old as the window",
       () => sealedAt(Date.now(), { startedAt: Date.now() - WINDOW_S * 1000 }),
@@ -219,10 +218,10 @@ describe("Timestamp validation", () => {
   test.each([
     ["by a clock that is ahead by more than the skew", () => sealedAt(Date.now() + SKEW_MS + 5000)],
     [
-      "so long ago that its life and the skew are over",
+      "so long ago that its lifetime and the skew are over",
       () => sealedAt(Date.now() - TTL_S * 1000 - SKEW_MS - 1),
     ],
-    ["with a life longer than the window", () => sealedAt(Date.now(), { ttl: WINDOW_S + 1 })],
+    ["with a lifetime longer than the window", () => sealedAt(Date.now(), { ttl: WINDOW_S + 1 })],
     [
       "in a session that is older than the window",
       () => sealedAt(Date.now(), { startedAt: Date.now() - (WINDOW_S + 61) * 1000 }),
@@ -258,7 +257,7 @@ describe("Nonce reuse prevention", () => {
     return `${session_id} ${nonce}`;
   };
 
-  test("no two of 2,000 envelopes have session and nonce in common, over a restart of the sealer too", async () => {
+  test("no two of 2,000 envelopes share session and nonce, even across a restart of the sealer", async () => {
     const seals = () => Promise.all(Array.from({ length: 1000 }, () => sealed()));
     const before = await seals();
     await system.envelope?.restart();
@@ -266,7 +265,7 @@ describe("Nonce reuse prevention", () => {
     expect(new Set([...before, ...after].map(nonceOf)).size).toBe(2000);
   });
 
-  test("a session that is at its counter limit is followed by another one, and no request fails", async () => {
+  test("after a session's counter limit a new session begins, and no request fails", async () => {
     const variables = { ...system.variables, SCBE_NONCE_COUNTER_LIMIT: "5" };
     await using caller = await rawCaller({ ...system, variables });
     const envelopes = Array.from(
@@ -295,7 +294,7 @@ describe("Nonce reuse prevention", () => {
     expect(after("replay") - before("replay")).toBe(2);
   });
 
-  test("of one envelope opened by many at once, one gets the body", async () => {
+  test("of many concurrent openings of one envelope, exactly one gets the body", async () => {
     const envelope = await sealed();
     const answers = await Promise.all(Array.from({ length: 50 }, () => open(envelope)));
     expect(answers.filter((answer) => statusOf(answer) === STATUS.opened)).toHaveLength(1);
@@ -319,11 +318,11 @@ describe("Nonce reuse prevention", () => {
       return message && (JSON.parse(Buffer.from(message.data, "base64").toString()) as unknown);
     });
     expect(event).toMatchObject({ env: "dev", provider: "openai", counter: counterOf(header) });
-    await expectOutUntilForgiven();
+    await expectRefusedUntilCleared();
   });
 
-  /** Nothing is sealed for openai any more, for want of trust and by the kill switch, until a person has cleared both. */
-  async function expectOutUntilForgiven(): Promise<void> {
+  /** Expects that nothing is sealed for openai until an administrator clears the latch and releases the kill. */
+  async function expectRefusedUntilCleared(): Promise<void> {
     const isRefusedFor = (code: string) => () => expect(sealed()).rejects.toMatchObject({ code });
     const { latch } = await trust.until("openai", (it) => it.latch !== null);
     await eventually(isRefusedFor("DISTRUSTED"));
@@ -353,7 +352,7 @@ describe("Performance targets", () => {
     }
   }, 120_000);
 
-  /** One at a time, as a caller sees them: with all hops, the replay guard's word and Redis's included. */
+  /** Times one call after the other from the caller's side, with all hops to the replay guard and Redis. */
   async function round(): Promise<{ seal: Timings; open: Timings }> {
     const envelopes: Uint8Array[] = [];
     const seal = await measure({ count: COUNT, warmUp: WARM_UP }, async () => {

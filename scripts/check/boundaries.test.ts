@@ -79,7 +79,7 @@ test("what is allowed passes the boundaries check", () => {
       path: PURE,
       text: `import type { Prometheus } from "../edge/prometheus.ts";\nimport { flagOf } from "../api/flag-state.ts";\n`,
     },
-    { path: "tests/system.test.ts", text: `import { start } from "@scbe/keyring/service";` },
+    { path: "tests/requests/system.test.ts", text: `import { start } from "@scbe/keyring/service";` },
   ];
   expect(checkBoundaries(allowed)).toEqual([]);
 });

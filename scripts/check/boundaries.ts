@@ -21,8 +21,8 @@ interface Rule {
 const ONLY_FROM: readonly { readonly module: RegExp; readonly from: RegExp; readonly says: string }[] = [
   {
     module: /^(nats|@nats-io\/.*)$/,
-    from: /^(packages\/(bus|credentials|testkit)\/|tests\/(bus-walk|plain-nats|bench)\/)/,
-    says: "only bus, credentials, the testkit, the walk over the bus and the plain callers of tests/ import the NATS client",
+    from: /^(packages\/(bus|credentials|testkit)\/|tests\/(access|bench)\/|tests\/kit\/tap\.ts$)/,
+    says: "only bus, credentials, the testkit, tests/access, tests/bench and tests/kit/tap.ts import the NATS client",
   },
   {
     module: /^@(aws-sdk|smithy)(\/|$)/,

@@ -2,19 +2,19 @@ import { STATUS } from "@scbe/contracts";
 import { eventually } from "@scbe/testkit";
 import { afterEach, expect, test } from "vitest";
 import type { ControlApi } from "../kit/control-api.ts";
-import { readMetric } from "../kit/read-metric.ts";
+import { readMetric } from "../kit/scrape.ts";
 import type { System } from "../kit/system.ts";
 
 export interface SkewStage {
   readonly system: System;
   readonly api: ControlApi;
-  /** An authentic envelope for openai, of a clock that is ahead by so many ms. */
+  /** Makes an authentic envelope for openai with a clock that is ahead by `ms`. */
   sealAhead(ms: number): Promise<Buffer>;
-  /** What the envelope service says to it. */
+  /** The status of its opening at the envelope service. */
   statusOf(envelope: Uint8Array): Promise<string | undefined>;
 }
 
-/** How clocks that differ are measured, taken and refused, and what a temporary window changes. Its openers never take more than `limitSeconds`. */
+/** The measurement, acceptance and refusal of clock skew, and temporary skew windows. Openers never accept more than `limitSeconds`. */
 export function phaseSkew(
   stage: () => SkewStage,
   { usualSeconds, limitSeconds }: { readonly usualSeconds: number; readonly limitSeconds: number },
@@ -22,7 +22,7 @@ export function phaseSkew(
   const open = async (aheadMs: number): Promise<string | undefined> =>
     stage().statusOf(await stage().sealAhead(aheadMs));
 
-  /** What was measured of openai, and of anthropic. */
+  /** The measurements of openai, and the number of those of anthropic. */
   async function measured(): Promise<{ count: number; sumMs: number; within: number; other: number }> {
     const { envelope } = stage().system;
     if (envelope === undefined) throw new Error("no envelope service");
@@ -43,20 +43,23 @@ export function phaseSkew(
   test.each([
     ["ahead", 5000],
     ["behind", -5000],
-  ])("an envelope of a clock that is %s is measured for its provider, without the sign", async (_, ms) => {
-    const before = await measured();
-    for (const _ of [1, 2, 3]) expect(await open(ms)).toBe(STATUS.opened);
-    expect(await open(0)).toBe(STATUS.opened);
-    const after = await measured();
-    expect(after.count - before.count).toBe(4);
-    expect(after.within - before.within).toBe(1);
-    const sumMs = after.sumMs - before.sumMs;
-    expect(sumMs).toBeGreaterThan(9000);
-    expect(sumMs).toBeLessThan(25_000);
-    expect(after.other).toBe(before.other);
-  });
+  ])(
+    "an envelope of a clock that is %s is measured for its provider, as an absolute value",
+    async (_, ms) => {
+      const before = await measured();
+      for (const _ of [1, 2, 3]) expect(await open(ms)).toBe(STATUS.opened);
+      expect(await open(0)).toBe(STATUS.opened);
+      const after = await measured();
+      expect(after.count - before.count).toBe(4);
+      expect(after.within - before.within).toBe(1);
+      const sumMs = after.sumMs - before.sumMs;
+      expect(sumMs).toBeGreaterThan(9000);
+      expect(sumMs).toBeLessThan(25_000);
+      expect(after.other).toBe(before.other);
+    },
+  );
 
-  test("what is refused is not measured: too far ahead, too far behind, or forged", async () => {
+  test("refused envelopes are not measured: too far ahead, too far behind, or forged", async () => {
     const before = await measured();
     expect(await open((usualSeconds + 5) * 1000)).toBe(STATUS.refused);
     expect(await open(-600_000)).toBe(STATUS.refused);
@@ -66,7 +69,7 @@ export function phaseSkew(
     expect(await measured()).toEqual(before);
   });
 
-  test("a skew window lets clocks be further ahead, never by more than the limit, and ends by itself", async () => {
+  test("a skew window accepts clocks further ahead, up to the limit, and ends by itself", async () => {
     const { api } = stage();
     const wideMs = (usualSeconds + 60) * 1000;
     expect(await open(wideMs)).toBe(STATUS.refused);
@@ -80,7 +83,7 @@ export function phaseSkew(
     expect(await open(0)).toBe(STATUS.opened);
   });
 
-  test("no window is set that is wider than 600 seconds, or for longer than a day", async () => {
+  test("a window above 600 seconds, or for longer than a day, is refused", async () => {
     const { api } = stage();
     await expect(api.skewWindow({ seconds: 601, duration: "10m" })).rejects.toThrow("400");
     await expect(api.skewWindow({ seconds: 300, duration: "25h" })).rejects.toThrow("400");

@@ -1,11 +1,11 @@
 import type { Answer, Client } from "@scbe/client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ControlApi } from "../kit/control-api.ts";
-import { textFor, throwing, turningGateway } from "../kit/faulty-gateway.ts";
-import { steadyTraffic } from "../kit/steady-traffic.ts";
+import { faultyGateway, textFor, throwing } from "../kit/faulty-gateway.ts";
 import type { System } from "../kit/system.ts";
+import { steadyTraffic } from "../kit/traffic.ts";
 
-/** What a request comes to that names two providers, when the first one does not serve. */
+/** The outcome of a request with two providers when the first one does not serve. */
 export function providerSwitch(stage: () => { readonly system: System; readonly api: ControlApi }): void {
   const stack = new AsyncDisposableStack();
   let orchestrator: Client;
@@ -13,11 +13,11 @@ export function providerSwitch(stage: () => { readonly system: System; readonly 
   beforeAll(async () => {
     const { system } = stage();
     orchestrator = stack.use(await system.orchestrator());
-    stack.use(await turningGateway(system, "anthropic", throwing));
+    stack.use(await faultyGateway(system, "anthropic", throwing));
   });
   afterAll(() => stack.disposeAsync());
 
-  const openai = () => turningGateway(stage().system, "openai", throwing);
+  const openai = () => faultyGateway(stage().system, "openai", throwing);
   async function ask(requestId: string = crypto.randomUUID()): Promise<Answer> {
     const providers = ["openai", "anthropic"];
     const body = Buffer.from("Hello");
@@ -27,17 +27,17 @@ export function providerSwitch(stage: () => { readonly system: System; readonly 
   }
   const byAnthropic = { provider: "anthropic", isSealed: true, header: { provider: "anthropic" } };
 
-  test("the first one that can serve it does", async () => {
+  test("the first provider serves the request if it can", async () => {
     await using _gateway = await openai();
     expect(await ask()).toMatchObject({ provider: "openai", passedOver: [], envelopes: 1 });
   });
 
-  test("without a gateway of the first one, the second serves it, in an envelope of its own", async () => {
+  test("without a gateway of the first provider, the second one serves the request, in an envelope of its own", async () => {
     const passedOver = [{ provider: "openai", code: "NO_RESPONDERS" }];
     expect(await ask()).toMatchObject({ ...byAnthropic, passedOver, envelopes: 2 });
   });
 
-  test("when the first one fails, the second serves it under the same request id", async () => {
+  test("when the first provider fails, the second one serves the request under the same request id", async () => {
     await using gateway = await openai();
     gateway.isBad = true;
     const requestId = crypto.randomUUID();
@@ -46,7 +46,7 @@ export function providerSwitch(stage: () => { readonly system: System; readonly 
     expect(gateway.reached).toMatchObject([{ requestId }]);
   });
 
-  test("of one that is switched off for its integrity nothing is sent; when all are, the request is refused", async () => {
+  test("a provider that is switched off for integrity gets no message, and the request is refused when all are", async () => {
     await using gateway = await openai();
     const { api } = stage();
     await api.kill("integrity", { provider: "openai" });
@@ -59,7 +59,7 @@ export function providerSwitch(stage: () => { readonly system: System; readonly 
     expect(await ask()).toMatchObject({ provider: "openai" });
   });
 
-  test("no request is lost while the first one's gateway leaves and comes back", async () => {
+  test("no request is lost while the first provider's gateway leaves and returns", async () => {
     await using traffic = steadyTraffic({ concurrency: 4, everyMs: 10 }, ask);
     const serves = (): Set<string | undefined> =>
       new Set(traffic.sent.slice(-20).map(({ answer }) => answer?.provider));

@@ -3,9 +3,9 @@ import { type ProviderTrust, TRUST_LIMIT, trustScore, trustShare } from "@scbe/c
 import { eventually } from "@scbe/testkit";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { ControlApi } from "../kit/control-api.ts";
-import { type TurningGateway, throwing, turningGateway } from "../kit/faulty-gateway.ts";
+import { type FaultyGateway, faultyGateway, throwing } from "../kit/faulty-gateway.ts";
 import type { System } from "../kit/system.ts";
-import { type TrustWatch, tellerRow } from "../kit/watch-trust.ts";
+import { type TrustWatch, tellerRow } from "../kit/trust.ts";
 
 export interface TrustStage {
   readonly system: System;
@@ -13,17 +13,17 @@ export interface TrustStage {
   readonly trust: TrustWatch;
 }
 
-/** How the trust in a provider falls by what its requests come to, and comes back. */
+/** The trust in a provider falls with failed requests, and recovers. */
 export function trustDecay(stage: () => TrustStage): void {
   const stack = new AsyncDisposableStack();
   let orchestrator: Client;
-  let openai: TurningGateway;
+  let openai: FaultyGateway;
 
   beforeAll(async () => {
     const { system } = stage();
     orchestrator = stack.use(await system.orchestrator());
-    openai = stack.use(await turningGateway(system, "openai", throwing));
-    stack.use(await turningGateway(system, "anthropic", throwing));
+    openai = stack.use(await faultyGateway(system, "openai", throwing));
+    stack.use(await faultyGateway(system, "anthropic", throwing));
   });
   afterAll(() => stack.disposeAsync());
   beforeEach(async () => {
@@ -32,7 +32,7 @@ export function trustDecay(stage: () => TrustStage): void {
     await until((it) => scoreOf(it) === 1 && shareOf(it) === 100);
   });
 
-  /** Evidence of one of each. */
+  /** The evidence of one failure and of one success. */
   const FAILURE = 1.609;
   const SUCCESS = 0.00401;
   const REQUEST = { model: "m", intent: "chat", body: Buffer.from("Hello") };
@@ -43,7 +43,7 @@ export function trustDecay(stage: () => TrustStage): void {
   const scoreOf = (it: ProviderTrust): number => trustScore(it, Date.now());
   const shareOf = (it: ProviderTrust): number => trustShare(it, Date.now());
 
-  /** So many requests fail, one after the other; its score and its share after each. */
+  /** Has requests fail, one after the other. @returns score and share after each */
   async function fail(times: number): Promise<(readonly [score: number, share: number])[]> {
     openai.isBad = true;
     const seen: (readonly [number, number])[] = [];
@@ -59,7 +59,7 @@ export function trustDecay(stage: () => TrustStage): void {
 
   const scoreAt = (w: number) => expect.closeTo(1 - w / TRUST_LIMIT, 4);
 
-  test("each failure takes a quarter of it; one excludes nobody, the fifth does, and requests go elsewhere", async () => {
+  test("each failure takes a quarter of the trust, the fifth one excludes the provider, and requests go to another one", async () => {
     const held = [1, 2, 3, 4].map((n) => [scoreAt(n * FAILURE), 100]);
     expect(await fail(5)).toEqual([...held, [0, 0]]);
     const row = {
@@ -75,7 +75,7 @@ export function trustDecay(stage: () => TrustStage): void {
     expect(await askAny()).toMatchObject({ provider: "anthropic", passedOver });
   });
 
-  test("successes bring it back, far slower than failures take it", async () => {
+  test("successes restore trust, far more slowly than failures take it", async () => {
     await fail(1);
     const { samples } = stage().trust.row("openai");
     await Promise.all(Array.from({ length: 50 }, ask));
@@ -83,7 +83,7 @@ export function trustDecay(stage: () => TrustStage): void {
     expect(scoreOf(after)).toEqual(scoreAt(FAILURE - 50 * SUCCESS));
   });
 
-  test("who is excluded comes back by itself: 5, 25, 50 and then 100 % of the requests", async () => {
+  test("an excluded provider returns by itself, with 5, 25, 50 and then 100 % of the requests", async () => {
     await fail(5);
     const shares: number[] = [];
     await until((it) => {
@@ -95,7 +95,7 @@ export function trustDecay(stage: () => TrustStage): void {
     expect(await askAny()).toMatchObject({ provider: "openai", passedOver: [] });
   });
 
-  test("when all are excluded, they are asked all the same, in the order of the request", async () => {
+  test("when all providers are excluded, they still get requests, in the order of the request", async () => {
     const { api, trust } = stage();
     for (const provider of ["openai", "anthropic"]) {
       await api.trust({ provider, trust_score: 0 });
@@ -105,7 +105,7 @@ export function trustDecay(stage: () => TrustStage): void {
     await api.trust({ provider: "anthropic", trust_score: 1 });
   });
 
-  test("a person's word holds: 0 takes a provider out until the next one, which brings it back at once", async () => {
+  test("an administrator's override holds: 0 takes a provider out until the next override, which restores it at once", async () => {
     const { api } = stage();
     await api.trust({ provider: "openai", trust_score: 0 });
     expect(await until((it) => shareOf(it) === 0)).toMatchObject({ calibration: { score: 0 } });

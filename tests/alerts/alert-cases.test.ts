@@ -8,8 +8,8 @@ import { renderRules } from "#monitoring/render-rules.ts";
 import { judge, promtool, runPromtool } from "./monitoring-tools.ts";
 
 /*
- * Every case goes through promtool, all of a file at once as an operator runs them: data in, and who must have been alerted by when. Where the runbook's own rule is wrong,
- * the same expectation is seen to fail by that rule, and its opposite to hold.
+ * promtool runs all cases of a file at once, as an operator does: each has data, and the alerts that must have fired by some time. If the
+ * runbook's own rule is wrong, the expectation fails by that rule and its opposite holds.
  */
 
 const RUNBOOK = fileURLToPath(new URL("runbook-rules.yml", import.meta.url));
@@ -20,18 +20,18 @@ afterAll(() => dir[Symbol.dispose]());
 const rules = renderRules();
 const cases = Object.entries(ALL_CASES).map(([name, one]) => ({ name, one }));
 
-describe.skipIf(!promtool.ok)("by the runbook's rule that is not so:", () => {
+describe.skipIf(!promtool.ok)("the runbook's own rule fails:", () => {
   const wrong = cases.filter(({ one }) => one.runbookIsWrong !== undefined);
 
   it.each(wrong)("$name", ({ name, one }) => {
     const seen = asTheRunbookSees(one);
-    const { ok, said } = judge(name, seen, [RUNBOOK], dir.path);
-    expect({ ok, said }).toMatchObject({ ok: false, said: expect.stringContaining(one.alert) });
+    const { ok, output } = judge(name, seen, [RUNBOOK], dir.path);
+    expect({ ok, output }).toMatchObject({ ok: false, output: expect.stringContaining(one.alert) });
     expect(judge(name, opposite(seen), [RUNBOOK], dir.path)).toMatchObject({ ok: true });
   });
 });
 
-/** Fires where it must not, and the other way round. */
+/** Expects the alert exactly if the case does not. */
 function opposite(one: AlertCase): AlertCase {
   return { ...one, fires: one.fires === "never" ? { who: {} } : "never" };
 }
@@ -39,7 +39,7 @@ function opposite(one: AlertCase): AlertCase {
 describe("the cases", () => {
   const alerts = [...new Set(rules.flatMap(({ text }) => text.match(/(?<=alert: )\S+/g) ?? []))];
 
-  it("have each alert fire, and each that can be silent be silent", () => {
+  it("have every alert fire in one case, and stay silent in another if it can", () => {
     const has = (fires: boolean) =>
       alerts.filter((alert) =>
         cases.some(({ one }) => one.alert === alert && (one.fires !== "never") === fires),
@@ -48,16 +48,16 @@ describe("the cases", () => {
     expect(has(false)).toEqual(alerts.filter((alert) => alert !== "Watchdog"));
   });
 
-  it("hold the words that each alert is sent with", () => {
-    const said = cases.filter(({ one }) => one.fires !== "never" && one.fires.says !== undefined);
-    expect([...new Set(said.map(({ one }) => one.alert))]).toEqual(alerts);
+  it("assert the text of every alert", () => {
+    const worded = cases.filter(({ one }) => one.fires !== "never" && one.fires.says !== undefined);
+    expect([...new Set(worded.map(({ one }) => one.alert))]).toEqual(alerts);
   });
 
   it.skipIf(!promtool.ok).each(["critical-alerts.yml", "operations-alerts.yml"])(
-    "hold, each by the file of rules that has its alert and no other: %s",
+    "pass with the rules of their own file only: %s",
     (file) => {
-      const { ok, said } = runPromtool("test", "rules", COMMITTED + file);
-      expect(ok, said).toBe(true);
+      const { ok, output } = runPromtool("test", "rules", COMMITTED + file);
+      expect(ok, output).toBe(true);
     },
     120_000,
   );

@@ -16,12 +16,12 @@ const dir = createTempDir();
 afterAll(() => dir[Symbol.dispose]());
 
 describe("prometheus.yml", () => {
-  it.skipIf(!promtool.ok)("is accepted as it is committed, with its rules", () => {
-    const { ok, said } = runPromtool("check", "config", infra("prometheus/prometheus.yml"));
-    expect({ ok, said }).toMatchObject({ ok: true, said: expect.stringContaining("3 rule files found") });
+  it.skipIf(!promtool.ok)("is accepted by promtool as committed, with its rules", () => {
+    const { ok, output } = runPromtool("check", "config", infra("prometheus/prometheus.yml"));
+    expect({ ok, output }).toMatchObject({ ok: true, output: expect.stringContaining("3 rule files found") });
   });
 
-  it.skipIf(!promtool.ok)("is accepted with other targets, and without an Alertmanager", () => {
+  it.skipIf(!promtool.ok)("is accepted by promtool with other targets, and without an Alertmanager", () => {
     writeFiles(dir.path, renderRules());
     const text = renderPrometheusConfig({
       scrapeIntervalS: 0.5,
@@ -38,7 +38,7 @@ describe("prometheus.yml", () => {
     });
   });
 
-  it("has every kind of part that is needed as a job of that name", () => {
+  it("has a job for every kind of process that must be present", () => {
     const text = renderRules().find(({ path }) => path.includes("operations"))?.text ?? "";
     for (const kind of JOBS) expect(text).toContain(`absent(up{job="${kind}"})`);
   });
@@ -53,17 +53,17 @@ const ADDRESSES = {
 
 describe("alertmanager.yml", () => {
   it.skipIf(!amtool.ok).each([
-    ["to everybody", ADDRESSES],
-    ["to the controller alone", { webhookUrl: ADDRESSES.webhookUrl, groupWaitMs: 0 }],
-    ["to Slack alone", { slackUrlFile: ADDRESSES.slackUrlFile }],
-    ["to nobody", {}],
-  ])("is accepted where alerts go %s", (_, options) => {
+    ["to all receivers", ADDRESSES],
+    ["to the controller only", { webhookUrl: ADDRESSES.webhookUrl, groupWaitMs: 0 }],
+    ["to Slack only", { slackUrlFile: ADDRESSES.slackUrlFile }],
+    ["to no receiver", {}],
+  ])("is accepted by amtool with alerts %s", (_, options) => {
     const text = renderAlertmanagerConfig(options);
     const [file = ""] = writeFiles(dir.path, [{ path: "alertmanager.yml", text }]);
     expect(runAmtool("check-config", file)).toMatchObject({ ok: true });
   });
 
-  it.skipIf(!amtool.ok)("is accepted as it is committed", () => {
+  it.skipIf(!amtool.ok)("is accepted by amtool as committed", () => {
     expect(runAmtool("check-config", infra("alertmanager/alertmanager.yml"))).toMatchObject({ ok: true });
   });
 
@@ -73,9 +73,9 @@ describe("alertmanager.yml", () => {
     ["watchdog", "none", "rollback-controller"],
     ["operations", "critical", "pagerduty,slack"],
     ["operations", "warning", "slack"],
-    ["of somebody else", "critical", "slack"],
-  ])("sends what is %s and %s to %s", (ofClass, severity, to) => {
-    const { ok, said } = runAmtool(
+    ["of another source", "critical", "slack"],
+  ])("sends alerts of class %s and severity %s to %s", (ofClass, severity, to) => {
+    const { ok, output } = runAmtool(
       "config",
       "routes",
       "test",
@@ -84,7 +84,7 @@ describe("alertmanager.yml", () => {
       `class=${ofClass}`,
       `severity=${severity}`,
     );
-    expect({ ok, said }).toMatchObject({ ok: true });
+    expect({ ok, output }).toMatchObject({ ok: true });
   });
 
   it("groups safety alerts by alert and provider, and sends them without a wait", () => {
@@ -99,7 +99,7 @@ describe("alertmanager.yml", () => {
     }
   });
 
-  it("repeats a safety alert to the controller as often as the controller expects unless told", () => {
+  it("repeats a safety alert to the controller in the controller's default interval", () => {
     const { route } = parse(renderAlertmanagerConfig(ADDRESSES)) as {
       route: { routes: { receiver: string; matchers: string[]; repeat_interval: string }[] };
     };
@@ -113,7 +113,7 @@ describe("alertmanager.yml", () => {
     );
   });
 
-  it("takes secrets from files alone, and holds back no safety alert", () => {
+  it("takes secrets only from files, and inhibits no safety alert", () => {
     const config = parse(renderAlertmanagerConfig(ADDRESSES)) as {
       inhibit_rules: { target_matchers: string[] }[];
       receivers: object[];

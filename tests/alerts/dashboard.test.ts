@@ -5,7 +5,7 @@ import { dashboardRows } from "#monitoring/dashboard/dashboard-rows.ts";
 import { renderDashboard } from "#monitoring/render-dashboard.ts";
 import { renderDashboardProvider, renderDatasources } from "#monitoring/render-grafana-provisioning.ts";
 import { THRESHOLDS } from "#monitoring/thresholds.ts";
-import { RUNBOOK_QUERIES } from "../kit/runbook-queries.ts";
+import { RUNBOOK_QUERIES } from "./runbook-queries.ts";
 
 interface GrafanaPanel {
   readonly id: number;
@@ -23,12 +23,12 @@ describe("the dashboard", () => {
     expect(dashboard.uid).toBe("scbe-security");
   });
 
-  it("has every query of the runbook, as it is written there", () => {
+  it("has every query of the runbook, verbatim", () => {
     const all = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
     expect(RUNBOOK_QUERIES.filter((query) => !all.includes(query))).toEqual([]);
   });
 
-  it("has a row for each part of the runbook, and for what it runs on", () => {
+  it("has a row for each section of the runbook, and for the infrastructure", () => {
     expect(dashboardRows(THRESHOLDS).map(({ title }) => title)).toEqual([
       "Envelope performance",
       "Crypto health",
@@ -41,12 +41,12 @@ describe("the dashboard", () => {
     ]);
   });
 
-  it("says of every panel what to do", () => {
+  it("has advice for every panel", () => {
     expect(panels.length).toBeGreaterThan(30);
     expect(panels.filter(({ description = "" }) => description.length < 40)).toEqual([]);
   });
 
-  it("puts no panel over another one, and gives each its own id and title", () => {
+  it("has panels that do not overlap, each with its own id and title", () => {
     const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
       Array.from({ length: w * h }, (_, at) => `${x + (at % w)},${y + Math.floor(at / w)}`),
     );
@@ -55,10 +55,10 @@ describe("the dashboard", () => {
     expect(new Set(panels.map(({ title }) => title)).size).toBe(panels.length);
   });
 
-  it("tells its queries with every variable filled in", () => {
+  it("lists its queries with all variables replaced", () => {
     const queries = dashboardQueries();
-    const shown = panels.flatMap(({ targets = [] }) => targets);
-    expect(queries).toHaveLength(shown.length);
+    const targets = panels.flatMap(({ targets = [] }) => targets);
+    expect(queries).toHaveLength(targets.length);
     expect(queries.filter(({ expr }) => expr.includes("$"))).toEqual([]);
   });
 });
@@ -75,7 +75,7 @@ describe("Grafana's provisioning", () => {
     });
   });
 
-  it("reads dashboards from the folder that is given, and lets nobody change them in place", () => {
+  it("reads dashboards from the given folder, and does not allow changes in Grafana", () => {
     expect(parse(renderDashboardProvider(options))).toMatchObject({
       providers: [{ type: "file", allowUiUpdates: false, options: { path: "/d" } }],
     });

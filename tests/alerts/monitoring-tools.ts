@@ -6,14 +6,14 @@ import type { AlertCase } from "#monitoring/cases/alert-case.ts";
 import { renderPromtoolTest } from "#monitoring/cases/render-promtool-test.ts";
 import type { RuleFile } from "#monitoring/render-rules.ts";
 
-/** Whether Prometheus's and Alertmanager's own tools are here; else tests skip, with the reason as their name. */
+/** The tools of Prometheus and Alertmanager; without them their tests are skipped, with the reason as their name. */
 export const promtool = requireTool("promtool");
 export const amtool = requireTool("amtool");
 
 export interface Verdict {
   readonly ok: boolean;
-  /** All that the tool said. */
-  readonly said: string;
+  /** The output of the tool. */
+  readonly output: string;
 }
 
 export function runPromtool(...args: readonly string[]): Verdict {
@@ -24,7 +24,7 @@ export function runAmtool(...args: readonly string[]): Verdict {
   return run(amtool, args);
 }
 
-/** Has promtool judge one case by those rule files. `folder` is for the case's own file. */
+/** Has promtool judge one case by the rule files. `folder` holds the case's own file. */
 export function judge(name: string, one: AlertCase, ruleFiles: readonly string[], folder: string): Verdict {
   const file = join(folder, "case.yml");
   writeFileSync(file, renderPromtoolTest({ [name]: one }, ruleFiles, "One case"));
@@ -48,7 +48,7 @@ function run(tool: typeof promtool, args: readonly string[]): Verdict {
     timeout: TIMEOUT_MS,
   });
   if (error !== undefined) throw error;
-  return { ok: status === 0, said: `${stdout}${stderr}` };
+  return { ok: status === 0, output: `${stdout}${stderr}` };
 }
 
 const TIMEOUT_MS = 120_000;

@@ -45,7 +45,7 @@ describe("the critical alerts", () => {
     expect(critical.filter(({ labels }) => labels.class !== "safety")).toEqual([]);
   });
 
-  it("begin their descriptions as the runbook does, and always name what to look at", () => {
+  it("begin their descriptions like the runbook, and say what to check", () => {
     const start = (text: string) => text.slice(0, text.indexOf("{{"));
     for (const { alert, annotations } of critical) {
       const theirs = runbook.find((rule) => rule.alert === alert)?.annotations.description ?? "";
@@ -66,7 +66,7 @@ describe.skipIf(!promtool.ok)("the rule files", () => {
     expect(runPromtool("check", "rules", ...files)).toMatchObject({ ok: true });
   });
 
-  it("record nothing where nothing was measured, where the runbook's query has NaN", () => {
+  it("record nothing without measurements, where the runbook's query is NaN", () => {
     const hasNaN = (expr: string) => `count((${expr}) != (${expr}))`;
     expectQueries("an opener that idles", openerOf(nothing), [
       ...recorded.map(({ value }) => ({ expr: `count(${value})`, minutes: 20, values: [] })),
@@ -79,14 +79,14 @@ describe.skipIf(!promtool.ok)("the rule files", () => {
     ]);
   });
 
-  it("record nothing that stands on too few samples, but how many there were", () => {
+  it("record only the number of samples if there are too few", () => {
     expectQueries("an opener with a request a minute", openerOf(everyMinute(1)), [
       ...recorded.map(({ value }) => ({ expr: `count(${value})`, minutes: 20, values: [] })),
       ...recorded.map(({ samples }) => ({ expr: `count(${samples} > 0 < 20)`, minutes: 20, values: [1] })),
     ]);
   });
 
-  it("record what was measured, over all instances", () => {
+  it("record the measurements over all instances", () => {
     const both = [...openerOf(eachScrape(100), "a:1"), ...openerOf(eachScrape(300), "b:1")];
     expectQueries("two openers at work", both, [
       { expr: "sum(provider:scbe_gcm_failures:share_2m)", minutes: 20, values: [1] },
@@ -97,7 +97,7 @@ describe.skipIf(!promtool.ok)("the rule files", () => {
   });
 });
 
-/** What is recorded of {@link openerOf}. */
+/** The recordings about {@link openerOf}. */
 const recorded = recordedSlis(THRESHOLDS).filter(({ value }) => /gcm|verify/.test(value));
 
 function expectQueries(name: string, data: readonly CaseSeries[], queries: readonly PromtoolQuery[]): void {
@@ -125,7 +125,7 @@ describe("limits and durations", () => {
     expect(durations.skewWindowMs).toBeLessThan(durations.skewForMs);
   });
 
-  it("split the long window of failures into whole slots, more of them than have to fail", () => {
+  it("split the long window of failures into whole slots, more than the number that has to fail", () => {
     expect(durations.gcmLowTrafficWindowMs % durations.gcmLowTrafficSlotMs).toBe(0);
     const slots = durations.gcmLowTrafficWindowMs / durations.gcmLowTrafficSlotMs;
     expect(slots).toBeGreaterThan(limits.gcmLowTrafficSlotsMin);
@@ -136,7 +136,7 @@ describe("limits and durations", () => {
     ["scbe_envelope_verify_ms", limits.verifyP99MaxMs, limits.canaryEnvelopeP99MaxMs],
     ["scbe_envelope_create_ms", limits.canaryEnvelopeP99MaxMs, limits.canaryEnvelopeP99MaxMs],
     ["scbe_phase_skew_ms", limits.skewP99MaxMs, limits.canarySkewP99MaxMs],
-  ] as const)("of %s are bounds of its histogram, which goes on above them", (name, alert, canary) => {
+  ] as const)("of %s are bounds of its histogram, which has higher bounds too", (name, alert, canary) => {
     const named: readonly number[] = [alert, canary];
     const { bounds } = METRICS[name] as { readonly bounds: readonly number[] };
     expect(bounds).toEqual(expect.arrayContaining([...named]));
@@ -144,7 +144,7 @@ describe("limits and durations", () => {
   });
 });
 
-describe("every metric that is asked for", () => {
+describe("every queried metric", () => {
   const OTHERS =
     /^(up|ALERTS|process_start_time_seconds|nodejs_eventloop_lag_p99_seconds|scbe_trust_score(_avg)?)$/;
   const recorded = recordedSlis(THRESHOLDS).flatMap(({ value, samples }) => [value, samples]);

@@ -5,7 +5,7 @@ import { createTempDir, startProcess } from "@scbe/testkit";
 import { describe, expect, test } from "vitest";
 import { quantile, type Row, runRow } from "./harness.ts";
 import { readOptions } from "./options.ts";
-import { renderTable } from "./table.ts";
+import { renderTable } from "./report.ts";
 
 describe("a row", () => {
   const row = (order: string[], ratio?: Row["ratio"]): Row => {
@@ -38,11 +38,11 @@ describe("a row", () => {
     });
   });
 
-  test("may put theirs on top", async () => {
+  test("can have a ratio of its own", async () => {
     expect(await runRow(row([], (ours, against) => against / ours))).toMatchObject({ ratio: 0.1 });
   });
 
-  test("has the sides take turns, and each of them first as often as the other", async () => {
+  test("measures the sides in turns, and swaps their order each round", async () => {
     const order: string[] = [];
     await runRow(row(order));
     expect(order.join(" ")).toBe("ours against ours against against ours ours against");
@@ -66,7 +66,7 @@ describe("npm run bench", () => {
     expect(readOptions(args, names)).toEqual(options);
   });
 
-  test("shows a table whose columns stand under their titles", () => {
+  test("renders a table with aligned columns", () => {
     const common = { unit: "us", better: "lower" } as const;
     const lines = renderTable([
       {
@@ -86,7 +86,7 @@ describe("npm run bench", () => {
     ]);
   });
 
-  test("explains itself with every row, and refuses a row that there is not", async () => {
+  test("explains every row with --help, and refuses an unknown row", async () => {
     const main = fileURLToPath(new URL("main.ts", import.meta.url));
     await using help = startProcess(process.execPath, [main, "--help"]);
     expect(await help.exited).toMatchObject({ code: 0 });
@@ -107,7 +107,7 @@ describe("npm run bench", () => {
     expect(wrong.stderr).toContain("there is no row nothing");
   });
 
-  test("measures one row alone, and writes it as JSON", { timeout: 60_000 }, async () => {
+  test("measures a single row, and writes it as JSON", { timeout: 60_000 }, async () => {
     using dir = createTempDir();
     const file = join(dir.path, "bench.json");
     const main = fileURLToPath(new URL("main.ts", import.meta.url));

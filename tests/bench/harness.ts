@@ -1,6 +1,8 @@
+import type { Stage } from "./e2e/stage.ts";
+
 /**
- * A comparison of two things in one run. Absolute times on shared machines mean little, their ratio within one round
- * means much: both sides take turns, round by round, and what is reported is the median of the rounds' ratios.
+ * A comparison of two sides in one run. Absolute times on shared machines mean little; the ratio within one round means much.
+ * So both sides take turns, round by round, and the result is the median of the rounds' ratios.
  */
 export interface Row {
   readonly name: string;
@@ -8,13 +10,22 @@ export interface Row {
   readonly better: "lower" | "higher";
   /** One round's figure of our side, in `unit`. */
   readonly ours: () => number | Promise<number>;
-  /** One round's figure of what we compare with, in `unit`. */
+  /** One round's figure of the other side, in `unit`. */
   readonly against: () => number | Promise<number>;
   readonly rounds: number;
-  /** Rounds of each side that come first and are not measured; default 1. */
+  /** Unmeasured rounds of each side at the start; default 1. */
   readonly warmUp?: number;
-  /** What the ratio says. Rows that show "theirs over ours" put theirs on top. */
+  /** Default: ours over theirs. */
   readonly ratio?: (ours: number, against: number) => number;
+}
+
+/** A row before its setup. */
+export interface RowSource {
+  readonly name: string;
+  /** One line for `--help`. */
+  readonly says: string;
+  /** @param stage starts the processes of the end-to-end rows, once for all rows */
+  open(stage: () => Promise<Stage>): Promise<Row> | Row;
 }
 
 export interface Result {
@@ -24,7 +35,7 @@ export interface Result {
   readonly ours: number;
   readonly against: number;
   readonly ratio: number;
-  /** Between which half of the rounds lie: their figures of each side, and their ratios. */
+  /** The quartiles of the rounds' figures on each side, and of their ratios. */
   readonly spread: {
     readonly ours: Quartiles;
     readonly against: Quartiles;
@@ -32,7 +43,7 @@ export interface Result {
   };
 }
 
-/** The first and the third. */
+/** The first and the third quartile. */
 export type Quartiles = readonly [number, number];
 
 /** Runs a row: unmeasured rounds of each side, then `rounds` interleaved ones, the order swapped each time. */

@@ -1,24 +1,27 @@
 import { writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { type Stage, startStage } from "./e2e/stage.ts";
-import { type Result, runRow } from "./harness.ts";
+import { type Result, type RowSource, runRow } from "./harness.ts";
 import { readOptions } from "./options.ts";
-import { benchReport, machine } from "./report.ts";
-import { e2eVsBare, e2eVsHollow } from "./rows/end-to-end.ts";
-import type { RowSource } from "./rows/row-source.ts";
-import { hangingCollector, hangingVsTaking, tracedAt1Percent, tracedAt100Percent } from "./rows/tracing.ts";
-import { openVsJose, sealVsJose } from "./rows/vs-jose.ts";
-import { openVsRaw, sealVsRaw } from "./rows/vs-raw.ts";
-import { renderTable } from "./table.ts";
+import { benchReport, machine, renderTable } from "./report.ts";
+import { openVsJose, openVsRaw, sealVsJose, sealVsRaw } from "./rows/crypto.ts";
+import {
+  e2eVsBare,
+  e2eVsStub,
+  hangingCollector,
+  hangingVsTaking,
+  tracedAt1Percent,
+  tracedAt100Percent,
+} from "./rows/end-to-end.ts";
 
-/** `npm run bench`: every row compares two things in turns, and what counts is the median of their ratios. */
+/** `npm run bench`: every row measures two sides in turns and reports the median of their ratios. */
 const ROWS: readonly RowSource[] = [
   sealVsRaw,
   openVsRaw,
   sealVsJose,
   openVsJose,
   e2eVsBare,
-  e2eVsHollow,
+  e2eVsStub,
   tracedAt1Percent,
   tracedAt100Percent,
   hangingCollector,
@@ -59,7 +62,7 @@ async function run(sources: readonly RowSource[]): Promise<Result[]> {
   return results;
 }
 
-/** Rounds are counted where somebody watches. */
+/** Shows progress on a terminal. */
 function sayRound(round: number, rounds: number): void {
   if (process.stderr.isTTY)
     process.stderr.write(`\r  ${round + 1}/${rounds} ${round + 1 === rounds ? "\n" : ""}`);
@@ -80,13 +83,13 @@ function print(text: string, exitCode: number): number {
 }
 
 function helpText(): string {
-  return `Measures, in turns, ours and what it is compared with. Absolute times on a shared machine say little; what counts is the
-ratio: the median of the rounds'. Each figure's spread is its rounds' first and third quartile.
+  return `Measures two sides in turns. Absolute times on a shared machine say little, so the result of a row is the median of its
+rounds' ratios. The spread of each figure is the first and the third quartile of its rounds.
 
   npm run bench
-  npm run bench -- --only ROW     this row alone; may be given more than once
-  npm run bench -- --json FILE    writes {"machine", "node", "rows": [{"name", "unit", "better", "ours", "against", "ratio",
-                                  "spread": {"ours", "against", "ratio"}}]} too
+  npm run bench -- --only ROW     only this row; repeat it for more rows
+  npm run bench -- --json FILE    also writes {"machine", "node", "rows": [{"name", "unit", "better", "ours", "against",
+                                  "ratio", "spread": {"ours", "against", "ratio"}}]}
 
 Rows:
 ${ROWS.map(({ name, says }) => `  ${name.padEnd(24)} ${says}\n`).join("")}

@@ -5,7 +5,7 @@ export type BenchOptions =
   | { readonly kind: "wrong"; readonly problem: string }
   | { readonly kind: "run"; readonly only: readonly string[]; readonly json: string | undefined };
 
-/** Reads the arguments of `npm run bench`; `names` are the rows that there are. */
+/** Reads the arguments of `npm run bench`; `names` are the existing rows. */
 export function readOptions(args: readonly string[], names: readonly string[]): BenchOptions {
   try {
     const { values } = parseArgs({

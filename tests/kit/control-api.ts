@@ -6,7 +6,7 @@ import { type System, TOKENS } from "./system.ts";
 export interface TrustRow {
   readonly provider: string;
   readonly trust_score: number;
-  /** Percent */
+  /** Percent of the traffic. */
   readonly share: number;
   readonly samples: number;
   readonly latch: { readonly event: string } | null;
@@ -29,7 +29,7 @@ export interface AuditRow {
   readonly after: unknown;
 }
 
-/** The control API of a system, as its users call it: each call comes back when all verifiers that can be heard have obeyed. */
+/** The control API of a system. Each change resolves when all live verifiers obey it. */
 export class ControlApi {
   readonly #system: Pick<System, "controller">;
 
@@ -50,30 +50,34 @@ export class ControlApi {
     await this.#set({ scbe_envelope_verification: flags }, TOKENS.ADMIN_TOKEN);
   }
 
-  /** An administrator's choice: for which causes traffic goes unsealed instead of being refused. */
+  /** Chooses the causes for which traffic travels unsealed instead of being refused. */
   async chooseFallback(...causes: FallbackCause[]): Promise<void> {
     await this.#set({ scbe_fallback: { causes, reason: "a test" } }, TOKENS.ADMIN_TOKEN);
   }
 
-  /** The window that stands then. */
+  /** @returns the skew window in force */
   async skewWindow(window: { readonly seconds: number; readonly duration: number | string }) {
     const body = { reason: "a test", ...window };
     const answer = await this.#post("/admin/scbe/skew-window", body, TOKENS.ADMIN_TOKEN);
-    await this.#obeyed();
+    await this.#untilObeyed();
     return (answer as { skew_window: unknown }).skew_window;
   }
 
-  /** How a provider stands. */
+  /** The trust in a provider. */
   async trustScores(provider: string): Promise<TrustRow> {
     const { providers } = (await this.#get("/metrics/scbe/trust-scores")) as { providers: TrustRow[] };
     const row = providers.find((it) => it.provider === provider);
-    if (row === undefined) throw new Error(`nothing is shown of ${provider}`);
+    if (row === undefined) throw new Error(`there is no row of ${provider}`);
     return row;
   }
 
-  /** A person's word on a provider, of which every reader has heard soon. */
-  async trust(word: { readonly provider: string; readonly trust_score?: number; readonly clears?: string }) {
-    await this.#post("/admin/scbe/trust", { reason: "a test", ...word }, TOKENS.ADMIN_TOKEN);
+  /** An administrator's override for a provider. */
+  async trust(override: {
+    readonly provider: string;
+    readonly trust_score?: number;
+    readonly clears?: string;
+  }) {
+    await this.#post("/admin/scbe/trust", { reason: "a test", ...override }, TOKENS.ADMIN_TOKEN);
   }
 
   /** The newest entries of the audit, newest first. */
@@ -83,7 +87,7 @@ export class ControlApi {
     return ((await answer.json()) as { entries: AuditRow[] }).entries;
   }
 
-  /** What `GET /health/orchestrator` says of everything. */
+  /** The mode of all traffic, by `GET /health/orchestrator`. */
   async mode(): Promise<unknown> {
     const { envelope_mode: mode } = (await this.#get("/health/orchestrator")) as { envelope_mode: unknown };
     return mode;
@@ -91,7 +95,7 @@ export class ControlApi {
 
   async #set(body: object, token: string): Promise<void> {
     await this.#post("/feature-flags", body, token);
-    await this.#obeyed();
+    await this.#untilObeyed();
   }
 
   async #post(path: string, body: object, token: string): Promise<unknown> {
@@ -104,7 +108,7 @@ export class ControlApi {
     return answer.json();
   }
 
-  async #obeyed(): Promise<void> {
+  async #untilObeyed(): Promise<void> {
     await eventually(async () => {
       const { verifiers } = (await this.#get("/health/scbe")) as {
         verifiers: { total: number; converged: number; stale: number };

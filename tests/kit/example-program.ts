@@ -3,13 +3,13 @@ import { type RunningProcess, startProcess } from "@scbe/testkit";
 import type { System } from "./system.ts";
 
 export interface ExampleOptions {
-  /** Who it is on the bus; nobody unless told. */
+  /** Its user on the bus; default none. */
   readonly user?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
 }
 
-/** Starts a program of the examples, with nothing in its environment but the system's variables and `env`. */
+/** Starts a program of the examples. Its environment has only the system's variables and `env`. */
 export function startExample(
   system: Pick<System, "variables" | "environment">,
   program: "gateway" | "orchestrator" | "stand-in",
@@ -21,7 +21,7 @@ export function startExample(
   return startProcess(process.execPath, [file, ...args], { bareEnv: true, ipc: true, env: variables });
 }
 
-/** The example gateway of a provider, once it serves. */
+/** Starts the example gateway of a provider. Resolves when it serves. */
 export async function startExampleGateway(
   system: Pick<System, "variables" | "environment">,
   provider: string,
@@ -33,7 +33,7 @@ export async function startExampleGateway(
   return gateway;
 }
 
-/** The stand-in for all providers, and where it is. */
+/** Starts the stand-in for all providers. @returns its process and its URL */
 export async function startExampleStandIn(
   system: Pick<System, "variables" | "environment">,
 ): Promise<{ running: RunningProcess; url: string }> {

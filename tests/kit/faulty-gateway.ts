@@ -1,38 +1,38 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Handler } from "@scbe/client";
 import { createLogger } from "@scbe/service";
-import { type RawArrival, type RawGateway, rawGateway, withBadTag } from "./raw-gateway.ts";
+import { type RawArrival, type RawGateway, rawGateway, withBadTag } from "./raw-clients.ts";
 import type { System } from "./system.ts";
 
-/** A gateway that answers each request with its id, until it is told to be bad at it. */
-export interface TurningGateway extends AsyncDisposable {
+/** A gateway that answers each request with its id, except while `isBad`. */
+export interface FaultyGateway extends AsyncDisposable {
   isBad: boolean;
-  /** Ids of the requests that have reached it, in order, and when, in ms since the Unix epoch. */
+  /** The ids of the requests that reached it, in order, with times in ms since the Unix epoch. */
   readonly reached: readonly { readonly requestId: string; readonly at: number }[];
 }
 
-/** What a gateway of the client's does instead of answering. */
+/** A fault of a gateway that uses the client. */
 export interface BadHandler {
   readonly handler: Handler;
 }
 
-/** What a gateway does with its envelopes that has its keys in its own hands. */
+/** A fault of a gateway that makes its own envelopes. */
 export interface BadScript {
   script(gateway: RawGateway, arrival: RawArrival, before: Before): void;
 }
 
-/** Of the requests that were answered well. */
+/** The last good answer. */
 export interface Before {
-  /** A sealed response that has been sent. */
+  /** The sealed response that was sent. */
   readonly response: Buffer;
   readonly arrival: RawArrival;
 }
 
 export type Bad = BadHandler | BadScript;
 
-/** Starts one for a provider. */
-export function turningGateway(system: System, provider: string, bad: Bad): Promise<TurningGateway> {
-  return "script" in bad ? turningRaw(system, provider, bad) : turningClient(system, provider, bad);
+/** Starts a gateway for a provider. */
+export function faultyGateway(system: System, provider: string, bad: Bad): Promise<FaultyGateway> {
+  return "script" in bad ? faultyRaw(system, provider, bad) : faultyClient(system, provider, bad);
 }
 
 export const throwing: BadHandler = { handler: () => Promise.reject(new Error("no credit left")) };
@@ -44,13 +44,13 @@ export const empty: BadHandler = {
   handler: () => ({ body: Buffer.from("null"), contentType: "application/json" }),
 };
 
-/** Seals the answer to the very request, under a tag that does not hold. */
+/** Seals the answer to the request, with a wrong tag. */
 export const forging: BadScript = {
   script: (gateway, arrival) =>
     gateway.answer(arrival, withBadTag(gateway.seal(arrival, textFor(arrival.header.request_id)))),
 };
 
-/** Answers as it should, and later than it should. */
+/** Answers correctly, but late. */
 export function late(ms: number): BadHandler {
   return {
     handler: async (call) => {
@@ -65,61 +65,49 @@ const goodHandler: Handler = ({ header }) => ({
   contentType: "application/json",
 });
 
-/** What a good answer to a request says. */
+/** The body of a good answer. */
 export function textFor(requestId: string): string {
   return JSON.stringify({ id: requestId });
 }
 
-async function turningClient(system: System, provider: string, bad: BadHandler): Promise<TurningGateway> {
+async function faultyClient(system: System, provider: string, bad: BadHandler): Promise<FaultyGateway> {
   await using stack = new AsyncDisposableStack();
   const log = createLogger({ name: `gateway-${provider}`, level: "silent" });
   const client = stack.use(await system.gateway(provider, { log }));
-  const reached: { requestId: string; at: number }[] = [];
-  let isBad = false;
+  const gateway = goodGateway(() => client[Symbol.asyncDispose]());
   await client.serve({
     provider,
     drainMs: 0,
     handler: (call) => {
-      reached.push({ requestId: call.header.request_id, at: Date.now() });
-      return isBad ? bad.handler(call) : goodHandler(call);
+      gateway.reached.push({ requestId: call.header.request_id, at: Date.now() });
+      return gateway.isBad ? bad.handler(call) : goodHandler(call);
     },
   });
-  const held = stack.move();
-  return {
-    reached,
-    get isBad() {
-      return isBad;
-    },
-    set isBad(value) {
-      isBad = value;
-    },
-    [Symbol.asyncDispose]: () => held.disposeAsync(),
-  };
+  stack.move();
+  return gateway;
 }
 
-async function turningRaw(system: System, provider: string, bad: BadScript): Promise<TurningGateway> {
-  const reached: { requestId: string; at: number }[] = [];
-  let isBad = false;
+async function faultyRaw(system: System, provider: string, bad: BadScript): Promise<FaultyGateway> {
+  const gateway = goodGateway(() => raw[Symbol.asyncDispose]());
   let before: Before | undefined;
-  const raw = await rawGateway(system, provider, (gateway, arrival) => {
+  const raw = await rawGateway(system, provider, (sealer, arrival) => {
     const { request_id: requestId } = arrival.header;
-    reached.push({ requestId, at: Date.now() });
-    if (isBad && before !== undefined) {
-      bad.script(gateway, arrival, before);
+    gateway.reached.push({ requestId, at: Date.now() });
+    if (gateway.isBad && before !== undefined) {
+      bad.script(sealer, arrival, before);
       return;
     }
-    const response = gateway.seal(arrival, textFor(requestId));
+    const response = sealer.seal(arrival, textFor(requestId));
     before = { response, arrival };
-    gateway.answer(arrival, response);
+    sealer.answer(arrival, response);
   });
+  return gateway;
+}
+
+function goodGateway(end: () => PromiseLike<void>) {
   return {
-    reached,
-    get isBad() {
-      return isBad;
-    },
-    set isBad(value) {
-      isBad = value;
-    },
-    [Symbol.asyncDispose]: () => raw[Symbol.asyncDispose](),
+    isBad: false,
+    reached: [] as { requestId: string; at: number }[],
+    [Symbol.asyncDispose]: end,
   };
 }

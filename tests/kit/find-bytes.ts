@@ -1,12 +1,15 @@
-/** Something to look for, and what it is. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Bytes to search for, and their description. */
 export interface Needle {
   readonly is: string;
   readonly bytes: Buffer;
 }
 
-/** Looks for thousands of needles at once. */
+/** Searches for thousands of needles at once. */
 export class Finder {
-  /** By their first two bytes; each needle has at least as many. */
+  /** By their first two bytes. Each needle has at least two. */
   readonly #needles = new Map<number, Needle[]>();
 
   constructor(needles: readonly Needle[]) {
@@ -18,7 +21,7 @@ export class Finder {
     }
   }
 
-  /** What is in `bytes`. */
+  /** The descriptions of the needles in `bytes`. */
   find(bytes: Buffer): string[] {
     const found = new Set<string>();
     for (let at = 0; at + 1 < bytes.length; at += 1) {
@@ -35,7 +38,7 @@ function isAt(bytes: Buffer, at: number, needle: Buffer): boolean {
   return end <= bytes.length && bytes.compare(needle, 0, needle.length, at, end) === 0;
 }
 
-/** A secret's needles: either half of it, raw and in every form that text has for bytes. */
+/** The needles of a secret: each half of it, raw and in every text encoding. */
 export function needlesOfSecret(is: string, secret: Buffer): Needle[] {
   const middle = Math.ceil(secret.length / 2);
   return [secret.subarray(0, middle), secret.subarray(middle)].flatMap((half) =>
@@ -43,12 +46,12 @@ export function needlesOfSecret(is: string, secret: Buffer): Needle[] {
   );
 }
 
-/** The needles of what is too short for halves, as a nonce is: all of it, in the same forms. */
+/** The needles of a short secret like a nonce: the whole bytes, in the same encodings. */
 export function needlesOfWhole(is: string, bytes: Buffer): Needle[] {
   return formsOf(bytes).map((form) => ({ is, bytes: form }));
 }
 
-/** A body's needles: a piece of its start, its middle and its end, raw and as base64. */
+/** The needles of a body: pieces of its start, middle and end, raw and as base64. */
 export function needlesOfBody(is: string, body: Buffer): Needle[] {
   const length = Math.min(PIECE_BYTES, body.length);
   const starts = [0, (body.length - length) >> 1, body.length - length];
@@ -67,8 +70,8 @@ function formsOf(bytes: Buffer): Buffer[] {
 }
 
 /**
- * Where bytes stand inside of something that is encoded as a whole, their own characters depend on what stands before them
- * only by its length modulo three; the first and the last may be shared with their neighbours, and are left out.
+ * In the encoding of a larger text, the characters of these bytes depend only on their offset modulo three. The first and the last
+ * character can include bits of neighbours, and are left out.
  */
 function base64FormsOf(bytes: Buffer): Buffer[] {
   return [0, 1, 2].flatMap((before) => {
@@ -79,4 +82,39 @@ function base64FormsOf(bytes: Buffer): Buffer[] {
       Buffer.from(padded.toString(encoding).slice(from, to)),
     );
   });
+}
+
+/** A log with all its texts, both as in the file and without JSON's escapes. */
+export interface ReadLog {
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+/** Reads the logs of a folder. */
+export function logsIn(folder: string): ReadLog[] {
+  return readdirSync(folder).map((name) => {
+    return { name, bytes: withTexts(readFileSync(join(folder, name), "utf8")) };
+  });
+}
+
+/** The text, followed by every string and byte list in its JSON lines. */
+export function withTexts(text: string): Buffer {
+  const lines = text.split("\n").flatMap((line) => (line.startsWith("{") ? textsIn(parse(line)) : []));
+  return Buffer.from([text, ...lines].join("\n"));
+}
+
+function parse(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+function textsIn(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  if (typeof value !== "object" || value === null) return [];
+  const values: unknown[] = Object.values(value);
+  if (values.length > 1 && values.every(Number.isInteger)) return [values.join()];
+  return values.flatMap(textsIn);
 }

@@ -1,11 +1,12 @@
-import { createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
+import { createCipheriv, createSecretKey, hkdfSync, type KeyObject, randomBytes } from "node:crypto";
 import { BUCKETS, type Environment, KV_KEYS } from "@scbe/contracts";
-import { deriveSubkey, SUITE, type SubkeyName } from "@scbe/envelope";
+import { deriveSubkey, type RequestHeader, SUITE, type SubkeyName, splitEnvelope } from "@scbe/envelope";
 import { localKms, readKeyFile } from "@scbe/keyring/local-kms";
 import { connectRawStore, type SecuredNats } from "@scbe/testkit";
+import canonicalize from "canonicalize";
 import type { System } from "./system.ts";
 
-/** What a session's keys depend on, as its envelopes' headers have it. */
+/** The inputs of a session's keys, as in its envelopes' headers. */
 export interface SessionNames {
   readonly provider: string;
   readonly intent: string;
@@ -20,7 +21,7 @@ export interface KnownSession {
   readonly prefix: Buffer;
 }
 
-/** Every key of a deployment, raw: what nobody but the owner of the KMS key can compute. */
+/** Every key of a deployment, raw. Only the owner of the KMS key can compute them. */
 export interface KnownKeys {
   readonly kid: string;
   readonly ikm: Buffer;
@@ -34,7 +35,7 @@ export async function knownKeys(system: System): Promise<KnownKeys> {
 }
 
 /**
- * Unwraps the active data key as the keyring does, and derives from it as the specification says, beside the product.
+ * Unwraps the active data key like the keyring, and derives the other keys by the specification, without the product's derivation.
  * @param ring the text of the record in KV
  */
 export async function keysOf(ring: string, kmsKeyFile: string): Promise<KnownKeys> {
@@ -72,7 +73,7 @@ interface WrappedKey {
   readonly wrapped_by: string;
 }
 
-/** The record of the ring, read past the keyring's code in the account of its store. @throws while there is none */
+/** Reads the ring's record in the account of its store, without the keyring's code. @throws if there is none */
 export async function readRing(nats: Pick<SecuredNats, "storeTransport">): Promise<string> {
   await using raw = await connectRawStore(nats, "keyring");
   const manager = await raw.connection.jetstreamManager({ checkAPI: false });
@@ -93,4 +94,40 @@ function lp(text: string): Buffer {
   const length = Buffer.alloc(2);
   length.writeUInt16BE(bytes.length);
   return Buffer.concat([length, bytes]);
+}
+
+/**
+ * Seals a body under any header, with the keys of the header's session. The envelope is authentic, whatever else is wrong with it.
+ */
+export function forge(keys: KnownKeys, header: RequestHeader, body: Uint8Array): Buffer {
+  const text = Buffer.from(canonicalize(header) ?? "", "utf8");
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(text.length);
+  const aad = Buffer.concat([length, text]);
+  const nonce = Buffer.from(header.nonce, "base64url");
+  const cipher = createCipheriv("aes-256-gcm", keys.session(header).key, nonce, { authTagLength: 16 });
+  cipher.setAAD(aad);
+  return Buffer.concat([aad, cipher.update(body), cipher.final(), cipher.getAuthTag()]);
+}
+
+/** The header in a new session that began at `startedAt` (ms), with the session's first nonce. */
+export function inSessionOf(keys: KnownKeys, header: RequestHeader, startedAt: number): RequestHeader {
+  const sessionId = randomBytes(32);
+  sessionId.writeUInt32BE(Math.floor(startedAt / 60_000));
+  const session_id = sessionId.toString("base64url");
+  const { commitment, prefix } = keys.session({ ...header, session_id });
+  return {
+    ...header,
+    session_id,
+    commitment: commitment.toString("base64url"),
+    nonce: Buffer.concat([prefix, Buffer.from([0, 0, 0, 1])]).toString("base64url"),
+    replay_nonce: randomBytes(24).toString("base64url"),
+  };
+}
+
+/** The header of an envelope, unverified. */
+export function headerOf(envelope: Uint8Array): RequestHeader {
+  const parts = splitEnvelope(envelope);
+  if (parts === undefined) throw new Error("not an envelope");
+  return JSON.parse(parts.headerText) as RequestHeader;
 }

@@ -7,19 +7,19 @@ export interface ScrapedSample {
   readonly value: number;
 }
 
-/** Everything that a process shows. */
+/** All metrics of a process. */
 export async function scrape(service: Pick<ServiceProcess, "opsUrl">): Promise<ScrapedSample[]> {
   return parseScrape(await (await fetch(`${service.opsUrl}/metrics`)).text());
 }
 
-/** The lines of Prometheus's text format; @throws Error for one that is none */
+/** Parses Prometheus's text format. @throws Error at an invalid line */
 export function parseScrape(text: string): ScrapedSample[] {
   return text
     .split("\n")
     .filter((line) => line !== "" && !line.startsWith("#"))
     .map((line) => {
       const match = /^([a-z_0-9]+)(?:\{(.*)\})? (\S+)$/i.exec(line);
-      if (match?.[1] === undefined) throw new Error(`no line of the text format: ${line}`);
+      if (match?.[1] === undefined) throw new Error(`not a line of the text format: ${line}`);
       const labels = [...(match[2] ?? "").matchAll(/([a-z_]+)="((?:[^"\\]|\\.)*)"/g)];
       return {
         name: match[1],
@@ -29,7 +29,7 @@ export function parseScrape(text: string): ScrapedSample[] {
     });
 }
 
-/** The sum of a metric's samples that have these labels. */
+/** The sum of a metric's samples with these labels. */
 export function sumOf(
   samples: readonly ScrapedSample[],
   name: string,
@@ -46,4 +46,11 @@ export function samplesOf(
   const isMeant = (sample: ScrapedSample): boolean =>
     Object.entries(labels).every(([label, value]) => sample.labels[label] === value);
   return samples.filter((sample) => sample.name === name && isMeant(sample));
+}
+
+/** The values of one metric of a process, by the text of its labels, like `phase="request",provider="openai"`. */
+export async function readMetric(service: ServiceProcess, name: string): Promise<Map<string, number>> {
+  const text = await (await fetch(`${service.opsUrl}/metrics`)).text();
+  const lines = text.matchAll(new RegExp(`^${name}(?:\\{(.*)\\})? (\\S+)$`, "gm"));
+  return new Map([...lines].map(([, labels = "", value]) => [labels, Number(value)]));
 }

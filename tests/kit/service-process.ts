@@ -1,24 +1,24 @@
 import { fileURLToPath } from "node:url";
 import { eventually, type RunningProcess, startProcess } from "@scbe/testkit";
 
-/** One of our services as a process of its own, as in production. */
+/** A service as a process of its own, as in production. */
 export interface ServiceProcess extends AsyncDisposable {
   readonly name: string;
-  /** Of this run. */
+  /** The current process; it changes with each launch. */
   readonly process: RunningProcess;
-  /** Where `/readyz` and `/metrics` are. */
+  /** The URL before `/readyz` and `/metrics`. */
   readonly opsUrl: string;
-  /** Of the controller: where the control API is, once it was ready. */
+  /** The controller's API; set when it is ready. */
   readonly apiUrl: string;
-  /** Resolves when `/readyz` says so. */
+  /** Waits until `/readyz` reports ready. */
   ready(timeoutMs?: number): Promise<void>;
-  /** TERM, and its end; the exit code. */
+  /** Sends TERM and waits for the end. @returns the exit code */
   stop(): Promise<number | null>;
-  /** SIGKILL, and its end. */
+  /** Sends SIGKILL and waits for the end. */
   kill(): Promise<void>;
-  /** Starts it again, killing it first where it still runs; resolves when it runs, ready or not. */
+  /** Kills it if it runs, and starts it again. Resolves when it runs, ready or not. */
   launch(): Promise<void>;
-  /** As {@link launch}; resolves when it is ready. */
+  /** {@link launch}, then waits until it is ready. */
   restart(): Promise<void>;
 }
 
@@ -50,10 +50,10 @@ export async function startServiceProcess(
       await eventually(async () => (await fetch(`${opsUrl}/readyz`)).ok, { timeoutMs });
       if (path.includes("rollback-controller")) apiUrl = await urlOf(running, "apiPort");
     } catch (cause) {
-      const told = await fetch(`${opsUrl}/readyz`)
+      const report = await fetch(`${opsUrl}/readyz`)
         .then((answer) => answer.text())
         .catch(() => "no answer");
-      throw new Error(`${name} is not ready: ${told}\n${running.stdout}${running.stderr}`, { cause });
+      throw new Error(`${name} is not ready: ${report}\n${running.stdout}${running.stderr}`, { cause });
     }
   };
   const launch = async (): Promise<void> => {

@@ -18,59 +18,59 @@ export interface SystemOptions {
   readonly providers?: readonly string[];
   /** Default `chat`. */
   readonly intents?: readonly string[];
-  /** Default true: a real Redis; else the guard's in-memory store. */
+  /** Default true: a real Redis. False: the guard's in-memory store. */
   readonly redis?: boolean;
-  /** What Redis asks of those who connect; nothing unless told. */
+  /** The password of Redis; default none. */
   readonly redisPassword?: string;
   /** Default 1. */
   readonly guards?: number;
-  /** Default true: the envelope service runs too. */
+  /** Default true: the envelope service runs. */
   readonly envelope?: boolean;
-  /** Default false: a rollback controller runs, and every verifier obeys it. */
+  /** Default false. True: a rollback controller runs, and every verifier obeys it. */
   readonly controller?: boolean;
-  /** Default false: a trust scorer runs, or so many; one of them leads. */
+  /** Default false. The number of trust scorers, of which one leads; true is one. */
   readonly scorer?: boolean | number;
-  /** Default false: traffic that the control document takes out of SCBE's path travels unsealed. */
+  /** Default false. True: traffic that the control document takes out of SCBE's path can travel unsealed. */
   readonly fallback?: boolean;
   readonly users?: readonly UnkeyedUser[];
-  /** More variables for every process, clients included. */
+  /** Additional variables of every process and client. */
   readonly variables?: Readonly<Record<string, string>>;
-  /** Another nats-server than the one on this machine's PATH. */
+  /** A nats-server other than the one on the PATH. */
   readonly program?: string | undefined;
-  /** Runs when the server is up, before anything but provisioning has connected. */
+  /** Runs when the server is up, before any process connects except for provisioning. */
   readonly onNats?: (nats: SecuredNats) => Promise<void>;
 }
 
 /**
- * The whole of SCBE without examples: nats-server with the access table's permissions, buckets and streams provisioned,
- * Redis, and keyring, replay guards and envelope service as processes of their own, each with its own credentials.
+ * SCBE without examples: nats-server with the access table's permissions and provisioned stores, Redis, and keyring, replay guards
+ * and envelope service as processes of their own, each with its own credentials.
  */
 export interface System extends AsyncDisposable {
   readonly nats: SecuredNats;
-  /** Present unless the guard keeps all in memory. */
+  /** Undefined with the in-memory store. */
   readonly redis: RedisServer | undefined;
   readonly keyring: ServiceProcess;
   readonly guards: readonly ServiceProcess[];
   readonly envelope: ServiceProcess | undefined;
-  /** Present where one was asked for; its tokens are {@link TOKENS}. */
+  /** Undefined without the option; its tokens are {@link TOKENS}. */
   readonly controller: ServiceProcess | undefined;
-  /** As many as were asked for. */
+  /** As many as the option says. */
   readonly scorers: readonly ServiceProcess[];
   readonly keyringPublicKey: string;
-  /** The local KMS's key, with which a test can compute every other. */
+  /** The key of the local KMS, from which a test can compute all other keys. */
   readonly kmsKeyFile: string;
-  /** What every process of this deployment reads from its environment. */
+  /** The environment of every process of this deployment. */
   readonly variables: Readonly<Record<string, string>>;
   transport(name: string): Transport;
-  /** What a process of that user reads from its environment: {@link variables}, and where and as whom it connects. */
+  /** The environment of a user's process: {@link variables}, NATS, and the user's credentials. */
   environment(user: string): Readonly<Record<string, string>>;
-  /** Connects as `orchestrator`. The caller disposes of it, as of all clients. */
+  /** Connects as `orchestrator`. The test disposes of the client. */
   orchestrator(options?: Partial<ConnectOptions>): Promise<Client>;
-  /** Connects as the gateway of a provider, ready to serve. */
+  /** Connects as the gateway of a provider. The test disposes of the client. */
   gateway(provider: string, options?: Partial<ConnectOptions>): Promise<Client>;
 }
 
-/** Of the rollback controller's API. */
+/** The tokens of the rollback controller's API. */
 export const TOKENS = {
   ADMIN_TOKEN: "admin-token-of-the-tests",
   EMERGENCY_TOKEN: "emergency-token-of-the-tests",
@@ -175,7 +175,7 @@ function withPassword(url: string, password: string | undefined): string {
   return password === undefined ? url : url.replace("//", `//:${password}@`);
 }
 
-/** A key of the local KMS. */
+/** Writes a key of the local KMS. */
 function writeKeyFile(dir: string): string {
   const path = join(dir, "kms.key");
   writeFileSync(path, `scbe-local-kms-1 ${randomBytes(32).toString("base64url")}\n`, { mode: 0o600 });

@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
-import { windowVariables } from "@scbe/bus";
-import { jcs } from "@scbe/contracts";
-import { readControl, signControl } from "@scbe/envelope/control";
+import { createPrivateKey, sign } from "node:crypto";
+import { type Identity, windowVariables } from "@scbe/bus";
+import { ENVIRONMENTS, type Environment, jcs } from "@scbe/contracts";
+import {
+  type ControlDocument,
+  type ControlExpectation,
+  isInside,
+  readControl,
+  signControl,
+} from "@scbe/envelope/control";
 import { defineConfig, readConfig } from "@scbe/runtime";
-import { skewSeconds } from "@scbe/verifier";
-import { controllerIdentity, expected, type Reader, SpecReader } from "./control-state.ts";
-import { readVectors } from "./read-vectors.ts";
-import type { SpecCase } from "./spec-case.ts";
+import { ControlRules, HeldControl, LeaseTime, type StalePolicy, skewSeconds } from "@scbe/verifier";
+import { readVectors, type SpecCase } from "./vectors.ts";
 
 interface DocumentVector {
   readonly name: string;
@@ -49,12 +54,15 @@ interface ControlFile extends Reader {
 
 const FILE = readVectors<ControlFile>("control");
 
+/** Control documents, their order, skew windows, and which requests a share of the traffic takes in. */
 export function cases(): SpecCase[] {
+  const shares = readVectors<{ vectors: readonly ShareVector[] }>("shares").vectors;
   return [
     { file: "control", name: "example", run: readsExample },
     ...FILE.documents.map((it) => ({ file: "control", name: it.name, run: () => reads(it) })),
     ...FILE.sequences.map((it) => ({ file: "control", name: it.name, run: () => follows(it) })),
     ...FILE.skew_windows.map((it) => ({ file: "control", name: it.name, run: () => allows(it) })),
+    ...shares.map((it) => ({ file: "shares", name: it.name, run: () => tryShare(it) })),
   ];
 }
 
@@ -101,4 +109,92 @@ function allows({ document, usual, limit, now, allowed }: SkewVector): void {
   const { SCBE_MAX_CLOCK_SKEW_SECONDS: usualSeconds, SCBE_SKEW_LIMIT_SECONDS: limitSeconds } = reading.config;
   const reader = SpecReader.having(FILE, { document, lease: "standing", policy: "hold" });
   assert.equal(skewSeconds(reader.document, { usualSeconds, limitSeconds }, now), allowed);
+}
+
+export type LeaseOf = "none" | "standing" | "over";
+
+/** The environment and the keys at the top of a file. */
+export interface Reader {
+  readonly env: string;
+  readonly public_key: string;
+  readonly private_key: string;
+}
+
+export function expected({ env, public_key: publicKey }: Reader): ControlExpectation {
+  assert(isEnvironment(env));
+  return { env, publicKey };
+}
+
+/** Signs like the controller of a file. */
+export function controllerIdentity({ private_key, public_key: publicKey }: Reader): Identity {
+  const pkcs8 = Buffer.from(`302e020100300506032b657004220420${private_key}`, "hex");
+  const key = createPrivateKey({ key: pkcs8, format: "der", type: "pkcs8" });
+  return { publicKey, sign: (bytes) => sign(null, bytes, key) };
+}
+
+function isEnvironment(env: string): env is Environment {
+  return (ENVIRONMENTS as readonly string[]).includes(env);
+}
+
+/** The deciding parts of a verifier, with a clock that a test sets. */
+export class SpecReader {
+  nowMs = 0;
+  /** The last applied document. */
+  document: ControlDocument | undefined;
+  readonly held: HeldControl;
+  readonly lease: LeaseTime;
+  readonly rules: ControlRules;
+  readonly expectation: ControlExpectation;
+
+  constructor(reader: Reader, { leaseMs = 5000, policy = "hold" as StalePolicy, generationMin = 0 } = {}) {
+    const clock = { now: () => 0, monotonic: () => this.nowMs };
+    this.expectation = expected(reader);
+    const held = new HeldControl({
+      ...this.expectation,
+      clock,
+      generationMin,
+      onApplied: (it) => {
+        this.document = it;
+      },
+    });
+    const lease = new LeaseTime({ clock, leaseMs });
+    this.held = held;
+    this.lease = lease;
+    this.rules = new ControlRules({
+      policy,
+      get document() {
+        return held.document;
+      },
+      get wasGranted() {
+        return lease.wasGranted;
+      },
+      get isStale() {
+        return lease.isStale;
+      },
+    });
+  }
+
+  /** A reader that holds a document of the vectors, with a lease in the given state. */
+  static having(
+    reader: Reader,
+    { document, lease, policy }: { document: string | null; lease: LeaseOf; policy: StalePolicy },
+  ): SpecReader {
+    const it = new SpecReader(reader, { policy });
+    if (document !== null) assert.equal(it.held.offer(Buffer.from(document), true), "applied");
+    if (lease !== "none") it.lease.grant(0);
+    if (lease === "over") it.nowMs = 5000;
+    return it;
+  }
+}
+
+interface ShareVector {
+  readonly name: string;
+  readonly provider: string;
+  readonly request_id: string;
+  readonly percentage: number;
+  readonly inside: boolean;
+}
+
+function tryShare({ provider, request_id, percentage, inside }: ShareVector): void {
+  assert.equal(isInside(provider, request_id, percentage), inside);
 }

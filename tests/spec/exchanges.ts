@@ -26,15 +26,14 @@ import { deriveCommitment, deriveSessionKeys, Noise } from "@scbe/envelope/primi
 import { sortBatch } from "@scbe/replay-guard/domain/judge";
 import { ReplayTable } from "@scbe/replay-guard/domain/replay-table";
 import { readConfig } from "@scbe/runtime";
-import { heldKey, type VectorKey } from "./opener-in.ts";
-import { hex, readVectors, unhex } from "./read-vectors.ts";
-import type { SpecCase } from "./spec-case.ts";
+import { heldKey, type VectorKey } from "./envelopes.ts";
+import { hex, readVectors, type SpecCase, unhex } from "./vectors.ts";
 
 interface Named {
   readonly name: string;
 }
 
-/** What surrounds envelopes: keys, the JSON form, the guard, noise and opening tokens. */
+/** The vectors of key derivation, the JSON form, admission, noise and opening tokens. */
 export function cases(): SpecCase[] {
   return [...derivations(), ...headers(), ...jsonForms(), ...admissions(), ...noises(), ...openingTokens()];
 }
@@ -146,7 +145,7 @@ interface Judgements {
   readonly questions: readonly (Named & { readonly item: string; readonly verdict: AdmitVerdict })[];
 }
 
-/** The guard's own memory, asked everything up to the question of this name. */
+/** Has the guard's replay table decide all items up to the one of this name. */
 function judge({ epoch, minutes, provider, questions }: Judgements, last: string): void {
   const table = new ReplayTable("store", { entriesMax: 100, quota: 100 });
   table.make({ epoch, buckets: minutes.map((minute) => ({ minute, lifeMs: 1000 })) }, undefined, 0);

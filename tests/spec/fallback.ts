@@ -8,9 +8,8 @@ import {
 } from "@scbe/client/route";
 import { isScbeError } from "@scbe/contracts";
 import type { StalePolicy } from "@scbe/verifier";
-import { type LeaseOf, type Reader, SpecReader } from "./control-state.ts";
-import { readVectors } from "./read-vectors.ts";
-import type { SpecCase } from "./spec-case.ts";
+import { type LeaseOf, type Reader, SpecReader } from "./control.ts";
+import { readVectors, type SpecCase } from "./vectors.ts";
 
 type Does =
   | { readonly does: "send" | "serve" }
@@ -60,7 +59,7 @@ interface Outcome {
   readonly error: string | undefined;
 }
 
-function said(outcome: string, error?: string, why?: string): Outcome {
+function result(outcome: string, error?: string, why?: string): Outcome {
   return { outcome, why, error };
 }
 
@@ -68,16 +67,16 @@ function sending({ rules }: SpecReader, asked: Asked): Outcome {
   const route = rules.route(asked.provider, asked.requestId);
   const why = "why" in route ? route.why : undefined;
   try {
-    return said(resolveRoute(rules, asked));
+    return result(resolveRoute(rules, asked));
   } catch (error) {
     assert(isScbeError(error));
-    return said("refused", error.code, why);
+    return result("refused", error.code, why);
   }
 }
 
 function serving({ rules }: SpecReader, asked: Asked): Outcome {
   const refusal = unsealedRefusal(rules, asked);
-  return refusal === undefined ? said("taken") : said("refused", refusal.code);
+  return refusal === undefined ? result("taken") : result("refused", refusal.code);
 }
 
 function outcomeOf(reader: SpecReader, does: Does, asked: Asked): Outcome {
@@ -88,10 +87,10 @@ function outcomeOf(reader: SpecReader, does: Does, asked: Asked): Outcome {
     case "serve":
       return serving(reader, asked);
     case "open":
-      return said(rules.permits(does.phase, asked.provider, asked.requestId) ? "opened" : "refused");
+      return result(rules.permits(does.phase, asked.provider, asked.requestId) ? "opened" : "refused");
     case "answer": {
       const isTaken = ANSWERED_BY[does.way] === does.status && isAnswerPermitted(rules, does.way, asked);
-      return said(isTaken ? "taken" : "ignored");
+      return result(isTaken ? "taken" : "ignored");
     }
   }
 }

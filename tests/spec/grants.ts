@@ -3,8 +3,7 @@ import { type Environment, GrantRequest, isUserNkey, type ListedUser, type RingS
 import { readGrant, readRing, verifyNkey } from "@scbe/envelope/grant";
 import { judgeGrantRequest } from "@scbe/keyring/judge-grant-request";
 import { AEAD_AES_256_GCM, CipherSuite, KDF_HKDF_SHA256, KEM_DHKEM_X25519_HKDF_SHA256 } from "hpke";
-import { hex, readVectors, unhex } from "./read-vectors.ts";
-import type { SpecCase } from "./spec-case.ts";
+import { hex, readVectors, type SpecCase, unhex } from "./vectors.ts";
 
 interface Situation {
   readonly now: number;
@@ -26,7 +25,7 @@ interface RequestVector {
   readonly name: string;
   readonly situation: Partial<Situation>;
   readonly message: string;
-  /** Of the key that is granted. */
+  /** The kid of the granted key. */
   readonly kid?: string;
   readonly code?: string;
   readonly reason?: string;
@@ -50,7 +49,7 @@ interface RingVector {
   readonly reason?: string;
 }
 
-/** Nkeys, grants and rings, tried on the keyring's judgement and on the readers of answers and rings. */
+/** The vectors of nkeys, grants and rings, on the keyring's decision and on the readers of replies and rings. */
 export function cases(): readonly SpecCase[] {
   return [...nkeyCases(), ...grantCases(), ...ringCases()];
 }

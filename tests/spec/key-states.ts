@@ -3,8 +3,7 @@ import { randomBytes } from "node:crypto";
 import { GrantMeta, RingState } from "@scbe/contracts";
 import { importSubkeys } from "@scbe/envelope";
 import { HeldKeys } from "@scbe/verifier";
-import { readVectors } from "./read-vectors.ts";
-import type { SpecCase } from "./spec-case.ts";
+import { readVectors, type SpecCase } from "./vectors.ts";
 
 type Step =
   | { readonly time: number }
@@ -23,7 +22,7 @@ interface Timeline {
   readonly wanted: readonly { readonly kid: string; readonly provider: string; readonly intent: string }[];
 }
 
-/** What held keys do, timeline by timeline. */
+/** The vectors of held keys, timeline by timeline. */
 export function cases(): readonly SpecCase[] {
   const file = readVectors<{ start: number; timelines: Timeline[] }>("key-states");
   return file.timelines.map((timeline) => ({
@@ -36,7 +35,7 @@ export function cases(): readonly SpecCase[] {
   }));
 }
 
-/** How a reader comes to look at its clock at a time step: each of them wipes what has ended. */
+/** The calls in which a reader checks its clock. Each of them wipes ended keys. */
 const LOOKS: readonly ((keys: HeldKeys, kids: ReadonlySet<string>, pairs: readonly Pair[]) => void)[] = [
   (keys) => keys.expire(),
   (keys) => keys.missing(),
@@ -48,7 +47,7 @@ const LOOKS: readonly ((keys: HeldKeys, kids: ReadonlySet<string>, pairs: readon
   },
 ];
 
-/** Where the clock never goes back, nothing depends on whether it is looked at between the steps. */
+/** If the clock never goes back, the result does not depend on checks between the steps. */
 function isForward({ steps }: Timeline): boolean {
   const times = steps.flatMap((step) => ("time" in step ? [step.time] : []));
   return times.every((time, i) => i === 0 || time >= (times[i - 1] ?? 0));
@@ -76,7 +75,7 @@ function follow({ steps, places, wanted }: Timeline, start: number, look: (typeo
       keys.take(importSubkeys(names, randomBytes(64)), meta);
     }
   }
-  // What ends by the clock is wiped when that is looked at, all else at once.
+  // Keys that end by the clock are wiped at the next check, all others at once.
   if (!steps.some((step) => "time" in step)) counts();
   check();
   counts();
@@ -84,7 +83,7 @@ function follow({ steps, places, wanted }: Timeline, start: number, look: (typeo
   for (const pair of pairs) assert.equal(keys.active(...pair), undefined, "cleared");
   assert.equal(keys.size, 0, "cleared");
 
-  /** What does not open is wiped. */
+  /** Keys that do not open are wiped. */
   function counts(): void {
     for (const provider of providers) {
       const own = Object.entries(places).filter(([place]) => place.startsWith(`${provider} `));

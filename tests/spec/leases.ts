@@ -5,9 +5,8 @@ import { type ControlDocument, readControl, readLease, supersedes } from "@scbe/
 import { controllerEndpoints } from "@scbe/rollback-controller/endpoints";
 import { createLogger } from "@scbe/service";
 import { type StalePolicy, takeLease } from "@scbe/verifier";
-import { controllerIdentity, expected, type Reader, SpecReader } from "./control-state.ts";
-import { readVectors } from "./read-vectors.ts";
-import type { SpecCase } from "./spec-case.ts";
+import { controllerIdentity, expected, type Reader, SpecReader } from "./control.ts";
+import { readVectors, type SpecCase } from "./vectors.ts";
 
 interface RequestVector {
   readonly name: string;
@@ -44,16 +43,16 @@ interface TimelineEvent {
   readonly at: number;
   /** A document that arrives. */
   readonly document?: string;
-  /** The nonce of a question that is asked. */
+  /** The nonce of a request that is sent. */
   readonly asks?: string;
-  /** The nonce of the question that is answered, by `message`. */
+  /** The nonce of the request that `message` answers. */
   readonly answers?: string;
   readonly message?: string;
   readonly outcome?: string;
   readonly expect?: Seen;
 }
 
-/** What a reader is: its lease, what it does with a request of that id, and whether it opens a response. */
+/** A reader's state: its lease, its route for the request id, and whether it opens a response. */
 interface Seen {
   readonly stale: boolean;
   readonly route: string;
@@ -161,7 +160,7 @@ function passes({ lease_ms: leaseMs, policy, provider, request_id, events }: Tim
   for (const { at, document, asks, answers: nonce, message = "", outcome, expect } of events) {
     reader.nowMs = at;
     if (document !== undefined) assert.equal(reader.held.offer(Buffer.from(document), false), "applied");
-    // Asked again it stays the same question, as it does in the bus's own repetition.
+    // A repeated request keeps its time, as in the bus's own repetition.
     if (asks !== undefined && !askedAt.has(asks)) askedAt.set(asks, at);
     if (nonce !== undefined)
       assert.equal(take(reader, { nonce, askedAt: askedAt.get(nonce) ?? 0 }, message), outcome);

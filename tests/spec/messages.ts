@@ -22,13 +22,12 @@ import {
   type SubjectNames,
 } from "@scbe/contracts";
 import { readTrustDocument } from "@scbe/verifier";
-import { readVectors } from "./read-vectors.ts";
-import type { SpecCase } from "./spec-case.ts";
+import { readVectors, type SpecCase } from "./vectors.ts";
 
 const FILE = "messages";
 const LEASE_BYTES_MAX = 400;
 
-/** How each carrier is read; docs/spec/wire-v1.md, "Vectors", says what each is. */
+/** The reader of each carrier; docs/spec/wire-v1.md, "Vectors", defines them. */
 const CARRIERS = {
   "ring.get": (bytes) => readMessage(bytes, HeldGeneration, READ_QUESTION_BYTES_MAX) !== undefined,
   "trust.get": (bytes) => readMessage(bytes, HeldPlace, READ_QUESTION_BYTES_MAX) !== undefined,
@@ -92,7 +91,7 @@ interface Vectors {
   readonly errors: readonly (Headed & { readonly code: string | null })[];
 }
 
-/** Messages in JSON, the epoch, subjects, headers and answers. */
+/** The vectors of JSON messages, the epoch, subjects, headers and answers. */
 export function cases(): readonly SpecCase[] {
   const vectors = readVectors<Vectors>(FILE);
   return [
@@ -150,12 +149,12 @@ function each<T extends Named>(
 
 function kindOf(base: string): SubjectKind {
   const found = (Object.keys(SUBJECTS) as SubjectKind[]).find((kind) => SUBJECTS[kind] === base);
-  if (found === undefined) throw new Error(`${base} is no base of a subject`);
+  if (found === undefined) throw new Error(`${base} is not the base of a subject`);
   return found;
 }
 
 function formOf(header: string): RegExp {
   const found = Object.values(PARAMETERS).find((parameter) => parameter.header === header);
-  if (found === undefined) throw new Error(`${header} is no parameter`);
+  if (found === undefined) throw new Error(`${header} is not a parameter`);
   return found.form;
 }

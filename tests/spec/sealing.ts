@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { isScbeError } from "@scbe/contracts";
 import { type Header, Sealer, type SealerPorts, type Subkeys } from "@scbe/envelope";
-import { heldKey, type VectorKey } from "./opener-in.ts";
-import { hex, readVectors, unhex } from "./read-vectors.ts";
-import type { SpecCase } from "./spec-case.ts";
+import { heldKey, type VectorKey } from "./envelopes.ts";
+import { hex, readVectors, type SpecCase, unhex } from "./vectors.ts";
 
 type ToSeal = Pick<Header, "phase" | "provider" | "intent" | "model" | "request_id"> & {
   readonly in_reply_to?: string;
@@ -24,7 +23,7 @@ interface Step {
   readonly seal: ToSeal;
   readonly session_random?: string;
   readonly replay_nonce?: string;
-  /** Absent where it is refused. */
+  /** Absent if the sealing is refused. */
   readonly envelope?: string;
   readonly reason?: string;
 }
@@ -48,7 +47,7 @@ interface Refused {
   readonly reason: string;
 }
 
-/** Sequences of sealings, and what is not sealed, tried on the product's sealer. */
+/** The vectors of sealings and refused sealings, on the product's sealer. */
 export function cases(): SpecCase[] {
   const { sequences, refused } = readVectors<{ sequences: Sequence[]; refused: Refused[] }>("sealing");
   return [
@@ -57,7 +56,7 @@ export function cases(): SpecCase[] {
   ];
 }
 
-/** What a sealer has unless it is told: no vector seals as much. */
+/** The sealer's default byte budget, which no vector reaches. */
 const BYTES = 64 * 2 ** 30;
 
 function trySequence({ steps, keys, ...limits }: Sequence): void {
@@ -112,7 +111,7 @@ function assertRefused(sealer: Sealer, seal: ToSeal, reason: string): void {
     assert.equal(error.code, reason.toUpperCase());
     return;
   }
-  assert.fail("it was sealed");
+  assert.fail("the envelope was sealed");
 }
 
 type Situation = Pick<Step, "now" | "active"> & {
@@ -144,15 +143,15 @@ function portsOf(held: () => readonly Subkeys[], current: () => Situation): Seal
 
 const SESSION_RANDOM_BYTES = 28;
 
-/** The vector's random bytes: of each session once, and then the replay nonces of its envelopes. */
+/** The vector's random bytes: once those of each session, then the replay nonces of its envelopes. */
 function randomOf(steps: readonly Step[], current: () => Step) {
   const drawn = new Set<string>();
   return {
     fill: (bytes: Uint8Array): void => {
       const { session_random } = current();
-      if (session_random === undefined) return; // a session that no envelope is sealed in
+      if (session_random === undefined) return; // a session without an envelope
       if (bytes.length === SESSION_RANDOM_BYTES) {
-        assert(!drawn.has(session_random), "a session starts that is still to last");
+        assert(!drawn.has(session_random), "a session starts although the last one is still valid");
         drawn.add(session_random);
         bytes.set(unhex(session_random));
         return;

@@ -7,10 +7,9 @@ import { cases as keyStates } from "./key-states.ts";
 import { cases as leases } from "./leases.ts";
 import { cases as messages } from "./messages.ts";
 import { cases as sealing } from "./sealing.ts";
-import { cases as shares } from "./shares.ts";
-import type { SpecCase } from "./spec-case.ts";
+import type { SpecCase } from "./vectors.ts";
 
-/** The families: each reads some files of docs/spec/vectors, and has one case for each of their vectors. */
+/** Each family has one case for each vector of its files. */
 const FAMILIES: readonly (() => readonly SpecCase[])[] = [
   control,
   envelopes,
@@ -21,10 +20,9 @@ const FAMILIES: readonly (() => readonly SpecCase[])[] = [
   leases,
   messages,
   sealing,
-  shares,
 ];
 
-/** Every vector of docs/spec/vectors, tried on the product's own readers. */
+/** Every vector of docs/spec/vectors, run on the product's own readers. */
 export function specCases(): readonly SpecCase[] {
   return FAMILIES.flatMap((cases) => cases());
 }

@@ -11,7 +11,7 @@ test.each(cases.map(({ file, name, run }) => [`${file}: ${name}`, run] as const)
   await run();
 });
 
-describe("every vector is tried by exactly one case:", () => {
+describe("exactly one case runs each vector of", () => {
   const files = readdirSync(FOLDER).filter((name) => name.endsWith(".json"));
   test.each(files.map((name) => name.replace(/\.json$/, "")))("%s", (file) => {
     const json: unknown = JSON.parse(readFileSync(join(FOLDER, `${file}.json`), "utf8"));
@@ -22,13 +22,13 @@ describe("every vector is tried by exactly one case:", () => {
     expect({ untried, ofNoVector: tried }).toEqual({ untried: [], ofNoVector: [] });
   });
 
-  test("no case is of another file", () => {
+  test("no case belongs to another file", () => {
     const of = new Set(cases.map(({ file }) => `${file}.json`));
     expect(files).toEqual(expect.arrayContaining([...of]));
   });
 });
 
-/** Takes the case of a vector out of `tried`. Where lists of a file share names, a case says the list first: `subject: a*b`. */
+/** Removes the case of a vector from `tried`. If lists of a file share names, a case's name begins with the list: `subject: a*b`. */
 function takeOne(tried: string[], name: string): boolean {
   const at = tried.findIndex((it) => it === name || it.endsWith(`: ${name}`));
   return at !== -1 && tried.splice(at, 1).length === 1;

@@ -8,15 +8,15 @@ import {
   type Transport,
 } from "@scbe/bus";
 import { ACCESS, ROLES } from "@scbe/contracts";
-import { type Clock, createReadiness, systemClock } from "@scbe/runtime";
+import { type Clock, createReadiness, type Logger, systemClock } from "@scbe/runtime";
+import { createLogger } from "@scbe/service";
 import { Registry } from "prom-client";
-import { type CollectedLogs, collectLogs } from "./collect-logs.ts";
 import type { SecuredNats } from "./start-secured-nats.ts";
 
 export interface TestHostOptions {
-  /** Where NATS is and who to be there; `{servers: [nats.url]}` on an open server. */
+  /** The servers and the credentials; `{servers: [nats.url]}` on an open server. */
   readonly transport: Transport;
-  /** Of the connection, as the process would be named. */
+  /** The name of the process, and of its connection. */
   readonly name: string;
   readonly clock?: Clock;
   readonly version?: string;
@@ -26,11 +26,11 @@ export interface TestHostOptions {
 export interface TestHost extends Host, AsyncDisposable {
   readonly metrics: Registry;
   readonly logs: CollectedLogs;
-  /** What TERM does to a process: {@link Host.signal} aborts. */
+  /** Aborts {@link Host.signal}, as TERM does in a process. */
   stop(): void;
 }
 
-/** A {@link StoreHost}, to run a service with state inside the test's own process. */
+/** A {@link StoreHost} on a real server, for a service with state in the test's own process. */
 export interface TestStoreHost extends TestHost, StoreHost {
   readonly metrics: Registry;
 }
@@ -40,7 +40,7 @@ const ACCOUNTS = new Map(
   ROLES.flatMap((role) => (ACCESS[role].keeps ? [[role as string, ACCESS[role].keeps]] : [])),
 );
 
-/** Connects as the service `name` of a deployment, to the bus and to the account of its store. */
+/** Connects as the service `name`, to the bus and to the account of its store. */
 export async function createStoreHost(
   nats: Pick<SecuredNats, "transport" | "storeTransport">,
   name: string,
@@ -65,16 +65,16 @@ export async function createStoreHost(
   ) as TestStoreHost;
 }
 
-/** A {@link Host} against a real server, to run a service inside the test's own process. */
+/** A {@link Host} on a real server, for a service in the test's own process. */
 export async function createTestHost(options: TestHostOptions): Promise<TestHost> {
   const { transport, name, clock = systemClock, version = "0.0.0", drainTimeoutMs = 5000 } = options;
   const logs = collectLogs({ name });
   const readiness = createReadiness(clock);
   const stopping = new AbortController();
   const metrics = new Registry();
-  const shown = processMetrics({ metrics, name, version, readiness, clock });
+  const following = processMetrics({ metrics, name, version, readiness, clock });
   const bus = await connectHostBus({ ...transport, name, log: logs.log, drainTimeoutMs, readiness, metrics });
-  shown.follow(bus);
+  following.follow(bus);
   return {
     name,
     version,
@@ -90,7 +90,33 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
       await bus[Symbol.asyncDispose]();
-      await shown[Symbol.asyncDispose]();
+      await following[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** One log line, parsed. */
+export type LogLine = Readonly<Record<string, unknown>> & { readonly level: string; readonly msg?: string };
+
+export interface CollectedLogs {
+  /** Writes to memory only. */
+  readonly log: Logger;
+  readonly lines: readonly LogLine[];
+  /** All lines as written. */
+  readonly text: string;
+}
+
+/** A service's logger that keeps its lines in memory. */
+export function collectLogs({ name = "test", level = "trace" } = {}): CollectedLogs {
+  const written: string[] = [];
+  const log = createLogger({ name, level, destination: { write: (line) => void written.push(line) } });
+  return {
+    log,
+    get lines() {
+      return written.map((line) => JSON.parse(line) as LogLine);
+    },
+    get text() {
+      return written.join("");
     },
   };
 }

@@ -1,26 +1,37 @@
+import { randomBytes } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import { type Bus, connectBus, loadIdentity, type Transport } from "@scbe/bus";
 import { type Client, type ConnectOptions, connect } from "@scbe/client";
-import type { Role } from "@scbe/contracts";
+import {
+  type AdmitVerdict,
+  decodeAdmitBatch,
+  type EpochRecord,
+  encodeVerdicts,
+  HeldPlace,
+  patternOf,
+  type Role,
+  SUBJECTS,
+  TrustDocument,
+  writeMessage,
+} from "@scbe/contracts";
 import { issueCredentials } from "@scbe/credentials";
 import { createLogger } from "@scbe/service";
-import { FakeGuard } from "./fake-guard.ts";
 import { FakeKeyring } from "./fake-keyring.ts";
-import { FakeScorer } from "./fake-scorer.ts";
 import { type NatsServer, startNats } from "./start-nats.ts";
 import { createTempDir } from "./temp-dir.ts";
 
-/** A real nats-server with a scripted keyring, guard and trust scorer on it; clients are the product's own. */
+/** A real nats-server with a fake keyring, guard and trust scorer. The clients are the product's own. */
 export interface Deployment extends AsyncDisposable {
   readonly nats: NatsServer;
   readonly keyring: FakeKeyring;
   readonly guard: FakeGuard;
   readonly keyringPublicKey: string;
-  /** A connection without any identity, for whatever the test wants to say itself. */
+  /** A connection without credentials, for the test's own messages. */
   readonly bus: Bus;
-  /** Another one. */
+  /** Another connection without credentials. */
   connect(name: string): Promise<Bus>;
   transport(name: string): Transport;
-  /** What {@link connect} takes for a client of that name. */
+  /** Options for the product's `connect`, for a client of that name. */
   options(name: string): ConnectOptions;
   orchestrator(more?: Partial<ConnectOptions>): Promise<Client>;
   gateway(more?: Partial<ConnectOptions>): Promise<Client>;
@@ -57,10 +68,10 @@ export async function startDeployment(variables: Readonly<Record<string, string>
     timeoutMs: 10_000,
   });
   const ready = async (settings: ConnectOptions): Promise<Client> => {
-    const asked = keyring.asked.length;
+    const requests = keyring.asked.length;
     const client = connect(settings);
     client.catch(() => undefined);
-    while (keyring.asked.length === asked) await new Promise((resolve) => setTimeout(resolve, 2));
+    while (keyring.asked.length === requests) await new Promise((resolve) => setTimeout(resolve, 2));
     await keyring.broadcast();
     return client;
   };
@@ -78,4 +89,106 @@ export async function startDeployment(variables: Readonly<Record<string, string>
     gateway: (more = {}) => ready({ ...options("gateway-openai"), role: "gateway", ...more }),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
+}
+
+/** A replay guard that remembers what it admitted, and begins a new epoch when a test calls {@link renew}. */
+export class FakeGuard implements AsyncDisposable {
+  readonly #stack = new AsyncDisposableStack();
+  readonly #seen = new Set<string>();
+  epoch = randomBytes(16);
+  generation = 1;
+  /** Requests for the epoch so far. */
+  epochAsked = 0;
+  admits = 0;
+  /** False: requests for the epoch get no reply. */
+  tells = true;
+  /** Set: every admit gets this verdict. */
+  verdict: AdmitVerdict | undefined;
+
+  constructor(bus: Bus) {
+    this.#stack.use(
+      bus.subscribe(patternOf("epochGet"), ({ reply }) => {
+        this.epochAsked += 1;
+        if (reply !== undefined && this.tells) bus.publish(reply, this.#record());
+      }),
+    );
+    this.#stack.use(
+      bus.subscribe(patternOf("admit"), ({ data, reply }) => {
+        const items = decodeAdmitBatch(data);
+        this.admits += items.length;
+        const verdicts = items.map(({ sessionId, counter }): AdmitVerdict => {
+          const id = `${Buffer.from(sessionId).toString("hex")} ${counter}`;
+          const isNew = !this.#seen.has(id);
+          this.#seen.add(id);
+          return this.verdict ?? (isNew ? "fresh" : "replay");
+        });
+        if (reply !== undefined) bus.publish(reply, encodeVerdicts(verdicts));
+      }),
+    );
+  }
+
+  /** Begins a new epoch, without a broadcast. */
+  renew(): void {
+    this.epoch = randomBytes(16);
+    this.generation += 1;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+
+  #record(): Uint8Array {
+    const epoch = this.epoch.toString("base64url");
+    const record: EpochRecord = {
+      v: 1,
+      env: "dev",
+      epoch,
+      generation: this.generation,
+      store: "s",
+      from: 0,
+      to: 1,
+    };
+    return writeMessage(record);
+  }
+}
+
+/** A trust scorer that answers with the newest document that was broadcast. Its first document trusts every provider. */
+export class FakeScorer implements AsyncDisposable {
+  readonly #stack = new AsyncDisposableStack();
+  #document: TrustDocument = {
+    v: 1,
+    stream: { created: "2027-01-15T08:00:00Z", seq: 1 },
+    providers: {},
+  };
+
+  constructor(bus: Bus) {
+    this.#stack.use(
+      bus.subscribe(SUBJECTS.trustState, ({ data }) => {
+        const next = TrustDocument.safeParse(parse(data)).data;
+        const { created, seq } = this.#document.stream;
+        if (next === undefined || (next.stream.created === created && next.stream.seq < seq)) return;
+        this.#document = next;
+      }),
+    );
+    this.#stack.use(
+      bus.subscribe(patternOf("trustGet"), ({ data, reply }) => {
+        if (reply === undefined) return;
+        const { stream } = HeldPlace.parse(parse(data));
+        const isHeld = isDeepStrictEqual(stream, this.#document.stream);
+        bus.publish(reply, isHeld ? new Uint8Array(0) : writeMessage(this.#document));
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}
+
+function parse(data: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(data).toString("utf8"));
+  } catch {
+    return undefined;
+  }
 }

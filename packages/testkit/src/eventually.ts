@@ -8,8 +8,9 @@ export interface EventuallyOptions {
 }
 
 /**
- * Runs `check` until it neither throws nor returns `false` or `undefined`, and returns what it returned.
- * @throws what the last try threw, once the time is up
+ * Repeats `check` until it returns something other than `false` and `undefined`.
+ * @returns that value
+ * @throws the error of the last try, after `timeoutMs`
  */
 export async function eventually<T>(
   check: () => T | Promise<T>,

@@ -21,8 +21,8 @@ export interface KidFacts {
 }
 
 /**
- * The other side of grants and rings: real keys, real signatures, and a ring that a test changes at will. Nothing is
- * broadcast unless the test says so; every question is kept.
+ * A keyring with real keys and signatures, whose ring a test changes at will. It broadcasts only when the test calls
+ * {@link broadcast}, and keeps every grant request.
  */
 export class FakeKeyring implements AsyncDisposable {
   readonly #bus: Bus;
@@ -31,10 +31,10 @@ export class FakeKeyring implements AsyncDisposable {
   readonly #subscription: AsyncDisposable;
   readonly asked: GrantRequest[] = [];
   ring: RingState = { env: "dev", generation: 1, keys: [] };
-  /** Runs before an answer is sent; what it returns is sent in place of it, `null` is silence. */
-  tamper: ((answer: unknown, question: GrantRequest) => unknown) | undefined;
-  /** Awaited between a question and its answer, whose facts are those of the time of asking. */
-  hold: (question: GrantRequest) => Promise<void> | undefined = () => undefined;
+  /** Replaces each reply; `null` sends none. */
+  tamper: ((answer: unknown, request: GrantRequest) => unknown) | undefined;
+  /** Delays each reply. The reply states the ring at the time of the request. */
+  hold: (request: GrantRequest) => Promise<void> | undefined = () => undefined;
 
   constructor(bus: Bus, identity: Identity) {
     this.#bus = bus;
@@ -43,7 +43,7 @@ export class FakeKeyring implements AsyncDisposable {
     this.set({ k1: { state: "active" } });
   }
 
-  /** The keys from now on, under the next generation. */
+  /** Replaces the keys, under the next generation. */
   set(kids: Readonly<Record<string, KidFacts>>, generation = this.ring.generation + 1): void {
     const keys = Object.entries(kids).map(([kid, { state, notAfter = null }]) => ({
       kid,
@@ -53,7 +53,7 @@ export class FakeKeyring implements AsyncDisposable {
     this.ring = { env: "dev", generation, keys };
   }
 
-  /** Sends the ring, or another one, signed. */
+  /** Signs and broadcasts the ring, or another one. */
   async broadcast(ring: RingState = this.ring, identity: Identity = this.#identity): Promise<void> {
     this.#bus.publish(SUBJECTS.ring, writeMessage(signRing(ring, identity)));
     await this.#bus.flush();
@@ -64,7 +64,7 @@ export class FakeKeyring implements AsyncDisposable {
     await this.#bus.flush();
   }
 
-  /** The subkeys that a grant of this kid brings. */
+  /** The subkeys that a grant of this kid carries. */
   subkeys(kid: string, provider = "openai", intent = "chat"): Subkeys {
     return importSubkeys({ env: "dev", provider, intent, kid }, this.#material(kid, provider, intent));
   }
@@ -75,25 +75,25 @@ export class FakeKeyring implements AsyncDisposable {
 
   async #answer({ data, subject, reply }: BusMessage): Promise<void> {
     if (reply === undefined) return;
-    const question = GrantRequest.parse(JSON.parse(Buffer.from(data).toString("utf8")));
-    const verified = verifyGrantRequest(question);
-    if (verified === undefined || namesIn("grant", subject)?.provider !== question.provider)
-      throw new Error("a bad question");
-    this.asked.push(question);
+    const request = GrantRequest.parse(JSON.parse(Buffer.from(data).toString("utf8")));
+    const verified = verifyGrantRequest(request);
+    if (verified === undefined || namesIn("grant", subject)?.provider !== request.provider)
+      throw new Error("a bad grant request");
+    this.asked.push(request);
     const { generation, keys } = this.ring;
     const line = keys.find(({ kid, state }) =>
-      question.kid === "" ? state === "active" : kid === question.kid,
+      request.kid === "" ? state === "active" : kid === request.kid,
     );
-    await this.hold(question);
+    await this.hold(request);
     if (line === undefined || line.state === "retired" || line.state === "compromised") {
       const error = new ScbeError("NO_KEYS", "no such key");
       return this.#bus.publish(reply, new Uint8Array(0), serviceErrorHeaders(error));
     }
     const { kid, state, not_after } = line;
     const meta: GrantMeta = { kid, state, not_after, ring_generation: generation };
-    const material = this.#material(kid, question.provider, question.intent);
+    const material = this.#material(kid, request.provider, request.intent);
     const honest = await answerGrant(verified, { material, meta }, this.#identity);
-    const answer = this.tamper === undefined ? honest : this.tamper(honest, question);
+    const answer = this.tamper === undefined ? honest : this.tamper(honest, request);
     if (answer !== null) this.#bus.publish(reply, toBytes(answer));
   }
 

@@ -1,38 +1,37 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { Readable } from "node:stream";
+import { listenOnLoopback } from "./listen.ts";
 
-/** What an {@link FaultProxy} does with a request. */
+/** What a {@link FaultProxy} does with a request. */
 export type Fault =
   | { readonly kind: "pass" }
   /** Closes the connection without an answer. */
   | { readonly kind: "refuse" }
-  /** Takes the request and never answers. */
+  /** Accepts the request and never answers. */
   | { readonly kind: "hang" }
-  /** Answers by itself. */
+  /** Answers without the server behind it. */
   | { readonly kind: "answer"; readonly status: number; readonly body: string };
 
-/** An HTTP proxy in front of one server that fails in the way a test asks for. */
+/** An HTTP proxy in front of one server, with faults that a test chooses. */
 export interface FaultProxy extends AsyncDisposable {
   readonly url: string;
-  /** What happens to requests from now on. */
+  /** Applies to requests from now on. */
   fault: Fault;
   /** Requests received so far. */
   readonly requests: number;
 }
 
-/** Starts on a free port of the loopback, passing everything on to `target` until {@link FaultProxy.fault} is set. */
+/** Starts on a free port of the loopback. It forwards to `target` until {@link FaultProxy.fault} is set. */
 export async function startFaultProxy(target: string): Promise<FaultProxy> {
   let requests = 0;
   const server = createServer((request, response) => {
     requests += 1;
     void handle(proxy.fault, target, request, response).catch(() => response.destroy());
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the proxy has no port");
+  });
+  const port = await listenOnLoopback(server);
   const proxy: { fault: Fault } & Omit<FaultProxy, "fault"> = {
-    url: `http://127.0.0.1:${address.port}`,
+    url: `http://127.0.0.1:${port}`,
     fault: { kind: "pass" },
     get requests() {
       return requests;

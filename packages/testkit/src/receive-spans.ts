@@ -1,8 +1,8 @@
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { eventually } from "./eventually.ts";
+import { listenOnLoopback } from "./listen.ts";
 
-/** A span as it was exported, by OTLP over HTTP in JSON. */
+/** A span, exported by OTLP over HTTP in JSON. */
 export interface ReceivedSpan {
   readonly service: string;
   readonly name: string;
@@ -17,18 +17,18 @@ export interface ReceivedSpan {
   readonly status: { readonly code?: number; readonly message?: string };
 }
 
-/** How the receiver treats what it gets: takes it, refuses it with a 500, or never answers. */
+/** What the receiver does with an export: takes it, refuses it with a 500, or never answers. */
 export type Treatment = "take" | "refuse" | "hang";
 
 export interface SpanReceiver extends AsyncDisposable {
   /** For `OTEL_EXPORTER_OTLP_ENDPOINT`; set `OTEL_EXPORTER_OTLP_PROTOCOL=http/json` beside it. */
   readonly url: string;
   readonly spans: readonly ReceivedSpan[];
-  /** Exports that came in, whatever became of them. */
+  /** The number of exports, whatever the treatment. */
   readonly exports: number;
-  /** Everything that was received, as it came. */
+  /** The text of all exports that were taken. */
   readonly text: string;
-  /** Resolves with the first span of that name, when it is here. */
+  /** Waits for the first span of that name. */
   span(name: string): Promise<ReceivedSpan>;
 }
 
@@ -51,8 +51,7 @@ export async function receiveSpans(treatment: Treatment = "take"): Promise<SpanR
     spans.push(...spansOf(JSON.parse(text) as ExportRequest));
     response.writeHead(200, { "content-type": "application/json" }).end("{}");
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = await listenOnLoopback(server);
   return {
     url: `http://127.0.0.1:${port}`,
     spans,

@@ -1,9 +1,9 @@
 import { createServer, type IncomingHttpHeaders } from "node:http";
-import type { AddressInfo } from "node:net";
 import { eventually } from "./eventually.ts";
+import { listenOnLoopback } from "./listen.ts";
 
-/** One alert, as Alertmanager tells it. */
-export interface ToldAlert {
+/** One alert of a webhook. */
+export interface WebhookAlert {
   readonly status: "firing" | "resolved";
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
@@ -13,7 +13,7 @@ export interface ToldAlert {
 
 /** One post of Alertmanager's webhook (version 4): the alerts of one group. */
 export interface ReceivedWebhook {
-  /** Where it was posted to. */
+  /** The path of the request. */
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   /** By `performance.now()`. */
@@ -21,18 +21,18 @@ export interface ReceivedWebhook {
   /** The name of the receiver in Alertmanager's configuration. */
   readonly receiver: string;
   readonly status: "firing" | "resolved";
-  /** The labels that the group was made by. */
+  /** The labels that define the group. */
   readonly groupLabels: Readonly<Record<string, string>>;
-  readonly alerts: readonly ToldAlert[];
+  readonly alerts: readonly WebhookAlert[];
 }
 
 export interface WebhookReceiver extends AsyncDisposable {
-  /** `http://127.0.0.1:port`; every path takes posts. */
+  /** `http://127.0.0.1:port`; every path accepts posts. */
   readonly url: string;
   readonly webhooks: readonly ReceivedWebhook[];
   /**
-   * Resolves with the first one that `isWanted`, when it is here.
-   * @throws Error that names what came instead, after `timeoutMs` (default 10,000)
+   * Waits for the first webhook that `isWanted` accepts.
+   * @throws Error with the webhooks that came instead, after `timeoutMs` (default 10,000)
    */
   webhook(
     isWanted: (webhook: ReceivedWebhook) => boolean,
@@ -40,23 +40,22 @@ export interface WebhookReceiver extends AsyncDisposable {
   ): Promise<ReceivedWebhook>;
 }
 
-/** Takes what Alertmanager posts, on a free port of the loopback. */
+/** Receives the posts of Alertmanager, on a free port of the loopback. */
 export async function receiveWebhooks(): Promise<WebhookReceiver> {
   const webhooks: ReceivedWebhook[] = [];
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const told = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+    const body = JSON.parse(Buffer.concat(chunks).toString("utf8"));
     webhooks.push({
-      ...told,
+      ...body,
       path: request.url ?? "/",
       headers: request.headers,
       at: performance.now(),
     });
     response.writeHead(200).end();
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = await listenOnLoopback(server);
   return {
     url: `http://127.0.0.1:${port}`,
     webhooks,
@@ -64,7 +63,9 @@ export async function receiveWebhooks(): Promise<WebhookReceiver> {
       await eventually(() => webhooks.some(isWanted), { timeoutMs }).catch(() => undefined);
       const found = webhooks.find(isWanted);
       if (found !== undefined) return found;
-      throw new Error(`within ${timeoutMs} ms came only ${JSON.stringify(webhooks.map(inShort))}`);
+      throw new Error(
+        `only these webhooks came within ${timeoutMs} ms: ${JSON.stringify(webhooks.map(inShort))}`,
+      );
     },
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
+import { listenOnLoopback } from "./listen.ts";
 
 /** A TCP proxy in front of one server, whose link can go dead without being closed. */
 export interface LinkProxy extends AsyncDisposable {
@@ -7,17 +8,17 @@ export interface LinkProxy extends AsyncDisposable {
   /** `nats://` and where it listens. */
   readonly url: string;
   /**
-   * From now on nothing passes in either direction, and every socket stays open: each side thinks the other is slow. New connections are
-   * taken, and hear nothing.
+   * Stops the traffic in both directions and keeps every socket open, so each side takes the other for slow. New connections are
+   * accepted, and get no data.
    */
   stall(): void;
-  /** Everything passes again, what was held back first, unless its sender has gone meanwhile. */
+  /** Forwards again, first the data that was held back, except that of closed connections. */
   resume(): void;
-  /** Closes every connection; new ones are taken. */
+  /** Closes every connection, and accepts new ones. */
   cut(): void;
 }
 
-/** Starts one on a free port of the loopback, in front of `target`, a port there. */
+/** Starts on a free port of the loopback, in front of the port `target` there. */
 export async function startLinkProxy(target: number): Promise<LinkProxy> {
   const pairs = new Set<Pair>();
   let isStalled = false;
@@ -25,13 +26,11 @@ export async function startLinkProxy(target: number): Promise<LinkProxy> {
     const pair = new Pair(near, connect(target, "127.0.0.1"), () => pairs.delete(pair));
     pairs.add(pair);
     if (isStalled) pair.stall();
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the proxy has no port");
+  });
+  const port = await listenOnLoopback(server);
   return {
-    port: address.port,
-    url: `nats://127.0.0.1:${address.port}`,
+    port,
+    url: `nats://127.0.0.1:${port}`,
     stall: () => {
       isStalled = true;
       for (const pair of pairs) pair.stall();
@@ -88,7 +87,7 @@ class Pair {
     this.#onEnd();
   }
 
-  /** Over a dead link the other side does not hear of it. */
+  /** On a stalled link the other side does not notice. */
   #broken(): void {
     this.#isBroken = true;
     if (!this.#isStalled) this.end();

@@ -10,48 +10,49 @@ import {
   writeMessage,
 } from "@scbe/contracts";
 import { answerLease, type ControlDocument, encodeControl, signControl } from "@scbe/envelope/control";
+import type { Clock } from "@scbe/runtime";
 import { createLogger } from "@scbe/service";
 import { createUser } from "nkeys.js";
 
 export interface TestControllerOptions {
-  /** Where NATS is, and who to be there. */
+  /** The servers and the credentials. */
   readonly transport: Transport;
-  /** Its first document, beside that nothing is off. */
+  /** Changes to the first document, in which nothing is off. */
   readonly state?: Partial<ControlState>;
-  /** Keeps each document, and tells it to those who ask for it; false unless told. */
+  /** Stores each document, and answers requests for it; default false. */
   readonly stores?: boolean;
 }
 
-/** The other side of kill switch, flags and leases: a real signer on a real bus that does what a test says. */
+/** A rollback controller that a test drives: it signs documents and answers lease requests on a real bus. */
 export interface TestController extends AsyncDisposable {
   readonly identity: Identity;
   /** For SCBE_CONTROL_PUBLIC_KEY. */
   readonly publicKey: string;
   readonly bus: Bus;
-  /** What is in force. */
+  /** The document in force. */
   document: ControlDocument;
-  /** Questions for leases, and the answers that were sent, in order. */
+  /** Lease requests, and the replies that were sent, in order. */
   readonly asked: readonly LeaseRequest[];
   readonly answered: readonly Uint8Array[];
-  /** True: no question for a lease is answered; what is stored is still told. */
+  /** True: lease requests get no reply. Requests for the stored document still do. */
   silent: boolean;
-  /** What is sent in place of an answer; `undefined`: nothing. */
-  tamper: ((answer: LeaseAnswer, question: LeaseRequest) => Uint8Array | undefined) | undefined;
-  /** Puts the next document in force; sent, and stored where it stores. Resolves when the server has it. */
+  /** Replaces each lease reply; `undefined` sends none. */
+  tamper: ((answer: LeaseAnswer, request: LeaseRequest) => Uint8Array | undefined) | undefined;
+  /** Puts the next document in force: broadcasts it, and stores it if this controller stores. Resolves when the server has it. */
   change(change: Partial<ControlState>): Promise<ControlDocument>;
-  /** {@link change}: kills everything, or one provider. */
+  /** Kills everything, or one provider, by {@link change}. */
   kill(kill?: Partial<Kill> & { readonly provider?: string }): Promise<ControlDocument>;
-  /** {@link change}: nothing is killed any more. */
+  /** Releases all kills, by {@link change}. */
   release(): Promise<ControlDocument>;
-  /** Signs, and neither sends nor stores. */
+  /** Signs a document without sending or storing it. */
   sign(change: Partial<ControlState>, identity?: Identity): ControlDocument;
-  /** Sends any bytes as a broadcast. */
+  /** Broadcasts any bytes. */
   broadcast(bytes: Uint8Array): Promise<void>;
   /** Stores any bytes as the document. */
   store(bytes: Uint8Array): void;
 }
 
-/** Starts one, with a key of its own. */
+/** Starts a controller with a key of its own. */
 export async function startTestController(options: TestControllerOptions): Promise<TestController> {
   const { transport, state = {}, stores = false } = options;
   const log = createLogger({ name: "test-controller", level: "silent" });
@@ -78,8 +79,6 @@ const NOTHING_OFF: ControlState = {
   skew_window: null,
 };
 
-const KILL: Kill = { cause: "integrity", reason: "a test", by: "test", since: 1 };
-
 class BusController implements TestController {
   readonly identity = createIdentity();
   readonly bus: Bus;
@@ -104,9 +103,9 @@ class BusController implements TestController {
 
   async start(): Promise<void> {
     if (this.#stores) this.store(encodeControl(this.document));
-    const onQuestion = ({ data, reply }: { data: Uint8Array; reply: string | undefined }): void =>
+    const onLeaseRequest = ({ data, reply }: { data: Uint8Array; reply: string | undefined }): void =>
       this.#answer(LeaseRequest.parse(JSON.parse(Buffer.from(data).toString("utf8"))), reply);
-    this.bus.subscribe(patternOf("controlLease"), onQuestion, { queue: QUEUES.controller });
+    this.bus.subscribe(patternOf("controlLease"), onLeaseRequest, { queue: QUEUES.controller });
     const onGet = ({ reply }: { reply: string | undefined }): void => {
       if (reply !== undefined && this.#stored !== undefined) this.bus.publish(reply, this.#stored);
     };
@@ -154,13 +153,48 @@ class BusController implements TestController {
     await this.bus[Symbol.asyncDispose]();
   }
 
-  #answer(question: LeaseRequest, reply: string | undefined): void {
-    this.asked.push(question);
+  #answer(request: LeaseRequest, reply: string | undefined): void {
+    this.asked.push(request);
     if (this.silent || reply === undefined) return;
-    const honest = answerLease(question, this.document, this.identity);
-    const bytes = this.tamper ? this.tamper(honest, question) : writeMessage(honest);
+    const honest = answerLease(request, this.document, this.identity);
+    const bytes = this.tamper ? this.tamper(honest, request) : writeMessage(honest);
     if (bytes === undefined) return;
     this.answered.push(bytes);
     this.bus.publish(reply, bytes);
+  }
+}
+
+export const controller = createIdentity();
+export const stranger = createIdentity();
+export const REQUEST_ID = "0189dcd5-1111-4222-8333-444455556666";
+export const KILL: Kill = { cause: "integrity", reason: "a test", by: "test", since: 1 };
+
+/** A document of generation 7, in which nothing is off. */
+export function documentOf(
+  change: Partial<ControlState> = {},
+  identity: Identity = controller,
+): ControlDocument {
+  return signControl({ ...NOTHING_OFF, generation: 7, issued_at: 7, ...change }, identity);
+}
+
+export function bytesOf(change: Partial<ControlState> = {}, identity?: Identity): Uint8Array {
+  return encodeControl(documentOf(change, identity));
+}
+
+export const killing = (all: Kill | null, providers: Record<string, Kill> = {}): Partial<ControlState> => ({
+  kill_switch: { all, providers },
+});
+
+/** A clock that a test sets. */
+export class StandingClock implements Clock {
+  nowMs = 1_790_000_000_000;
+  monotonicMs = 50_000;
+
+  now(): number {
+    return this.nowMs;
+  }
+
+  monotonic(): number {
+    return this.monotonicMs;
   }
 }

@@ -3,20 +3,20 @@ import { type NonceReuseEvent, QUEUES, STREAMS, servedAs, subjectOf, writeMessag
 import { createLogger } from "@scbe/service";
 import type { SecuredNats } from "./start-secured-nats.ts";
 
-/** The other side of reports of nonce reuse: broadcasts and stores them as a replay guard does, and tells what is stored. */
+/** A replay guard's reports of nonce reuse: it broadcasts and stores them, and answers requests for the stored ones. */
 export interface TestGuard extends AsyncDisposable {
-  /** Resolves when it is stored. */
+  /** Reports a reuse. Resolves when the report is stored. */
   report(provider: string, change?: Partial<NonceReuseEvent>): Promise<NonceReuseEvent>;
   /** Stores any bytes as a report, without a broadcast. */
   store(provider: string, data: Uint8Array, id: string): Promise<void>;
-  /** The number of the last stored report. */
+  /** The sequence number of the last stored report. */
   last(): Promise<number>;
-  /** Leaves: what is stored is not told until {@link join}. */
+  /** Stops answering requests for stored reports, until {@link join}. */
   leave(): Promise<void>;
   join(): Promise<void>;
 }
 
-/** Starts one with a guard's rights. */
+/** Starts with a replay guard's credentials. */
 export async function startTestGuard(nats: SecuredNats): Promise<TestGuard> {
   await using stack = new AsyncDisposableStack();
   const log = createLogger({ name: "test-guard", level: "silent" });
@@ -26,7 +26,7 @@ export async function startTestGuard(nats: SecuredNats): Promise<TestGuard> {
   const stream = store.stream(STREAMS.security);
   const service = stack.use(
     bus.service({
-      ...{ name, version: "0.0.0", description: "a guard of a test", queue: QUEUES.replayGuard },
+      ...{ name, version: "0.0.0", description: "a test guard", queue: QUEUES.replayGuard },
       endpoints: [{ name: "security-read", ...servedAs("securityRead"), ...streamEndpoint(stream) }],
     }),
   );

@@ -1,21 +1,22 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
+import { listenOnLoopback } from "./listen.ts";
 
-/** A TCP proxy in front of one nats-server, whose INFO may name another version. */
+/** A TCP proxy in front of one nats-server that can change the version in its INFO. */
 export interface VersionProxy extends AsyncDisposable {
   /** `nats://` and where it listens. */
   readonly url: string;
-  /** What INFO says from the next connection on; `undefined`: what the server says. */
+  /** The version in INFO from the next connection on; `undefined`: the server's own. */
   version: string | undefined;
-  /** Connections taken so far. */
+  /** Connections accepted so far. */
   readonly connections: number;
-  /** All that clients have written on connections whose INFO named {@link version}. */
+  /** The data that clients wrote on connections with a changed INFO. */
   readonly written: string;
-  /** Closes every connection; new ones are taken. */
+  /** Closes every connection, and accepts new ones. */
   cut(): void;
 }
 
-/** Starts one on a free port of the loopback, in front of `target`, a port there. */
+/** Starts on a free port of the loopback, in front of the port `target` there. */
 export async function startVersionProxy(target: number): Promise<VersionProxy> {
   const sockets = new Set<Socket>();
   let connections = 0;
@@ -31,15 +32,13 @@ export async function startVersionProxy(target: number): Promise<VersionProxy> {
       });
     }
     passOn(far, near, version);
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the proxy has no port");
+  });
+  const port = await listenOnLoopback(server);
   const cut = (): void => {
     for (const socket of sockets) socket.destroy();
   };
   return {
-    url: `nats://127.0.0.1:${address.port}`,
+    url: `nats://127.0.0.1:${port}`,
     get version() {
       return version;
     },
@@ -61,7 +60,7 @@ export async function startVersionProxy(target: number): Promise<VersionProxy> {
   };
 }
 
-/** What the client writes goes to the server as it is; one side's end is the other's. */
+/** Forwards the client's data unchanged, and closes both sides together. */
 function join(near: Socket, far: Socket, sockets: Set<Socket>): void {
   near.on("data", (chunk) => far.write(chunk));
   for (const [socket, other] of [
@@ -78,7 +77,7 @@ function join(near: Socket, far: Socket, sockets: Set<Socket>): void {
   }
 }
 
-/** What the server writes goes to the client, with another version in its first line. */
+/** Forwards the server's data, with another version in its first line. */
 function passOn(far: Socket, near: Socket, version: string | undefined): void {
   let first: string | undefined = version === undefined ? undefined : "";
   far.on("data", (chunk) => {

@@ -1,30 +1,25 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { RunningProcess } from "@scbe/testkit";
-import { assertSampled } from "./assert-sampled.ts";
-import type { LoadOrder, LoadReport } from "./load.ts";
-import type { Load } from "./measure-load.ts";
-import { type ResolvedRoute, sampledShare, Ways } from "./ways.ts";
+import { assertSampled, type Load, type LoadOrder, type LoadReport } from "./load.ts";
+import { sampledShare, type Target, Targets } from "./targets.ts";
 import { nextMessage, Workers } from "./workers.ts";
 
-export type { ResolvedRoute } from "./ways.ts";
-
 /**
- * Everything that answers requests, each part a process of its own, and a caller's process for each way. Ours is as in
- * production: keyring, replay guard on Redis, gateway, orchestrator. The others have an open nats-server of their own. A way's
- * processes start when it is first taken; what is not measured just now is idle.
+ * Every target with its own processes, and one process that calls it. Ours is as in production: keyring, replay guard on
+ * Redis, gateway, orchestrator. The others have an open nats-server of their own.
  */
 export interface Stage extends AsyncDisposable {
-  perSecond(way: ResolvedRoute, inFlight: number, forMs: number): Promise<number>;
-  /** Milliseconds that 99 of 100 calls did not take longer than. */
-  p99Ms(way: ResolvedRoute, inFlight: number, forMs: number): Promise<number>;
+  perSecond(target: Target, inFlight: number, forMs: number): Promise<number>;
+  /** The 99th percentile of the calls' durations. */
+  p99Ms(target: Target, inFlight: number, forMs: number): Promise<number>;
 }
 
 export async function startStage(): Promise<Stage> {
   const workers = new Workers();
-  const ways = new Ways(workers);
-  const measure = async (way: ResolvedRoute, inFlight: number, forMs: number): Promise<Load> => {
-    const load = await order(await ways.caller(way), { inFlight, forMs });
-    assertSampled(load, sampledShare(way));
+  const targets = new Targets(workers);
+  const measure = async (target: Target, inFlight: number, forMs: number): Promise<Load> => {
+    const load = await order(await targets.caller(target), { inFlight, forMs });
+    assertSampled(load, sampledShare(target));
     return load;
   };
   return {
@@ -37,7 +32,7 @@ export async function startStage(): Promise<Stage> {
 const TRIES = 3;
 const PAUSE_MS = 2000;
 
-/** A round in which a call fails, as on a machine that stands still for seconds, is measured again, and that is said. */
+/** Measures a round again, and says so, if a call fails: a shared machine may freeze for seconds. */
 async function order(caller: RunningProcess, load: LoadOrder): Promise<Load> {
   for (let tries = 1; ; tries += 1) {
     const received = nextMessage(caller);

@@ -2,20 +2,21 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { type RunningProcess, startProcess } from "@scbe/testkit";
 
-/** The benchmark's own processes, which end when this is disposed of, the last one first. */
+/** The benchmark's own processes. Disposing ends them, the last one first. */
 export class Workers implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack();
 
-  /** @param file beside this one; its process gets these variables and no others */
-  start(file: string, env: Readonly<Record<string, string>>): RunningProcess {
+  /** Starts a program of this folder, with these variables and no others. */
+  start(file: string, env: Readonly<Record<string, string>>, ...args: readonly string[]): RunningProcess {
     const path = fileURLToPath(new URL(file, import.meta.url));
     const all = { PATH: process.env.PATH ?? "", ...env };
-    return this.#stack.use(startProcess(process.execPath, [path], { bareEnv: true, ipc: true, env: all }));
+    const options = { bareEnv: true, ipc: true, env: all };
+    return this.#stack.use(startProcess(process.execPath, [path, ...args], options));
   }
 
-  /** Starts one, and waits for its first message, which says that it is ready. */
-  async startReady(file: string, env: Readonly<Record<string, string>>): Promise<RunningProcess> {
-    const worker = this.start(file, env);
+  /** Starts a program, and waits for its first message, which says that it is ready. */
+  async startReady(...program: Parameters<Workers["start"]>): Promise<RunningProcess> {
+    const worker = this.start(...program);
     await nextMessage(worker);
     return worker;
   }
@@ -29,7 +30,7 @@ export class Workers implements AsyncDisposable {
   }
 }
 
-/** What a worker says next. @throws Error with its output when it ends before */
+/** The next message of a worker. @throws Error with its output if it ends first */
 export async function nextMessage(worker: RunningProcess): Promise<unknown> {
   const ended = worker.exited.then(() => {
     throw new Error(`a worker of the benchmark ended:\n${worker.stdout}${worker.stderr}`);
