@@ -21,7 +21,7 @@ const BIOME = join("node_modules", "@biomejs", "biome", "bin", "biome");
 
 /** What each command runs on Node 24, and whether it starts real servers. */
 const COMMANDS = {
-  start: { program: ["scripts/start.ts"], servers: true, flags: ["once", "json", "fresh"] },
+  start: { program: ["packages/cli/src/start/main.ts"], servers: true, flags: ["once", "json", "fresh"] },
   test: { program: [VITEST, "run"], servers: true, flags: [] },
   check: { program: ["scripts/check.ts"], servers: false, flags: [] },
   fix: { program: [BIOME, "check", "--write", "."], servers: false, flags: [] },
@@ -31,7 +31,7 @@ const COMMANDS = {
     servers: false,
     flags: ["all", "json", "write"],
   },
-  get: { program: ["scripts/get.ts"], servers: false, flags: [] },
+  get: { program: ["packages/cli/src/get/main.ts"], servers: false, flags: [] },
   bench: { program: ["tests/bench/main.ts"], servers: true, flags: [] },
 };
 

@@ -1,14 +1,14 @@
+import { provisionConfig } from "@scbe/cli/provision-config";
 import { clientConfig } from "@scbe/client";
 import { config as envelope } from "@scbe/envelope-service/config";
 import { config as gateway } from "@scbe/examples/gateway-config";
 import { config as standIn } from "@scbe/examples/stand-in-config";
 import { config as keyring } from "@scbe/keyring/config";
+import { startConfig } from "@scbe/local-stack/stack";
 import { config as replayGuard } from "@scbe/replay-guard/config";
 import { config as rollbackController } from "@scbe/rollback-controller/config";
 import { configMarkdown } from "@scbe/runtime";
 import { config as trustScorer } from "@scbe/trust-scorer/config";
-import { provisionConfig } from "../provision/config.ts";
-import { startConfig } from "../start/config.ts";
 
 /** docs/configuration.md: every variable of every process. */
 export function configurationPage(): string {

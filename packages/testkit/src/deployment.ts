@@ -2,12 +2,11 @@ import { type Bus, connectBus, loadIdentity, type Transport } from "@scbe/bus";
 import { type Client, type ConnectOptions, connect } from "@scbe/client";
 import type { Role } from "@scbe/contracts";
 import { issueCredentials } from "@scbe/credentials";
+import { createTempDir, type NatsServer, startNats } from "@scbe/local-stack";
 import { createLogger } from "@scbe/service";
 import { FakeGuard } from "./fake-guard.ts";
 import { FakeKeyring } from "./fake-keyring.ts";
 import { FakeScorer } from "./fake-scorer.ts";
-import { type NatsServer, startNats } from "./start-nats.ts";
-import { createTempDir } from "./temp-dir.ts";
 
 /** A real nats-server with a scripted keyring, guard and trust scorer on it; clients are the product's own. */
 export interface Deployment extends AsyncDisposable {

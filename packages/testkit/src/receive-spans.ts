@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { eventually } from "./eventually.ts";
+import { eventually } from "@scbe/local-stack";
 
 /** A span as it was exported, by OTLP over HTTP in JSON. */
 export interface ReceivedSpan {

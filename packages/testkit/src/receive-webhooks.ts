@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
-import { eventually } from "./eventually.ts";
+import { eventually } from "@scbe/local-stack";
 
 /** One alert, as Alertmanager tells it. */
 export interface ToldAlert {
