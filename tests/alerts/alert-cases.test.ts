@@ -33,7 +33,7 @@ describe.skipIf(!promtool.ok)("by the runbook's rule that is not so:", () => {
 
 /** Fires where it must not, and the other way round. */
 function opposite(one: AlertCase): AlertCase {
-  return { ...one, fires: one.fires === "never" ? { who: {} } : "never" };
+  return { ...one, fires: one.fires === "never" ? { labels: {} } : "never" };
 }
 
 describe("the cases", () => {

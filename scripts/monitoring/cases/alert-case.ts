@@ -19,7 +19,7 @@ export interface AlertCase {
 /** At the end of the time the alert has fired for exactly this one. */
 export interface Firing {
   /** The labels that the alert takes from its data, all of them. */
-  readonly who: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
   /** Others that fire for the same cause. */
   readonly also?: readonly Readonly<Record<string, string>>[];
   /** Minutes from the start in which it must not fire yet. */

@@ -37,7 +37,7 @@ export const HIGH_LATENCY: AlertCases = {
     series: observed(VERIFY, { minutes: 10, of: [{ size: 80, increment: eachScrape(150) }] }),
     minutes: 5.25,
     fires: {
-      who: { provider: "openai" },
+      labels: { provider: "openai" },
       notBefore: 5,
       says: "P99 latency: 99.5ms, provider openai",
     },
@@ -96,7 +96,7 @@ export const PHASE_SKEW: AlertCases = {
     series: observed(SKEW, SKEWED),
     minutes: 10.25,
     fires: {
-      who: { provider: "openai" },
+      labels: { provider: "openai" },
       notBefore: 10,
       says: "P99 phase skew: 4970ms, provider openai",
     },

@@ -44,7 +44,7 @@ export const GCM_FAILURE_RATE: AlertCases = {
     alert: ALERT,
     series: tags(40, every(5), every(5)),
     minutes: 25.25,
-    fires: { who: { provider: "openai" }, notBefore: 24.75 },
+    fires: { labels: { provider: "openai" }, notBefore: 24.75 },
     runbookIsWrong: true,
   },
   "a burst of thirty seconds is no alert": {
@@ -76,7 +76,7 @@ export const GCM_FAILURE_RATE: AlertCases = {
     ],
     minutes: 15.75,
     fires: {
-      who: { provider: "openai", window: "2m" },
+      labels: { provider: "openai", window: "2m" },
       notBefore: 15.5,
       says: "GCM authentication failures: 2% of the tags checked in 2m, provider openai",
     },
@@ -86,7 +86,7 @@ export const GCM_FAILURE_RATE: AlertCases = {
     series: tags(40, every(1), every(4)),
     minutes: 20.25,
     fires: {
-      who: { provider: "openai", window: "30m" },
+      labels: { provider: "openai", window: "30m" },
       notBefore: 19.75,
       says: "GCM authentication failures: 25% of the tags checked in 30m, provider openai",
     },
@@ -95,7 +95,7 @@ export const GCM_FAILURE_RATE: AlertCases = {
     alert: ALERT,
     series: tags(75, (second) => (switchedOff(second) ? 0 : 50), between(2685, 3015, eachScrape(5))),
     minutes: 75,
-    fires: { who: { provider: "openai", window: "2m" }, notBefore: 49.75 },
+    fires: { labels: { provider: "openai", window: "2m" }, notBefore: 49.75 },
   },
   "instances count together: one that fails for all of its few is no alert among many that do not": {
     alert: ALERT,

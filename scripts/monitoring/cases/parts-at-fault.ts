@@ -30,7 +30,7 @@ export const EPOCH_CHANGED: AlertCases = {
     ),
     minutes: 10,
     fires: {
-      who: {},
+      labels: {},
       notBefore: 9.75,
       says: "The epoch now in force is generation 1700000600000; requests in flight cost one fresh envelope each",
     },
@@ -39,7 +39,7 @@ export const EPOCH_CHANGED: AlertCases = {
     alert: "SCBEEpochChanged",
     series: epoch(gauge(40, (second) => (second < 600 ? FORMER : second < 2100 ? 0 : LATER))),
     minutes: 35,
-    fires: { who: {}, notBefore: 34.75 },
+    fires: { labels: {}, notBefore: 34.75 },
   },
   "the first epoch of a deployment is no alert": {
     alert: "SCBEEpochChanged",
@@ -83,7 +83,7 @@ export const ALL_OPENS_REFUSED: AlertCases = {
     ],
     minutes: 2.75,
     fires: {
-      who: { ...GATEWAY, phase: "request", provider: "openai" },
+      labels: { ...GATEWAY, phase: "request", provider: "openai" },
       notBefore: 2.5,
       says: "gateway at gateway-1:9 has refused all of 44 requests of provider openai",
     },
@@ -118,7 +118,7 @@ export const CLOCK_OFFSET: AlertCases = {
     series: clock((second) => (second > 300 ? 1500 : 0)),
     minutes: 10.25,
     fires: {
-      who: GATEWAY,
+      labels: GATEWAY,
       notBefore: 10,
       says: "The clock of gateway at gateway-1:9 is +1500ms off the keyring's",
     },
@@ -128,7 +128,7 @@ export const CLOCK_OFFSET: AlertCases = {
     series: clock(() => -1500),
     minutes: 5,
     fires: {
-      who: GATEWAY,
+      labels: GATEWAY,
       notBefore: 4.75,
       says: "The clock of gateway at gateway-1:9 is -1500ms off the keyring's",
     },

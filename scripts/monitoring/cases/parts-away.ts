@@ -30,7 +30,7 @@ export const WATCHDOG: AlertCases = {
     alert: "Watchdog",
     series: [],
     minutes: 5,
-    fires: { who: {}, says: "Always fires. Where it stops arriving, no alert would arrive either." },
+    fires: { labels: {}, says: "Always fires. If it stops arriving, other alerts do not arrive either." },
   },
 };
 
@@ -40,9 +40,9 @@ export const TARGET_ABSENT: AlertCases = {
     series: everyUp(20).filter(({ series: name }) => !name.includes('"keyring"')),
     minutes: 2,
     fires: {
-      who: { job: "keyring", severity: "critical" },
+      labels: { job: "keyring", severity: "critical" },
       notBefore: 1.75,
-      says: "No keyring answers Prometheus: its alerts are blind",
+      says: "No keyring answers Prometheus: its alerts cannot fire",
     },
   },
   "a part of which no instance answers is an alert": {
@@ -50,7 +50,7 @@ export const TARGET_ABSENT: AlertCases = {
     series: everyUp(20, [away("replay-guard", "replay-guard-1:9", (second) => second > 300)]),
     minutes: 7.25,
     fires: {
-      who: { job: "replay-guard", severity: "critical" },
+      labels: { job: "replay-guard", severity: "critical" },
       also: [{ job: "replay-guard", instance: "replay-guard-1:9", severity: "warning" }],
       notBefore: 7,
     },
@@ -60,7 +60,7 @@ export const TARGET_ABSENT: AlertCases = {
     series: everyUp(20, [away("gateway", "gateway-2:9", (second) => second > 300)]),
     minutes: 7.25,
     fires: {
-      who: { job: "gateway", instance: "gateway-2:9", severity: "warning" },
+      labels: { job: "gateway", instance: "gateway-2:9", severity: "warning" },
       notBefore: 7,
       says: "gateway at gateway-2:9 does not answer Prometheus",
     },
@@ -97,7 +97,7 @@ export const REPLAY_STORE_AWAY: AlertCases = {
     series: store((second) => second < 300),
     minutes: 6,
     fires: {
-      who: { ...GUARD, dependency: "replay store" },
+      labels: { ...GUARD, dependency: "replay store" },
       notBefore: 5.75,
       says: "The replay guard at guard-1:9 admits nothing: its Redis is away or not usable",
     },
@@ -132,7 +132,7 @@ export const KMS_UNREACHABLE: AlertCases = {
     series: kms((second) => second < 300),
     minutes: 7,
     fires: {
-      who: KEYRING,
+      labels: KEYRING,
       notBefore: 6.75,
       says: "KMS does not answer the keyring at keyring-1:9, or refuses it",
     },

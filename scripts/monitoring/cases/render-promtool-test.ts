@@ -1,6 +1,4 @@
-import { parse } from "yaml";
-import { renderRules } from "../render-rules.ts";
-import type { AlertRule, Rule } from "../rules/rule.ts";
+import { type AlertRule, groupsOf, renderRules } from "../render-rules.ts";
 import { toYaml } from "../to-yaml.ts";
 import type { AlertCase, AlertCases, CaseSeries, Firing } from "./alert-case.ts";
 import { type Labels, SCRAPE_S } from "./series.ts";
@@ -23,7 +21,7 @@ function promtoolCase(name: string, { alert, series, minutes, fires }: AlertCase
     interval: `${SCRAPE_S}s`,
     input_series: series,
     promql_expr_test: fires === "never" ? [never(alert, minutes)] : firing(alert, minutes, fires),
-    ...(fires !== "never" && fires.says !== undefined && { alert_rule_test: [said(alert, minutes, fires)] }),
+    ...(fires !== "never" && fires.says !== undefined && { alert_rule_test: [sent(alert, minutes, fires)] }),
   };
 }
 
@@ -32,10 +30,10 @@ function never(alert: string, minutes: number): object {
   return { expr: hasFired(alert, minutes, []), eval_time: time(minutes), exp_samples: [] };
 }
 
-function firing(alert: string, minutes: number, { who, also = [], notBefore }: Firing): readonly object[] {
-  const all = [who, ...also];
+function firing(alert: string, minutes: number, { labels, also = [], notBefore }: Firing): readonly object[] {
+  const all = [labels, ...also];
   const expr = hasFired(alert, minutes, [...new Set(all.flatMap(Object.keys))]);
-  const exp_samples = all.map((labels) => ({ labels: selector(labels), value: 1 }));
+  const exp_samples = all.map((one) => ({ labels: selector(one), value: 1 }));
   return [
     ...(notBefore === undefined ? [] : [never(alert, notBefore)]),
     { expr, eval_time: time(minutes), exp_samples },
@@ -54,19 +52,21 @@ function hasFired(alert: string, minutes: number, by: readonly string[]): string
 }
 
 /** The alert as Alertmanager gets it. */
-function said(alert: string, minutes: number, { who, says }: Firing): object {
+function sent(alert: string, minutes: number, { labels, says }: Firing): object {
   const rule = ourAlerts().find(
     (one) =>
       one.alert === alert &&
-      Object.entries(one.labels).every(([name, value]) => who[name] === undefined || who[name] === value),
+      Object.entries(one.labels).every(
+        ([name, value]) => labels[name] === undefined || labels[name] === value,
+      ),
   );
-  const exp_labels = { ...rule?.labels, ...who };
+  const exp_labels = { ...rule?.labels, ...labels };
   const exp_annotations = { ...rule?.annotations, description: says };
   return { alertname: alert, eval_time: time(minutes), exp_alerts: [{ exp_labels, exp_annotations }] };
 }
 
 function ourAlerts(): readonly AlertRule[] {
-  const groups = renderRules().flatMap(({ text }) => (parse(text) as { groups: { rules: Rule[] }[] }).groups);
+  const groups = renderRules().flatMap(({ text }) => groupsOf(text));
   return groups.flatMap(({ rules }) => rules).filter((rule): rule is AlertRule => "alert" in rule);
 }
 
@@ -95,11 +95,11 @@ export function renderPromtoolQueries(
   queries: readonly PromtoolQuery[],
   ruleFiles: readonly string[],
 ): string {
-  const asked = queries.map(({ expr, minutes, values }) => ({
+  const tests = queries.map(({ expr, minutes, values }) => ({
     expr,
     eval_time: time(minutes),
     exp_samples: values.map((value) => ({ labels: "{}", value })),
   }));
-  const test = { name, interval: `${SCRAPE_S}s`, input_series: series, promql_expr_test: asked };
+  const test = { name, interval: `${SCRAPE_S}s`, input_series: series, promql_expr_test: tests };
   return toYaml({ rule_files: ruleFiles, evaluation_interval: `${SCRAPE_S}s`, tests: [test] }, name);
 }

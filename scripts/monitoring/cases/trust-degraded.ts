@@ -24,13 +24,13 @@ export const TRUST_DEGRADED: AlertCases = {
     alert: ALERT,
     series: average(20, (second) => (second >= 600 ? 0.25 : 1)),
     minutes: 15,
-    fires: { who: {}, notBefore: 14.75, says: "Average trust score: 0.25" },
+    fires: { labels: {}, notBefore: 14.75, says: "Average trust score: 0.25" },
   },
   "it goes on when the leading scorer dies and another one takes over a minute later": {
     alert: ALERT,
     series: takenOver(20, 60, 0.25),
     minutes: 11.5,
-    fires: { who: {}, notBefore: 4.75, says: "Average trust score: 0.25" },
+    fires: { labels: {}, notBefore: 4.75, says: "Average trust score: 0.25" },
   },
   "a leader that dies while the alert waits does not have it wait anew": {
     alert: ALERT,
@@ -39,7 +39,7 @@ export const TRUST_DEGRADED: AlertCases = {
       ...average(20, (second) => (second >= 660 ? 0.25 : "gone"), OTHER),
     ],
     minutes: 12,
-    fires: { who: {}, notBefore: 11.75 },
+    fires: { labels: {}, notBefore: 11.75 },
   },
   "a good average is no alert while another scorer takes over": {
     alert: ALERT,

@@ -34,9 +34,9 @@ export const PROVIDER_LATCHED: AlertCases = {
     series: [shown(LATCHED, from(300), of("xai")), shown(LATCHED, never, of("openai"))],
     minutes: 5,
     fires: {
-      who: { provider: "xai", severity: "warning" },
+      labels: { provider: "xai", severity: "warning" },
       notBefore: 4.75,
-      says: "xai is latched for its integrity: nothing is sent to it, nor taken from it",
+      says: "xai is latched for its integrity: no request is sent to it, and no response of it is accepted",
     },
   },
   "providers that are latched, all of them, are critical": {
@@ -44,7 +44,7 @@ export const PROVIDER_LATCHED: AlertCases = {
     series: [shown(LATCHED, from(300), of("xai")), shown(LATCHED, always, of("openai"))],
     minutes: 5,
     fires: {
-      who: { severity: "critical" },
+      labels: { severity: "critical" },
       also: [
         { provider: "openai", severity: "warning" },
         { provider: "xai", severity: "warning" },
@@ -59,8 +59,8 @@ export const PROVIDER_LATCHED: AlertCases = {
     ],
     minutes: 11.5,
     fires: {
-      who: { provider: "xai", severity: "warning" },
-      says: "xai is latched for its integrity: nothing is sent to it, nor taken from it",
+      labels: { provider: "xai", severity: "warning" },
+      says: "xai is latched for its integrity: no request is sent to it, and no response of it is accepted",
     },
   },
   "providers without a latch are no alert": {
@@ -82,7 +82,7 @@ export const PROVIDER_DOUBTED: AlertCases = {
     ],
     minutes: 5,
     fires: {
-      who: { provider: "xai", severity: "warning" },
+      labels: { provider: "xai", severity: "warning" },
       notBefore: 4.75,
       says: "1 tellers saw an answer of xai fail its integrity and refuse it; for the others it is in use",
     },
@@ -108,9 +108,9 @@ export const PROVIDER_EXCLUDED: AlertCases = {
     ],
     minutes: 28,
     fires: {
-      who: { provider: "groq" },
+      labels: { provider: "groq" },
       notBefore: 9.75,
-      says: "groq is excluded, or was within 15m: others are asked before it",
+      says: "groq is excluded, or was within 15m: other providers come before it",
     },
   },
   "an exclusion that the leader before has told is told on": {
@@ -121,8 +121,8 @@ export const PROVIDER_EXCLUDED: AlertCases = {
     ],
     minutes: 12,
     fires: {
-      who: { provider: "groq" },
-      says: "groq is excluded, or was within 15m: others are asked before it",
+      labels: { provider: "groq" },
+      says: "groq is excluded, or was within 15m: other providers come before it",
     },
   },
   "providers of which none is excluded are no alert": {
@@ -146,16 +146,16 @@ export const TRUST_UNTOLD: AlertCases = {
     ],
     minutes: 7,
     fires: {
-      who: {},
+      labels: {},
       notBefore: 6.75,
-      says: "None of 2 trust scorers says how far providers are trusted: no exclusion and no latch is set",
+      says: "None of 2 trust scorers publishes trust: no exclusion and no latch is set",
     },
   },
   "a leader that cannot read its state, and so tells nothing, is the same alert": {
     alert: "SCBETrustUntold",
     series: [shown(LEADING, always)],
     minutes: 2,
-    fires: { who: {}, notBefore: 1.75 },
+    fires: { labels: {}, notBefore: 1.75 },
   },
   "a minute without a leader, as when another one takes over, is no alert": {
     alert: "SCBETrustUntold",
@@ -183,7 +183,7 @@ export const TRUST_LAG: AlertCases = {
     alert: "SCBETrustLag",
     series: [shown(LAG, (second) => 5 * second)],
     minutes: 8.5,
-    fires: { who: {}, notBefore: 8.25, says: "2550 messages of the trust stream wait to be applied" },
+    fires: { labels: {}, notBefore: 8.25, says: "2550 messages of the trust stream wait to be applied" },
   },
   "a lag that is made up for within minutes is no alert": {
     alert: "SCBETrustLag",
@@ -216,9 +216,9 @@ export const OUTCOMES_LOST: AlertCases = {
     series: [reports("dropped", 300)],
     minutes: 6,
     fires: {
-      who: { ...ORCHESTRATOR, result: "dropped" },
+      labels: { ...ORCHESTRATOR, result: "dropped" },
       notBefore: 4.75,
-      says: "orchestrator-1:9 has lost outcomes that it had to tell the trust scorer",
+      says: "orchestrator-1:9 has lost outcomes that it had to report to the trust scorer",
     },
   },
   "outcomes that are told at a later try are no alert": {

@@ -79,7 +79,7 @@ export const PROVIDER_SKEW: AlertCases = {
     series: PROVIDER_OFF,
     minutes: 10.25,
     fires: {
-      who: { provider: "xai" },
+      labels: { provider: "xai" },
       notBefore: 10,
       says: "The responses of xai alone are 4970ms off (p99), at instances whose own clock is right",
     },
@@ -88,7 +88,7 @@ export const PROVIDER_SKEW: AlertCases = {
     alert: "SCBEClockOffset",
     series: PROVIDER_OFF,
     minutes: 6,
-    fires: { who: GATEWAY, says: "The clock of gateway at gateway-xai:9 is +3000ms off the keyring's" },
+    fires: { labels: GATEWAY, says: "The clock of gateway at gateway-xai:9 is +3000ms off the keyring's" },
   },
   "an instance whose own clock is off blames no provider": never("SCBEProviderSkew", INSTANCE_OFF),
   "an instance whose own clock is off is named, and no other one": {
@@ -96,7 +96,7 @@ export const PROVIDER_SKEW: AlertCases = {
     series: INSTANCE_OFF,
     minutes: 6,
     fires: {
-      who: ORCHESTRATOR,
+      labels: ORCHESTRATOR,
       says: "The clock of orchestrator at orchestrator-1:9 is -3000ms off the keyring's",
     },
   },

@@ -1,5 +1,5 @@
 import { promDuration } from "../prom-duration.ts";
-import { recordedSlis } from "../rules/recordings.ts";
+import { recordedSlis } from "../render-rules.ts";
 import type { Thresholds } from "../thresholds.ts";
 import { CHOSEN, chosenQuantile, type DashboardRow, type Panel } from "./panel.ts";
 

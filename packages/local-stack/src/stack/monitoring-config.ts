@@ -48,7 +48,7 @@ export function deployedRules(root: string): readonly ConfigFile[] {
 }
 
 const CONTROLLER = "rollback-controller";
-const NONE = "nobody";
+const NONE = "none";
 
 /** The webhook of the local rollback controller. */
 export interface Webhook {
