@@ -1,7 +1,7 @@
 /**
- * `npm start`, `npm test` and the other commands of package.json begin here. Plain JavaScript that Node 20 can read: it
- * brings what the machine lacks (Node 24, pnpm, the packages, nats-server, redis-server) and hands over to a program
- * that runs on Node 24. What it says goes to stderr; stdout belongs to that program.
+ * `npm start`, `npm test` and the other commands of package.json begin here. Plain JavaScript that Node 20 can read: it installs what the
+ * machine lacks (Node 24, pnpm, the packages, nats-server, redis-server), and runs a program on Node 24. It writes to stderr; stdout
+ * belongs to that program.
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,7 +19,7 @@ const BIN = join(ROOT, "node_modules", ".bin");
 const VITEST = join("node_modules", "vitest", "vitest.mjs");
 const BIOME = join("node_modules", "@biomejs", "biome", "bin", "biome");
 
-/** What each command runs on Node 24, and whether it starts real servers. */
+/** The program of each command on Node 24, and whether it starts real servers. */
 const COMMANDS = {
   start: { program: ["packages/cli/src/start/main.ts"], servers: true, flags: ["once", "json", "fresh"] },
   test: { program: [VITEST, "run"], servers: true, flags: [] },
@@ -56,7 +56,7 @@ async function main(name, args) {
   endLike(ended);
 }
 
-/** Nothing but a few look-ups when all is there; else everything under one lock, so that two first starts both pass. */
+/** Only checks when everything is installed; otherwise installs under one lock, so that two first starts both succeed. */
 async function prepare(needsServers) {
   const node = findNode(ROOT);
   const missing = needsServers ? missingServers(ROOT) : [];
@@ -80,7 +80,7 @@ function programEnvironment(node) {
   const quiet = process.stdout.isTTY ? {} : { NO_COLOR: "1" };
   return {
     ...quiet,
-    // What Node has compiled is kept, also for the processes that the program starts: a dozen of them start at once.
+    // The compile cache also serves the processes that the program starts: a dozen of them start at once.
     NODE_COMPILE_CACHE: join(ROOT, ".cache", "compile"),
     ...environment,
     ...toolEnvironment(ROOT),

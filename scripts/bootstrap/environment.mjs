@@ -1,4 +1,4 @@
-/** Settings of npm that reach a registry; every other one was meant for the npm that runs us, not for the ones we run. */
+/** Settings of npm for registries. All others are for the npm that runs this process, not for the ones that it runs. */
 const KEPT = /^npm_config_(cafile|cache|registry|proxy|https_proxy|http_proxy|noproxy)$/i;
 
 /** A copy of `environment` without what npm adds for its scripts. */
@@ -7,7 +7,7 @@ export function withoutNpm(environment) {
   return Object.fromEntries(entries);
 }
 
-/** `npm start --once` keeps the flag to itself and sets `npm_config_once`: these are the flags that were meant for us. */
+/** `npm start --once` does not pass the flag on; npm sets `npm_config_once` instead. @returns such flags */
 export function npmFlags(names) {
   return names.filter((name) => process.env[`npm_config_${name}`] === "true").map((name) => `--${name}`);
 }

@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { isExecutable } from "./is-executable.mjs";
 
 /**
  * The third-party programs that tests and the local stack use: `{ variable, programs, bring }` by name. packages/local-stack, which tests
@@ -20,7 +19,7 @@ export function toolEnvironment(root) {
 }
 
 /**
- * The path of a program: the value of its variable, else the first match on the PATH, in the folders of packages, and in .cache/bin.
+ * The path of a program: the value of its variable, otherwise the first match on the PATH, in the folders of packages, and in .cache/bin.
  * @throws Error when its variable names something that cannot be run
  */
 export function findTool(root, name) {
@@ -42,4 +41,14 @@ export function binFolder(root) {
 export function findExecutable(name, moreFolders = []) {
   const path = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
   return [...path, ...moreFolders].map((folder) => join(folder, name)).find(isExecutable);
+}
+
+/** True when this process can run that file. */
+export function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

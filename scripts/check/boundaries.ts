@@ -1,13 +1,12 @@
 import { posix } from "node:path";
-import { findImports } from "./imports.ts";
 import { impurities } from "./pure.ts";
-import type { Source } from "./sources.ts";
+import { findImports, type Source } from "./sources.ts";
 
 /** An import as the rules see it: from one file of the project to a file or a module. */
 interface Edge {
   /** The importing file. */
   readonly from: string;
-  /** A path from the root for a file or package of ours (`services/keyring`), else the module's name. */
+  /** A path from the root for a file or package of ours (`services/keyring`), otherwise the module's name. */
   readonly to: string;
   readonly relative: boolean;
 }
@@ -17,7 +16,7 @@ interface Rule {
   broken(edge: Edge): boolean;
 }
 
-/** Where a module may be imported from: a folder of the project, or a file. */
+/** The files that may import a module. */
 const ONLY_FROM: readonly { readonly module: RegExp; readonly from: RegExp; readonly says: string }[] = [
   {
     module: /^(nats|@nats-io\/.*)$/,
@@ -46,7 +45,7 @@ const ONLY_FROM: readonly { readonly module: RegExp; readonly from: RegExp; read
   },
 ];
 
-/** Each package, after those that it may import. */
+/** Each package after the packages that it may import. */
 const LAYERS = [
   "packages/contracts",
   "packages/envelope",
@@ -102,7 +101,7 @@ const RULES: readonly Rule[] = [
 /** Holds broken imports as text, to see them found. */
 const PLANTS = "scripts/check/boundaries.test.ts";
 
-/** Every import that crosses a boundary, and every use of the outside world in code that is to be pure. */
+/** Every import that crosses a boundary, and every side effect in pure code. */
 export function checkBoundaries(sources: readonly Source[]): string[] {
   const checked = sources.filter(({ path }) => path !== PLANTS);
   return checked.flatMap((source) => [...crossings(source), ...impurities(source)]);
@@ -126,7 +125,7 @@ function edgeOf(from: string, specifier: string): Edge {
   return { from, to: HOMES[packageOf(specifier)] ?? packageOf(specifier), relative: false };
 }
 
-/** Where the packages of this workspace live. */
+/** The folders of the packages of this workspace. */
 const HOMES: Readonly<Record<string, string>> = {
   "@scbe/bus": "packages/bus",
   "@scbe/cli": "packages/cli",

@@ -1,10 +1,9 @@
-import { findImports } from "./imports.ts";
-import type { Source } from "./sources.ts";
+import { findImports, type Source } from "./sources.ts";
 
-/** Code that gets time, randomness and everything else of the outside world as arguments. */
+/** Pure code: time, randomness and input arrive as arguments. */
 interface Zone {
   readonly files: RegExp;
-  /** All that may be imported beside the zone's own files. */
+  /** The imports that the zone may have beside its own files. */
   readonly imports: RegExp;
   readonly globals: RegExp;
 }
@@ -37,7 +36,7 @@ const ZONES: readonly Zone[] = [
   },
 ];
 
-/** What a file of a pure zone takes from the outside world; its tests may. */
+/** The side effects and forbidden imports of a file of a pure zone; tests may have them. */
 export function impurities({ path, text }: Source): string[] {
   const zone = ZONES.find(({ files }) => files.test(path));
   if (zone === undefined || path.endsWith(".test.ts")) return [];

@@ -55,7 +55,7 @@ export interface RecordedSli {
   readonly samples: string;
 }
 
-/** Every recorded measurement, as the dashboard and the canary read it. Each value stands after its number of samples. */
+/** Every recorded measurement, as the dashboard and the canary read it. Each value follows its number of samples. */
 export function recordedSlis(thresholds: Thresholds): readonly RecordedSli[] {
   const text = renderRules(thresholds).find(({ path }) => path === "rules/recordings.yml")?.text ?? "";
   const names = groupsOf(text).flatMap(({ rules }) =>

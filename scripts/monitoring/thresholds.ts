@@ -1,6 +1,6 @@
 /** The limits of the alerts and of the dashboard; {@link Durations} has their windows. */
 export interface Limits {
-  /** Share of checked tags that may fail, by provider. */
+  /** The highest share of failed tags among checked tags, by provider. */
   readonly gcmFailureShareMax: number;
   /** A share needs at least so many checked tags in the window. */
   readonly gcmAttemptsMin: number;

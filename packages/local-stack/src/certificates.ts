@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 /** Files (PEM) for TLS. */
 export interface Certificates {
-  /** The authority that signed both of the others. */
+  /** The authority that signed the other two. */
   readonly ca: string;
   readonly serverCert: string;
   readonly serverKey: string;
@@ -14,9 +14,9 @@ export interface Certificates {
 }
 
 /**
- * Writes an authority of its own, a server's certificate and a client's into `dir`.
+ * Writes a new authority, a server's certificate and a client's into `dir`.
  * @param names host names and IPv4 addresses that the certificates are for
- * @param validity ms from now at which the server's certificate and the client's begin and end; a day unless told
+ * @param validity ms from now at which the certificates of the server and the client begin and end; default a day
  */
 export function createCertificates(
   dir: string,

@@ -47,7 +47,7 @@ export function findServer(name: ServerName, env: NodeJS.ProcessEnv = process.en
 }
 
 /**
- * The path of a program: the value of its variable, else the first match on the PATH, in the folders of packages, and in `.cache/bin`.
+ * The path of a program: the value of its variable, otherwise the first match on the PATH, in the folders of packages, and in `.cache/bin`.
  * @throws Error when its variable names something that cannot be run
  */
 export function findTool(

@@ -8,7 +8,7 @@ const UNTIL_DISCONNECT = `
 `;
 
 describe("a process", () => {
-  it("has ended, with all of its output read, also when its IPC channel was closed from here", async () => {
+  it("ends with all of its output read, also when its IPC channel was closed from here", async () => {
     await using child = startProcess(process.execPath, ["-e", UNTIL_DISCONNECT], { ipc: true });
     await child.output(/up/);
     child.child.disconnect();
@@ -16,12 +16,12 @@ describe("a process", () => {
     expect(child.stdout).toBe("up\nbye\n");
   });
 
-  it("tells what it said when it ends without saying what was waited for", async () => {
+  it("reports its output when it ends without the expected output", async () => {
     await using child = startProcess(process.execPath, ["-e", "console.error('no room'); process.exit(1)"]);
     await expect(child.output(/ready/)).rejects.toThrow(/ended without saying \/ready\/:\n.*no room/s);
   });
 
-  it("says that a program is not there", async () => {
+  it("reports a program that does not exist", async () => {
     const child = startProcess("/nowhere/program", []);
     const exit = await child.exited.catch((error: Error) => error);
     expect(exit).not.toMatchObject({ code: 0 });

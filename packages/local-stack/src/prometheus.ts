@@ -14,7 +14,7 @@ export interface PrometheusServerOptions extends ServerOptions {
   readonly port: Port;
   /** The current text of `prometheus.yml`. */
   config(): string;
-  /** Rule files, and whatever else the configuration names. */
+  /** Rule files, and other files that the configuration names. */
   files?(): readonly ConfigFile[];
   /** How long a firing alert waits before it is sent again, also to an Alertmanager that missed it. */
   readonly resendDelayMs: number;

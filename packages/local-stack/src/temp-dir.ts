@@ -6,7 +6,7 @@ export interface TempDir extends Disposable {
   readonly path: string;
 }
 
-/** A new folder that only its owner may enter; disposing of it removes it and all that is in it. */
+/** A new folder that only its owner can enter; disposing of it removes it with everything in it. */
 export function createTempDir(): TempDir {
   const path = mkdtempSync(join(tmpdir(), "scbe-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }) };

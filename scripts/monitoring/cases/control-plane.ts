@@ -6,7 +6,7 @@ const CONTROLLER = { job: "rollback-controller", instance: "controller-1:9" };
 const OTHER = { ...CONTROLLER, instance: "controller-2:9" };
 const MINUTES = 20;
 
-/** 1 in those seconds, else 0. */
+/** 1 in those seconds, otherwise 0. */
 function flag(metric: string, labels: Readonly<Record<string, string>>, isOn: (second: number) => boolean) {
   return series(
     metric,
@@ -51,7 +51,7 @@ function verifiers(state: string, isOn: (second: number) => boolean): readonly C
 }
 
 export const VERIFIER_BEHIND: AlertCases = {
-  "a verifier that asks and does not take the document is an alert, though another controller hears of none":
+  "a verifier that requests leases and does not accept the document is an alert, though another controller sees none":
     {
       alert: "SCBEVerifierBehind",
       series: verifiers("behind", (second) => second >= 300),
@@ -68,7 +68,7 @@ export const VERIFIER_BEHIND: AlertCases = {
     minutes: MINUTES,
     fires: "never",
   },
-  "a verifier that has ended, and so asks no more, is not behind": {
+  "a verifier that has ended, and requests nothing, is not behind": {
     alert: "SCBEVerifierBehind",
     series: verifiers("stale", () => true),
     minutes: MINUTES,
@@ -104,7 +104,7 @@ export const CONTROL_NOT_STORED: AlertCases = {
   },
 };
 
-/** What two controllers count of the Watchdog; Alertmanager tells either of them. */
+/** The Watchdog's counts of two controllers; Alertmanager posts to either of them. */
 function watchdogs(left: Increment, right: Increment): readonly CaseSeries[] {
   const labels = { ...CONTROLLER, result: "watchdog" };
   return [
@@ -114,7 +114,7 @@ function watchdogs(left: Increment, right: Increment): readonly CaseSeries[] {
 }
 
 export const ALERTS_NOT_RECEIVED: AlertCases = {
-  "a Watchdog that comes to no controller any more is an alert, whatever else comes": {
+  "a Watchdog that reaches no controller is an alert, though other alerts do": {
     alert: "SCBEAlertsNotReceived",
     series: [
       ...watchdogs((second) => (second <= 300 ? everyMinute(1)(second) : 0), nothing),
@@ -154,7 +154,7 @@ function refusedOnce(status: string): readonly CaseSeries[] {
 }
 
 export const WEBHOOK_REFUSED: AlertCases = {
-  "a post of Alertmanager that is refused once is an alert at once, and says with which status": {
+  "a post of Alertmanager that is refused once is an alert at once, with its status": {
     alert: "SCBEWebhookRefused",
     series: refusedOnce("400"),
     minutes: 6,
@@ -170,13 +170,13 @@ export const WEBHOOK_REFUSED: AlertCases = {
     minutes: 6,
     fires: { labels: { status: "503" }, notBefore: 4.75 },
   },
-  "a post without a valid token, which a stranger can send, is no alert that wakes": {
+  "a post without a valid token, which any client can send, is no critical alert": {
     alert: "SCBEWebhookRefused",
     series: refusedOnce("401"),
     minutes: MINUTES,
     fires: "never",
   },
-  "a post without a valid token is told": {
+  "a post without a valid token is a warning": {
     alert: "SCBEWebhookNotAuthorized",
     series: refusedOnce("401"),
     minutes: 6,
@@ -186,7 +186,7 @@ export const WEBHOOK_REFUSED: AlertCases = {
       says: "Posts to the rollback controller's webhook were answered with status 401",
     },
   },
-  "a post that is refused for its contents is not told as one without a token": {
+  "a post that is refused for its contents is not reported as one without a token": {
     alert: "SCBEWebhookNotAuthorized",
     series: refusedOnce("400"),
     minutes: MINUTES,
@@ -195,7 +195,7 @@ export const WEBHOOK_REFUSED: AlertCases = {
 };
 
 export const ROLLBACK_PATH_SILENT: AlertCases = {
-  "a nonce reuse that one path alone has told is an alert at once, and names that path": {
+  "a nonce reuse that only one signal reports is an alert at once, and names that signal": {
     alert: "SCBERollbackPathSilent",
     series: [once("scbe_rollback_paths_total", { ...CONTROLLER, path: "event", agreed: "no" }, 600)],
     minutes: 10,
@@ -205,7 +205,7 @@ export const ROLLBACK_PATH_SILENT: AlertCases = {
       says: "Only the event reported a nonce reuse: the other signal is broken, or this one is false",
     },
   },
-  "a nonce reuse that both have told is no alert of the paths": {
+  "a nonce reuse that both signals report is no alert of the signals": {
     alert: "SCBERollbackPathSilent",
     series: [
       once("scbe_rollback_paths_total", { ...CONTROLLER, path: "event", agreed: "yes" }, 600),
@@ -219,7 +219,7 @@ export const ROLLBACK_PATH_SILENT: AlertCases = {
 const SLACK = { ...CONTROLLER, to: "slack" };
 
 export const NOTICES_NOT_DELIVERED: AlertCases = {
-  "a notice that nobody takes for five minutes is an alert": {
+  "a notice that is not accepted for five minutes is an alert": {
     alert: "SCBENoticesNotDelivered",
     series: [flag("scbe_notices_waiting", SLACK, (second) => second >= 300)],
     minutes: 10,

@@ -5,7 +5,7 @@ const ALERT = "SCBENonceReuse";
 const GUARD = { job: "replay-guard", instance: "guard-1:9" };
 const GAP = { fromMinute: 20, minutes: 15 };
 
-/** What a guard shows whose process started at that second. */
+/** The metrics of a guard that started at that second. */
 function guard(count: Values, { startS = -86_400, provider = "openai" } = {}): readonly CaseSeries[] {
   const started = count.map((value) => (value === undefined ? undefined : startS));
   return [
@@ -33,7 +33,7 @@ export const NONCE_REUSE: AlertCases = {
       says: "Nonce reuse count: 1, provider openai",
     },
   },
-  "a reuse is an alert that came with the process, so that nobody saw its count at 0": {
+  "a reuse that started with the process, so that its count was never scraped at 0, is an alert": {
     alert: ALERT,
     series: guard(steps(30, 10, undefined, 1), { startS: 590 }),
     minutes: 10,

@@ -22,7 +22,7 @@ function epoch(...guards: readonly Values[]): readonly CaseSeries[] {
 }
 
 export const EPOCH_CHANGED: AlertCases = {
-  "a new epoch is told at once, though another guard still has the former one": {
+  "a new epoch is an alert at once, though another guard still has the former one": {
     alert: "SCBEEpochChanged",
     series: epoch(
       gauge(14, (second) => (second >= 600 ? LATER : FORMER)),
@@ -35,7 +35,7 @@ export const EPOCH_CHANGED: AlertCases = {
       says: "The epoch now in force is generation 1700000600000; requests in flight cost one fresh envelope each",
     },
   },
-  "a new epoch is told after an outage without any": {
+  "a new epoch is an alert after an outage without any": {
     alert: "SCBEEpochChanged",
     series: epoch(gauge(40, (second) => (second < 600 ? FORMER : second < 2100 ? 0 : LATER))),
     minutes: 35,
@@ -47,7 +47,7 @@ export const EPOCH_CHANGED: AlertCases = {
     minutes: 40,
     fires: "never",
   },
-  "an outage after which the same epoch goes on is no alert": {
+  "an outage that ends with the same epoch is no alert": {
     alert: "SCBEEpochChanged",
     series: epoch(gauge(40, (second) => (second > 600 && second < 900 ? 0 : FORMER))),
     minutes: 40,
@@ -100,7 +100,7 @@ export const ALL_OPENS_REFUSED: AlertCases = {
     minutes: 20,
     fires: "never",
   },
-  "an instance that idles has refused nothing": {
+  "an idle instance has refused nothing": {
     alert: "SCBEAllOpensRefused",
     series: openings(nothing, nothing),
     minutes: 20,

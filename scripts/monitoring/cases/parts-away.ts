@@ -5,7 +5,7 @@ import { gauge, series } from "./series.ts";
 const KEYRING = { job: "keyring", instance: "keyring-1:9" };
 const GUARD = { job: "replay-guard", instance: "guard-1:9" };
 
-/** Every part answers its scrapes, but for what `instead` says. */
+/** Every process answers its scrapes, except for the series in `instead`. */
 function everyUp(minutes: number, instead: readonly CaseSeries[] = []): readonly CaseSeries[] {
   const others = JOBS.map((job) =>
     series(
@@ -35,7 +35,7 @@ export const WATCHDOG: AlertCases = {
 };
 
 export const TARGET_ABSENT: AlertCases = {
-  "a part that is not among the targets is an alert after two minutes": {
+  "a process that is not among the targets is an alert after two minutes": {
     alert: "SCBETargetAbsent",
     series: everyUp(20).filter(({ series: name }) => !name.includes('"keyring"')),
     minutes: 2,
@@ -45,7 +45,7 @@ export const TARGET_ABSENT: AlertCases = {
       says: "No keyring answers Prometheus: its alerts cannot fire",
     },
   },
-  "a part of which no instance answers is an alert": {
+  "a process of which no instance answers is an alert": {
     alert: "SCBETargetAbsent",
     series: everyUp(20, [away("replay-guard", "replay-guard-1:9", (second) => second > 300)]),
     minutes: 7.25,
@@ -55,7 +55,7 @@ export const TARGET_ABSENT: AlertCases = {
       notBefore: 7,
     },
   },
-  "an instance that does not answer is a warning that names it, while others of its part do": {
+  "an instance that does not answer is a warning that names it, while other instances do": {
     alert: "SCBETargetAbsent",
     series: everyUp(20, [away("gateway", "gateway-2:9", (second) => second > 300)]),
     minutes: 7.25,
@@ -65,7 +65,7 @@ export const TARGET_ABSENT: AlertCases = {
       says: "gateway at gateway-2:9 does not answer Prometheus",
     },
   },
-  "parts that all answer are no alert": {
+  "processes that all answer are no alert": {
     alert: "SCBETargetAbsent",
     series: everyUp(20),
     minutes: 20,
@@ -102,7 +102,7 @@ export const REPLAY_STORE_AWAY: AlertCases = {
       says: "The replay guard at guard-1:9 admits nothing: its Redis is away or not usable",
     },
   },
-  "a store that is there is no alert, whatever else is away": {
+  "a store that is there is no alert, though another dependency is away": {
     alert: "SCBEReplayStoreAway",
     series: store(() => true),
     minutes: 20,
@@ -137,7 +137,7 @@ export const KMS_UNREACHABLE: AlertCases = {
       says: "KMS does not answer the keyring at keyring-1:9, or refuses it",
     },
   },
-  "one question to KMS that fails is no alert": {
+  "one failed call to KMS is no alert": {
     alert: "SCBEKMSUnreachable",
     series: kms((second) => second < 300 || second > 345),
     minutes: 20,

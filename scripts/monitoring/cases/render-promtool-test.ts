@@ -3,7 +3,7 @@ import { toYaml } from "../to-yaml.ts";
 import type { AlertCase, AlertCases, CaseSeries, Firing } from "./alert-case.ts";
 import { type Labels, SCRAPE_S } from "./series.ts";
 
-/** What `promtool test rules` reads: these cases, against those rule files. */
+/** A file for `promtool test rules`: these cases, against those rule files. */
 export function renderPromtoolTest(cases: AlertCases, ruleFiles: readonly string[], head: string): string {
   return toYaml(
     {
@@ -25,7 +25,7 @@ function promtoolCase(name: string, { alert, series, minutes, fires }: AlertCase
   };
 }
 
-/** An end of the time at which nothing has fired since its start. */
+/** Nothing has fired up to that time. */
 function never(alert: string, minutes: number): object {
   return { expr: hasFired(alert, minutes, []), eval_time: time(minutes), exp_samples: [] };
 }
@@ -51,7 +51,7 @@ function hasFired(alert: string, minutes: number, by: readonly string[]): string
   return `group by (${by.join(",")}) (count_over_time(${fired}))`;
 }
 
-/** The alert as Alertmanager gets it. */
+/** The alert that Alertmanager gets. */
 function sent(alert: string, minutes: number, { labels, says }: Firing): object {
   const rule = ourAlerts().find(
     (one) =>
@@ -74,21 +74,21 @@ function time(minutes: number): string {
   return `${minutes * 60}s`;
 }
 
-/** The same case as the runbook's rule sees it. @throws Error for a case that the runbook gets right */
+/** The same case for the runbook's rule. @throws Error for a case that the runbook's rule gets right */
 export function asTheRunbookSees(one: AlertCase): AlertCase {
   if (one.runbookIsWrong === undefined) throw new Error("the runbook's rule is not said to be wrong");
   const series: readonly CaseSeries[] = one.runbookIsWrong === true ? one.series : one.runbookIsWrong;
   return { ...one, series };
 }
 
-/** An expression, and the values that it must have at that time, each without labels. */
+/** An expression, and its expected values at that time, without labels. */
 export interface PromtoolQuery {
   readonly expr: string;
   readonly minutes: number;
   readonly values: readonly number[];
 }
 
-/** What `promtool test rules` reads: these questions about that data, recorded by those rule files. */
+/** A file for `promtool test rules`: these queries of that data, with the recordings of those rule files. */
 export function renderPromtoolQueries(
   name: string,
   series: readonly CaseSeries[],

@@ -51,7 +51,7 @@ export const PROVIDER_LATCHED: AlertCases = {
       ],
     },
   },
-  "a latch that was set is told on while another scorer takes over": {
+  "a latch stays an alert while another scorer takes over": {
     alert: "SCBEProviderLatched",
     series: [
       shown(LATCHED, (second) => (second < 600 ? 1 : "gone"), of("xai")),
@@ -87,7 +87,7 @@ export const PROVIDER_DOUBTED: AlertCases = {
       says: "1 tellers saw an answer of xai fail its integrity and refuse it; for the others it is in use",
     },
   },
-  "a provider that is latched for all is no doubt any more, but another alert": {
+  "a provider that is latched for all is another alert": {
     alert: "SCBEProviderDoubted",
     series: [shown(LATCHING, always, of("xai")), shown(LATCHED, always, of("xai"))],
     minutes: MINUTES,
@@ -98,7 +98,7 @@ export const PROVIDER_DOUBTED: AlertCases = {
 const EXCLUDED = "scbe_trust_excluded";
 
 export const PROVIDER_EXCLUDED: AlertCases = {
-  "one provider of six that is excluded for half a minute at a time is one alert that goes on": {
+  "one provider of six that is excluded for half a minute at a time is one alert that continues": {
     alert: "SCBEProviderExcluded",
     series: [
       shown(EXCLUDED, (second) => (second >= 300 && second % 600 < 30 ? 1 : 0), of("groq")),
@@ -113,7 +113,7 @@ export const PROVIDER_EXCLUDED: AlertCases = {
       says: "groq is excluded, or was within 15m: other providers come before it",
     },
   },
-  "an exclusion that the leader before has told is told on": {
+  "an exclusion of the previous leader stays an alert": {
     alert: "SCBEProviderExcluded",
     series: [
       shown(EXCLUDED, (second) => (second < 600 ? from(300)(second) : "gone"), of("groq")),
@@ -151,7 +151,7 @@ export const TRUST_UNTOLD: AlertCases = {
       says: "None of 2 trust scorers publishes trust: no exclusion and no latch is set",
     },
   },
-  "a leader that cannot read its state, and so tells nothing, is the same alert": {
+  "a leader that cannot read its state, and publishes nothing, is the same alert": {
     alert: "SCBETrustUntold",
     series: [shown(LEADING, always)],
     minutes: 2,
@@ -168,7 +168,7 @@ export const TRUST_UNTOLD: AlertCases = {
     minutes: MINUTES,
     fires: "never",
   },
-  "scorers that nobody scrapes are an absent target, and not this": {
+  "scorers that are not scraped are an absent target, and not this alert": {
     alert: "SCBETrustUntold",
     series: [],
     minutes: MINUTES,
@@ -185,13 +185,13 @@ export const TRUST_LAG: AlertCases = {
     minutes: 8.5,
     fires: { labels: {}, notBefore: 8.25, says: "2550 messages of the trust stream wait to be applied" },
   },
-  "a lag that is made up for within minutes is no alert": {
+  "a lag that ends within minutes is no alert": {
     alert: "SCBETrustLag",
     series: [shown(LAG, (second) => (second > 300 && second < 540 ? 50_000 : 0))],
     minutes: MINUTES,
     fires: "never",
   },
-  "a few messages that wait all the time are no alert": {
+  "a few waiting messages are no alert": {
     alert: "SCBETrustLag",
     series: [shown(LAG, () => 300)],
     minutes: MINUTES,
@@ -221,7 +221,7 @@ export const OUTCOMES_LOST: AlertCases = {
       says: "orchestrator-1:9 has lost outcomes that it had to report to the trust scorer",
     },
   },
-  "outcomes that are told at a later try are no alert": {
+  "outcomes that are reported at a later try are no alert": {
     alert: "SCBEOutcomesLost",
     series: [reports("failed", 300), reports("acknowledged", 315)],
     minutes: MINUTES,

@@ -17,7 +17,7 @@ const request: SentRequest = {
 const attack: AttackReport = { name: "flipped bit", refused: true, answer_bytes: 512, after_ms: 701 };
 
 const plain = { sent: 12, answered: 12 };
-/** Nothing is left from an earlier run. */
+/** Nothing is in force from an earlier run. */
 const clean = { carried: NOTHING_CARRIED, skipped: {} };
 const trust: TrustReport = {
   ...{ provider: "xai", failed: 5, excluded_ms: 300 },
@@ -25,7 +25,7 @@ const trust: TrustReport = {
 };
 const kill: KillReport = { verifiers: 9, obeyed_ms: 12.3, released_after: 0, refused: 40, is_back: true };
 
-describe("all went as it must", () => {
+describe("the demonstration succeeds", () => {
   test("when every request was answered and every attack refused", () => {
     expect(
       allWentWell({ ...clean, requests: [request, request], attacks: [attack, attack], plain, kill }),
@@ -54,7 +54,7 @@ describe("a kill", () => {
     ["after which something was released", { ...kill, released_after: 1 }],
     ["that refused nothing", { ...kill, refused: 0 }],
     ["from which nothing came back", { ...kill, is_back: false }],
-  ])("%s is not as it must be", (_case, one) => {
+  ])("%s is a failure", (_case, one) => {
     const shown = { ...clean, requests: [request], attacks: [attack], plain, kill: one };
     expect(allWentWell(shown)).toBe(false);
     expect(allWentWell({ ...shown, kill })).toBe(true);
@@ -96,7 +96,7 @@ describe("with a kill from an earlier run", () => {
     expect(allWentWell({ ...shown, requests: [{ ...refused, verdict: "TIMEOUT" }] })).toBe(false);
   });
 
-  test("a provider with a share may answer or refuse", () => {
+  test("a provider with a share can answer or refuse", () => {
     const ofGroq = ["ok", "SWITCHED_OFF"].map((verdict) => ({ ...request, provider: "groq", verdict }));
     expect(allWentWell({ ...shown, requests: ofGroq })).toBe(true);
   });
@@ -113,8 +113,8 @@ describe("a provider that turns bad", () => {
   test.each<[string, TrustReport | null]>([
     ["that could not be shown", null],
     ["and was never asked", { ...trust, failed: 0 }],
-    ["with requests that nobody answered", { ...trust, unanswered: 1 }],
-  ])("%s is not as it must be", (_case, one) => {
+    ["with requests that no provider answered", { ...trust, unanswered: 1 }],
+  ])("%s is a failure", (_case, one) => {
     const shown = { ...clean, requests: [request], attacks: [attack], plain, kill, trust: one };
     expect(allWentWell(shown)).toBe(false);
     expect(allWentWell({ ...shown, trust })).toBe(true);
@@ -150,7 +150,7 @@ describe("the JSON document", () => {
     });
   });
 
-  test("names what stands from an earlier run, and what was left out because of it", () => {
+  test("names what an earlier run has left in force, and the steps that were left out because of it", () => {
     const document = JSON.parse(
       jsonReport({ ...shown, carried: KILLED, skipped: { kill: "why" } }, monitoring),
     );

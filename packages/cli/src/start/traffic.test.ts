@@ -24,7 +24,7 @@ const request = (id: string, provider: string): ExampleRequest => ({
 });
 const REQUESTS = [request("a-1", "a"), request("a-2", "a"), request("b-1", "b")];
 
-/** Runs until `turns` requests were sent; tells each, and the way it went. */
+/** Runs until `turns` requests were sent. @returns each with its route */
 async function run(turns: number, fails: (turn: number) => boolean): Promise<string[]> {
   const sent: string[] = [];
   const done = new AbortController();

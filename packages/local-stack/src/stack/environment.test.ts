@@ -102,7 +102,7 @@ test.each([
   [
     "with another address, that address, key or not",
     { OPENAI_API_KEY: "k", SCBE_PROVIDER_URL_OPENAI: "http://127.0.0.1:1" },
-    "SCBE_PROVIDER_URL_* says who answers for openai; there is no key: a local stand-in answers for anthropic, google, groq, perplexity, xai",
+    "SCBE_PROVIDER_URL_* is set: that address answers for openai; there is no key: a local stand-in answers for anthropic, google, groq, perplexity, xai",
   ],
 ])("the launcher reports what answers for each provider: %s", (_case, own, text) => {
   expect(providerAnswers(own)).toBe(text);

@@ -15,7 +15,7 @@ export const WAY_TO_PROVIDERS = [
   "no_proxy",
 ];
 
-/** Fixed, because the launcher kills a program that takes longer: enough for local requests in flight, short for a user who pressed Ctrl-C. */
+/** Fixed, because the launcher kills a program that takes longer: enough for local requests in flight, short for a user at Ctrl-C. */
 const DRAIN_TIMEOUT_MS = "5000";
 
 /**
@@ -77,7 +77,9 @@ export function providerAnswers(own: NodeJS.ProcessEnv): string {
   const rest = standInProviders(own);
   return [
     ...(real.length > 0 ? [`there is a key: the real API answers for ${real.join(", ")}`] : []),
-    ...(elsewhere.length > 0 ? [`SCBE_PROVIDER_URL_* says who answers for ${elsewhere.join(", ")}`] : []),
+    ...(elsewhere.length > 0
+      ? [`SCBE_PROVIDER_URL_* is set: that address answers for ${elsewhere.join(", ")}`]
+      : []),
     ...(rest.length > 0 ? [`there is no key: a local stand-in answers for ${rest.join(", ")}`] : []),
   ].join("; ");
 }

@@ -3,8 +3,8 @@ import type { AlertCases, CaseSeries } from "./alert-case.ts";
 import { eachScrape, everyMinute, gauge, histogram, type Increment, series } from "./series.ts";
 
 /*
- * One whose clock is off skews whatever has passed him. The same data is put to both alerts: SCBEClockOffset names the instance,
- * SCBEProviderSkew the provider, and neither names the other one's.
+ * A wrong clock skews everything that passes it. Both alerts get the same data: SCBEClockOffset names the instance, SCBEProviderSkew the
+ * provider.
  */
 
 const MINUTES = 20;
@@ -39,7 +39,7 @@ function clock(offMs: number, of: { readonly job: string; readonly instance: str
   );
 }
 
-/** The gateway of xai is off: it sees all requests skewed, and its responses are. */
+/** The clock of xai's gateway is off: it sees all requests skewed, and its responses are skewed. */
 const PROVIDER_OFF: readonly CaseSeries[] = [
   clock(5, ORCHESTRATOR),
   clock(OFF_MS, GATEWAY),
@@ -48,7 +48,7 @@ const PROVIDER_OFF: readonly CaseSeries[] = [
   ...skew({ provider: "xai", skewMs: OFF_MS, by: GATEWAY, phase: "request" }),
 ];
 
-/** An orchestrator is off: so are its requests, wherever they are opened, and it sees all responses skewed. Another one is not. */
+/** The clock of one orchestrator is off: its requests are skewed for every opener, and it sees all responses skewed. */
 const INSTANCE_OFF: readonly CaseSeries[] = [
   clock(-OFF_MS, ORCHESTRATOR),
   clock(0, OTHER),
@@ -63,7 +63,7 @@ const INSTANCE_OFF: readonly CaseSeries[] = [
   ...skew({ provider: "openai", skewMs: NEAR_MS, by: ENVELOPE, phase: "request" }),
 ];
 
-const NOBODY_OFF: readonly CaseSeries[] = [
+const NONE_OFF: readonly CaseSeries[] = [
   clock(5, ORCHESTRATOR),
   clock(-5, GATEWAY),
   ...skew({ provider: "xai", skewMs: 1900 }),
@@ -84,7 +84,7 @@ export const PROVIDER_SKEW: AlertCases = {
       says: "The responses of xai alone are 4970ms off (p99), at instances whose own clock is right",
     },
   },
-  "the clock of that provider's gateway is the only one that is named": {
+  "the clock of that provider's gateway is the only one named": {
     alert: "SCBEClockOffset",
     series: PROVIDER_OFF,
     minutes: 6,
@@ -100,7 +100,7 @@ export const PROVIDER_SKEW: AlertCases = {
       says: "The clock of orchestrator at orchestrator-1:9 is -3000ms off the keyring's",
     },
   },
-  "an instance at which every provider is late blames none, though its clock is right": never(
+  "an instance at which every provider is late blames no provider, though its clock is right": never(
     "SCBEProviderSkew",
     [
       clock(0, ORCHESTRATOR),
@@ -108,15 +108,15 @@ export const PROVIDER_SKEW: AlertCases = {
       ...skew({ provider: "openai", skewMs: OFF_MS }),
     ],
   ),
-  "an instance that does not know its own offset blames none": never("SCBEProviderSkew", [
+  "an instance that does not know its own offset blames no provider": never("SCBEProviderSkew", [
     ...skew({ provider: "xai", skewMs: OFF_MS }),
     ...skew({ provider: "openai", skewMs: NEAR_MS }),
   ]),
-  "responses too few to speak of a percentile blame none": never("SCBEProviderSkew", [
+  "too few responses for a percentile blame no provider": never("SCBEProviderSkew", [
     clock(0, ORCHESTRATOR),
     ...skew({ provider: "xai", skewMs: OFF_MS, increment: everyMinute(1) }),
     ...skew({ provider: "openai", skewMs: NEAR_MS }),
   ]),
-  "skews below the limit name no provider": never("SCBEProviderSkew", NOBODY_OFF),
-  "skews below the limit name no instance": never("SCBEClockOffset", NOBODY_OFF),
+  "skews below the limit name no provider": never("SCBEProviderSkew", NONE_OFF),
+  "skews below the limit name no instance": never("SCBEClockOffset", NONE_OFF),
 };
