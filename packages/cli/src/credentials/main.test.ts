@@ -49,7 +49,7 @@ describe("issue-credentials make", () => {
     expect(spawnSync(findServer("nats-server"), ["-t", "-c", config]).status).toBe(0);
   });
 
-  it("makes a folder again as it was made, with what its arguments change", () => {
+  it("makes a folder again with its former options and the new arguments", () => {
     done(["FOLDER", "--orchestrators", "web,batch", "--gateways", "xai"], {
       ...SMALL,
       SCBE_FALLBACK: "allow",
@@ -80,7 +80,7 @@ describe("issue-credentials make", () => {
     expect(readFileSync(config, "utf8")).toMatch(/^jetstream \{/m);
   });
 
-  it("makes the commands of nsc for an operator of one's own, without a secret", () => {
+  it("makes the commands of nsc for the user's own operator, without a secret", () => {
     const { stderr } = run(["FOLDER", "--nsc"], SMALL);
     expect(stderr).toContain(`sh ${folder}/nsc.sh`);
     const script = readFileSync(join(folder, "nsc.sh"), "utf8");
@@ -92,7 +92,7 @@ describe("issue-credentials make", () => {
 });
 
 describe("issue-credentials", () => {
-  it("adds, changes, lists and removes one user, and says that nats-server is to reload", () => {
+  it("adds, changes, lists and removes one user, and asks for a reload of nats-server", () => {
     done(["FOLDER"], SMALL);
     const added = done([
       "add",
@@ -117,7 +117,7 @@ describe("issue-credentials", () => {
     expect(readFileSync(join(folder, "nats.conf"), "utf8")).not.toContain("batch");
   });
 
-  it("prints nsc's commands for that user where another operator makes the accounts", () => {
+  it("prints nsc's commands for that user if another operator makes the accounts", () => {
     done(["FOLDER", "--nsc"], SMALL);
     const added = done(["add", "FOLDER", "batch", "--role", "orchestrator", "--providers", "xai"]);
     expect(added).toMatch(
@@ -161,7 +161,7 @@ describe("issue-credentials", () => {
 });
 
 describe("issue-credentials with JWTs", () => {
-  it("pushes to a server what it changes, over TLS with a certificate, and says what is left where it does not reach one", async () => {
+  it("pushes changes to a server over TLS with a certificate, and reports what is left if the server is away", async () => {
     const tls = createCertificates(dir.path);
     const serverFiles = ["--tls-cert", tls.serverCert, "--tls-key", tls.serverKey, "--tls-ca", tls.ca];
     done(["FOLDER", "--jwt", ...serverFiles], SMALL);
@@ -191,7 +191,7 @@ describe("issue-credentials with JWTs", () => {
     });
   }, 60_000);
 
-  it("refuses a server where users are nkeys, before anything is changed", () => {
+  it("refuses a server for users with nkeys, before anything is changed", () => {
     done(["FOLDER"], SMALL);
     const args = ["remove", "FOLDER", "orchestrator", "--server", "nats://127.0.0.1:1"];
     expect(run(args)).toMatchObject({ status: 2, stderr: expect.stringContaining("--server") });

@@ -82,7 +82,7 @@ describe("with a kill from an earlier run", () => {
   const nothing = { attacks: [], plain: { sent: 0, answered: 0 }, kill: null };
   const shown = { carried: KILLED, skipped, requests: [refused], ...nothing };
 
-  test("all went well when it was obeyed, and what it leaves out is said and not failed", () => {
+  test("succeeds when the kill was respected, and names the steps that were left out", () => {
     expect(allWentWell(shown)).toBe(true);
     const text = textReport(shown);
     expect(text).toMatch(/SWITCHED_OFF, as what stands has it/);
@@ -90,7 +90,7 @@ describe("with a kill from an earlier run", () => {
     expect(text).not.toMatch(/could not be shown|plain programs/);
   });
 
-  test("not when a request went past it, nor when another one failed for it", () => {
+  test("fails when a request got past it, or another one failed", () => {
     expect(allWentWell({ ...shown, requests: [request] })).toBe(false);
     expect(allWentWell({ ...shown, requests: [{ ...refused, provider: "xai" }] })).toBe(false);
     expect(allWentWell({ ...shown, requests: [{ ...refused, verdict: "TIMEOUT" }] })).toBe(false);
@@ -101,7 +101,7 @@ describe("with a kill from an earlier run", () => {
     expect(allWentWell({ ...shown, requests: ofGroq })).toBe(true);
   });
 
-  test("not when what nothing keeps from being shown was not", () => {
+  test("fails when a step is missing without a reason", () => {
     for (const step of ["attacks", "kill"] as const) {
       const { [step]: _, ...left } = skipped;
       expect(allWentWell({ ...shown, skipped: left })).toBe(false);
@@ -109,7 +109,7 @@ describe("with a kill from an earlier run", () => {
   });
 });
 
-describe("a provider that turns bad", () => {
+describe("a provider that fails", () => {
   test.each<[string, TrustReport | null]>([
     ["that could not be shown", null],
     ["and was never asked", { ...trust, failed: 0 }],
@@ -163,14 +163,14 @@ describe("the JSON document", () => {
     expect(JSON.stringify(document.standing)).not.toContain("release");
   });
 
-  test("names no trace where no Jaeger has it, or where there is none", () => {
+  test("names no trace without a Jaeger, or without a trace", () => {
     const { traceId: _, ...untraced } = shown;
     expect(JSON.parse(jsonReport(untraced, monitoring)).trace).toBeNull();
     expect(JSON.parse(jsonReport(shown, { ...monitoring, jaeger: null })).trace).toBeNull();
   });
 });
 
-test("the tables say what failed, and why", () => {
+test("the tables name what failed, and why", () => {
   const failed = { ...request, id: "xai-2", seal_ms: null, verdict: "TIMEOUT" };
   const passed = { ...attack, refused: false, instead: "the answer is sealed" };
   const text = textReport({ ...clean, requests: [request, failed], attacks: [passed], plain, kill, trust });

@@ -47,8 +47,8 @@ async function run(turns: number, fails: (turn: number) => boolean): Promise<str
   return sent;
 }
 
-describe("example traffic that goes on", () => {
-  test("goes to one provider after the other, to each in every way", async () => {
+describe("example traffic", () => {
+  test("goes to each provider in turn, by every route", async () => {
     const sent = await run(12, () => false);
     expect(sent.map((one) => one.split(/[ -]/)[1]).join("")).toBe("abababababab");
     for (const provider of ["a", "b"]) {
@@ -59,7 +59,7 @@ describe("example traffic that goes on", () => {
     expect(said).toBe("");
   });
 
-  test("says once for each provider that its requests fail, and once that they are answered again", async () => {
+  test("reports once for each provider that its requests fail, and once that they are answered again", async () => {
     await run(12, (turn) => turn > 2 && turn < 7);
     expect(said).toBe(
       [
@@ -72,7 +72,7 @@ describe("example traffic that goes on", () => {
     );
   });
 
-  test("does not say it again and again while one provider of several is off", async () => {
+  test("does not repeat a report while one provider of several is off", async () => {
     await run(12, (turn) => turn % 2 === 0);
     expect(said).toBe("scbe: example requests to b fail: no answer\n");
   });
