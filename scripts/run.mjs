@@ -5,9 +5,8 @@
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { npmFlags, withoutNpm } from "./bootstrap/environment.mjs";
 import { installPackages, packagesAreInstalled } from "./bootstrap/packages.mjs";
-import { endLike, runChild, stopWithNpm } from "./bootstrap/run-child.mjs";
+import { endLike, npmFlags, runChild, stopWithNpm, withoutNpm } from "./bootstrap/run-child.mjs";
 import { ignoreClosedTerminal, say } from "./bootstrap/say.mjs";
 import { installServers, missingServers, serverAdvice } from "./bootstrap/servers.mjs";
 import { findNode, installToolchain } from "./bootstrap/toolchain.mjs";

@@ -14,7 +14,7 @@ async function run(script: string, env: Readonly<Record<string, string>> = {}): 
 
 describe("npm's own variables", () => {
   test("for flags of the project are read as flags", async () => {
-    const script = `import { npmFlags } from "./environment.mjs"; console.log(npmFlags(["once", "json"]).join(" "));`;
+    const script = `import { npmFlags } from "./run-child.mjs"; console.log(npmFlags(["once", "json"]).join(" "));`;
     expect(await run(script, { npm_config_once: "true" })).toBe("--once\n");
     expect(await run(script, { npm_config_once: "true", npm_config_json: "true" })).toBe("--once --json\n");
     expect(await run(script)).toBe("\n");
@@ -29,7 +29,7 @@ describe("npm's own variables", () => {
       npm_config_cafile: "/ca.pem",
       OTHER: "stays",
     };
-    const script = `import { withoutNpm } from "./environment.mjs"; console.log(Object.keys(withoutNpm(process.env)).sort().join(" "));`;
+    const script = `import { withoutNpm } from "./run-child.mjs"; console.log(Object.keys(withoutNpm(process.env)).sort().join(" "));`;
     expect(await run(script, env)).toBe("OTHER npm_config_cafile npm_config_registry\n");
   });
 });

@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { withoutNpm } from "./environment.mjs";
-import { runTool } from "./run-child.mjs";
+import { runTool, withoutNpm } from "./run-child.mjs";
 import { say } from "./say.mjs";
 
 /** True when node_modules was installed from the current lock file. */

@@ -1,5 +1,4 @@
-import { withoutNpm } from "./environment.mjs";
-import { runTool } from "./run-child.mjs";
+import { runTool, withoutNpm } from "./run-child.mjs";
 import { say } from "./say.mjs";
 import { binFolder, findExecutable, findTool, TOOLS } from "./tools.mjs";
 

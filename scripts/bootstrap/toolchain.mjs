@@ -10,8 +10,7 @@ import {
   rmSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import { withoutNpm } from "./environment.mjs";
-import { runTool } from "./run-child.mjs";
+import { runTool, withoutNpm } from "./run-child.mjs";
 import { say } from "./say.mjs";
 
 const NODE_MAJOR = 24;

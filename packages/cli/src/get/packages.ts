@@ -2,8 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdirSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { withoutNpm } from "../../../../scripts/bootstrap/environment.mjs";
-import { runTool } from "../../../../scripts/bootstrap/run-child.mjs";
+import { runTool, withoutNpm } from "../../../../scripts/bootstrap/run-child.mjs";
 import { say } from "../../../../scripts/bootstrap/say.mjs";
 import { findExecutable, TOOLS } from "../../../../scripts/bootstrap/tools.mjs";
 
