@@ -8,7 +8,7 @@ import { ruleProblems } from "./check/rules.ts";
 import { ROOT, readSources } from "./check/sources.ts";
 import { specPages, storedVectors } from "./generate/rules-page.ts";
 
-/** `npm run check`: all that can be said of the code without running it. Every part runs; each problem is a line. */
+/** `npm run check`: every check that does not run the code. All parts run; each problem is a line. */
 const PARTS: readonly { readonly name: string; readonly run: () => Promise<readonly string[]> }[] = [
   {
     name: "format and lint",
@@ -33,7 +33,7 @@ for (const { name, run } of PARTS) {
 }
 process.exitCode = failed === 0 ? 0 : 1;
 
-/** Runs a tool of ours; what it prints when it fails is the problem. */
+/** Runs a tool; its output is the problem if it fails. */
 async function tool(script: string, args: readonly string[]): Promise<readonly string[]> {
   const child = spawn(process.execPath, [join("node_modules", script), ...args], {
     cwd: ROOT,

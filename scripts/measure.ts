@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join, posix, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { findImports } from "#check/imports.ts";
+import { findImports } from "#check/sources.ts";
 
 const HELP = `Measures how the code reads: sizes of files, files with one importer, import cycles, the files on the ways that
 ARCHITECTURE.md lists, and words that the project does not use.

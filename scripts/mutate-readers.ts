@@ -9,11 +9,11 @@ import { readListed, readParts, rowOf, withNumbers } from "./mutants/survivors-p
 import { targetsIn } from "./mutants/targets.ts";
 import { TrialPool } from "./mutants/trial-pool.ts";
 
-/** `npm run mutate-readers`: {@link HELP} says what it does. */
+/** `npm run mutate-readers`: see {@link HELP}. */
 
 const PAGE = join(ROOT, "docs/spec/mutants.md");
 const ENTRY = "tests/spec/spec-cases.ts";
-/** Far above what a case takes (a few ms) and what all take together, also on a machine that is busy. */
+/** Far above the time of one case (a few ms) and of all cases, also on a busy machine. */
 const CASE_MS = 10_000;
 const TRIAL_MS = 60_000;
 const TELL_EVERY_MS = 5000;

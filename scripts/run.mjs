@@ -1,13 +1,12 @@
 /**
- * `npm start`, `npm test` and the other commands of package.json begin here. Plain JavaScript that Node 20 can read: it
- * brings what the machine lacks (Node 24, pnpm, the packages, nats-server, redis-server) and hands over to a program
- * that runs on Node 24. What it says goes to stderr; stdout belongs to that program.
+ * `npm start`, `npm test` and the other commands of package.json begin here. Plain JavaScript that Node 20 can read: it installs what the
+ * machine lacks (Node 24, pnpm, the packages, nats-server, redis-server), and runs a program on Node 24. It writes to stderr; stdout
+ * belongs to that program.
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { npmFlags, withoutNpm } from "./bootstrap/environment.mjs";
 import { installPackages, packagesAreInstalled } from "./bootstrap/packages.mjs";
-import { endLike, runChild, stopWithNpm } from "./bootstrap/run-child.mjs";
+import { endLike, npmFlags, runChild, stopWithNpm, withoutNpm } from "./bootstrap/run-child.mjs";
 import { ignoreClosedTerminal, say } from "./bootstrap/say.mjs";
 import { installServers, missingServers, serverAdvice } from "./bootstrap/servers.mjs";
 import { findNode, installToolchain } from "./bootstrap/toolchain.mjs";
@@ -19,9 +18,9 @@ const BIN = join(ROOT, "node_modules", ".bin");
 const VITEST = join("node_modules", "vitest", "vitest.mjs");
 const BIOME = join("node_modules", "@biomejs", "biome", "bin", "biome");
 
-/** What each command runs on Node 24, and whether it starts real servers. */
+/** The program of each command on Node 24, and whether it starts real servers. */
 const COMMANDS = {
-  start: { program: ["scripts/start.ts"], servers: true, flags: ["once", "json", "fresh"] },
+  start: { program: ["packages/cli/src/start/main.ts"], servers: true, flags: ["once", "json", "fresh"] },
   test: { program: [VITEST, "run"], servers: true, flags: [] },
   check: { program: ["scripts/check.ts"], servers: false, flags: [] },
   fix: { program: [BIOME, "check", "--write", "."], servers: false, flags: [] },
@@ -33,7 +32,7 @@ const COMMANDS = {
   },
   measure: { program: ["scripts/measure.ts"], servers: false, flags: ["json"] },
   pack: { program: ["scripts/pack.ts"], servers: false, flags: ["json"] },
-  get: { program: ["scripts/get.ts"], servers: false, flags: [] },
+  get: { program: ["packages/cli/src/get/main.ts"], servers: false, flags: [] },
   bench: { program: ["tests/bench/main.ts"], servers: true, flags: [] },
 };
 
@@ -58,7 +57,7 @@ async function main(name, args) {
   endLike(ended);
 }
 
-/** Nothing but a few look-ups when all is there; else everything under one lock, so that two first starts both pass. */
+/** Only checks when everything is installed; otherwise installs under one lock, so that two first starts both succeed. */
 async function prepare(needsServers) {
   const node = findNode(ROOT);
   const missing = needsServers ? missingServers(ROOT) : [];
@@ -82,7 +81,7 @@ function programEnvironment(node) {
   const quiet = process.stdout.isTTY ? {} : { NO_COLOR: "1" };
   return {
     ...quiet,
-    // What Node has compiled is kept, also for the processes that the program starts: a dozen of them start at once.
+    // The compile cache also serves the processes that the program starts: a dozen of them start at once.
     NODE_COMPILE_CACHE: join(ROOT, ".cache", "compile"),
     ...environment,
     ...toolEnvironment(ROOT),

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { createTempDir, startProcess } from "@scbe/testkit";
 import { describe, expect, test } from "vitest";
 
-/** These files are plain JavaScript for Node 20: run as such, in processes of their own. */
+/** The bootstrap is plain JavaScript for Node 20: it runs in processes of its own. */
 async function run(script: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
   const cwd = fileURLToPath(new URL(".", import.meta.url));
   const args = ["--input-type=module", "-e", script];
@@ -13,14 +13,14 @@ async function run(script: string, env: Readonly<Record<string, string>> = {}): 
 }
 
 describe("npm's own variables", () => {
-  test("that npm sets for flags which were meant for us are read as flags", async () => {
-    const script = `import { npmFlags } from "./environment.mjs"; console.log(npmFlags(["once", "json"]).join(" "));`;
+  test("for flags of the project are read as flags", async () => {
+    const script = `import { npmFlags } from "./run-child.mjs"; console.log(npmFlags(["once", "json"]).join(" "));`;
     expect(await run(script, { npm_config_once: "true" })).toBe("--once\n");
     expect(await run(script, { npm_config_once: "true", npm_config_json: "true" })).toBe("--once --json\n");
     expect(await run(script)).toBe("\n");
   });
 
-  test("do not reach what we run, except how to reach a registry", async () => {
+  test("do not reach child processes, except those for registries", async () => {
     const env = {
       npm_lifecycle_event: "start",
       npm_config_prefix: "/somewhere",
@@ -29,7 +29,7 @@ describe("npm's own variables", () => {
       npm_config_cafile: "/ca.pem",
       OTHER: "stays",
     };
-    const script = `import { withoutNpm } from "./environment.mjs"; console.log(Object.keys(withoutNpm(process.env)).sort().join(" "));`;
+    const script = `import { withoutNpm } from "./run-child.mjs"; console.log(Object.keys(withoutNpm(process.env)).sort().join(" "));`;
     expect(await run(script, env)).toBe("OTHER npm_config_cafile npm_config_registry\n");
   });
 });

@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { withoutNpm } from "./environment.mjs";
-import { runTool } from "./run-child.mjs";
+import { runTool, withoutNpm } from "./run-child.mjs";
 import { say } from "./say.mjs";
 
-/** True when node_modules was installed by the lock file as it is now. */
+/** True when node_modules was installed from the current lock file. */
 export function packagesAreInstalled(root) {
   try {
     return readFileSync(stampOf(root), "utf8") === hashOfLock(root);
@@ -14,7 +13,7 @@ export function packagesAreInstalled(root) {
   }
 }
 
-/** Installs the workspace's packages exactly as the lock file has them. */
+/** Installs the workspace's packages exactly from the lock file. */
 export async function installPackages(root, { node, pnpm }) {
   say("installing packages");
   const hash = hashOfLock(root);
@@ -24,7 +23,7 @@ export async function installPackages(root, { node, pnpm }) {
   writeFileSync(stampOf(root), hash);
 }
 
-/** In node_modules, so that it goes when that goes. */
+/** In node_modules, so that it is deleted together with them. */
 function stampOf(root) {
   return join(root, "node_modules", ".scbe-installed");
 }

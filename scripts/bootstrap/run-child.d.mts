@@ -18,3 +18,4 @@ export function runChild(
   options: Surroundings & { readonly stdio: StdioOptions },
 ): Promise<Ended>;
 export function runTool(command: string, args: readonly string[], options: Surroundings): Promise<void>;
+export function withoutNpm(environment: NodeJS.ProcessEnv): Record<string, string | undefined>;

@@ -1,17 +1,17 @@
 import { spawn } from "node:child_process";
 import { constants as osConstants } from "node:os";
-import { isExecutable } from "./is-executable.mjs";
+import { isExecutable } from "./tools.mjs";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 
-/** Linux: the kernel tells the child to stop when this process is gone, however it went. */
+/** On Linux the kernel sends the child SIGTERM when this process is gone. */
 const TETHER = ["/usr/bin/setpriv", "/bin/setpriv"].filter(isExecutable).slice(0, 1);
 const TETHER_WORDS = ["--pdeathsig", "TERM", "--"];
 
 /**
- * Runs a program in a process group of its own and passes stop signals on, each of them once: one Ctrl-C reaches this
- * process twice, from the terminal and from npm.
- * @returns how it ended, and the stop signal that was passed on: `{ code, signal, stoppedBy }`
+ * Runs a program in a process group of its own and passes each stop signal on once: one Ctrl-C reaches this process twice, from the
+ * terminal and from npm.
+ * @returns its exit, and the stop signal that was passed on: `{ code, signal, stoppedBy }`
  */
 export function runChild(command, args, { cwd, env, stdio }) {
   const [program, ...words] =
@@ -52,7 +52,7 @@ function exitCodeOf(signal) {
   return 128 + (osConstants.signals[signal] ?? 0);
 }
 
-/** npm passes INT and TERM on, but cannot pass on a SIGKILL: when npm is gone, we go. */
+/** npm passes INT and TERM on, but not a SIGKILL: stops when npm is gone. */
 export function stopWithNpm() {
   if (process.env.npm_lifecycle_event === undefined) return;
   const npm = process.ppid;
@@ -68,7 +68,7 @@ function signalGroup(child, name) {
   try {
     process.kill(-child.pid, name);
   } catch {
-    // It has ended by itself.
+    // It has ended.
   }
 }
 
@@ -79,4 +79,18 @@ function once(work) {
     done = true;
     work();
   };
+}
+
+/** Settings of npm for registries. All others are for the npm that runs this process, not for the ones that it runs. */
+const KEPT = /^npm_config_(cafile|cache|registry|proxy|https_proxy|http_proxy|noproxy)$/i;
+
+/** A copy of `environment` without what npm adds for its scripts. */
+export function withoutNpm(environment) {
+  const entries = Object.entries(environment).filter(([name]) => !/^npm_/i.test(name) || KEPT.test(name));
+  return Object.fromEntries(entries);
+}
+
+/** `npm start --once` does not pass the flag on; npm sets `npm_config_once` instead. @returns such flags */
+export function npmFlags(names) {
+  return names.filter((name) => process.env[`npm_config_${name}`] === "true").map((name) => `--${name}`);
 }

@@ -1,9 +1,9 @@
-/** One line of progress, on stderr. */
+/** Writes one line of progress to stderr. */
 export function say(line) {
   process.stderr.write(`scbe: ${line}\n`);
 }
 
-/** A terminal that was closed is no reason to fall over while cleaning up. */
+/** A closed terminal does not stop the cleanup. */
 export function ignoreClosedTerminal() {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 }

@@ -1,19 +1,18 @@
-import { withoutNpm } from "./environment.mjs";
-import { runTool } from "./run-child.mjs";
+import { runTool, withoutNpm } from "./run-child.mjs";
 import { say } from "./say.mjs";
 import { binFolder, findExecutable, findTool, TOOLS } from "./tools.mjs";
 
 const SERVERS = ["nats-server", "redis-server"];
 const NATS_MODULE = "github.com/nats-io/nats-server/v2@v2.15.2";
 
-/** The names of the servers that nothing goes without, as far as this machine lacks them. @throws Error as findTool */
+/** The names of required servers that this machine lacks. @throws Error as findTool */
 export function missingServers(root) {
   return SERVERS.filter((name) => findTool(root, name) === undefined);
 }
 
 /**
- * Installs what is missing: with apt-get as root, else nats-server with Go into .cache/bin. `SCBE_BOOTSTRAP_INSTALL=0`
- * forbids it. A failure is said and no more: the programs have the last word on what they can do without.
+ * Installs missing servers: with apt-get as root, otherwise nats-server with Go into .cache/bin. `SCBE_BOOTSTRAP_INSTALL=0`
+ * forbids it. A failure is only reported: the programs decide what they can do without.
  */
 export async function installServers(root) {
   if (process.env.SCBE_BOOTSTRAP_INSTALL === "0") return;
@@ -21,7 +20,7 @@ export async function installServers(root) {
   if (missingServers(root).includes("nats-server")) await tryTo(() => installWithGo(root));
 }
 
-/** What to tell somebody who lacks these servers. */
+/** A sentence for each missing server, with how to install it. */
 export function serverAdvice(missing) {
   return missing.map((name) => {
     const { variable } = TOOLS[name];

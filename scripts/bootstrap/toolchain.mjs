@@ -10,13 +10,12 @@ import {
   rmSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import { withoutNpm } from "./environment.mjs";
-import { runTool } from "./run-child.mjs";
+import { runTool, withoutNpm } from "./run-child.mjs";
 import { say } from "./say.mjs";
 
 const NODE_MAJOR = 24;
 
-/** The path of a Node that runs the project: this one where it is new enough, else the fetched one, or undefined. */
+/** The path of a Node that runs the project: this one if it is new enough, otherwise the fetched one, or undefined. */
 export function findNode(root) {
   if (systemNodeWillDo()) return process.execPath;
   const fetched = nodeIn(homeOf(root));
@@ -27,7 +26,7 @@ export function findNode(root) {
  * Fetches pnpm, and Node where the system's is too old, at the versions of scripts/toolchain/package-lock.json into
  * .toolchain/<hash of that lock>. It appears there whole or not at all.
  * @returns `{ node, pnpm }`: paths; pnpm's is a script for that node
- * @throws Error that says what to do
+ * @throws Error with an advice
  */
 export async function installToolchain(root) {
   refuseWhereNoNodeCanBeFetched();
@@ -58,7 +57,7 @@ async function fetchInto(root, home) {
   }
 }
 
-/** Another start that has got there first has brought the same. */
+/** If another start was first, it has brought the same. */
 function moveInto(draft, home) {
   try {
     renameSync(draft, home);
@@ -92,7 +91,7 @@ function systemNodeWillDo() {
   return Number(process.versions.node.split(".")[0]) >= NODE_MAJOR;
 }
 
-/** The npm that runs us, else the one on the PATH. */
+/** The npm that runs this process, otherwise the one on the PATH. */
 function npmCommand() {
   const path = process.env.npm_execpath;
   return path !== undefined && basename(path) === "npm-cli.js" ? [process.execPath, path] : ["npm"];

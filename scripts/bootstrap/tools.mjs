@@ -1,26 +1,25 @@
-import { readFileSync } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { isExecutable } from "./is-executable.mjs";
 
 /**
- * The programs of others that tests and the local stack use: `{ variable, programs, bring }` by name. The testkit, which
- * tests use without all of this, looks them up by the same table.
+ * The third-party programs that tests and the local stack use: `{ variable, programs, bring }` by name. packages/local-stack, which tests
+ * use without the bootstrap, has the same table.
  */
 export const TOOLS = JSON.parse(
-  readFileSync(new URL("../../packages/testkit/src/tools.json", import.meta.url), "utf8"),
+  readFileSync(new URL("../../packages/local-stack/src/tools.json", import.meta.url), "utf8"),
 );
 
-/** Where packages put programs that a user's PATH need not have. */
+/** Folders of packages that are not on every user's PATH. */
 const MORE_FOLDERS = ["/usr/sbin", "/usr/local/bin"];
 
-/** The variables of all programs that are there, set to their paths. @throws Error as findTool */
+/** The variables of all programs that were found, set to their paths. @throws Error as findTool */
 export function toolEnvironment(root) {
   const entries = Object.entries(TOOLS).map(([name, { variable }]) => [variable, findTool(root, name)]);
   return Object.fromEntries(entries.filter(([, path]) => path !== undefined));
 }
 
 /**
- * The path of a program: what its variable names, else on the PATH, where packages put it, in .cache/bin.
+ * The path of a program: the value of its variable, otherwise the first match on the PATH, in the folders of packages, and in .cache/bin.
  * @throws Error when its variable names something that cannot be run
  */
 export function findTool(root, name) {
@@ -33,13 +32,23 @@ export function findTool(root, name) {
   throw new Error(`${variable} names ${given}, which cannot be run`);
 }
 
-/** Where this checkout keeps programs that it has brought. */
+/** The folder of programs that this checkout has brought. */
 export function binFolder(root) {
   return join(root, ".cache", "bin");
 }
 
-/** The first one on the PATH or in `moreFolders`. */
+/** The first match on the PATH or in `moreFolders`. */
 export function findExecutable(name, moreFolders = []) {
   const path = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
   return [...path, ...moreFolders].map((folder) => join(folder, name)).find(isExecutable);
+}
+
+/** True when this process can run that file. */
+export function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

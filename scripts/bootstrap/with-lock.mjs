@@ -5,7 +5,7 @@ import { say } from "./say.mjs";
 
 const LOOK_EVERY_MS = 200;
 
-/** Does `work` while no other process holds the lock of the same folder, which is made if it is missing. */
+/** Runs `work` while this process holds the lock of the folder, which is created if it is missing. */
 export async function withLock(folder, work) {
   mkdirSync(folder, { recursive: true });
   const release = await take(folder);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { generateFiles } from "../generate/files.ts";
 import { ROOT } from "./sources.ts";
 
-/** Generated files that are not what the code makes of them now. */
+/** Generated files that differ from what the code generates. */
 export async function checkGenerated(): Promise<string[]> {
   const files = await generateFiles();
   return files

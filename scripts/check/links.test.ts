@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { checkLinks } from "./links.ts";
 
-test("a link to a file that does not exist is found, relative to the page it stands on", () => {
+test("a link to a file that does not exist is found, relative to its page", () => {
   const page = {
     path: "docs/a.md",
     text: "[there](b.md#part) [up](../README.md) [gone](c.md) [web](https://a.b/c)",

@@ -1,8 +1,7 @@
 import { posix } from "node:path";
-import { findImports } from "./imports.ts";
-import type { Source } from "./sources.ts";
+import { findImports, type Source } from "./sources.ts";
 
-/** Code that gets time, randomness and everything else of the outside world as arguments. */
+/** Pure code: time, randomness and input arrive as arguments. */
 interface Zone {
   /** True of a path from the root. */
   readonly has: (path: string) => boolean;
@@ -91,7 +90,7 @@ const ZONES: readonly Zone[] = [
   },
 ];
 
-/** What a file of a pure zone takes from the outside world; its tests may. */
+/** The side effects and forbidden imports of a file of a pure zone; tests may have them. */
 export function impurities({ path, text }: Source): string[] {
   const zone = ZONES.find(({ has }) => has(path));
   if (zone === undefined || path.endsWith(".test.ts")) return [];

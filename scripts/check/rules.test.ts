@@ -52,7 +52,7 @@ test.each<[string, readonly object[], string]>([
   ["a vector without rules", [ALL, { name: "b" }], '"b" names no rule'],
   ["a vector with an empty list", [ALL, { name: "b", rules: [] }], '"b" names no rule'],
   ["a vector without a name", [ALL, { rules: ["T1"] }], "here[0].deep[1] has no name"],
-  ["a name that stands twice", [ALL, ALL], '"all" stands twice'],
+  ["a name that occurs twice", [ALL, ALL], '"all" occurs twice'],
 ])("%s is found", (_, given, problem) => {
   expect(problems(PAGE, ...given)).toEqual([expect.stringContaining(problem)]);
 });
@@ -70,16 +70,16 @@ test("a rule that is defined twice is found, on one page and on two", () => {
   ]);
 });
 
-test("a rule that no reader comes to is found: before all headings, or on a page without a link to it", () => {
+test("a rule that readers do not find is reported: before all headings, or on a page without a link to it", () => {
   const headless = { ...PAGE, text: `- **T3** first\n${PAGE.text.replace("- **T3**", "-")}` };
-  expect(problems(headless, ALL)).toEqual(["docs/spec/a.md: T3 stands before the first heading"]);
+  expect(problems(headless, ALL)).toEqual(["docs/spec/a.md: T3 is before the first heading"]);
   const table = { path: "docs/spec/rules.md", text: "<!-- Generated from it. -->\n[a](a.md#time)" };
   expect(ruleProblems([PAGE], vectors(ALL), [PAGE, table])).toEqual([
     "docs/spec/a.md: defines rules, and no other page links to it",
   ]);
 });
 
-test("a vector says itself what must come of it, or the list that it stands in", () => {
+test("the outcome of a vector is its own, or that of its list", () => {
   const json = {
     vectors: [
       { name: "a", opens: true },

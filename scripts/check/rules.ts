@@ -7,9 +7,9 @@ export interface Rule {
   readonly id: string;
   /** The page that defines it, from the root. */
   readonly page: string;
-  /** The heading above it; absent: it stands before the first one. */
+  /** The heading above it; absent before the first heading. */
   readonly section?: { readonly title: string; readonly anchor: string };
-  /** What it says, in Markdown, without its id and without links. */
+  /** Its text in Markdown, without its id and without links. */
   readonly text: string;
 }
 
@@ -17,7 +17,7 @@ const DEFINITION = /^\*\*([A-Z]{1,2}\d{1,2})\*\*(.*)$/s;
 const LIST_ITEM = /^\s*(?:[-*+]|\d+[.)])\s+/;
 const HEADING = /^#{1,6}\s+(.*?)\s*#*$/;
 
-/** The rules that a page defines, in its order; what stands in code blocks and comments defines none. */
+/** The rules that a page defines, in its order; code blocks and comments define none. */
 export function rulesIn({ path, text }: Source): Rule[] {
   const lines = withoutHidden(text).split("\n");
   const anchors = new Map<string, number>();
@@ -38,7 +38,7 @@ function withoutHidden(text: string): string {
   return text.replace(/^```[\s\S]*?^```|<!--[\s\S]*?-->/gm, (hidden) => hidden.replace(/[^\n]/g, ""));
 }
 
-/** The text of the table row or list item that begins in this line, from its first bold id on; "": none does. */
+/** The text of the table row or list item that begins in this line, from its first bold id on; "" if none begins. */
 function definitionAt(lines: readonly string[], at: number): string {
   const line = lines[at] ?? "";
   if (/^\s*\|/.test(line)) {
@@ -55,7 +55,7 @@ function definitionAt(lines: readonly string[], at: number): string {
   return item.map((part) => part.trim()).join(" ");
 }
 
-/** As GitHub makes the anchor of a heading; a title that stands twice gets a number. */
+/** GitHub's anchor of a heading; a repeated title gets a number. */
 function anchorOf(title: string, taken: Map<string, number>): string {
   const slug = plain(title)
     .replaceAll("`", "")
@@ -75,10 +75,10 @@ function plain(text: string): string {
 }
 
 /**
- * What is wrong between the rules of the pages and the vectors: ids that stand twice, rules that no vector tests or that no reader of
- * the documentation comes to, vectors of no rule.
+ * The problems between the rules of the pages and the vectors: repeated ids, rules without a vector or without a link to their page,
+ * vectors without a rule.
  * @param pages the pages of docs/spec
- * @param others all pages of the project, which may link to them; the table of rules, which is generated, links to all
+ * @param others all pages of the project, for their links; the generated table of rules does not count, since it links to all
  */
 export function ruleProblems(
   pages: readonly Source[],
@@ -95,7 +95,7 @@ export function ruleProblems(
       const first = rules.findIndex((other) => other.id === id);
       return [
         ...(first < at ? [`${page}: ${id} is defined twice, first in ${rules[first]?.page}`] : []),
-        ...(section === undefined ? [`${page}: ${id} stands before the first heading`] : []),
+        ...(section === undefined ? [`${page}: ${id} is before the first heading`] : []),
         ...(tested.has(id) || first < at ? [] : [`${page}: ${id} has no vector`]),
       ];
     }),
@@ -118,7 +118,7 @@ function vectorProblems(file: VectorFile, known: ReadonlySet<string>): string[] 
       return [
         ...(name === undefined ? [`${where} has no name`] : []),
         ...(name !== undefined && places.indexOf(places[index] ?? "") < index
-          ? [`${where} stands twice`]
+          ? [`${where} occurs twice`]
           : []),
         ...(rules.length === 0 ? [`${where} names no rule`] : []),
         ...rules.filter((id) => !known.has(id)).map((id) => `${where} names ${id}, which no page defines`),

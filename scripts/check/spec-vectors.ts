@@ -10,7 +10,7 @@ export interface FoundVector {
   /** Absent: it lacks one. */
   readonly name: string | undefined;
   readonly rules: readonly string[];
-  /** Where it stands in its file, as `refused[3]`. */
+  /** Its place in its file, as `refused[3]`. */
   readonly at: string;
   readonly vector: Readonly<Record<string, unknown>>;
 }

@@ -18,13 +18,13 @@ import {
 } from "@scbe/contracts";
 import { table } from "./markdown-table.ts";
 
-/** docs/access.md: the access table for readers. */
+/** docs/access.md: the access table. */
 export function accessPage(): string {
   return [HEAD, roles(), subjects(), stores(), plumbing(), DEPUTIES].join("\n");
 }
 
 const HEAD = `<!-- Generated from the access table (packages/contracts/src/access) by \`npm run generate\`. -->
-# Who may do what on the bus
+# Permissions on the bus
 
 Every process connects to NATS as a user of its own, by an nkey, and may do what its row says and nothing else. One table in
 the code makes the server's configuration ([infra/nats](../infra/nats/README.md)), the list of users, and this page. A
@@ -55,14 +55,14 @@ function subjects(): string {
   ]);
   return `## Subjects
 
-\`<user>\` is the user itself, which its permission binds: a service knows who asks. \`<provider>\` is one of the user's own providers, \`<intent>\` one
+\`<user>\` is the user itself, which its permission binds: so a service knows the requesting user. \`<provider>\` is one of the user's own providers, \`<intent>\` one
 of its intents. A subject served in a queue group can be subscribed to in that group
 only: a plain subscription beside it, which would see every request, is refused.
 
 ${table(["subject", "published by", "subscribed to by"], rows)}`;
 }
 
-/** Subjects of streams, which exist in a store's account alone. */
+/** Subjects of streams, which exist only in the account of a store. */
 const STORED_ONLY: readonly SubjectKind[] = ["audit", "outcome", "trustReuse"];
 
 function listeners(kind: SubjectKind): string {
@@ -76,7 +76,7 @@ function servers(kind: SubjectKind): string {
 
 function onlyWithFallback(kind: SubjectKind): string {
   const isAlways = ROLES.some((role) => ACCESS[role].publishes.includes(kind));
-  return isAlways ? "" : " where the deployment permits fallback, else nobody";
+  return isAlways ? "" : " where the deployment permits fallback, otherwise no role";
 }
 
 function roleList(has: (row: AccessRow) => boolean, access: AccessTable = ACCESS): string {
@@ -102,8 +102,8 @@ function stores(): string {
   return `## Accounts, buckets and streams
 
 The bus's account has no JetStream. Each service that keeps state has an account of its own for it, with no other users than these: the service's replicas
-(\`<account>.store\`), the user of provisioning (\`<account>.provision\`), and in \`control\` the offline kill switch (\`control.offline\`). What other
-processes need of that state its owner answers on the bus. All of it is in file storage; a bucket keeps the last ${BUCKET_HISTORY} values of each key.
+(\`<account>.store\`), the user of provisioning (\`<account>.provision\`), and in \`control\` the offline kill switch (\`control.offline\`). Other
+processes get that state from its owner over the bus. All of it is in file storage; a bucket keeps the last ${BUCKET_HISTORY} values of each key.
 
 ${table(["stream", "holds", "of", "limits", "account", "service"], rows)}`;
 }
@@ -152,7 +152,7 @@ ${storeUsers()
 `;
 }
 
-/** The permissions of some user of that role, with words in place of its name and its provider. */
+/** The permissions of a user of that role, with placeholders for its name and its provider. */
 function exampleOf(role: Role) {
   const { publish, subscribe } = permissionsOf(someUser(role));
   const inWords = (subject: string): string =>
@@ -174,10 +174,10 @@ function code(subjects: readonly string[]): string {
 const DEPUTIES = `## What permissions cannot say
 
 A requester chooses the reply subject, and the answer is published to it with the rights of the answering process. Every endpoint therefore drops a request whose
-reply is not in the asking user's own inbox, and a service may publish in the inboxes of the roles that may ask it and nowhere else. JetStream
-answers with the rights of the server itself: so no user of the bus may reach it, and it is not there for the bus's account. Within a store's
-account every user could have it write anything: so the service alone is in there.
+reply is not in the requester's own inbox, and a service may publish only in the inboxes of the roles that may send requests to it. JetStream
+answers with the rights of the server itself, so no user of the bus may reach it, and the bus's account has none. Within a store's
+account every user could make it write anything, so the account has no users but the service's.
 
-\`provision\` of an account decides what its streams record. Keep its seed where deployments are made, and run provisioning again after it has been anywhere
-else: it sets back what was changed, and refuses a stream that hands its messages on.
+\`provision\` of an account decides what its streams record. Keep its seed where deployments are made, and run provisioning again after it has been in any other
+place: it resets changes, and refuses a stream that republishes its messages.
 `;

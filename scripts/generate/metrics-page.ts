@@ -11,7 +11,7 @@ import {
 } from "@scbe/contracts";
 import { table } from "./markdown-table.ts";
 
-/** docs/metrics.md: the table of metrics for readers. */
+/** docs/metrics.md: the table of metrics. */
 export function metricsPage(): string {
   const every = metricsOf("keyring").filter((name) => PROCESS_KINDS.every((kind) => isOf(name, kind)));
   const sections = PROCESS_KINDS.map((kind) => {
@@ -24,16 +24,16 @@ export function metricsPage(): string {
 const HEAD = `<!-- Generated from the table of metrics (packages/contracts/src/metrics) by \`npm run generate\`. -->
 # Metrics
 
-Every process shows its metrics on its ops port under \`/metrics\`; a program with a client hands a registry of prom-client to
-\`connect({ metrics })\` and shows that. A process can make no metric that does not stand in the code's one table. Every label is of a
-closed set, and every label set is there from the process's start, counters and histograms at 0: a series that is born at 1 has no increase for
-an alert to see. What is not known, as the time of an answer that does not come, is absent rather than a number.
+Every process serves its metrics on its ops port under \`/metrics\`; a program with a client passes a registry of prom-client to
+\`connect({ metrics })\` and serves that. A process can create only metrics of the code's one table. Every label has a
+closed set of values, and every label set exists from the process's start, counters and histograms at 0: a series that starts at 1 has no increase for
+an alert to see. An unknown value, such as the time of an answer that does not come, is absent rather than a number.
 
 Only Prometheus's classic text format is served (\`text/plain; version=0.0.4\`), and a registry that serves OpenMetrics is refused.
 OpenMetrics ends the name of every counter in \`_total\`; \`scbe_nonce_reuse_count\`, \`scbe_replay_rejects_count\` and
-\`scbe_fail_to_noise_count\` are counters, and would have other names there than dashboards and alerts ask for.
+\`scbe_fail_to_noise_count\` are counters, and would have other names there than in dashboards and alerts.
 
-\`scbe_envelope_verify_ms\` and \`scbe_phase_skew_ms\` observe only what verified and came once, and never the wait before noise: nobody who cannot seal can
+\`scbe_envelope_verify_ms\` and \`scbe_phase_skew_ms\` observe only what verified and came once, and never the wait before noise: a process that cannot seal cannot
 move them.
 `;
 
@@ -44,8 +44,8 @@ const INTRODUCTIONS: Readonly<Record<ProcessKind, string>> = {
   "replay-guard": "What was seen before, and the replay epoch.",
   keyring: "Data keys, KMS, and subkeys granted.",
   "rollback-controller":
-    "The control document and who obeys it, what was taken out of the path and why, canaries, audit and notices.",
-  "trust-scorer": "How far each provider is trusted, and what is read of the stream that says so.",
+    "The control document and the verifiers that apply it, kills and their causes, canaries, audit and notices.",
+  "trust-scorer": "Trust in each provider, and the stream of outcomes that it is computed from.",
 };
 
 function isOf(name: MetricName, kind: ProcessKind): boolean {
@@ -76,7 +76,7 @@ const UNITS: Readonly<Record<MetricRow["unit"], string>> = {
   number: "",
 };
 
-/** Lists that are longer stand in a section of their own. */
+/** Longer lists have a section of their own. */
 const VALUES_MAX = 7;
 
 function labelsOf(name: MetricName, kind: ProcessKind | undefined): string {
@@ -89,7 +89,7 @@ function labelsOf(name: MetricName, kind: ProcessKind | undefined): string {
     .join("; ");
 }
 
-/** What is sealed there, or opened there, as the metric is about the one or the other. */
+/** The phases that the process seals or opens, as the metric counts the one or the other. */
 function phasesOf(name: MetricName, kind: ProcessKind | undefined): readonly string[] {
   if (kind === undefined || !Object.hasOwn(PHASES_OF, kind)) return [];
   const { seals, opens } = PHASES_OF[kind as keyof typeof PHASES_OF];
@@ -123,7 +123,7 @@ function bounds(): string {
   ]);
   return `## Bounds of histograms
 
-A quantile can never exceed the highest bound; so those stand well above what alerts ask for, and what alerts ask for is a bound itself.
+A quantile can never exceed the highest bound, so the highest bounds are well above the limits of alerts, and each limit is a bound itself.
 
 ${table(["histogram", "bounds"], lines)}`;
 }

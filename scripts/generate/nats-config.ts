@@ -29,7 +29,7 @@ export function natsConfig(): string {
   return `${HEAD}\n${rendered}`;
 }
 
-/** One user for each process of a deployment with all providers, its nkey a variable named after it. */
+/** One user for each process of a deployment with all providers. Its nkey is a variable that is named after it. */
 export function productionUsers(): AccessUser[] {
   return deploymentUsers({ providers: PROVIDERS }).map((user) => ({
     ...user,
@@ -37,7 +37,7 @@ export function productionUsers(): AccessUser[] {
   }));
 }
 
-/** Those of the stores' accounts likewise: `keyring.store` is `SCBE_NKEY_KEYRING_STORE`. */
+/** The users of the stores' accounts: `keyring.store` is `SCBE_NKEY_KEYRING_STORE`. */
 export function productionStoreUsers(): KeyedStoreUser[] {
   return storeUsers().map((user) => ({ ...user, nkey: variableOf(user.name) }));
 }

@@ -19,7 +19,7 @@ const VECTORS = [
   },
 ];
 
-test("the page has each rule, its section, what it says, and its vectors by what must come of them", () => {
+test("the page has each rule, its section, its text, and its vectors by their outcome", () => {
   const rows = rulesPage([PAGE], VECTORS)
     .split("\n")
     .filter((line) => line.startsWith("| KS"));

@@ -6,7 +6,7 @@ import type { VectorFile } from "../check/spec-vectors.ts";
 import { table } from "./markdown-table.ts";
 
 const SPEC = "docs/spec";
-/** Pages of docs/spec that hold no rules: this one, and the one of the mutation run. */
+/** Pages of docs/spec without rules: this one, and the report of the mutation run. */
 const NO_RULES = ["rules.md", "mutants.md"];
 
 /** The pages of docs/spec that define rules. */
@@ -20,7 +20,7 @@ export function specPages(): Source[] {
   }));
 }
 
-/** The vectors as the folder holds them. */
+/** The vectors in the folder. */
 export function storedVectors(): VectorFile[] {
   const folder = join(ROOT, SPEC, "vectors");
   return readdirSync(folder)

@@ -9,18 +9,18 @@ import { renderPrometheusConfig } from "./render-prometheus-config.ts";
 import { renderRules } from "./render-rules.ts";
 import { THRESHOLDS } from "./thresholds.ts";
 
-/** A file for a deployment: its path from the root, and all of its text. */
+/** A file of a deployment: its path from the root, and its text. */
 export interface MonitoringFile {
   readonly path: string;
   readonly text: string;
 }
 
-/** Everything under infra/ that watches SCBE. Hosts have the names of the parts. */
+/** The generated files of infra/ for Prometheus, Alertmanager and Grafana. Hosts have the names of the services. */
 export function monitoringFiles(): readonly MonitoringFile[] {
   return [...prometheusFiles(), ...promtoolTests(), alertmanagerFile(), ...grafanaFiles()];
 }
 
-/** The ops ports of the parts' own defaults; gateways and orchestrators have none, so that these are what a deployment sets. */
+/** The default ops ports of the services. Gateways and orchestrators have no default; these are examples. */
 const DEPLOYMENT_TARGETS: readonly ScrapeJob[] = [
   { job: "keyring", targets: ["keyring:7102"] },
   { job: "replay-guard", targets: ["replay-guard:7103"] },
@@ -41,13 +41,10 @@ function prometheusFiles(): readonly MonitoringFile[] {
     targets: DEPLOYMENT_TARGETS,
     alertmanagers: ["alertmanager:9093"],
   });
-  return [
-    { path: "infra/prometheus/prometheus.yml", text: config },
-    ...renderRules().map(({ path, text }) => ({ path: `infra/prometheus/${path}`, text })),
-  ];
+  return [{ path: "infra/prometheus/prometheus.yml", text: config }];
 }
 
-/** One file of cases beside each file of alerts. */
+/** One file of cases for each file of alerts. */
 function promtoolTests(): readonly MonitoringFile[] {
   const files = renderRules().filter(({ text }) => text.includes("alert: "));
   return files.map(({ path, text }) => {

@@ -6,8 +6,8 @@ const UNITS: readonly (readonly [unit: string, ms: number])[] = [
 ];
 
 /**
- * A time as Prometheus and Alertmanager write it: `promDuration(90_000)` is `1m30s`.
- * @throws RangeError when it is negative or no whole number of milliseconds
+ * A time in the notation of Prometheus and Alertmanager: `promDuration(90_000)` is `1m30s`.
+ * @throws RangeError for a negative number, or one that is not whole
  */
 export function promDuration(ms: number): string {
   if (!Number.isSafeInteger(ms) || ms < 0) throw new RangeError(`${ms} ms is no whole, positive time`);

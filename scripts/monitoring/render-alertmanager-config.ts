@@ -1,10 +1,9 @@
-import { receivers } from "./alertmanager/receivers.ts";
-import { route } from "./alertmanager/route.ts";
+import { promDuration } from "./prom-duration.ts";
 import { toYaml } from "./to-yaml.ts";
 
 /**
- * Where alerts go and when. Whoever has no address is left out. Secrets come from files that Alertmanager reads, each
- * time it needs them: none of them is ever part of the configuration.
+ * The receivers of alerts, and their times. A receiver without an address is left out. Alertmanager reads secrets from files when it needs
+ * them: the configuration holds none.
  */
 export interface AlertmanagerConfigOptions {
   /** The rollback controller's webhook. */
@@ -16,15 +15,15 @@ export interface AlertmanagerConfigOptions {
   /** Holds the URL of a Slack webhook. */
   readonly slackUrlFile?: string;
   readonly slackChannel?: string;
-  /** How long the first notice of an operations alert waits for others; safety alerts never wait. Default 30 s. */
+  /** The first notice of an operations alert waits so long for others; safety alerts never wait. Default 30 s. */
   readonly groupWaitMs?: number;
-  /** How long a changed group of operations alerts waits. Default 5 minutes. */
+  /** The least time between notices of a group of operations alerts. Default 5 minutes. */
   readonly groupIntervalMs?: number;
-  /** How long a changed group of safety alerts waits. Default 10 s. */
+  /** The least time between notices of a group of safety alerts. Default 10 s. */
   readonly safetyGroupIntervalMs?: number;
-  /** How often a safety alert that goes on is sent to the controller again. Default 1 minute. */
+  /** The time after which a firing safety alert is sent to the controller again. Default 1 minute. */
   readonly safetyRepeatIntervalMs?: number;
-  /** How often the Watchdog is sent: when it stops arriving, nobody would hear an alert. Default 1 minute. */
+  /** The time between posts of the Watchdog, which show that alerts arrive. Default 1 minute. */
   readonly watchdogIntervalMs?: number;
 }
 
@@ -43,9 +42,143 @@ export function renderAlertmanagerConfig(options: AlertmanagerConfigOptions): st
   );
 }
 
-/** No safety alert is ever held back by another one. This one spares a message for each instance of a job that is gone. */
+/** One message for a job that is gone, not one for each instance. No alert inhibits a safety alert. */
 const WHOLE_JOB_FIRST = {
   source_matchers: ["alertname = SCBETargetAbsent", "severity = critical"],
   target_matchers: ["alertname = SCBETargetAbsent", "severity = warning"],
   equal: ["job"],
 };
+
+/** The controller comes first and without a wait. The routes after it get the same alerts, even if its own post fails. */
+function route(options: AlertmanagerConfigOptions): object {
+  const { groupWaitMs = 30_000, groupIntervalMs = 300_000 } = options;
+  return {
+    receiver: options.slackUrlFile === undefined ? RECEIVERS.none : RECEIVERS.slack,
+    group_by: ["alertname", "job"],
+    group_wait: promDuration(groupWaitMs),
+    group_interval: promDuration(groupIntervalMs),
+    repeat_interval: "4h",
+    routes: [watchdog(options), ...safety(options), ...operations(options)],
+  };
+}
+
+/** To the controller alone: SCBEAlertsNotReceived notifies people if it does not arrive. */
+function watchdog({ webhookUrl, watchdogIntervalMs = 60_000 }: AlertmanagerConfigOptions): object {
+  return {
+    receiver: webhookUrl === undefined ? RECEIVERS.none : RECEIVERS.controller,
+    matchers: ["class = watchdog"],
+    group_by: ["alertname"],
+    ...AT_ONCE,
+    // A repetition waits for the next interval of its group: with equal intervals every other repetition is missed.
+    group_interval: promDuration(Math.round(watchdogIntervalMs / 4)),
+    repeat_interval: promDuration(watchdogIntervalMs),
+  };
+}
+
+function safety(options: AlertmanagerConfigOptions): readonly object[] {
+  const { webhookUrl, pagerdutyKeyFile, slackUrlFile } = options;
+  const { safetyGroupIntervalMs = 10_000, safetyRepeatIntervalMs = 60_000 } = options;
+  const common = {
+    matchers: ["class = safety"],
+    group_by: ["alertname", "provider"],
+    ...AT_ONCE,
+    group_interval: promDuration(safetyGroupIntervalMs),
+  };
+  const repeat = { repeat_interval: promDuration(safetyRepeatIntervalMs) };
+  return [
+    ...(webhookUrl === undefined ? [] : [{ receiver: RECEIVERS.controller, ...common, ...repeat }]),
+    ...(pagerdutyKeyFile === undefined ? [] : [{ receiver: RECEIVERS.pagerduty, ...common }]),
+    ...(slackUrlFile === undefined ? [] : [{ receiver: RECEIVERS.slack, ...common }]),
+  ].map((one) => ({ ...one, continue: true }));
+}
+
+/** All of them to Slack, urgent ones to PagerDuty first. An alert that a child route matches does not reach the root's receiver. */
+function operations({ pagerdutyKeyFile, slackUrlFile }: AlertmanagerConfigOptions): readonly object[] {
+  const urgent = ["class = operations", "severity = critical"];
+  return [
+    ...(pagerdutyKeyFile === undefined
+      ? []
+      : [{ receiver: RECEIVERS.pagerduty, matchers: urgent, continue: true }]),
+    ...(slackUrlFile === undefined ? [] : [{ receiver: RECEIVERS.slack, matchers: ["class = operations"] }]),
+  ];
+}
+
+const AT_ONCE = { group_wait: "0s" } as const;
+
+/** Names of receivers. */
+const RECEIVERS = {
+  controller: "rollback-controller",
+  pagerduty: "pagerduty",
+  slack: "slack",
+  none: "none",
+} as const;
+
+/**
+ * Alerts in one post to the controller: at 5 KB each they fit into what it reads. Alertmanager counts those that it leaves out, and the
+ * controller assumes that they equal the others of their group.
+ */
+const WEBHOOK_ALERTS_MAX = 200;
+
+/** The receivers with an address, and the one without. */
+function receivers(options: AlertmanagerConfigOptions): readonly object[] {
+  return [{ name: RECEIVERS.none }, ...controller(options), ...pagerduty(options), ...slack(options)];
+}
+
+function controller({ webhookUrl, webhookTokenFile }: AlertmanagerConfigOptions): readonly object[] {
+  if (webhookUrl === undefined) return [];
+  const auth = webhookTokenFile !== undefined && {
+    http_config: { authorization: { type: "Bearer", credentials_file: webhookTokenFile } },
+  };
+  const webhook = { url: webhookUrl, send_resolved: true, max_alerts: WEBHOOK_ALERTS_MAX, ...auth };
+  return [{ name: RECEIVERS.controller, webhook_configs: [webhook] }];
+}
+
+function pagerduty({ pagerdutyKeyFile }: AlertmanagerConfigOptions): readonly object[] {
+  if (pagerdutyKeyFile === undefined) return [];
+  return [
+    {
+      name: RECEIVERS.pagerduty,
+      pagerduty_configs: [
+        {
+          routing_key_file: pagerdutyKeyFile,
+          send_resolved: true,
+          severity: '{{ if eq .CommonLabels.severity "critical" }}critical{{ else }}warning{{ end }}',
+          description: TITLE,
+          details: { alerts: ALERTS },
+        },
+      ],
+    },
+  ];
+}
+
+function slack({
+  slackUrlFile,
+  slackChannel = "#security-incidents",
+}: AlertmanagerConfigOptions): readonly object[] {
+  if (slackUrlFile === undefined) return [];
+  return [
+    {
+      name: RECEIVERS.slack,
+      slack_configs: [
+        {
+          api_url_file: slackUrlFile,
+          channel: slackChannel,
+          send_resolved: true,
+          color:
+            '{{ if eq .Status "resolved" }}good{{ else if eq .CommonLabels.severity "critical" }}danger{{ else }}warning{{ end }}',
+          title: TITLE,
+          text: ALERTS,
+        },
+      ],
+    },
+  ];
+}
+
+const TITLE =
+  "{{ .Status | toUpper }} {{ .GroupLabels.alertname }}: {{ with index .Alerts 0 }}{{ .Annotations.summary }}{{ end }}";
+
+const ALERTS = [
+  "{{ range .Alerts }}{{ .Annotations.description }}",
+  "{{ .Annotations.runbook }}",
+  "{{ end }}",
+].join("\n");

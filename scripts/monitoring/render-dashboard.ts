@@ -3,7 +3,7 @@ import { dashboardRows } from "./dashboard/dashboard-rows.ts";
 import type { DashboardRow, Panel, PanelLimits, Query } from "./dashboard/panel.ts";
 import { THRESHOLDS, type Thresholds } from "./thresholds.ts";
 
-/** `https://grafana.example/d/scbe-security` is the dashboard, wherever Grafana is. */
+/** The path of the dashboard in Grafana is `/d/scbe-security`. */
 export const DASHBOARD_UID = "scbe-security";
 
 const PANELS_A_LINE = 3;
@@ -11,7 +11,7 @@ const WIDTH = 24 / PANELS_A_LINE;
 const HEIGHT = 8;
 const DATASOURCE = { type: "prometheus", uid: "$datasource" };
 
-/** The dashboard as Grafana 10 and later reads it. */
+/** The dashboard for Grafana 10 and later. */
 export function renderDashboard(thresholds: Thresholds = THRESHOLDS): string {
   const dashboard = {
     uid: DASHBOARD_UID,
@@ -29,7 +29,7 @@ export function renderDashboard(thresholds: Thresholds = THRESHOLDS): string {
   return `${JSON.stringify(dashboard, null, 2).replace(LIST_OF_TEXTS, onOneLine)}\n`;
 }
 
-/** Short lists stay on their line, as the project's formatter has them. */
+/** Short lists on one line, as the project's formatter writes them. */
 const LIST_OF_TEXTS = /\[\s+"[^"]*"(?:,\s+"[^"]*")*\s+\]/g;
 
 function onOneLine(list: string): string {
@@ -60,7 +60,7 @@ const PROVIDER_VARIABLE = {
   sort: 1,
 };
 
-/** Each row's title, and its panels below it from left to right. */
+/** Each row's title, then its panels from left to right. */
 function panels(rows: readonly DashboardRow[]): readonly object[] {
   const placed: object[] = [];
   let y = 0;

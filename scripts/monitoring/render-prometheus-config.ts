@@ -8,11 +8,11 @@ export interface PrometheusConfigOptions {
   /** Paths or patterns, relative to the configuration's own folder. */
   readonly ruleFiles: readonly string[];
   readonly targets: readonly ScrapeJob[];
-  /** Each `host:port`; none: alerts are only shown. */
+  /** Each `host:port`; without any, alerts are only shown by Prometheus. */
   readonly alertmanagers: readonly string[];
 }
 
-/** More than any part of SCBE exposes: a target that exceeds it is treated as failed, and its alert says so. */
+/** More than any process of SCBE exposes: Prometheus treats a target above it as failed, which is an alert. */
 const SERIES_MAX = 20_000;
 const BODY_MAX = "16MB";
 

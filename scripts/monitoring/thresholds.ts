@@ -1,32 +1,32 @@
-/** The limits of the alerts and of the canary; what they are measured over is in {@link Durations}. */
+/** The limits of the alerts and of the dashboard; {@link Durations} has their windows. */
 export interface Limits {
-  /** Share of checked tags that may fail, by provider. */
+  /** The highest share of failed tags among checked tags, by provider. */
   readonly gcmFailureShareMax: number;
-  /** Fewer checked tags than this in the window say nothing about a share. */
+  /** A share needs at least so many checked tags in the window. */
   readonly gcmAttemptsMin: number;
-  /** At low traffic: this many failures in the long window... */
+  /** At low traffic: so many failures in the long window... */
   readonly gcmLowTrafficFailuresMin: number;
-  /** ...spread over this many of its slots, so that no single burst is enough. */
+  /** ...in so many of its slots, so that a single burst is not enough. */
   readonly gcmLowTrafficSlotsMin: number;
   readonly verifyP99MaxMs: number;
   readonly verifySamplesMin: number;
   readonly skewP99MaxMs: number;
   readonly skewSamplesMin: number;
   readonly trustAverageMin: number;
-  /** Messages of the trust stream that may wait. */
+  /** Waiting messages of the trust stream. */
   readonly trustLagMax: number;
-  /** Openings of one process, provider and phase that have to be refused, all of them, before anybody is told. */
+  /** Openings of one process, provider and phase that are all refused before there is an alert. */
   readonly allRefusedOpeningsMin: number;
   readonly clockOffsetMaxMs: number;
-  /** The runbook's criteria of a canary. They are stricter than the alerts, and the dashboard's yellow lines. */
+  /** The runbook's criteria of a canary, stricter than the alerts: the dashboard's yellow lines. */
   readonly canaryGcmFailureShareMax: number;
   readonly canaryEnvelopeP99MaxMs: number;
   readonly canarySkewP99MaxMs: number;
 }
 
-/** Every time of the rules, in milliseconds: what is shortened where the same rules are tested in a hurry. */
+/** Every time of the rules, in milliseconds. Tests shorten them. */
 export interface Durations {
-  /** At most a quarter of the shortest window, or a rate has too few samples to stand on. */
+  /** At most a quarter of the shortest window: otherwise a rate has too few samples. */
   readonly scrapeIntervalMs: number;
   readonly evaluationIntervalMs: number;
   /** Shorter than {@link gcmForMs}: a burst has left the window before the alert fires. */
@@ -36,44 +36,44 @@ export interface Durations {
   /** A whole number of them makes up the long window. */
   readonly gcmLowTrafficSlotMs: number;
   readonly reuseWindowMs: number;
-  /** How far back a count is compared, so that a reuse that fell into a gap of the data is seen after it. */
+  /** A count is compared so far back, so that a reuse in a gap of the data is seen after the gap. */
   readonly reuseGapMs: number;
-  /** A process younger than this may have brought a count that was never seen at 0. */
+  /** A younger process can have a count that was never scraped at 0. */
   readonly reuseYoungMs: number;
   readonly verifyWindowMs: number;
   readonly verifyForMs: number;
   readonly skewWindowMs: number;
   readonly skewForMs: number;
   readonly trustForMs: number;
-  /** How long what the last leader said of trust stands in for the next one's word: above the time that taking over takes. */
+  /** The last leader's values of trust count so long; longer than a change of leader. */
   readonly trustGapMs: number;
-  /** How long it is told that a provider was excluded, so that one that is out again and again is one alert. */
+  /** The alert of an excluded provider lasts so long, so that repeated exclusions are one alert. */
   readonly trustExcludedTellMs: number;
   readonly trustUntoldForMs: number;
   readonly trustLagForMs: number;
   /** The guards' store, and the controllers'. */
   readonly storeAwayForMs: number;
-  /** How long a change of the epoch is told. */
+  /** The alert of a new epoch lasts so long. */
   readonly epochChangedTellMs: number;
-  /** For how long the former epoch is remembered while no guard has one. */
+  /** The former epoch counts so long while no guard has one. */
   readonly epochChangedMemoryMs: number;
   readonly targetAbsentForMs: number;
   readonly kmsAwayForMs: number;
   readonly allRefusedWindowMs: number;
   readonly allRefusedForMs: number;
   readonly clockOffsetForMs: number;
-  /** Also of a verifier that holds another control document than what is in force. */
+  /** Also for a verifier that holds another control document than the one in force. */
   readonly verifierStaleForMs: number;
-  /** Several of the Watchdog's messages, which come each minute. */
+  /** Holds several of the Watchdog's posts, which come each minute. */
   readonly watchdogWindowMs: number;
   readonly watchdogMissingForMs: number;
-  /** How long it is told that a post of Alertmanager was refused. */
+  /** The alert of a refused post of Alertmanager lasts so long. */
   readonly webhookRefusedTellMs: number;
-  /** Notices and audit records that wait. */
+  /** For waiting notices and audit records. */
   readonly undeliveredForMs: number;
-  /** How long the loss of a notice or an audit record is told; longer than {@link undeliveredForMs}. */
+  /** The alert of a lost notice or audit record lasts so long; longer than {@link undeliveredForMs}. */
   readonly lostTellMs: number;
-  /** How long it is told that only one path has spoken of a nonce reuse. */
+  /** The alert of a nonce reuse that only one signal reported lasts so long. */
   readonly pathSilentTellMs: number;
 }
 
@@ -85,7 +85,7 @@ export interface Thresholds {
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
 
-/** The one place of every limit and duration: rules, dashboard and their tests are made from it. */
+/** The limits and times of infra/prometheus/rules, to which thresholds.test.ts ties them, for the dashboard and for tests. */
 export const THRESHOLDS: Thresholds = {
   limits: {
     gcmFailureShareMax: 0.005,
@@ -142,8 +142,8 @@ export const THRESHOLDS: Thresholds = {
 };
 
 /**
- * The same limits over durations that are `times` as short, scraping and evaluating included. Half a second is the shortest
- * scrape interval that makes sense: `shortened(THRESHOLDS, 30)`.
+ * The same limits with durations that are `times` shorter, including scrapes and evaluations. Half a second is the shortest useful scrape
+ * interval: `shortened(THRESHOLDS, 30)`.
  */
 export function shortened(thresholds: Thresholds, times: number): Thresholds {
   const shorter = Object.entries(thresholds.durations).map(([name, ms]) => [name, Math.round(ms / times)]);

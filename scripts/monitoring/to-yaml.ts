@@ -1,6 +1,6 @@
 import { Document, isScalar, Scalar, visit } from "yaml";
 
-/** A document whose texts of several lines are blocks, with a comment above it. */
+/** A YAML document with a comment above it. Texts of several lines are blocks. */
 export function toYaml(value: unknown, comment: string): string {
   const document = new Document(value, { aliasDuplicateObjects: false });
   visit(document, {

@@ -5,7 +5,7 @@ import { type Change, calledName, type Operator, type Place, replaced } from "./
 const JOINS = /^(lp|concat)$/;
 const OPPOSITES: Readonly<Record<string, string>> = { every: "some", some: "every", min: "max", max: "min" };
 
-/** Calls and statements without a value: left out; calls that join bytes: with a part less, or in another order. */
+/** Calls and statements without a value are removed; calls that join bytes lose a part, or change its order. */
 export const calls: Operator = (place) => {
   const { node, text } = place;
   if (node.type === "ExpressionStatement") return statement(place);
@@ -42,7 +42,7 @@ function joined(node: CallExpression, { text }: Place): Change[] {
   const swapped = texts
     .slice(1)
     .map((_, at) => texts.with(at, texts[at + 1] ?? "").with(at + 1, texts[at] ?? ""));
-  /** Elements of a list are dropped anyway. */
+  /** Elements of a list are dropped by another change. */
   const dropped = isList ? [] : texts.map((_, at) => texts.toSpliced(at, 1));
   const called = text(node.callee);
   const write = (all: readonly string[]): string =>

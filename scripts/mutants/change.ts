@@ -1,6 +1,6 @@
 import type { AnyNode } from "acorn";
 
-/** One way in which a node of a source is made another one. */
+/** One change of a node of a source. */
 export interface Change {
   readonly operator: string;
   readonly start: number;
@@ -8,7 +8,7 @@ export interface Change {
   readonly replacement: string;
 }
 
-/** A node, and what it stands in. */
+/** A node and its surroundings. */
 export interface Place {
   readonly node: AnyNode;
   /** Its ancestors, the nearest first. */
@@ -21,7 +21,7 @@ export interface Place {
   text(node: AnyNode): string;
 }
 
-/** All changes of one kind that can be made at a place. */
+/** All changes of one kind at a place. */
 export type Operator = (place: Place) => Change[];
 
 /** The node replaced by each of the texts. */
@@ -29,7 +29,7 @@ export function replaced(operator: string, node: AnyNode, ...replacements: reado
   return replacements.map((replacement) => ({ operator, start: node.start, end: node.end, replacement }));
 }
 
-/** The name of what a call calls: `f(x)`, `a.f(x)` and `this.#f(x)` are all calls of `f`. */
+/** The name of the callee of a call: `f(x)`, `a.f(x)` and `this.#f(x)` are all calls of `f`. */
 export function calledName(node: AnyNode): string {
   if (node.type !== "CallExpression") return "";
   const { callee } = node;
@@ -37,7 +37,7 @@ export function calledName(node: AnyNode): string {
   return named.type === "Identifier" || named.type === "PrivateIdentifier" ? named.name : "";
 }
 
-/** The text of a node where it stands for the expression that it was a part of. */
+/** The text of a node in place of the expression that it was a part of. */
 export function alone(node: AnyNode, { text }: Pick<Place, "text">): string {
   return /^(\{|function|class)/.test(text(node)) ? `(${text(node)})` : text(node);
 }

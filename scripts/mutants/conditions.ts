@@ -1,7 +1,7 @@
 import type { AnyNode, BlockStatement } from "acorn";
 import { alone, type Change, calledName, type Operator, operand, type Place, replaced } from "./change.ts";
 
-/** To the other edge, and to the opposite. */
+/** The other edge, and the opposite. */
 const COMPARISONS: Readonly<Record<string, readonly string[]>> = {
   "<": ["<=", ">="],
   "<=": ["<", ">"],
@@ -13,7 +13,7 @@ const COMPARISONS: Readonly<Record<string, readonly string[]>> = {
 
 const LOGICAL_OPPOSITES: Readonly<Record<string, string>> = { "&&": "||", "||": "&&" };
 
-/** Calls that answer yes or no. */
+/** Calls of predicates. */
 const PREDICATE =
   /^((is|may|has|can|permits|was)([A-Z].*)?|includes|test|some|every|equals|startsWith|endsWith|verify|timingSafeEqual)$/;
 
@@ -59,7 +59,7 @@ function ifStatement(node: AnyNode & { type: "IfStatement" }, { text }: Place): 
   return [...forced, ...replaced(isCheck(node, text) ? "check removed" : "branch removed", node, ";")];
 }
 
-/** Each check after the next one, with what is declared between them: the order of checks decides which reason is given. */
+/** Each check after the next one, with the declarations between them: the order of checks decides the reason. */
 function checksMoved({ body }: BlockStatement, { text }: Place): Change[] {
   const checks = body.flatMap((statement, at) => (isCheck(statement, text) ? [at] : []));
   return checks.slice(1).flatMap((to, at) => {
@@ -80,7 +80,7 @@ function isCheck(node: AnyNode, text: Place["text"]): boolean {
   );
 }
 
-/** Forced to be true, where no other change has the same effect. */
+/** Forced to be true, if no other change has the same effect. */
 function predicate({ node, above }: Place): Change[] {
   const [parent, beyond] = above;
   if (parent === undefined || !PREDICATE.test(calledName(node))) return [];

@@ -142,7 +142,7 @@ test("positions after types are those of the source", () => {
   expect(mutant?.source).toMatch(/const b = \(c +\) <= 1;/);
 });
 
-test("every mutant of the readers is JavaScript with a key of its own, and a sample holds about as many as it says", () => {
+test("every mutant of the readers is JavaScript with a unique key, and a sample has about its announced size", () => {
   const mutants = targetsIn(ROOT).flatMap((file) =>
     findMutants(file, readFileSync(join(ROOT, file), "utf8")),
   );
@@ -153,7 +153,7 @@ test("every mutant of the readers is JavaScript with a key of its own, and a sam
   expect(share).toBeLessThan(0.16);
 }, 120_000);
 
-test("a target that is not there is an error", () => {
+test("a target that does not exist is an error", () => {
   expect(() => targetsIn(ROOT, ["scripts/mutants/{targets,nothing}.ts"])).toThrow("nothing.ts");
   expect(targetsIn(ROOT, ["scripts/mutants/find-*.ts"])).toEqual(["scripts/mutants/find-mutants.ts"]);
 });

@@ -15,15 +15,15 @@ export interface Mutant {
   readonly operator: string;
   /** The source line in which the change begins, trimmed. */
   readonly line: string;
-  /** What becomes what, shortened; the same change of the same line for the second time ends in ` (2)`. */
+  /** The old and the new text, shortened; a second equal change of the same line ends in ` (2)`. */
   readonly change: string;
-  /** From 1, for people: it is no part of the key. */
+  /** From 1, for the report; not a part of the key. */
   readonly lineNumber: number;
   /** The whole file, changed, in JavaScript. */
   readonly source: string;
 }
 
-/** What a mutant is found again by after lines have moved. */
+/** The key of a mutant, which stays when lines move. */
 export function keyOf({ file, operator, line, change }: Omit<Mutant, "lineNumber" | "source">): string {
   return [file, operator, line, change].join("\n");
 }
@@ -36,9 +36,9 @@ export function isInSample(mutant: Mutant, n: number): boolean {
 const OPERATORS: readonly Operator[] = [conditions, values, calls, schemas, forms];
 
 /**
- * Every mutant of a source. Types are blanked first (Node keeps every position), so that no mutant is one of types alone.
+ * Every mutant of a source. Types are blanked first (Node keeps every position), so that no mutant changes only types.
  * @param parts names of declarations and methods that are not mutated
- * @throws Error where Node does not keep the positions, or where a mutant is no JavaScript
+ * @throws Error if Node does not keep the positions, or a mutant is not JavaScript
  */
 export function findMutants(file: string, typed: string, parts: ReadonlySet<string> = new Set()): Mutant[] {
   const source = stripTypeScriptTypes(typed);
@@ -63,7 +63,7 @@ function parseModule(name: string, source: string): Program {
   }
 }
 
-/** The nodes that may be mutated. */
+/** The nodes that can be mutated. */
 function* placesIn(
   node: AnyNode,
   above: readonly AnyNode[],
@@ -84,7 +84,7 @@ function declaredName(node: AnyNode): string {
   return node.key.type === "Identifier" ? node.key.name : "";
 }
 
-/** What throws, and the text of an error: programs do not depend on it. */
+/** Code that throws, and texts of errors: programs do not depend on them. */
 function isForPeople(node: AnyNode): boolean {
   if (node.type === "ThrowStatement") return true;
   return (
@@ -127,7 +127,7 @@ function mutantsOf(file: string, source: string, typed: string): (change: Change
   };
 }
 
-/** What becomes what, each on one line and both around what differs. */
+/** The old and the new text, each on one line around the difference. */
 function changeOf(before: string, after: string): string {
   const [one, other] = [onOneLine(before), onOneLine(after)];
   const end = Math.min(one.length, other.length);
@@ -146,7 +146,7 @@ function onOneLine(code: string): string {
 const BRIEF_MAX = 90;
 const AROUND = 20;
 
-/** Code that is too long is cut to what differs, and that in its middle. */
+/** Long code is cut to the difference, and a long difference in its middle. */
 function brief(code: string, from: number, to: number): string {
   if (code.length <= BRIEF_MAX) return code;
   const [start, end] = [Math.max(0, from - AROUND), Math.min(code.length, to + AROUND)];

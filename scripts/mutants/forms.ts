@@ -1,12 +1,12 @@
 import type { AnyNode, Program } from "acorn";
 import { type Operator, replaced } from "./change.ts";
 
-/** What takes any value of a type, and any value. */
+/** Predicates that accept any value of a type, and any value. */
 const ANY = ['(it) => typeof it === "string"', '(it) => typeof it === "number"', "() => true"];
 
 /**
  * Members of an object whose values are functions of one value that answer yes or no, or are made by a function of the same file that
- * returns one (`kid: matches(NAME)`): each for itself made to accept anything.
+ * returns one (`kid: matches(NAME)`): each of them is changed to accept anything.
  */
 export const forms: Operator = ({ node, makers }) => {
   if (node.type !== "Property" || node.kind !== "init" || node.method) return [];

@@ -47,7 +47,7 @@ export class FreshModules {
     return await import(pathToFileURL(path).href);
   }
 
-  /** The files that this trial has come to, absolute. */
+  /** The files that this trial has loaded, absolute. */
   get loaded(): readonly string[] {
     return [...this.#loaded];
   }

@@ -29,7 +29,7 @@ test("a row of the page is read as it was written, with bars and backticks", () 
   expect(listed()).toEqual([{ file, operator, line, change, why: "equal" }]);
 });
 
-test("a survivor must be listed, with a reason and once", () => {
+test("a survivor must be listed once, with a reason", () => {
   expect(problems(SURVIVED, [])).toEqual([1]);
   expect(problems({ kind: "not loaded" }, [])).toEqual([1]);
   expect(problems(SURVIVED, listed())).toEqual([0]);
@@ -37,7 +37,7 @@ test("a survivor must be listed, with a reason and once", () => {
   expect(problems(SURVIVED, [...listed(), ...listed()])).toEqual([0, "it stands twice"]);
 });
 
-test("a listed survivor that is killed is stale, and so is one that is no more, where every mutant was tried", () => {
+test("a listed survivor that is killed is stale, and so is one that no longer exists, if every mutant was tried", () => {
   expect(problems(KILLED, [])).toEqual([0]);
   expect(problems(KILLED, listed(), false)).toEqual([0, "it is killed, by a: b"]);
   expect(problems(undefined, listed())).toEqual([0, "there is no such mutant"]);
@@ -50,13 +50,13 @@ test("a row with `any` is about every change of its line, and stale once all of 
   expect(problems(KILLED, rows)).toEqual([0, "there is no such mutant"]);
 });
 
-test("the table of parts stands before that of survivors, and each is read alone", () => {
+test("the table of parts precedes that of survivors, and each is read alone", () => {
   const page = `| file | part |\n|---|---|\n| a.ts | \`#f\` | metrics |\n${head}${rowOf(mutant, "equal")}\n`;
   expect(readParts(page)).toEqual([{ file: "a.ts", name: "#f", why: "metrics" }]);
   expect(readListed(page)).toHaveLength(1);
 });
 
-test("the numbers of a run take the place of those before", () => {
+test("the numbers of a run replace the former ones", () => {
   const marks = [
     "<!-- numbers: written by `npm run mutate-readers -- --all --write` -->",
     "<!-- end of numbers -->",
@@ -68,7 +68,7 @@ test("the numbers of a run take the place of those before", () => {
   expect(() => withNumbers("a", numbers)).toThrow("lacks");
 });
 
-test("arguments are read, and wrong ones are told", () => {
+test("arguments are read, and wrong ones are reported", () => {
   const read = (...args: string[]) => readOptions(args, ["a.ts"]);
   expect(read()).toEqual({ kind: "run", form: { kind: "sample" }, json: false, write: false });
   expect(read("--all", "--write", "--json")).toMatchObject({

@@ -2,7 +2,7 @@ import { keyOf, type Mutant } from "./find-mutants.ts";
 import type { Listed } from "./survivors-page.ts";
 import type { Fate } from "./trial.ts";
 
-/** A mutant, and what became of it. */
+/** A mutant and its result. */
 export interface Result {
   readonly mutant: Mutant;
   readonly fate: Fate;
@@ -13,16 +13,16 @@ export interface Verdict {
   readonly survivors: readonly Result[];
   /** Survivors that the page does not list. */
   readonly unlisted: readonly Result[];
-  /** Rows of the page that are no survivors any more, and rows without a reason. */
+  /** Rows of the page that no longer survive, and rows without a reason. */
   readonly problems: readonly { readonly listed: Listed; readonly problem: string }[];
 }
 
-/** What a row says that stands for every change of its line. */
+/** The change in a row that covers every change of its line. */
 const ANY = { operator: "any", change: "any" } as const;
 
 /**
- * Compares what became of mutants with the list of survivors.
- * @param isComplete true of a file of which every mutant was tried: only there a listed mutant can be missed
+ * Compares the results of mutants with the list of survivors.
+ * @param isComplete true for a file whose mutants were all tried: only there a missing mutant is stale
  */
 export function judge(
   results: readonly Result[],

@@ -11,7 +11,7 @@ export type Options =
   | { readonly kind: "wrong"; readonly problem: string }
   | { readonly kind: "run"; readonly form: Form; readonly json: boolean; readonly write: boolean };
 
-/** Of how many mutants the sample holds one. */
+/** The sample holds one mutant of this number. */
 export const SAMPLE_ONE_IN = 8;
 
 /** Reads the arguments of `npm run mutate-readers`; `files` are those that can be mutated. */

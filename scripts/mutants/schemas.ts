@@ -6,7 +6,7 @@ const CHECKS =
   /^(min|max|length|regex|refine|superRefine|int|positive|nonnegative|nonempty|gt|gte|lt|lte|multipleOf|startsWith|endsWith|includes|check|uuid|optional|nullable)$/;
 const BOUNDS = /^(min|max|length|gt|gte|lt|lte)$/;
 
-/** What accepts more than the schema of that name. */
+/** A schema that accepts more than the schema of that name. */
 const WIDER: Readonly<Record<string, string>> = {
   literal: "z.any()",
   enum: "z.string()",
@@ -16,10 +16,10 @@ const WIDER: Readonly<Record<string, string>> = {
   uuid: "z.string()",
 };
 
-/** A member that must be there, and may have any form of its type, or any type. */
+/** A required member with any form of its type, or any type. */
 const ANY_FORM = ["z.string()", "z.number()", "z.unknown().refine((it) => it !== undefined)"];
 
-/** zod schemas: checks dropped or moved, members that may be missing or null, schemas that accept more. */
+/** zod schemas: checks dropped or moved, optional and nullable members, schemas that accept more. */
 export const schemas: Operator = (place) => {
   const { node, hasSchemas, text } = place;
   if (!hasSchemas || node.type !== "CallExpression" || node.callee.type !== "MemberExpression") return [];

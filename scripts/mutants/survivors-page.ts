@@ -1,12 +1,12 @@
 import type { Mutant } from "./find-mutants.ts";
 
-/** A mutant that no vector can tell from the original, as docs/spec/mutants.md lists it. */
+/** A row of docs/spec/mutants.md: a mutant that no vector distinguishes from the original. */
 export interface Listed extends Pick<Mutant, "file" | "operator" | "line" | "change"> {
-  /** Why no vector can. */
+  /** The reason. */
   readonly why: string;
 }
 
-/** What a run of all mutants has counted. */
+/** The numbers of a run of all mutants. */
 export interface Numbers {
   readonly files: number;
   readonly cases: number;
@@ -22,7 +22,7 @@ const END = "<!-- end of numbers -->";
 export interface LeftOutPart {
   readonly file: string;
   readonly name: string;
-  /** Why no message shows what it does. */
+  /** The reason why no message shows its effect. */
   readonly why: string;
 }
 
@@ -37,7 +37,7 @@ export function readListed(page: string): Listed[] {
   );
 }
 
-/** The rows of the table of parts, which stands before that of survivors. */
+/** The rows of the table of parts, which precedes the table of survivors. */
 export function readParts(page: string): LeftOutPart[] {
   const rows = rowsOf(page.slice(0, page.indexOf(SURVIVORS)));
   return rows.map(([file = "", name = "", why = ""]) => ({ file, name: fromCode(name), why }));

@@ -1,6 +1,6 @@
 import { globSync } from "node:fs";
 
-/** The code that decides what of the bus is accepted, and what is written for others to accept: patterns from the root. */
+/** The code that decides which messages are accepted, and that writes messages: patterns from the root. */
 const READERS = [
   "packages/envelope/src/**/*.ts",
   "packages/contracts/src/{control,epoch,headers,keyring,message,names,nkey,parameters,refusals,replay,subjects}.ts",
@@ -9,7 +9,7 @@ const READERS = [
   "services/keyring/src/domain/{judge-grant-request,openable}.ts",
 ];
 
-/** Draws chance ahead of its use; and the hash of the audit, which has no rule here. */
+/** Files without a rule of the specification: randomness that is drawn ahead, and the hash of the audit. */
 const NOT_MUTATED = ["packages/envelope/src/random-pool.ts", "packages/envelope/src/control/chain-hash.ts"];
 
 /**
@@ -27,7 +27,7 @@ export function targetsIn(root: string, patterns: readonly string[] = READERS): 
     .sort();
 }
 
-/** `a/{b,c}.ts` as `a/b.ts` and `a/c.ts`, so that each must be there. */
+/** `a/{b,c}.ts` as `a/b.ts` and `a/c.ts`, so that a missing one is an error. */
 function namesOf(pattern: string): string[] {
   const [, before = "", names, after = ""] = /^(.*)\{(.*)\}(.*)$/.exec(pattern) ?? [];
   return names === undefined ? [pattern] : names.split(",").map((name) => before + name + after);

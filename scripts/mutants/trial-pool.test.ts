@@ -72,12 +72,12 @@ test("a check without a case survives, and one with a case is killed by it", asy
   });
 });
 
-test("no mutant sees what another one has left behind, though one process tries them all", async () => {
+test("no mutant sees the state of another one, though one process tries them all", async () => {
   const same = { source: "export const accepts = (v) => v < 10; let n = 0; export const count = () => ++n;" };
   expect(await fatesOf(same, same, same)).toEqual(Array(3).fill({ kind: "survived" }));
 });
 
-test("one that crashes, computes for ever, waits for ever or cannot be loaded is killed, and the next one is not", async () => {
+test("one that crashes, computes forever, waits forever or cannot be loaded is killed, and the next one is not", async () => {
   const whole = "export const count = () => 1; export const accepts = (v) => ";
   const fates = await fatesOf(
     { source: `${whole}process.exit(0);` },
@@ -95,7 +95,7 @@ test("one that crashes, computes for ever, waits for ever or cannot be loaded is
   ]);
 }, 60_000);
 
-test("a file that no case imports is told apart from one that survives", async () => {
+test("a file that no case imports differs from one that survives", async () => {
   expect(await fatesOf({ file: "other.ts", source: "" })).toEqual([{ kind: "not loaded" }]);
 });
 
@@ -112,7 +112,7 @@ test("without a change all cases run, and each that fails is named", async () =>
   writeFileSync(join(root, "cases.ts"), CASES);
 });
 
-test("a closed pool ends without a word", async () => {
+test("a closed pool ends silently", async () => {
   const told: unknown[] = [];
   const running = start(2).runAll(
     Array.from({ length: 500 }, () => ({ file: "reader.ts", source: READER })),

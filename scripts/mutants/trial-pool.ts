@@ -8,7 +8,7 @@ export interface PoolOptions {
   /** From the root: a module that exports `specCases()`. */
   readonly entry: string;
   readonly processes: number;
-  /** How long one case may take, and all of them together. */
+  /** The deadlines of one case, and of all of them. */
   readonly caseMs: number;
   readonly trialMs: number;
 }
@@ -24,7 +24,7 @@ const TRIALS_MAX = 250;
 /** Cases that are run before all others. */
 const FIRST_MAX = 40;
 
-/** Processes that try mutants, each mutant on modules of its own. */
+/** Processes that try mutants, each mutant with its own modules. */
 export class TrialPool {
   readonly #options: PoolOptions;
   readonly #kills = new Map<string, Map<string, number>>();
@@ -35,7 +35,7 @@ export class TrialPool {
     this.#options = options;
   }
 
-  /** All cases on the sources as they are. */
+  /** All cases on the unchanged sources. */
   async runUnchanged(): Promise<Answer> {
     const child = this.#start();
     try {
@@ -47,7 +47,7 @@ export class TrialPool {
   }
 
   /**
-   * Tries all, a few at a time; tells of each when it is done. Ends early, without a word, once the pool is closed.
+   * Tries all, a few at a time, and reports each when it is done. Ends early and silently when the pool is closed.
    * @param loaded the files that the cases import: a mutant of another file survives untried
    */
   async runAll<T extends Tried>(
@@ -69,7 +69,7 @@ export class TrialPool {
         let answer = await this.#ask(child, this.#jobOf(mutant));
         served += 1;
         if (typeof answer === "string" && served > 1) {
-          // Whether it was this one, or what an earlier one has left behind, shows a process that knows no other.
+          // A fresh process shows whether this mutant or the state of an earlier one was the cause.
           this.#end(child);
           child = this.#start();
           answer = await this.#ask(child, this.#jobOf(mutant));
@@ -130,7 +130,7 @@ export class TrialPool {
     child.kill("SIGKILL");
   }
 
-  /** The answer; a text where there is none: the process has crashed or runs out of its time. */
+  /** The reply; a text if there is none, because the process has crashed or its time is up. */
   #ask(child: ChildProcess, job: Job): Promise<Answer | string> {
     return new Promise((settle) => {
       const done = (answer: Answer | string): void => {

@@ -5,7 +5,7 @@ import type { Answer, Job } from "./trial.ts";
 
 /*
  * A process that tries mutants, one after the other: `trial-process.ts <root> <cases>`, with an IPC channel to its parent. Every trial
- * has the cases and all that they import to itself.
+ * has its own instances of the cases and of everything that they import.
  */
 
 interface Case {
@@ -60,7 +60,7 @@ function inOrder(cases: readonly Case[], first: readonly string[]): Case[] {
   return cases.toSorted((one, other) => (rank.get(nameOf(one)) ?? 1e9) - (rank.get(nameOf(other)) ?? 1e9));
 }
 
-/** A case that waits for ever has failed; one that computes for ever is ended by the parent. */
+/** A case that waits forever fails; the parent ends one that computes forever. */
 async function within(ms: number, run: Case["run"]): Promise<void> {
   const result = run();
   if (!(result instanceof Promise)) return;

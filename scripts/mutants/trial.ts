@@ -1,16 +1,16 @@
-/** What a process of trials is asked: to run the cases, on the sources as they are or with one file changed. */
+/** The order to a process of trials: run the cases, on the unchanged sources or with one changed file. */
 export interface Job {
   readonly changed?: { readonly file: string; readonly source: string };
   /** Names of the cases to begin with (`<file>: <name>`). */
   readonly first: readonly string[];
-  /** How long one case may take. */
+  /** The deadline of one case. */
   readonly caseMs: number;
-  /** True: goes on after a case has failed. */
+  /** True: continues after a failed case. */
   readonly all: boolean;
 }
 
 export interface Answer {
-  /** The cases that ran, and those that there are. */
+  /** The number of cases that ran, and of all cases. */
   readonly ran: number;
   readonly cases: number;
   readonly failed: readonly string[];
@@ -20,7 +20,7 @@ export interface Answer {
   readonly why?: string;
 }
 
-/** What became of a mutant. */
+/** The result of a mutant. */
 export type Fate =
   | { readonly kind: "killed"; readonly by: string }
   | { readonly kind: "survived" }

@@ -72,7 +72,7 @@ function isName(node: AnyNode, parent: AnyNode | undefined): boolean {
   return /^(Import|Export)|^ExpressionStatement$/.test(parent?.type ?? "");
 }
 
-/** Changes that no match can show, and anchors that JavaScript does not have. */
+/** Changes without an effect on matches, and anchors that JavaScript does not have. */
 const NOT_MUTATED = /reluctant|non-capturing|of input/;
 
 function pattern(node: AnyNode, source: string, flags: string): Change[] {
@@ -84,7 +84,7 @@ function pattern(node: AnyNode, source: string, flags: string): Change[] {
   return replaced("pattern", node, ...new Set([...changed, ...flagged]));
 }
 
-/** False where every letter may be of either case, so that ignoring the case changes nothing. */
+/** False if every letter matches in both cases, so that ignoring the case has no effect. */
 function isOfOneCase(source: string): boolean {
   return /[a-z]/i.test(source.replaceAll("A-Za-z", "").replace(/\\(x[0-9a-f]{2}|[a-z])/gi, ""));
 }

@@ -4,7 +4,7 @@ import { admitItem, type Rules, ruleList } from "./situations.ts";
 const VERDICTS = ["fresh", "replay", "reuse", "refused"] as const;
 type Verdict = (typeof VERDICTS)[number];
 
-/** Admit questions as the bus carries them, how answers to them read, and how a guard judges. */
+/** Admit requests on the bus, their replies, and the verdicts of a guard. */
 export function admissions() {
   const made = [
     make(),
@@ -52,7 +52,7 @@ export function admissions() {
   };
 }
 
-/** Items one after the other at a guard that remembers nothing yet, and its verdict on each. */
+/** Items in sequence at an empty guard, and its verdicts. */
 function judgements() {
   const base = itemOf(make(), fixed("attempt", 16));
   const of = (name: string, rules: Rules, verdict: Verdict, change: Partial<typeof base> = {}) => ({

@@ -1,4 +1,4 @@
-/** RFC 8785 for what messages hold: objects, arrays, ASCII texts, numbers, null. JavaScript writes numbers as the RFC does. */
+/** RFC 8785 for the values of messages: objects, arrays, ASCII texts, numbers, null. JavaScript's notation of numbers is that of the RFC. */
 export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
@@ -9,7 +9,7 @@ export function canonical(value: unknown): string {
 }
 
 /**
- * Other texts of the same JSON object, which a reader of JSON takes and a reader of messages does not.
+ * Other texts of the same JSON object: valid JSON, and refused as messages.
  * @param text canonical, of an object that ends with the member `"v":1`
  */
 export function otherTexts(text: string): readonly (readonly [string, string])[] {

@@ -51,7 +51,7 @@ export function refused(rule: string, name: string, message: string, reason = "m
   return { name, rules: [rule], ...reader, message, ok: false, reason };
 }
 
-/** A payload that is signed as it stands. */
+/** A payload that is signed unchanged. */
 export function badPayload(rule: string, name: string, payload: string): object {
   return refused(rule, name, jcs(signed(payload)));
 }
@@ -61,7 +61,7 @@ export const flag = (change: Change): Change => flagging(true, { openai: cut({ .
 export const window = (change: Change): Change => ({ skew_window: cut({ ...WINDOW, ...change }) });
 export const audit = (change: Change): Change => ({ audit: cut({ ...AUDIT, ...change }) });
 
-/** A document whose payload has so many code points, by its kills' reasons. */
+/** A document whose payload has a given number of code points, by the reasons of its kills. */
 export function ofLength(length: number, character = "r"): Change {
   const killed = (lengths: readonly number[]) =>
     names(64).map((name, at) => [name, { ...SOFT, reason: character.repeat(lengths[at] ?? 0) }] as const);

@@ -30,7 +30,7 @@ import {
 } from "./control-reference.ts";
 import { TS } from "./fixed.ts";
 
-/** Documents whose members are at an edge of what they may be. */
+/** Documents with members at the edge of their ranges. */
 export function accepted(): object[] {
   return [
     good("CD1 CD4 CD5 CD6 CM1", "nothing is off", {}),
@@ -103,7 +103,7 @@ export function accepted(): object[] {
   ];
 }
 
-/** Documents of one member that is not as it is to be. */
+/** Documents with one invalid member. */
 export function refusedMembers(): object[] {
   const whole = (rule: string, what: string, set: (value: Json) => Change, max = MAX, min = 0) => [
     bad(rule, `${what} ${min - 1}`, set(min - 1)),

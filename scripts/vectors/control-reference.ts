@@ -13,15 +13,15 @@ import { type UserNkey, userNkey } from "./nkey.ts";
 import { base64url, lp, sha256 } from "./reference.ts";
 
 /*
- * Control documents and leases, written a second time from docs/spec/control-v1.md. It refuses nothing: it also signs what no
- * controller may.
+ * Control documents and leases: a second implementation of docs/spec/control-v1.md. It refuses nothing: it also signs what a
+ * controller must not sign.
  */
 
 export const CONTROLLER_SEED = fixed("controller", 32);
 export const CONTROLLER = userNkey(CONTROLLER_SEED);
 export const STRANGER = userNkey(fixed("another controller", 32));
 
-/** What stands at the top of each file: whose reader it is, and the key. */
+/** The head of each file: the reader, and the key. */
 export const READER = {
   env: "dev",
   public_key: CONTROLLER.publicKey,
@@ -31,7 +31,7 @@ export const READER = {
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 export type JsonObject = { [name: string]: Json };
 
-/** RFC 8785 for what the vectors hold: integers below 10^21, short fractions, and texts without lone surrogates. */
+/** RFC 8785 for the values of the vectors: integers below 10^21, short fractions, and texts without lone surrogates. */
 export function jcs(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(jcs).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
@@ -53,7 +53,7 @@ export function signatureOf(payload: string, signing: Signing = {}): string {
   return base64url((signing.by ?? CONTROLLER).sign(signedBytes(payload, signing)));
 }
 
-/** The members of a signed message, the signature right for whatever the payload is. */
+/** The members of a message with a valid signature of any payload. */
 export function signed(
   payload: string,
   signing?: Signing,
@@ -61,7 +61,7 @@ export function signed(
   return { v: 1, payload, signature: signatureOf(payload, signing) };
 }
 
-/** The message of the same payload under another signature of the controller's, with another R; it verifies, too. */
+/** The message of the same payload with another valid signature of the controller, with another R. */
 export function signedOtherwise(payload: string): string {
   const nonce = fromLittleEndian(fixed("another R of the controller", 32)) % L;
   const r = encode(multiply(nonce, BASE));
@@ -73,7 +73,7 @@ export function digestOf(payload: string): string {
   return base64url(sha256(Buffer.from(payload)));
 }
 
-/** A document by which nothing is off, and `change` in it. */
+/** A document with nothing switched off, changed by `change`. */
 export function stateOf(change: Change = {}): JsonObject {
   const state = {
     v: 1,
@@ -123,15 +123,15 @@ export function choosing(...causes: string[]): { fallback: Json } {
   return { fallback: { causes } };
 }
 
-/** Members that differ from the usual ones; `undefined` leaves one out. */
+/** Members that differ from the defaults; `undefined` removes one. */
 export type Change = Readonly<Record<string, Json | undefined>>;
 
-/** The members that are not left out. */
+/** The members that are present. */
 export function cut(members: Change): JsonObject {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as JsonObject;
 }
 
-/** So many names of providers. */
+/** A given number of provider names. */
 export function names(count: number): string[] {
   return Array.from({ length: count }, (_, at) => `provider-${at}`);
 }

@@ -14,7 +14,7 @@ import { TS } from "./fixed.ts";
 type Outcome = "applied" | "old" | "signature" | "malformed" | "env";
 type Step = readonly [document: Document, outcome: Outcome];
 
-/** Messages as they come to one reader, and the document that is in force in the end. */
+/** Messages in the order in which a reader gets them, and the document in force at the end. */
 export function sequences(): object[] {
   const [plain, later] = [documentOf(), documentOf({ generation: TS + 1 })];
   const killed = documentOf(killing(KILL));
@@ -87,7 +87,7 @@ export function sequences(): object[] {
   ];
 }
 
-/** Two of one generation, in both orders. What a later rule says is always the other way, so that a rule that is left out shows. */
+/** Two of one generation, in both orders. A later rule always decides the other way, so that a missing rule shows. */
 function ties(): object[] {
   const chosen = choosing("availability");
   const both = choosing("availability", "flags");
@@ -141,7 +141,7 @@ function tie(name: string, rule: string, { winner, loser }: { winner: Change; lo
   );
 }
 
-/** By the digest as a text of ASCII: neither by its bytes, in which digits are the highest, nor without regard to case. */
+/** By the digest as an ASCII text: not by its bytes, and with regard to case. */
 function digestTies(): object[] {
   const starting = (first: RegExp) => find({}, ({ digest }) => first.test(digest));
   const pairs = [
@@ -168,7 +168,7 @@ function inBothOrders(name: string, rule: string, winner: Document, loser: Docum
   ];
 }
 
-/** That change, issued at a time by which the document is as wanted. */
+/** The change, issued at a time that gives the document the wanted property. */
 function find(change: Change, isWanted: (document: Document) => boolean): Document {
   for (let at = 0; at < 10_000; at += 1) {
     const document = documentOf({ ...change, issued_at: TS + at });

@@ -15,7 +15,7 @@ const CONTEXTS: readonly (readonly [Buffer, KeyContext])[] = [
   [IKM, { env: "dev", provider: "openai", intent: "chat" }],
   [IKM, { env: "dev", provider: "openai", intent: "embed" }],
   [IKM, { env: "prod", provider: "openai", intent: "chat" }],
-  // the texts of these two run together alike
+  // the concatenations of these two are equal
   [IKM, { env: "dev", provider: "ab", intent: "c" }],
   [IKM, { env: "dev", provider: "a", intent: "bc" }],
   [OTHER_IKM, { env: "staging", provider: "x".repeat(64), intent: "0" }],
@@ -89,7 +89,7 @@ export function noises() {
   }));
 }
 
-/** The three times that a deployment sets, and whether a process starts with them. */
+/** The three times of a deployment, and whether a process starts with them. */
 export function waits() {
   const cases = [
     [600, 700, 1000, true],

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 
 /*
- * Signatures that no signer makes, by the group of Ed25519 itself (RFC 8032, sections 5.1 to 5.1.7): points with a part of small order, forged
- * ones under keys of small order, and encodings that are not canonical. Slow, and not in constant time.
+ * Signatures that no signer makes, from the group of Ed25519 (RFC 8032, sections 5.1 to 5.1.7): points with a part of small order, forgeries
+ * under keys of small order, and encodings that are not canonical. Slow, and not in constant time.
  */
 
 const P = 2n ** 255n - 19n;
@@ -18,7 +18,7 @@ export interface Point {
 
 export const IDENTITY: Point = { x: 0n, y: 1n };
 export const BASE = pointOf(mod(4n * inverse(5n)), 0n);
-/** Of order 8: what it generates is all points of small order. */
+/** Of order 8: it generates all points of small order. */
 export const TORSION = pointOf(0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7n, 0n);
 
 export function add(a: Point, b: Point): Point {

@@ -18,7 +18,7 @@ export const EPOCH = {
 };
 const RULES = { v: "EP1", env: "EP2", epoch: "EP3", generation: "EP4", store: "EP5", from: "EP6", to: "EP6" };
 
-/** Records of the epoch, and whether a sealer may obey them. */
+/** Records of the epoch, and whether a sealer accepts them. */
 export function epochs() {
   const ok = (name: string, change: Members, ...rules: string[]) => ({
     ...{ name, rules, env: "dev", message: text({ ...EPOCH, ...change }), ok: true },
@@ -76,7 +76,7 @@ export function epochs() {
   ];
 }
 
-/** What a sealer hears, and the epoch that it then seals for. */
+/** What a sealer receives, and the epoch that it then seals for. */
 export function sequences() {
   const FIRST = base64url(fixed("epoch", 16));
   const SECOND = base64url(fixed("another epoch", 16));

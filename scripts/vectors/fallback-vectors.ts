@@ -18,7 +18,7 @@ import {
   vector,
 } from "./route-vectors.ts";
 
-/** What becomes of requests and responses, by the document that a process holds. */
+/** The treatment of requests and responses, by the document that a process holds. */
 export function fallbacks() {
   return { ...READER, vectors: [...routes(), ...sent(), ...opened(), ...served(), ...answered()] };
 }

@@ -12,7 +12,7 @@ import {
   sha256,
 } from "./reference.ts";
 
-/** Bytes that are always the same for the same label, and look random. */
+/** Bytes that are fixed for a label, and look random. */
 export function fixed(label: string, length: number): Buffer {
   const blocks: Buffer[] = [];
   for (let at = 0; at < length; at += 32) blocks.push(sha256(Buffer.from(`scbe vectors: ${label} ${at}`)));
@@ -32,7 +32,7 @@ export const REQUEST_ID = "0f8fad5b-d9cb-469f-a165-70867728950e";
 export const EPOCH = fixed("epoch", 16);
 export const IKM = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
 
-/** One key as an opener holds it. */
+/** One key of an opener. */
 export interface HeldKey extends KeyContext {
   readonly kid: string;
   readonly k_enc: string;
@@ -53,7 +53,7 @@ export function sessionIdOf(label: string, minute = MINUTE): Buffer {
 
 export type Members = Readonly<Record<string, unknown>>;
 
-/** How an envelope of the vectors is made; all that is left out is as it should be. */
+/** How an envelope of the vectors is made; absent members are valid. */
 export interface Making {
   readonly phase?: Phase;
   readonly context?: KeyContext;
@@ -61,13 +61,13 @@ export interface Making {
   readonly subkeys?: Subkeys;
   readonly sessionId?: Buffer;
   readonly counter?: number;
-  /** Members that differ from the usual ones; `undefined` leaves one out. */
+  /** Members that differ from the defaults; `undefined` removes one. */
   readonly members?: Members;
-  /** The header's text from the legal one: what is sealed instead of it. */
+  /** Makes the header's text from the valid one. */
   readonly write?: (text: string) => string | Uint8Array;
   readonly body?: Uint8Array;
   readonly nonce?: Uint8Array;
-  /** What is authenticated beside the ciphertext; length and header, as it should be, unless told. */
+  /** The additional authenticated data; default: length and header. */
   readonly aad?: (length: Uint8Array, header: Uint8Array) => Uint8Array;
 }
 
@@ -81,7 +81,7 @@ export interface Made {
 export const BODY = Buffer.from('{"messages":[{"role":"user","content":"Hello"}]}');
 export const REQUEST_HASH = fixed("hash of some request", 32);
 
-/** Seals whatever it is told to, with a tag that is right for it. */
+/** Seals anything, with a valid tag. */
 export function make(making: Making = {}): Made {
   const { phase = "request", context = CONTEXT, kid = KID, body = BODY, counter = 1 } = making;
   const { sessionId = sessionIdOf(phase), subkeys = deriveSubkeys(IKM, context) } = making;

@@ -4,7 +4,7 @@ import { hpkeSeal, type X25519Pair, x25519Pair } from "./hpke.ts";
 import { type UserNkey, userNkey } from "./nkey.ts";
 import { base64url, deriveSubkeys, lp, sha256 } from "./reference.ts";
 
-/* Who takes part in the grants of the vectors, and how they make questions and answers: rightly, whatever is in them. */
+/* The parties of grants in the vectors. They sign and seal any requests and replies correctly. */
 
 export const KEYRING = userNkey(fixed("keyring", 32));
 export const STRANGER = userNkey(fixed("stranger", 32));
@@ -19,7 +19,7 @@ export const EPHEMERAL = x25519Pair(fixed("ephemeral", 32));
 /** The end of the key that only opens. */
 export const END = TS + 1_500_000;
 
-/** Members of a question, its public key as bytes. */
+/** Members of a grant request, its public key as bytes. */
 export interface Facts {
   readonly v: unknown;
   readonly env: unknown;
@@ -40,7 +40,7 @@ export function questionBytes({ env, provider, intent, kid, asker, publicKey }: 
   return Buffer.concat([...texts, lp(publicKey)]);
 }
 
-/** The question's object and its Q, signed over whatever it holds. */
+/** The request's object and its Q, with a valid signature of any content. */
 export function ask(change: Partial<Facts> = {}, signer: UserNkey = ORCHESTRATOR) {
   const facts = { ...FACTS, ...change };
   const q = questionBytes(facts);
@@ -61,7 +61,7 @@ export const DECRYPT_ONLY: Meta = { ...META, kid: "k-2025-12", state: "decrypt-o
 export interface Answering {
   readonly meta?: Meta;
   readonly keyring?: UserNkey;
-  /** Q as the keyring signs it, where that is another one than what is sealed for. */
+  /** The Q that the keyring signs, if it differs from the sealed one. */
   readonly signedFor?: Uint8Array;
   readonly ephemeral?: X25519Pair;
   /** The encapsulated key, with which the shared secret is 0. */
@@ -70,7 +70,7 @@ export interface Answering {
   readonly ct?: Uint8Array;
 }
 
-/** The answer's object for a question's Q, sealed to the asker's key and signed over whatever it holds. */
+/** The reply's object for a request's Q, sealed to the requester's key, with a valid signature of any content. */
 export function answer(q: Uint8Array, answering: Answering = {}) {
   const { meta = META, keyring = KEYRING, signedFor = q, ephemeral = EPHEMERAL } = answering;
   const { encKey, nonceKey } = deriveSubkeys(IKM, CONTEXT);
@@ -87,7 +87,7 @@ export function answer(q: Uint8Array, answering: Answering = {}) {
   return { members, message: canonical(members), signed, enc, ct, signature };
 }
 
-/** X25519 public keys (RFC 7748, section 6.1) with which every shared secret is 0, with and without the bit that does not count. */
+/** X25519 public keys (RFC 7748, section 6.1) with which every shared secret is 0, with and without the ignored bit. */
 export function lowOrderKeys(): readonly (readonly [name: string, bytes: Uint8Array])[] {
   const written = [
     ["0", "00".repeat(32)],

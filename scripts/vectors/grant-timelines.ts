@@ -161,7 +161,7 @@ export function grantsRead() {
   ];
 }
 
-/** Which grants set the active kid. Where its end has come, no former key goes on (KS17): that shows which it was. */
+/** Which grants set the active kid. After its end, no former key is used (KS17), which shows the kid. */
 function activeByGrants() {
   const both = ring(8, { k1: ACTIVE, k2: OPENS });
   return [

@@ -7,7 +7,7 @@ const UUID = "0f8fad5b-d9cb-469f-a165-70867728950e";
 const HASH = base64url(fixed("hash of some request", 32));
 const NAME_MAX = "a".repeat(64);
 
-/** Header blocks, and what a header in them reads. */
+/** Header blocks, and the value of a header in them. */
 export function headers() {
   const one = (name: string, rule: string, lines: string, value: string | null, header = "scbe-model") => ({
     ...{ name, rules: [rule], block: `NATS/1.0\r\n${lines}\r\n`, header, value },

@@ -7,7 +7,7 @@ import {
 } from "node:crypto";
 import { hkdfExpand, hkdfExtract } from "./reference.ts";
 
-/* RFC 9180 with a chosen ephemeral key, which no library lets its callers choose: DHKEM(X25519, HKDF-SHA256) (0x0020),
+/* RFC 9180 with a given ephemeral key, which libraries do not allow: DHKEM(X25519, HKDF-SHA256) (0x0020),
  * HKDF-SHA256 (0x0001), AES-256-GCM (0x0002), base mode. */
 
 const KEM_SUITE_ID = Buffer.from("KEM\x00\x20", "latin1");
@@ -20,7 +20,7 @@ export interface X25519Pair {
   readonly publicBytes: Buffer;
 }
 
-/** @param secret 32 bytes, the private key as RFC 7748 has it */
+/** @param secret 32 bytes, the private key of RFC 7748 */
 export function x25519Pair(secret: Uint8Array): X25519Pair {
   const pkcs8 = Buffer.concat([Buffer.from("302e020100300506032b656e04220420", "hex"), secret]);
   const privateKey = createPrivateKey({ key: pkcs8, format: "der", type: "pkcs8" });
@@ -30,7 +30,7 @@ export function x25519Pair(secret: Uint8Array): X25519Pair {
 
 /**
  * Seals one message to `recipient`, aad empty (RFC 9180, sections 4.1, 5.1 and 6.1).
- * @param lowOrder an encapsulated key of low order, in place of the ephemeral one: the Diffie-Hellman value is 0 then, as no one may take it
+ * @param lowOrder an encapsulated key of low order, in place of the ephemeral one: the Diffie-Hellman value is 0 then, which must be refused
  */
 export function hpkeSeal(
   recipient: Uint8Array,

@@ -8,7 +8,7 @@ interface Form {
   readonly tag: string;
 }
 
-/** Envelopes in both forms, and texts that are no envelope in the JSON form. */
+/** Envelopes in both forms, and invalid texts of the JSON form. */
 export function jsonForms() {
   const both = (name: string, { bytes, text }: ReturnType<typeof make>) => ({
     name,
@@ -127,7 +127,7 @@ function refusedTexts() {
   return cases.map(([name, rules, json]) => ({ name, rules: ruleList(rules), json, reason: "malformed" }));
 }
 
-/** Members in the order of their names; true to RFC 8785 for these values. */
+/** Members in the order of their names; equals RFC 8785 for these values. */
 function write(form: object): string {
   return JSON.stringify(Object.fromEntries(Object.entries(form).sort(([a], [b]) => (a < b ? -1 : 1))));
 }

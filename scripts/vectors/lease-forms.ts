@@ -17,7 +17,7 @@ export const NONCE = base64url(fixed("lease nonce", 16));
 export const OTHER_NONCE = base64url(fixed("another lease nonce", 16));
 export const [DOCUMENT, LATER] = [documentOf(), documentOf({ generation: TS + 1, ...killing(KILL) })];
 export const DIGEST = DOCUMENT.digest;
-/** No document, but for its length in the form of one: 1 character too many. */
+/** Not a document: 1 character too long for the form. */
 export const TOO_LONG = signed("x".repeat(32_769));
 
 export function held({ generation, digest }: Document): JsonObject {
@@ -33,13 +33,13 @@ export function leaseOf(document: Document, change: Change = {}): JsonObject {
   return cut({ nonce: NONCE, ...held(document), ...change });
 }
 
-/** The answer that names the document, and brings it where it is told to. */
+/** The reply that names the document, and holds it if requested. */
 export function answerOf(document: Document, { bring = false, nonce = NONCE } = {}): string {
   const answer = signed(jcs(leaseOf(document, { nonce })), { kind: "lease" });
   return jcs({ ...answer, ...(bring && { state: document.signed }) });
 }
 
-/** What a text of base64url can be otherwise. */
+/** Other forms of a base64url text. */
 export function digestLike(
   rule: string,
   what: string,

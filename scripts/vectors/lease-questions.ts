@@ -21,7 +21,7 @@ interface Situation {
   readonly document?: Document | null;
 }
 
-/** Questions, and what a controller answers. */
+/** Lease requests, and the replies of a controller. */
 export function questions(): object[] {
   const ask = (rules: string, name: string, message: string, situation: Situation, outcome: object) => {
     const { leads = true, listed = true, may_hand_back = true, document = DOCUMENT } = situation;

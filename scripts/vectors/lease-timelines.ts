@@ -25,7 +25,7 @@ const STALE = { stale: true, route: "refused", why: "stale", response: false };
 const DEAD = { stale: false, route: "refused", why: "kill_switch", response: false };
 const looks = (at: number, expect: object): Event => ({ at, expect });
 
-/** What one reader gets and asks, at times of its monotonic clock, and what it is then. */
+/** What one reader receives and requests, at times of its monotonic clock, and its state then. */
 export function timelines(): object[] {
   return [
     timeline("before the first lease", "LT5", "hold", [

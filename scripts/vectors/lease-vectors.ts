@@ -27,7 +27,7 @@ import {
 import { questions } from "./lease-questions.ts";
 import { timelines } from "./lease-timelines.ts";
 
-/** Questions for leases, their answers, and what becomes of a reader in time. */
+/** Lease requests, their replies, and the state of a reader over time. */
 export function leases() {
   return {
     ...READER,
@@ -38,7 +38,7 @@ export function leases() {
   };
 }
 
-/** One question with its answer, as the page shows it. */
+/** One lease request with its reply, as on the page. */
 function example() {
   return {
     name: "example",

@@ -1,4 +1,5 @@
-import type { Place } from "./pattern-edges.ts";
+import { make } from "./fixed.ts";
+import { edgesOf, type Place } from "./pattern-edges.ts";
 
 const B64 = "AZaz09--__";
 const HEX = "09af";
@@ -44,3 +45,17 @@ export const TEXT_FORMS: Readonly<
   },
   session_id: { rule: "H17", places: B64_32 },
 };
+
+/** Headers in canonical form that differ from a valid one in the text of one member. */
+export function headerForms() {
+  return Object.entries(TEXT_FORMS).flatMap(([member, { rule, places }]) =>
+    edgesOf(places).map(({ what, value, ok }) => ({
+      ...{ name: `${member}: ${what}`, rules: [rule] },
+      header: make({
+        phase: member === "in_reply_to" ? "response" : "request",
+        members: { [member]: value },
+      }).text,
+      ...(ok ? { ok } : { ok, reason: "members" }),
+    })),
+  );
+}

@@ -9,7 +9,7 @@ const LEASE = {
   ...{ v: 1, nonce: base64url(fixed("lease nonce", 16)), verifier: "0f8fad5b-d9cb-469f-a165-70867728950e" },
   ...{ held: null, fallback: false },
 };
-/** What is a message in JSON and what is none, and the forms of all that stands around one on the bus. */
+/** Valid and invalid messages in JSON, and the forms of their surroundings on the bus. */
 export function messages() {
   return {
     messages: [...canonical(), ...spellings(), ...members(), ...trustMessages(), ...texts(), ...numbers()],

@@ -20,7 +20,7 @@ const MESSAGE = Buffer.from("a message");
 const FIELD = 2n ** 255n - 19n;
 const SIGN = 1n << 255n;
 
-/** Texts that are nkeys or not, and signatures that hold under one or not. */
+/** Valid and invalid nkeys, and valid and invalid signatures. */
 export function nkeys() {
   return { nkeys: texts(), signatures: [...honest(), ...otherEquations(), ...smallOrder()] };
 }
@@ -163,7 +163,7 @@ function emptied() {
   return { r, s, message: new Uint8Array(0) };
 }
 
-/** What another equation than the one without a cofactor, compared as bytes, would take. */
+/** Signatures that hold only under another equation than the one without a cofactor, compared as bytes. */
 function otherEquations() {
   const secret = scalarOf(SEED);
   const nonce = fromLittleEndian(fixed("a nonce of Ed25519", 32)) % L;
@@ -215,7 +215,7 @@ function otherEquations() {
   ];
 }
 
-/** Signatures without a private key, as the public key vanishes from the equation: messages for which its order divides k. */
+/** Signatures without a private key: messages for which the order of the public key divides k, so that the key vanishes from the equation. */
 function smallOrder() {
   const s = fromLittleEndian(fixed("S of a forgery", 32)) % L;
   const r = encode(multiply(s, BASE));
@@ -247,7 +247,7 @@ function badKeys(): readonly (readonly [name: string, bytes: Uint8Array, rule: s
   ];
 }
 
-/** The first of the messages "0", "1", ... that will do. */
+/** The first of the messages "0", "1", ... that fits. */
 function counted(willDo: (message: Uint8Array) => boolean): Uint8Array {
   for (let n = 0; ; n += 1) {
     const message = Buffer.from(String(n));

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, sign } from "node:crypto";
 
-/** A user's Ed25519 identity, and its public key as NATS writes it. */
+/** A user's Ed25519 identity, and its public key in NATS's notation. */
 export interface UserNkey {
   readonly publicKey: string;
   /** The public key's 32 bytes. */
@@ -19,7 +19,7 @@ export function userNkey(seed: Uint8Array): UserNkey {
   return { publicKey: encodeNkey(raw), raw, sign: (bytes) => sign(null, bytes, key) };
 }
 
-/** @param mend what is done to the 35 bytes before they are written */
+/** @param mend changes the 35 bytes before they are encoded */
 export function encodeNkey(
   raw: Uint8Array,
   prefix = PREFIX_USER,

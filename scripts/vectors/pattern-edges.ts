@@ -1,7 +1,7 @@
-/** Characters of one place of a form, as ranges: `"az09--"` is a to z, 0 to 9, and the hyphen. */
+/** Characters at one place of a form, as ranges: `"az09--"` is a to z, 0 to 9, and the hyphen. */
 export interface Place {
   readonly ranges: string;
-  /** How many of them; 1 unless told. */
+  /** The number of characters; default 1. */
   readonly min?: number;
   readonly max?: number;
 }
@@ -14,7 +14,7 @@ export interface Edge {
 
 /**
  * Texts at both sides of every edge of a form: each place with the first and the last character of each of its ranges, and with the
- * characters beside those; with as few and as many characters as it may have, and one fewer and one more.
+ * characters beside those; with the least and the greatest number of characters, and one fewer and one more.
  */
 export function edgesOf(places: readonly Place[]): Edge[] {
   const edges = places.flatMap((place, at) => [
@@ -71,7 +71,7 @@ function lengthsOf(places: readonly Place[], place: Place, at: number): Edge[] {
   ];
 }
 
-/** A text of the form: each place as long as it must be, one of them replaced. */
+/** A text of the form: each place at its least length, one of them replaced. */
 function textOf(places: readonly Place[], replaced?: number, by = ""): string {
   return places
     .map((place, at) => (at === replaced ? by : usualOf(place).repeat(Math.max(place.min ?? 1, 0))))

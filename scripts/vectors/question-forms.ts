@@ -12,12 +12,12 @@ const RULES = {
   ...{ public_key: "GQ7", signature: "GQ8" },
 };
 
-/** Questions whose form alone is wrong: signed over what they hold, and allowed by a keyring that takes the form. */
+/** Grant requests with an invalid form only: correctly signed, and permitted by a keyring that ignores the form. */
 export function malformedQuestions(): readonly Refused[] {
   const of = (rule: string, name: string, asked: Asked): Refused => {
     return { name, rules: [rule], asked, code: "BAD_REQUEST", reason: "malformed" };
   };
-  /** The keyring's own names are as odd as the question's, so that the form alone is wrong. */
+  /** The keyring knows the same invalid names, so that only the form is wrong. */
   const odd = (rule: string, member: "provider" | "intent" | "kid", name: string, value: string) => {
     const { orchestrator } = SITUATION.users;
     const key = { kid: value, state: "active", not_after: null };
@@ -93,7 +93,7 @@ export function malformedQuestions(): readonly Refused[] {
   ];
 }
 
-/** An nkey of another form, which the keyring has in its list, and which the question is signed with. */
+/** An nkey of another form, which the keyring has in its list, and which signs the request. */
 function spoilt(nkey: string): Asked {
   const { orchestrator } = SITUATION.users;
   return { facts: { asker: nkey }, situation: { users: { orchestrator: { ...orchestrator, nkey } } } };

@@ -2,7 +2,7 @@ import { KID, TS } from "./fixed.ts";
 import { ask, END, ENVELOPE, type Facts, GATEWAY, GUARD, ORCHESTRATOR } from "./grant-parties.ts";
 import type { UserNkey } from "./nkey.ts";
 
-/** What the keyring knows, and where the question comes from. */
+/** What the keyring knows, and the origin of the request. */
 export const SITUATION = {
   now: TS,
   env: "dev",
@@ -34,12 +34,12 @@ export const SITUATION = {
 
 export type Situation = { readonly [K in keyof typeof SITUATION]?: unknown };
 
-/** A question in the making; what is left out is right. */
+/** The parts of a grant request; absent parts are valid. */
 export interface Asked {
   readonly facts?: Partial<Facts>;
   readonly signer?: UserNkey;
   readonly situation?: Situation;
-  /** The message from the right one. */
+  /** Makes the message from the valid one. */
   readonly write?: (message: string) => string;
 }
 

@@ -68,7 +68,7 @@ export function refusedQuestions() {
   );
 }
 
-/** All users, of the usual or the changed situation, with a change to each. */
+/** All users of a situation, with a change to each. */
 function everyUser(asked: Asked, change: object): object {
   const users = asked.situation?.users ?? SITUATION.users;
   return Object.fromEntries(Object.entries(users).map(([name, user]) => [name, { ...user, ...change }]));
@@ -77,11 +77,11 @@ function everyUser(asked: Asked, change: object): object {
 interface Check {
   readonly rule: string;
   readonly cases: readonly Refused[];
-  /** Breaks this check in a question that may be broken otherwise. */
+  /** Breaks this check in a request that can be broken in other ways. */
   readonly spoil: (asked: Asked) => Asked;
 }
 
-/** The checks from GQ10 on, with questions that fail just there. */
+/** The checks from GQ10 on, with requests that fail exactly there. */
 const CHECKS: readonly Check[] = [
   check("GQ10", "BAD_REQUEST", "env", { "another environment": (asked) => also(asked, { env: "prod" }) }),
   check("GQ11", "BAD_REQUEST", "subject's provider", {
@@ -206,7 +206,7 @@ function also(asked: Asked, facts: Partial<Facts>, situation: Situation = {}): A
   return { ...asked, facts: { ...asked.facts, ...facts }, situation: { ...asked.situation, ...situation } };
 }
 
-/** Of a user of this role, who may have all else. */
+/** Of a user of this role, with all other permissions. */
 function guard(asked: Asked, role: string): Asked {
   const { guard: usual, ...others } = {
     ...SITUATION.users,
@@ -219,13 +219,13 @@ function guard(asked: Asked, role: string): Asked {
   return { ...also(asked, { asker: GUARD.publicKey }, situation), signer: GUARD };
 }
 
-/** What is signed is another fact than what is sent. */
+/** The signed value differs from the sent one. */
 function changed(asked: Asked, facts: Partial<Facts>): Asked {
   const { signature } = ask({ ...asked.facts, ...facts }, asked.signer).question;
   return { ...asked, write: (message) => canonical({ ...JSON.parse(message), signature }) };
 }
 
-/** Two checks fail: the reason is that of the first. Pairs that exclude each other are left out. */
+/** Two checks fail: the first one gives the reason. Pairs that exclude each other are left out. */
 const PAIRS = [
   ["GQ10", "GQ11"],
   ["GQ11", "GQ12"],

@@ -1,9 +1,9 @@
 import { createCipheriv, createHash, createHmac } from "node:crypto";
 
 /*
- * The envelope's cryptography, written a second time from docs/spec/envelope-v1.md and from node:crypto's primitives
- * alone. It shares no line with packages/envelope, so that each can find the other wrong. It refuses nothing: it also
- * seals what no sealer may.
+ * The envelope's cryptography: a second implementation of docs/spec/envelope-v1.md with the primitives of node:crypto. It shares
+ * no code with packages/envelope, so that each can reveal errors of the other. It refuses nothing: it also seals what a sealer
+ * must not seal.
  */
 
 export const SUITE = "A256GCM-HKDF-SHA256-COMMIT32";
@@ -86,7 +86,7 @@ export function nonceOf(prefix: Uint8Array, counter: number): Buffer {
   return nonce;
 }
 
-/** Members in the order of their names, no spaces. True to RFC 8785 for flat objects of ASCII strings and integers. */
+/** Members in the order of their names, no spaces. Equals RFC 8785 for flat objects of ASCII strings and integers. */
 export function headerText(members: Readonly<Record<string, unknown>>): string {
   const entries = Object.entries(members).sort(([a], [b]) => (a < b ? -1 : 1));
   return `{${entries.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(",")}}`;

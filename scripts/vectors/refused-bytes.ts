@@ -3,7 +3,7 @@ import { BODY, CONTEXT, IKM, type Made, make, sessionIdOf } from "./fixed.ts";
 import { deriveSession, deriveSubkeys, nonceOf } from "./reference.ts";
 import { type Case, type RequestSituation, refusedRequests } from "./situations.ts";
 
-/** Bytes that are no envelope, or whose lengths lie. */
+/** Bytes that are no envelope, or have wrong lengths. */
 export function refusedBytes() {
   const { bytes } = make();
   const empty = make({ body: Buffer.alloc(0) }).bytes;
@@ -27,7 +27,7 @@ export function refusedBytes() {
   ]);
 }
 
-/** One bit or byte that changed on the way, and tags that are not the envelope's; nothing is sealed again. */
+/** One changed bit or byte, and tags of other envelopes; nothing is sealed again. */
 export function changedOnTheWay() {
   const { bytes, text } = make();
   const other = make({ counter: 2, body: Buffer.from("another") });
@@ -72,12 +72,12 @@ export function changedOnTheWay() {
   ];
 }
 
-/** A legal header with a member more, which fills it up to a length. */
+/** A valid header with one more member, which fills it up to a length. */
 export function extended(text: string, length: number): string {
   return text.replace("}", `,"x":"${"x".repeat(length - text.length - 7)}"}`);
 }
 
-/** An envelope without a body under a tag of fewer bytes, which is right for GCM with tags of that length. */
+/** An envelope without a body under a shorter tag, which is valid for GCM with tags of that length. */
 function shortTag(length: number): Buffer {
   const sealed = make({ body: Buffer.alloc(0) });
   const session = deriveSession(deriveSubkeys(IKM, CONTEXT), "request", sessionIdOf("request"));

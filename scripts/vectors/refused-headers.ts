@@ -2,7 +2,7 @@ import { type Making, type Members, make } from "./fixed.ts";
 import { extended } from "./refused-bytes.ts";
 import { type Case, type RequestSituation, refused, refusedRequests, USUAL_REQUEST } from "./situations.ts";
 
-/** Headers that are not the canonical JSON of an object of version 1. Each is sealed with a tag that is right for it. */
+/** Headers that are not the canonical JSON of an object of version 1. Each is sealed with a valid tag. */
 export function refusedHeaders() {
   return [...malformed(), ...notCanonical(), ...otherVersions(), ...otherMembers()];
 }
@@ -79,7 +79,7 @@ function otherVersions() {
   return cases.map(([name, rules, members]) => refused(name, rules, make({ members }).bytes, USUAL_REQUEST));
 }
 
-/** Canonical headers of the right version with names or bytes that no member has. */
+/** Canonical headers of version 1 with invalid names or bytes. */
 function otherMembers() {
   return [
     ...writings("H20", [

@@ -20,7 +20,7 @@ import {
   USUAL_RESPONSE,
 } from "./situations.ts";
 
-/** What no name may be. The opener is told of it as if it were one, so that nothing but its form is wrong. */
+/** Invalid names. The opener knows them, so that only their form is wrong. */
 const NO_NAMES: readonly (readonly [string, string])[] = [
   ["empty", ""],
   ["with a hyphen first", "-a"],
@@ -38,7 +38,7 @@ const DIGITS = "0f8fad5bd9cb469fa16570867728950e";
 const UUID = "0f8fad5b-d9cb-469f-a165-70867728950e";
 const HEX_64 = "a".repeat(64);
 
-/** Values that are wrong by themselves alone, of members that nothing else of the envelope depends on. */
+/** Invalid values of members that nothing else of the envelope depends on. */
 const VALUES: readonly (readonly [
   rule: string,
   member: string,
@@ -136,7 +136,7 @@ const VALUES: readonly (readonly [
   ],
 ];
 
-/** Canonical requests of version 1 with a member that is missing, unknown or of another form; rightly sealed. */
+/** Canonical requests of version 1 with a missing, unknown or malformed member; correctly sealed. */
 export function requestsOfOtherMembers() {
   return [
     ...refusedRequests(VALUES.flatMap(([rule, member, values]) => wrong(rule, member, values))),
@@ -170,7 +170,7 @@ function environments(): readonly Case<RequestSituation>[] {
   return values.map((env) => named(`env ${JSON.stringify(env)}`, "H3", { ...CONTEXT, env }));
 }
 
-/** An envelope of a name that its opener holds keys for, and serves. */
+/** An envelope with a name that its opener serves and holds keys for. */
 function named(
   name: string,
   rule: string,
@@ -187,7 +187,7 @@ function named(
   return [name, rule, make({ context, kid, members }).bytes, special];
 }
 
-/** Beside these, every opener's clock and session fit. */
+/** Otherwise the opener's clock and session fit. */
 function times(): readonly Case<RequestSituation>[] {
   return [10 ** 12 - 1, 10 ** 13].map((ts) => {
     const sessionId = sessionIdOf("edge", Math.floor(ts / 60_000));

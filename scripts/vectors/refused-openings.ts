@@ -9,7 +9,7 @@ const RESERVED = { ...CONTEXT, intent: "scbe-opening-token" } as const;
 const OTHER_IKM = fixed("another data key", 32);
 const { serves } = USUAL_REQUEST;
 
-/** Steps 3 to 9 of requests, each with one thing wrong. */
+/** Steps 3 to 9 of requests, each with one error. */
 export function requestsNotOpened() {
   return [...notServed(), ...outOfTime(), ...unknownKeys(), ...wrongSessions(), ...notReleased()];
 }
@@ -75,7 +75,7 @@ function unknownKeys() {
   return refusedRequests([
     ["no key at all", "U1", bytes, { keys: [] }],
     ["the same key under another kid", "U1", bytes, { keys: [heldKey(CONTEXT, "k-2025-12")] }],
-    // what the key was derived for is right, so that one who looks only at the kid opens it
+    // the derivation is right, so that an opener that compares only the kid opens it
     ["the same key, held for another environment", "U2", bytes, { keys: [{ ...heldKey(), env: "prod" }] }],
     [
       "the same key, held for another provider",

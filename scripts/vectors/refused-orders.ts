@@ -12,7 +12,7 @@ import {
 const { serves } = USUAL_REQUEST;
 const LATE = { now: TS + 10 * WINDOW_SECONDS * 1000 };
 
-/** One thing that is wrong: what it does to the making of an envelope, its bytes, and its opener. */
+/** One error: its effect on the construction of an envelope, its bytes, and its opener. */
 interface Wrong {
   readonly rule: string;
   readonly name: string;
@@ -21,7 +21,7 @@ interface Wrong {
   readonly special?: Special<RequestSituation>;
 }
 
-/** In the order of the steps, and of the comparisons in them. Any two can be wrong at once. */
+/** In the order of the steps and comparisons. Any two errors can occur at once. */
 const IN_ORDER: readonly Wrong[] = [
   { rule: "B2", name: "a header of 4097 bytes", making: { write: (text) => text.padEnd(4097) } },
   { rule: "C1", name: "no JSON", making: { write: (text) => text.replace("}", ",}") } },
@@ -47,7 +47,7 @@ const IN_ORDER: readonly Wrong[] = [
   { rule: "W2", name: "a kill while the guard decides", special: { permitted: "until_release" } },
 ];
 
-/** Two or more things wrong at once: the first in order names the reason. */
+/** Two or more errors at once: the first in order gives the reason. */
 export function requestsWrongTwice() {
   const pairs = IN_ORDER.flatMap((first, index) =>
     IN_ORDER.slice(index + 1)
@@ -97,14 +97,14 @@ export function requestsWrongTwice() {
   ];
 }
 
-/** Every pair within steps 3 and 4, and what is up to three places apart elsewhere. */
+/** Every pair within steps 3 and 4, and pairs up to three places apart elsewhere. */
 function areNeighbours(first: Wrong, second: Wrong): boolean {
   const distance = IN_ORDER.indexOf(second) - IN_ORDER.indexOf(first);
   const bothServed = /^[VT]/.test(first.rule) && /^[VT]/.test(second.rule);
   return bothServed || distance <= 3;
 }
 
-/** Not what one thing can be in one way only. */
+/** Without pairs of errors that exclude each other. */
 function canMeet(first: Wrong, second: Wrong): boolean {
   const shared = Object.keys(first.special ?? {}).filter((member) => member in (second.special ?? {}));
   const writes = first.making?.write !== undefined && second.making?.write !== undefined;
@@ -137,7 +137,7 @@ function both(first: Wrong, second: Wrong) {
   );
 }
 
-/** The same for responses, as far as they differ. */
+/** The same for responses, where they differ. */
 export function responsesWrongTwice() {
   const usual = USUAL_RESPONSE;
   const { waiting } = usual;

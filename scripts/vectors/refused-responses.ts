@@ -8,7 +8,7 @@ const TWO_KEYS = [heldKey(), heldKey({ ...CONTEXT, intent: "embed" })];
 const { waiting, serves } = USUAL_RESPONSE;
 const ofEmbed = { ...waiting, intent: "embed" };
 
-/** Responses that are not opened, each with one thing wrong. */
+/** Responses that are refused, each with one error. */
 export function responsesNotOpened() {
   const { bytes } = make({ phase: "response" });
   const committed = deriveSession(deriveSubkeys(IKM, CONTEXT), "request", sessionIdOf("response")).commitment;

@@ -5,7 +5,7 @@ import { type Rules, ruleList } from "./situations.ts";
 
 const RESERVED = { ...CONTEXT, intent: "scbe-opening-token" } as const;
 
-/** What no sealer may seal; the reason is the first that a sealer finds. */
+/** What a sealer must refuse; the reason is the first that it finds. */
 export function refusedSealings() {
   const of = (name: string, rules: Rules, reason: string, seal: object, special: object = {}) => ({
     name,
@@ -90,7 +90,7 @@ export function refusedSealings() {
   ];
 }
 
-/** One thing that is wrong: with what is to be sealed, or with the sealer. */
+/** One error, of the input or of the sealer. */
 interface Wrong {
   readonly rule: string;
   readonly name: string;
@@ -99,7 +99,7 @@ interface Wrong {
   readonly special?: object;
 }
 
-/** Every two that can meet and have different reasons, of which the first gives the reason. */
+/** Every possible pair with different reasons: the first one gives the reason. */
 function wrongTwice() {
   const reserved = { intent: RESERVED.intent };
   const keys = [heldKey(RESERVED)];
@@ -140,7 +140,7 @@ function wrongTwice() {
   return [...requests, ...responses];
 }
 
-/** With no key held at all where that is one of the two. */
+/** Without any key if that is one of the two errors. */
 function both(first: Wrong, second: Wrong) {
   return {
     name: `order: ${first.name}, and ${second.name}`,

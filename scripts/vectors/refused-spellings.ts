@@ -10,7 +10,7 @@ import {
 
 type Spelling = readonly [name: string, write: (text: string) => string];
 
-/** Other texts that generous decoders take for the same bytes. */
+/** Other texts that lenient decoders decode to the same bytes. */
 const SPELLINGS: readonly Spelling[] = [
   ["with padding", (text) => text + "=".repeat(text.length % 4 === 0 ? 1 : 4 - (text.length % 4))],
   ["in the other alphabet", (text) => text.replaceAll("-", "+").replaceAll("_", "/")],
@@ -26,8 +26,7 @@ const UNUSED_BITS: Spelling = ["with unused bits set", (text) => text.slice(0, -
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /**
- * Each member in base64url, right but for its spelling: a reader that decodes it generously has the true bytes, and everything
- * else of the envelope fits them.
+ * Each member in base64url, valid except for its spelling: a lenient reader gets the true bytes, and the rest of the envelope fits them.
  */
 export function requestsOfOtherSpellings() {
   return [
@@ -71,7 +70,7 @@ function spelled(rule: string, member: string) {
   );
 }
 
-/** Members that depend on nothing else, with the session's id as the source of their bytes. */
+/** Members that depend on nothing else, with bytes from the session's id. */
 function own(sessionId: Buffer) {
   return {
     epoch: base64url(fixed(`epoch ${sessionId.toString("hex")}`, 16)),

@@ -100,7 +100,7 @@ export function states() {
   ];
 }
 
-/** An end that has come has wiped the subkeys; a newer word on the kid, or a clock set back, has them asked for again. */
+/** An end that has passed wipes the subkeys; a newer state of the kid, or a clock that is set back, makes the process request them again. */
 function endsMoved() {
   const both = [ring(7, { k1: ACTIVE, k0: OPENS }), grant("k1", 7, ACTIVE), grant("k0", 7, OPENS)];
   const ending = [ring(7, { k1: ["active", END] }), grant("k1", 7, ["active", END])];

@@ -15,7 +15,7 @@ const KEYS = [
 ];
 const RING = { env: "dev", generation: 7, keys: KEYS };
 
-/** Broadcasts of rings, signed over whatever they hold; `env` is the reader's. */
+/** Broadcasts of rings with valid signatures of any content; `env` is the reader's. */
 export function rings() {
   return { keyring: KEYRING.publicKey, rings: accepted(), refused_rings: [...refused(), ...inOrder()] };
 }
@@ -198,7 +198,7 @@ function refused() {
   ];
 }
 
-/** Two checks fail: the reason is that of the first. */
+/** Two checks fail: the first one gives the reason. */
 function inOrder() {
   return [
     of(

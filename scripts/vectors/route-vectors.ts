@@ -10,7 +10,7 @@ import {
 } from "./control-reference.ts";
 import { REQUEST_ID } from "./fixed.ts";
 
-/** A request that is inside of a share of 26 %, and outside of one of 25. */
+/** A request inside a share of 26 %, and outside a share of 25 %. */
 export const ON_EDGE = "00000000-0000-4000-8000-0000b8f47e01";
 
 export interface Asked {
@@ -59,7 +59,7 @@ export function send(
   return vector(rules, name, { ...asked, document }, { does: "send" }, outcome);
 }
 
-/** Where a request goes, by all that a document can say. */
+/** The route of a request, by every setting of a document. */
 export function routes(): object[] {
   return [
     send("RT10", "nothing is off, and no flag names the provider", {}, SEALED),

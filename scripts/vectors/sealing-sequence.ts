@@ -28,7 +28,7 @@ const MONOTONIC = 5000;
 const COUNTER_LIMIT = 2 ** 32 - 1;
 const BYTE_LIMIT = 64 * 2 ** 30;
 
-/** What is to be sealed; members of the header that the caller decides. */
+/** What is to be sealed: the members of the header that the caller sets. */
 export interface Sealing {
   readonly phase: "request" | "response";
   readonly provider: string;
@@ -44,14 +44,14 @@ export interface Sealing {
   readonly body: string;
 }
 
-/** One sealing of a sequence: which session it belongs to, and what differs from the usual. */
+/** One sealing of a sequence: its session, and its differences from the default. */
 interface Step {
   /** Absent: it is refused. */
   readonly session?: string;
   readonly reason?: string;
-  /** Before it, all subkeys are wiped and granted again. */
+  /** All subkeys are wiped and granted again before it. */
   readonly grantedAgain?: boolean;
-  /** ms since the sequence's start, by the wall clock; by the monotonic clock as well, unless told. */
+  /** ms since the sequence's start, by the wall clock; by default by the monotonic clock as well. */
   readonly after?: number;
   readonly monotonicAfter?: number;
   readonly kid?: string;
@@ -76,7 +76,7 @@ export const TO_SEAL: Sealing = {
 };
 export const RESPONSE_TO_SEAL: Partial<Sealing> = { phase: "response", in_reply_to: base64url(REQUEST_HASH) };
 
-/** What a sealer makes of each step, with fixed random bytes. */
+/** The output of a sealer in each step, with fixed random bytes. */
 export function sequence(name: string, rules: Rules, steps: readonly Step[], sealer: Sealer = {}) {
   const { window = 300, counterLimit = COUNTER_LIMIT, byteLimit = BYTE_LIMIT, keys = SEALING_KEYS } = sealer;
   const sessions = new Map<string, { readonly id: Buffer; count: number }>();

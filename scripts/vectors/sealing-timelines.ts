@@ -138,7 +138,7 @@ export function sealing() {
   ];
 }
 
-/** Which former key goes on until the active one is held. */
+/** Which former key is used until the active one is held. */
 function formerKeys() {
   const lost = ring(8, { k2: ACTIVE, k1: ["compromised"] });
   const three = [...HELD, ROTATED, grant("k2", 8, ACTIVE), ring(9, { k3: ACTIVE, k2: OPENS, k1: OPENS })];

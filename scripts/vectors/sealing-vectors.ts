@@ -1,7 +1,7 @@
 import { CONTEXT, fixed, heldKey, make } from "./fixed.ts";
 import { OTHER_EPOCH, OTHER_KID, RESPONSE_TO_SEAL, sequence } from "./sealing-sequence.ts";
 
-/** What sealers make of fixed random bytes. */
+/** The output of sealers with fixed random bytes. */
 export function sealedSequences() {
   return [...contents(), ...ends(), ...scopes(), ...places(), ...refusedBetween()];
 }
@@ -150,7 +150,7 @@ function scopes() {
   ];
 }
 
-/** What changes while other places seal, and has changed back when this one seals again. */
+/** Changes during other sealings that are undone before the next one. */
 function places() {
   const embed = { intent: "embed" };
   return [

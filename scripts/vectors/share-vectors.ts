@@ -1,7 +1,7 @@
 import { fixed, REQUEST_ID } from "./fixed.ts";
 import { lp, sha256 } from "./reference.ts";
 
-/** Requests of openai whose places are next to an edge of a share, or on it; they were searched for. */
+/** Requests of openai at the edge of a share, or next to it; found by a search. */
 const EDGES = {
   "first of 25 %": ["00000000-0000-4000-8000-0000b8f47e01", 2 ** 30],
   "last of 75 %": ["00000000-0000-4000-8000-000019749e91", 3 * 2 ** 30 - 1],
@@ -14,7 +14,7 @@ const EDGES = {
   highest: ["00000000-0000-4000-8000-000025bf07d8", 2 ** 32 - 1],
 } as const;
 
-/** Who is inside of which share. */
+/** Requests inside and outside of shares. */
 export function shares() {
   return {
     vectors: [

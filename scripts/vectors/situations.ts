@@ -11,7 +11,7 @@ import {
   WINDOW_SECONDS,
 } from "./fixed.ts";
 
-/** Everything that an opener knows when an envelope arrives, whatever its phase. */
+/** Everything that an opener knows when an envelope arrives. */
 interface Situation {
   /** The keys that the opener holds. */
   readonly keys: readonly HeldKey[];
@@ -26,7 +26,7 @@ interface Situation {
   readonly now: number;
   readonly window_seconds: number;
   readonly skew_seconds: number;
-  /** Whether the opener holds the keys, serves this, and is permitted it: until the turn of release, or in it as well. */
+  /** Whether the opener holds the keys, serves this, and is permitted it: until the release, or at the release as well. */
   readonly held: "always" | "until_release" | "replaced_before_release";
   readonly served: "always" | "until_release";
   readonly permitted: "always" | "never" | "until_release";
@@ -35,11 +35,11 @@ interface Situation {
 export interface RequestSituation extends Situation {
   /** The provider of the subject that the envelope came on. */
   readonly subject_provider: string;
-  /** The intent that the subject names. Absent: it names none. */
+  /** The intent of the subject, if it has one. */
   readonly subject_intent?: string;
-  /** What the replay guard answers, if it is asked. */
+  /** The verdict of the replay guard, if it is requested. */
   readonly guard: "fresh" | "replay" | "reuse" | "refused";
-  /** When it is asked and when it answers, ms after the envelope's arrival; the opener's wait for it, and its noise floor. */
+  /** The times of the request and of the verdict, ms after the envelope's arrival; the opener's deadline for it, and its noise floor. */
   readonly guard_asked_after_ms: number;
   readonly guard_answers_after_ms: number;
   readonly guard_wait_ms: number;
@@ -47,7 +47,7 @@ export interface RequestSituation extends Situation {
 }
 
 export interface ResponseSituation extends Situation {
-  /** The request that waits; with `seq`, for that chunk of a stream. */
+  /** The waiting request; with `seq`, it waits for that chunk of a stream. */
   readonly waiting: {
     readonly hash: string;
     readonly request_id: string;
@@ -56,7 +56,7 @@ export interface ResponseSituation extends Situation {
     readonly model: string;
     readonly seq?: number;
   };
-  /** At an envelope service: the caller's opening token was not taken. */
+  /** At an envelope service: the caller's opening token was refused. */
   readonly token_refused: boolean;
 }
 
@@ -93,10 +93,10 @@ export const USUAL_RESPONSE: ResponseSituation = {
   token_refused: false,
 };
 
-/** What is special about one vector's situation. */
+/** The differences of one vector's situation. */
 export type Special<S> = Partial<S>;
 
-/** What a reader that breaks off at a rule says; rules by their family, or each by itself. */
+/** The outcome of a reader that stops at a rule, by family of rules or by rule. */
 const REFUSALS: Readonly<Record<string, readonly [step: number, reason: string]>> = {
   B: [1, "malformed"],
   C1: [1, "malformed"],
@@ -128,7 +128,7 @@ export function ruleList(rules: Rules): readonly string[] {
   return rules.split(" ");
 }
 
-/** A vector of an envelope that opens: its header's text, its body and, for a request, what the guard is asked. */
+/** A vector of an envelope that opens: its header's text, its body and, for a request, the item for the guard. */
 export function opens<S extends Situation>(
   name: string,
   rules: Rules,
@@ -175,7 +175,7 @@ export function refused<S extends Situation>(
   };
 }
 
-/** A case of a table of refusals: its name, its rules, the envelope, and what is special about the situation. */
+/** A case of a table of refusals: its name, its rules, the envelope, and the differences of its situation. */
 export type Case<S> = readonly [name: string, rules: Rules, envelope: Uint8Array, special?: Special<S>];
 
 export function refusedRequests(cases: readonly Case<RequestSituation>[]) {
@@ -190,7 +190,7 @@ export function refusedResponses(cases: readonly Case<ResponseSituation>[]) {
   );
 }
 
-/** The item that the guard is asked for, without the attempt: 92 bytes. */
+/** The item for the guard, without the attempt: 92 bytes. */
 export function admitItem({ bytes, text }: Made): Buffer {
   const header = JSON.parse(text) as Record<"epoch" | "session_id" | "nonce" | "replay_nonce", string>;
   const decode = (value: string) => Buffer.from(value, "base64url");

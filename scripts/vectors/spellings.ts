@@ -2,7 +2,7 @@ import { base64url } from "./reference.ts";
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/** Other texts for the same bytes, which lenient decoders take for base64url. The bytes have to show which alphabet is meant. */
+/** Other texts for the same bytes, which lenient decoders accept as base64url. The bytes must show the alphabet. */
 export function otherSpellings(bytes: Uint8Array): readonly (readonly [string, string])[] {
   const text = base64url(bytes);
   if (!/[-_]/.test(text)) throw new Error("these bytes look the same in both alphabets");
@@ -16,7 +16,7 @@ export function otherSpellings(bytes: Uint8Array): readonly (readonly [string, s
   ];
 }
 
-/** The first of what is made that shows in both alphabets which one is meant. */
+/** The first value whose texts differ between the alphabets. */
 export function firstShowing<T>(make: (n: number) => T, bytesOf: (made: T) => readonly Uint8Array[]): T {
   for (let n = 0; ; n += 1) {
     const made = make(n);

@@ -28,7 +28,7 @@ export function grant(
   return { grant: { provider, intent, meta: { kid, not_after, ring_generation, state } } };
 }
 
-/** What holds at the end of a timeline, at one place: the kids that open, and the one that seals. */
+/** The state at the end of a timeline, for one place: the kids that open, and the one that seals. */
 export interface Place {
   readonly opens: readonly string[];
   readonly seals: string | null;

@@ -1,6 +1,6 @@
 import { type Making, MINUTE, make, TS } from "./fixed.ts";
 
-/** Window and skew of an opener, in seconds: the usual ones, the shortest and the longest. */
+/** Window and skew of an opener, in seconds: the defaults, the shortest and the longest. */
 export const LIMITS: readonly (readonly [window: number, skew: number])[] = [
   [300, 30],
   [1, 0],
@@ -10,7 +10,7 @@ export const LIMITS: readonly (readonly [window: number, skew: number])[] = [
 
 export const MINUTE_MS = MINUTE * 60_000;
 
-/** One comparison of step 4: what is right at its edge, and wrong 1 ms (or 1 s of `ttl`) beyond it. */
+/** One comparison of step 4: valid at its edge, and invalid 1 ms (or 1 s of `ttl`) beyond it. */
 export interface TimeEdge {
   readonly rule: string;
   readonly name: string;

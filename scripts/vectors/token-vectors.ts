@@ -26,7 +26,7 @@ interface Making extends Facts {
   readonly label: string;
 }
 
-/** Opening tokens that are made, and that are judged. */
+/** Opening tokens: their construction and their check. */
 export function openingTokens() {
   const fields = (facts: Facts) => ({ ...facts, hash: facts.hash.toString("hex") });
   const making = (name: string, facts: Facts, expiry: number) => ({
@@ -197,7 +197,7 @@ function token(making: Partial<Making> = {}): string {
   return `${kid}.${expiry}.${base64url(createHmac("sha256", key).update(message).digest())}`;
 }
 
-/** The first of many hashes for which a token is as it is wanted. */
+/** The first hash that gives a token the wanted property. */
 function hashFor(isWanted: (text: string) => boolean): Buffer {
   for (let index = 0; ; index += 1) {
     const hash = fixed(`hash ${index}`, 32);
@@ -210,7 +210,7 @@ function cut(pattern: RegExp): string {
   return token({ hash: hashFor((text) => pattern.test(text)) }).slice(0, -1);
 }
 
-/** With a character changed to another one that may stand there. */
+/** With a character replaced by another valid one. */
 function flipped(text: string, at: number): string {
   const index = text.length + at;
   const by = text.charAt(index) === "A" ? "E" : "A";

@@ -17,7 +17,7 @@ const PROVIDER = {
 };
 const CALIBRATION = { score: 0.5, reason: "seen", by: "ana", at: AT };
 
-/** Values of the members of tellings and of trust documents: at both sides of each bound. */
+/** Values of the members of reports and of trust documents: at both sides of each bound. */
 export function trustMessages() {
   return [...tellings(), ...documents()];
 }
@@ -110,7 +110,7 @@ function documents() {
     one("no reason", false, { calibration: { ...CALIBRATION, reason: "" } }),
     one("a reason of 500 characters", true, { calibration: { ...CALIBRATION, reason: "r".repeat(500) } }),
     one("a reason of 501 characters", false, { calibration: { ...CALIBRATION, reason: "r".repeat(501) } }),
-    one("no name of who said so", false, { calibration: { ...CALIBRATION, by: "" } }),
+    one("no author", false, { calibration: { ...CALIBRATION, by: "" } }),
     one("a name of 128 characters", true, { calibration: { ...CALIBRATION, by: "b".repeat(128) } }),
     one("a name of 129 characters", false, { calibration: { ...CALIBRATION, by: "b".repeat(129) } }),
   ];

@@ -3,10 +3,10 @@ import { controls } from "./control-vectors.ts";
 import { derivations, noises, waits } from "./derivation-vectors.ts";
 import { fallbacks } from "./fallback-vectors.ts";
 import { grants } from "./grant-vectors.ts";
-import { headerForms } from "./header-form-vectors.ts";
 import { jsonForms } from "./json-form-vectors.ts";
 import { keyStates } from "./key-state-vectors.ts";
 import { leases } from "./lease-vectors.ts";
+import { headerForms } from "./member-forms.ts";
 import { messages } from "./message-vectors.ts";
 import { nkeys } from "./nkey-vectors.ts";
 import { openedRequests } from "./opened-requests.ts";
@@ -24,13 +24,13 @@ import { sealedSequences } from "./sealing-vectors.ts";
 import { shares } from "./share-vectors.ts";
 import { openingTokens } from "./token-vectors.ts";
 
-/** A file of vectors: its path from the root, and all of its text. */
+/** A file of vectors: its path from the root, and its text. */
 export interface VectorFile {
   readonly path: string;
   readonly text: string;
 }
 
-/** Every file of docs/spec/vectors. The same ones each time: nothing in them is drawn or dated. */
+/** Every file of docs/spec/vectors. They are reproducible: no random values and no dates. */
 export function vectorFiles(): readonly VectorFile[] {
   return [
     file("derivations", derivations()),
@@ -77,7 +77,7 @@ function file(name: string, content: object): VectorFile {
   return { path: `docs/spec/vectors/${name}.json`, text: `${print(content, "")}\n` };
 }
 
-/** JSON as the project's formatter has it: an array of plain values on one line. */
+/** JSON in the form of the project's formatter: an array of plain values on one line. */
 function print(value: unknown, indent: string): string {
   const inner = `${indent}  `;
   if (Array.isArray(value)) {

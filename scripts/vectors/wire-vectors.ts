@@ -12,7 +12,7 @@ const CODES = [
   ...["NO_RESPONDERS", "DISCONNECTED", "TIMEOUT"],
 ];
 
-/** Subjects, and what they carry. */
+/** Subjects and their messages. */
 export function subjects() {
   const one = (name: string, rule: string, is: string, subject: string, names: Names | null) => ({
     ...{ name, rules: [rule], is: `scbe.v1.${is}`, subject: `scbe.v1.${subject}`, names },
@@ -72,7 +72,7 @@ export function subjects() {
   ];
 }
 
-/** Reply subjects of questions. */
+/** Reply subjects of requests. */
 export function replies() {
   const roles = ["orchestrator", "gateway"];
   const one = (name: string, reply: string, ok: boolean) => ({

@@ -33,7 +33,7 @@ describe.skipIf(!promtool.ok)("the runbook's own rule fails:", () => {
 
 /** Expects the alert exactly if the case does not. */
 function opposite(one: AlertCase): AlertCase {
-  return { ...one, fires: one.fires === "never" ? { who: {} } : "never" };
+  return { ...one, fires: one.fires === "never" ? { labels: {} } : "never" };
 }
 
 describe("the cases", () => {

@@ -119,7 +119,7 @@ describe("alertmanager.yml", () => {
       receivers: object[];
     };
     expect(config.receivers).toMatchObject([
-      { name: "nobody" },
+      { name: "none" },
       { webhook_configs: [{ http_config: { authorization: { credentials_file: "/secrets/token" } } }] },
       { pagerduty_configs: [{ routing_key_file: "/secrets/pagerduty" }] },
       { slack_configs: [{ api_url_file: "/secrets/slack" }] },

@@ -8,9 +8,7 @@ import { openerOf } from "#monitoring/cases/envelope-histograms.ts";
 import { type PromtoolQuery, renderPromtoolQueries } from "#monitoring/cases/render-promtool-test.ts";
 import { eachScrape, everyMinute, nothing } from "#monitoring/cases/series.ts";
 import { dashboardQueries } from "#monitoring/dashboard/dashboard-queries.ts";
-import { renderRules } from "#monitoring/render-rules.ts";
-import { recordedSlis } from "#monitoring/rules/recordings.ts";
-import type { AlertRule, RuleGroup } from "#monitoring/rules/rule.ts";
+import { type AlertRule, type RuleGroup, recordedSlis, renderRules } from "#monitoring/render-rules.ts";
 import { shortened, THRESHOLDS } from "#monitoring/thresholds.ts";
 import { promtool, runPromtool, writeFiles } from "./monitoring-tools.ts";
 

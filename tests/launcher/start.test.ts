@@ -151,7 +151,7 @@ describe("while it is up", () => {
   test("a second start in the same checkout is refused, and harms nothing", async () => {
     await using second = startLauncher(folder.path, AUTO);
     expect(await second.npm.exited).toMatchObject({ code: 1 });
-    const holder = theOne(launcher.find("scripts/start.ts"));
+    const holder = theOne(launcher.find("packages/cli/src/start/main.ts"));
     expect(second.npm.stderr).toContain(`another npm start, process ${holder.pid}, runs on ${folder.path}`);
     expect(launcher.find("nats-server")).toHaveLength(1);
   });
@@ -245,7 +245,7 @@ describe("no process is left behind", () => {
   test("after a SIGKILL of the launcher", async () => {
     await using launcher = startLauncher(folder.path, AUTO);
     await eventually(() => launcher.processes().length === ALL_PROCESSES, SCAN);
-    process.kill(theOne(launcher.find("scripts/start.ts")).pid, "SIGKILL");
+    process.kill(theOne(launcher.find("packages/cli/src/start/main.ts")).pid, "SIGKILL");
     await nothingLeft(launcher);
   });
 });

@@ -15,10 +15,9 @@ import {
   writeMessage,
 } from "@scbe/contracts";
 import { issueCredentials } from "@scbe/credentials";
+import { createTempDir, type NatsServer, startNats } from "@scbe/local-stack";
 import { createLogger } from "@scbe/service";
 import { FakeKeyring } from "./fake-keyring.ts";
-import { type NatsServer, startNats } from "./start-nats.ts";
-import { createTempDir } from "./temp-dir.ts";
 
 /** A real nats-server with a fake keyring, guard and trust scorer. The clients are the product's own. */
 export interface Deployment extends AsyncDisposable {

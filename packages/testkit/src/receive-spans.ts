@@ -1,5 +1,5 @@
 import { createServer } from "node:http";
-import { eventually } from "./eventually.ts";
+import { eventually } from "@scbe/local-stack";
 import { listenOnLoopback } from "./listen.ts";
 
 /** A span, exported by OTLP over HTTP in JSON. */

@@ -1,5 +1,5 @@
 import { createServer, type IncomingHttpHeaders } from "node:http";
-import { eventually } from "./eventually.ts";
+import { eventually } from "@scbe/local-stack";
 import { listenOnLoopback } from "./listen.ts";
 
 /** One alert of a webhook. */

@@ -1,9 +1,8 @@
 import { provision, type StoreTransport, type Transport } from "@scbe/bus";
 import { STORE_ACCOUNTS, type StoreAccount, type StoreRole } from "@scbe/contracts";
 import { type Credentials, type CredentialsOptions, issueCredentials } from "@scbe/credentials";
+import { createTempDir, type NatsServer, startNats } from "@scbe/local-stack";
 import { createLogger } from "@scbe/service";
-import { type NatsServer, startNats } from "./start-nats.ts";
-import { createTempDir } from "./temp-dir.ts";
 
 export interface SecuredNatsOptions extends Partial<CredentialsOptions> {
   /** Makes the buckets and streams; `true` unless told. */

@@ -1,32 +1,32 @@
-/** One series as promtool reads it: a sample for each scrape, in its own notation. */
+/** One series in promtool's notation: a sample for each scrape. */
 export interface CaseSeries {
   readonly series: string;
   readonly values: string;
 }
 
-/** Data, and what the alert must make of it. */
+/** Data, and the expected alert. */
 export interface AlertCase {
   readonly alert: string;
-  /** None: nothing was ever scraped. */
+  /** Empty: nothing was ever scraped. */
   readonly series: readonly CaseSeries[];
-  /** How much of the data is looked at. */
+  /** The length of the data. */
   readonly minutes: number;
   readonly fires: Firing | "never";
-  /** The runbook's own rule gets it wrong: on the same data, or on these series of the way it was meant. */
+  /** The runbook's own rule is wrong, on the same data or on these series. */
   readonly runbookIsWrong?: true | readonly CaseSeries[];
 }
 
-/** At the end of the time the alert has fired for exactly this one. */
+/** At the end of the time, the alert has fired for exactly these labels. */
 export interface Firing {
-  /** The labels that the alert takes from its data, all of them. */
-  readonly who: Readonly<Record<string, string>>;
-  /** Others that fire for the same cause. */
+  /** All labels that the alert takes from its data. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Other alerts of the same cause. */
   readonly also?: readonly Readonly<Record<string, string>>[];
   /** Minutes from the start in which it must not fire yet. */
   readonly notBefore?: number;
-  /** The description, as it is sent at the end of the time. Then the alert still fires. */
+  /** The description at the end of the time; the alert still fires then. */
   readonly says?: string;
 }
 
-/** Named by what they guarantee. */
+/** By their guarantees. */
 export type AlertCases = Readonly<Record<string, AlertCase>>;

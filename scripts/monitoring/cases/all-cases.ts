@@ -1,4 +1,5 @@
 import type { AlertCases } from "./alert-case.ts";
+import { PROVIDER_SKEW } from "./clock.ts";
 import {
   ALERTS_NOT_RECEIVED,
   AUDIT_NOT_STORED,
@@ -23,9 +24,8 @@ import {
   TRUST_UNTOLD,
 } from "./trust.ts";
 import { TRUST_DEGRADED } from "./trust-degraded.ts";
-import { PROVIDER_SKEW } from "./whose-clock.ts";
 
-/** Every case of every alert: what the tests run, and what an operator can. */
+/** Every case of every alert. */
 export const ALL_CASES: AlertCases = {
   ...GCM_FAILURE_RATE,
   ...NONCE_REUSE,

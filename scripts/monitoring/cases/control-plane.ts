@@ -6,7 +6,7 @@ const CONTROLLER = { job: "rollback-controller", instance: "controller-1:9" };
 const OTHER = { ...CONTROLLER, instance: "controller-2:9" };
 const MINUTES = 20;
 
-/** 1 in those seconds, else 0. */
+/** 1 in those seconds, otherwise 0. */
 function flag(metric: string, labels: Readonly<Record<string, string>>, isOn: (second: number) => boolean) {
   return series(
     metric,
@@ -30,7 +30,7 @@ export const VERIFIER_STALE: AlertCases = {
     series: [flag("scbe_control_stale", GATEWAY, (second) => second >= 300)],
     minutes: 7,
     fires: {
-      who: GATEWAY,
+      labels: GATEWAY,
       notBefore: 6.75,
       says: "gateway at gateway-1:9 does not know whether it was switched off",
     },
@@ -51,15 +51,15 @@ function verifiers(state: string, isOn: (second: number) => boolean): readonly C
 }
 
 export const VERIFIER_BEHIND: AlertCases = {
-  "a verifier that asks and does not take the document is an alert, though another controller hears of none":
+  "a verifier that requests leases and does not accept the document is an alert, though another controller sees none":
     {
       alert: "SCBEVerifierBehind",
       series: verifiers("behind", (second) => second >= 300),
       minutes: 7,
       fires: {
-        who: {},
+        labels: {},
         notBefore: 6.75,
-        says: "1 verifiers ask for leases, and hold something else than what is in force",
+        says: "1 verifiers request leases, and do not hold the control document in force",
       },
     },
   "verifiers that are behind for a moment after each change are no alert": {
@@ -68,7 +68,7 @@ export const VERIFIER_BEHIND: AlertCases = {
     minutes: MINUTES,
     fires: "never",
   },
-  "a verifier that has ended, and so asks no more, is not behind": {
+  "a verifier that has ended, and requests nothing, is not behind": {
     alert: "SCBEVerifierBehind",
     series: verifiers("stale", () => true),
     minutes: MINUTES,
@@ -82,9 +82,9 @@ export const CONTROL_NOT_STORED: AlertCases = {
     series: [flag("scbe_control_store_up", CONTROLLER, (second) => second < 300)],
     minutes: 6,
     fires: {
-      who: CONTROLLER,
+      labels: CONTROLLER,
       notBefore: 5.75,
-      says: "The controller at controller-1:9 cannot read or write the bucket SCBE_CONTROL: kills are sent, all else is refused",
+      says: "The controller at controller-1:9 cannot read or write the bucket SCBE_CONTROL: kills are sent, all other changes are refused",
     },
   },
   "a kill that was sent and is not stored is an alert": {
@@ -94,7 +94,7 @@ export const CONTROL_NOT_STORED: AlertCases = {
       flag("scbe_control_unstored_kills", CONTROLLER, (second) => second >= 300),
     ],
     minutes: 6,
-    fires: { who: CONTROLLER, notBefore: 5.75 },
+    fires: { labels: CONTROLLER, notBefore: 5.75 },
   },
   "a bucket that is back within half a minute is no alert": {
     alert: "SCBEControlNotStored",
@@ -104,7 +104,7 @@ export const CONTROL_NOT_STORED: AlertCases = {
   },
 };
 
-/** What two controllers count of the Watchdog; Alertmanager tells either of them. */
+/** The Watchdog's counts of two controllers; Alertmanager posts to either of them. */
 function watchdogs(left: Increment, right: Increment): readonly CaseSeries[] {
   const labels = { ...CONTROLLER, result: "watchdog" };
   return [
@@ -114,7 +114,7 @@ function watchdogs(left: Increment, right: Increment): readonly CaseSeries[] {
 }
 
 export const ALERTS_NOT_RECEIVED: AlertCases = {
-  "a Watchdog that comes to no controller any more is an alert, whatever else comes": {
+  "a Watchdog that reaches no controller is an alert, though other alerts do": {
     alert: "SCBEAlertsNotReceived",
     series: [
       ...watchdogs((second) => (second <= 300 ? everyMinute(1)(second) : 0), nothing),
@@ -126,9 +126,9 @@ export const ALERTS_NOT_RECEIVED: AlertCases = {
     ],
     minutes: 12,
     fires: {
-      who: {},
+      labels: {},
       notBefore: 11.75,
-      says: "No Watchdog has come to a controller: no alert would switch anything off",
+      says: "No Watchdog has reached a controller: no alert can switch anything off",
     },
   },
   "a Watchdog that comes to one of two controllers each minute is no alert": {
@@ -154,39 +154,39 @@ function refusedOnce(status: string): readonly CaseSeries[] {
 }
 
 export const WEBHOOK_REFUSED: AlertCases = {
-  "a post of Alertmanager that is refused once is an alert at once, and says with which status": {
+  "a post of Alertmanager that is refused once is an alert at once, with its status": {
     alert: "SCBEWebhookRefused",
     series: refusedOnce("400"),
     minutes: 6,
     fires: {
-      who: { status: "400" },
+      labels: { status: "400" },
       notBefore: 4.75,
-      says: "Posts of Alertmanager were answered with status 400: an alert in them may have switched nothing off",
+      says: "Posts of Alertmanager were answered with status 400: an alert in them may have had no effect",
     },
   },
   "a kill that could not be sent is an alert": {
     alert: "SCBEWebhookRefused",
     series: refusedOnce("503"),
     minutes: 6,
-    fires: { who: { status: "503" }, notBefore: 4.75 },
+    fires: { labels: { status: "503" }, notBefore: 4.75 },
   },
-  "a post without a valid token, which a stranger can send, is no alert that wakes": {
+  "a post without a valid token, which any client can send, is no critical alert": {
     alert: "SCBEWebhookRefused",
     series: refusedOnce("401"),
     minutes: MINUTES,
     fires: "never",
   },
-  "a post without a valid token is told": {
+  "a post without a valid token is a warning": {
     alert: "SCBEWebhookNotAuthorized",
     series: refusedOnce("401"),
     minutes: 6,
     fires: {
-      who: { status: "401" },
+      labels: { status: "401" },
       notBefore: 4.75,
       says: "Posts to the rollback controller's webhook were answered with status 401",
     },
   },
-  "a post that is refused for its contents is not told as one without a token": {
+  "a post that is refused for its contents is not reported as one without a token": {
     alert: "SCBEWebhookNotAuthorized",
     series: refusedOnce("400"),
     minutes: MINUTES,
@@ -195,17 +195,17 @@ export const WEBHOOK_REFUSED: AlertCases = {
 };
 
 export const ROLLBACK_PATH_SILENT: AlertCases = {
-  "a nonce reuse that one path alone has told is an alert at once, and names that path": {
+  "a nonce reuse that only one signal reports is an alert at once, and names that signal": {
     alert: "SCBERollbackPathSilent",
     series: [once("scbe_rollback_paths_total", { ...CONTROLLER, path: "event", agreed: "no" }, 600)],
     minutes: 10,
     fires: {
-      who: { path: "event" },
+      labels: { path: "event" },
       notBefore: 9.75,
-      says: "Only the event has spoken of a nonce reuse: the other path is broken, or this one lies",
+      says: "Only the event reported a nonce reuse: the other signal is broken, or this one is false",
     },
   },
-  "a nonce reuse that both have told is no alert of the paths": {
+  "a nonce reuse that both signals report is no alert of the signals": {
     alert: "SCBERollbackPathSilent",
     series: [
       once("scbe_rollback_paths_total", { ...CONTROLLER, path: "event", agreed: "yes" }, 600),
@@ -219,14 +219,14 @@ export const ROLLBACK_PATH_SILENT: AlertCases = {
 const SLACK = { ...CONTROLLER, to: "slack" };
 
 export const NOTICES_NOT_DELIVERED: AlertCases = {
-  "a notice that nobody takes for five minutes is an alert": {
+  "a notice that is not accepted for five minutes is an alert": {
     alert: "SCBENoticesNotDelivered",
     series: [flag("scbe_notices_waiting", SLACK, (second) => second >= 300)],
     minutes: 10,
     fires: {
-      who: { to: "slack" },
+      labels: { to: "slack" },
       notBefore: 9.75,
-      says: "slack does not take the controller's notices: nobody is told of kills and releases there",
+      says: "slack does not accept the controller's notices: kills and releases are not reported there",
     },
   },
   "a notice that is refused for good is an alert, though none waits": {
@@ -236,7 +236,7 @@ export const NOTICES_NOT_DELIVERED: AlertCases = {
       once("scbe_notices_total", { ...SLACK, result: "given_up" }, 300),
     ],
     minutes: 10,
-    fires: { who: { to: "slack" }, notBefore: 9.75 },
+    fires: { labels: { to: "slack" }, notBefore: 9.75 },
   },
   "a notice that arrives at a later try is no alert": {
     alert: "SCBENoticesNotDelivered",
@@ -256,7 +256,7 @@ export const AUDIT_NOT_STORED: AlertCases = {
     series: [flag("scbe_audit_waiting", CONTROLLER, (second) => second >= 300)],
     minutes: 10,
     fires: {
-      who: CONTROLLER,
+      labels: CONTROLLER,
       notBefore: 9.75,
       says: "Records of the controller at controller-1:9 wait to be stored, or are lost",
     },
@@ -268,7 +268,7 @@ export const AUDIT_NOT_STORED: AlertCases = {
       once("scbe_audit_entries_total", { ...CONTROLLER, result: "dropped" }, 300),
     ],
     minutes: 10,
-    fires: { who: CONTROLLER, notBefore: 9.75 },
+    fires: { labels: CONTROLLER, notBefore: 9.75 },
   },
   "records that are stored at a later try are no alert": {
     alert: "SCBEAuditNotStored",

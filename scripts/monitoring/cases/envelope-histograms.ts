@@ -32,12 +32,12 @@ function observed(
 }
 
 export const HIGH_LATENCY: AlertCases = {
-  "verification that is slow for five minutes is an alert, and says how slow": {
+  "verification that is slow for five minutes is an alert with the latency": {
     alert: "SCBEHighLatency",
     series: observed(VERIFY, { minutes: 10, of: [{ size: 80, increment: eachScrape(150) }] }),
     minutes: 5.25,
     fires: {
-      who: { provider: "openai" },
+      labels: { provider: "openai" },
       notBefore: 5,
       says: "P99 latency: 99.5ms, provider openai",
     },
@@ -66,7 +66,7 @@ export const HIGH_LATENCY: AlertCases = {
     fires: "never",
     runbookIsWrong: true,
   },
-  "a slow one among too few to speak of a percentile is no alert": {
+  "a slow one among too few for a percentile is no alert": {
     alert: "SCBEHighLatency",
     series: observed(VERIFY, { minutes: 40, of: [{ size: 80, increment: every(1) }] }),
     minutes: 40,
@@ -79,7 +79,7 @@ export const HIGH_LATENCY: AlertCases = {
     minutes: 30,
     fires: "never",
   },
-  "an opener that idles is no alert, though its percentile is not a number": {
+  "an idle opener is no alert, though its percentile is not a number": {
     alert: "SCBEHighLatency",
     series: observed(VERIFY, { minutes: 30, of: [{ size: 80, increment: nothing }] }),
     minutes: 30,
@@ -96,7 +96,7 @@ export const PHASE_SKEW: AlertCases = {
     series: observed(SKEW, SKEWED),
     minutes: 10.25,
     fires: {
-      who: { provider: "openai" },
+      labels: { provider: "openai" },
       notBefore: 10,
       says: "P99 phase skew: 4970ms, provider openai",
     },
@@ -128,14 +128,14 @@ export const PHASE_SKEW: AlertCases = {
     fires: "never",
     runbookIsWrong: true,
   },
-  "a skew of too few to speak of a percentile is no alert": {
+  "a skew of too few for a percentile is no alert": {
     alert: "SCBEPhaseSkew",
     series: observed(SKEW, { minutes: 40, of: [{ size: 3000, increment: every(1) }] }),
     minutes: 40,
     fires: "never",
     runbookIsWrong: true,
   },
-  "an opener that idles is no alert of skew": {
+  "an idle opener is no alert of skew": {
     alert: "SCBEPhaseSkew",
     series: observed(SKEW, { minutes: 30, of: [] }),
     minutes: 30,
@@ -144,7 +144,7 @@ export const PHASE_SKEW: AlertCases = {
   "no data is no alert of skew": { alert: "SCBEPhaseSkew", series: [], minutes: 30, fires: "never" },
 };
 
-/** An opener that checks tags, none of which verifies, and takes 80 ms for others: what the recorded measurements read. */
+/** An opener with tags that do not verify and verifications of 80 ms, for the recorded measurements. */
 export function openerOf(increment: Increment, instance = "gateway-1:9"): readonly CaseSeries[] {
   const labels = { job: "gateway", instance, provider: "openai" };
   return [

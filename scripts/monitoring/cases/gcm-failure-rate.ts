@@ -3,7 +3,7 @@ import { between, counter, eachScrape, every, type Increment, nothing, series, w
 
 const ALERT = "SCBEGCMFailureRate";
 
-/** What one instance has checked, and what did not verify. */
+/** The checked and the failed tags of one instance. */
 function tags(
   minutes: number,
   attempts: Increment,
@@ -29,7 +29,7 @@ function tagsWithGap(minutes: number, attempts: Increment, failures: Increment):
 /** 2 % of 150 tags a scrape, from minute 10 on. */
 const failing: Increment = (second) => (second > 600 ? 3 : 0);
 
-/** By the first of both rules, until a person releases it a minute later. */
+/** By the first rule, until a person releases it a minute later. */
 const switchedOff = (second: number): boolean => second > 3015 && second <= 3075;
 
 export const GCM_FAILURE_RATE: AlertCases = {
@@ -44,7 +44,7 @@ export const GCM_FAILURE_RATE: AlertCases = {
     alert: ALERT,
     series: tags(40, every(5), every(5)),
     minutes: 25.25,
-    fires: { who: { provider: "openai" }, notBefore: 24.75 },
+    fires: { labels: { provider: "openai" }, notBefore: 24.75 },
     runbookIsWrong: true,
   },
   "a burst of thirty seconds is no alert": {
@@ -68,7 +68,7 @@ export const GCM_FAILURE_RATE: AlertCases = {
     fires: "never",
     runbookIsWrong: true,
   },
-  "a share of 2 % that stays is an alert after five minutes, and says the share": {
+  "a share of 2 % that stays is an alert after five minutes, with the share": {
     alert: ALERT,
     series: [
       ...tags(20, eachScrape(150), failing),
@@ -76,17 +76,17 @@ export const GCM_FAILURE_RATE: AlertCases = {
     ],
     minutes: 15.75,
     fires: {
-      who: { provider: "openai", window: "2m" },
+      labels: { provider: "openai", window: "2m" },
       notBefore: 15.5,
       says: "GCM authentication failures: 2% of the tags checked in 2m, provider openai",
     },
   },
-  "failures that come again and again at low traffic say their share of half an hour": {
+  "repeated failures at low traffic are an alert with their share of half an hour": {
     alert: ALERT,
     series: tags(40, every(1), every(4)),
     minutes: 20.25,
     fires: {
-      who: { provider: "openai", window: "30m" },
+      labels: { provider: "openai", window: "30m" },
       notBefore: 19.75,
       says: "GCM authentication failures: 25% of the tags checked in 30m, provider openai",
     },
@@ -95,7 +95,7 @@ export const GCM_FAILURE_RATE: AlertCases = {
     alert: ALERT,
     series: tags(75, (second) => (switchedOff(second) ? 0 : 50), between(2685, 3015, eachScrape(5))),
     minutes: 75,
-    fires: { who: { provider: "openai", window: "2m" }, notBefore: 49.75 },
+    fires: { labels: { provider: "openai", window: "2m" }, notBefore: 49.75 },
   },
   "instances count together: one that fails for all of its few is no alert among many that do not": {
     alert: ALERT,
@@ -119,7 +119,7 @@ export const GCM_FAILURE_RATE: AlertCases = {
     minutes: 40,
     fires: "never",
   },
-  "an instance that idles is no alert, though its share is not a number": {
+  "an idle instance is no alert, though its share is not a number": {
     alert: ALERT,
     series: tags(30, nothing, nothing),
     minutes: 30,

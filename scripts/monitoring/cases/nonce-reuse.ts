@@ -5,7 +5,7 @@ const ALERT = "SCBENonceReuse";
 const GUARD = { job: "replay-guard", instance: "guard-1:9" };
 const GAP = { fromMinute: 20, minutes: 15 };
 
-/** What a guard shows whose process started at that second. */
+/** The metrics of a guard that started at that second. */
 function guard(count: Values, { startS = -86_400, provider = "openai" } = {}): readonly CaseSeries[] {
   const started = count.map((value) => (value === undefined ? undefined : startS));
   return [
@@ -28,23 +28,23 @@ export const NONCE_REUSE: AlertCases = {
     ],
     minutes: 10,
     fires: {
-      who: { provider: "openai" },
+      labels: { provider: "openai" },
       notBefore: 9.75,
       says: "Nonce reuse count: 1, provider openai",
     },
   },
-  "a reuse is an alert that came with the process, so that nobody saw its count at 0": {
+  "a reuse that started with the process, so that its count was never scraped at 0, is an alert": {
     alert: ALERT,
     series: guard(steps(30, 10, undefined, 1), { startS: 590 }),
     minutes: 10,
-    fires: { who: { provider: "openai" }, notBefore: 9.75 },
+    fires: { labels: { provider: "openai" }, notBefore: 9.75 },
     runbookIsWrong: true,
   },
   "a reuse that fell into fifteen minutes without data is an alert after them": {
     alert: ALERT,
     series: guard(withGap(steps(45, 25, 0, 1), GAP)),
     minutes: 35,
-    fires: { who: { provider: "openai" }, notBefore: 34.75 },
+    fires: { labels: { provider: "openai" }, notBefore: 34.75 },
     runbookIsWrong: true,
   },
   "a reuse of a process that started in fifteen minutes without data is an alert after them": {
@@ -57,7 +57,7 @@ export const NONCE_REUSE: AlertCases = {
       { startS: 1800 },
     ),
     minutes: 35,
-    fires: { who: { provider: "openai" }, notBefore: 34.75 },
+    fires: { labels: { provider: "openai" }, notBefore: 34.75 },
     runbookIsWrong: true,
   },
   "fifteen minutes without data are no alert over a count that is old": {
@@ -87,7 +87,7 @@ export const NONCE_REUSE: AlertCases = {
     alert: ALERT,
     series: guard(steps(40, 20, 2, 1)),
     minutes: 20,
-    fires: { who: { provider: "openai" }, notBefore: 19.75 },
+    fires: { labels: { provider: "openai" }, notBefore: 19.75 },
   },
   "a guard that never saw a reuse is no alert": {
     alert: ALERT,

@@ -22,7 +22,7 @@ function epoch(...guards: readonly Values[]): readonly CaseSeries[] {
 }
 
 export const EPOCH_CHANGED: AlertCases = {
-  "a new epoch is told at once, though another guard still has the former one": {
+  "a new epoch is an alert at once, though another guard still has the former one": {
     alert: "SCBEEpochChanged",
     series: epoch(
       gauge(14, (second) => (second >= 600 ? LATER : FORMER)),
@@ -30,16 +30,16 @@ export const EPOCH_CHANGED: AlertCases = {
     ),
     minutes: 10,
     fires: {
-      who: {},
+      labels: {},
       notBefore: 9.75,
       says: "The epoch now in force is generation 1700000600000; requests in flight cost one fresh envelope each",
     },
   },
-  "a new epoch is told after an outage without any": {
+  "a new epoch is an alert after an outage without any": {
     alert: "SCBEEpochChanged",
     series: epoch(gauge(40, (second) => (second < 600 ? FORMER : second < 2100 ? 0 : LATER))),
     minutes: 35,
-    fires: { who: {}, notBefore: 34.75 },
+    fires: { labels: {}, notBefore: 34.75 },
   },
   "the first epoch of a deployment is no alert": {
     alert: "SCBEEpochChanged",
@@ -47,7 +47,7 @@ export const EPOCH_CHANGED: AlertCases = {
     minutes: 40,
     fires: "never",
   },
-  "an outage after which the same epoch goes on is no alert": {
+  "an outage that ends with the same epoch is no alert": {
     alert: "SCBEEpochChanged",
     series: epoch(gauge(40, (second) => (second > 600 && second < 900 ? 0 : FORMER))),
     minutes: 40,
@@ -83,7 +83,7 @@ export const ALL_OPENS_REFUSED: AlertCases = {
     ],
     minutes: 2.75,
     fires: {
-      who: { ...GATEWAY, phase: "request", provider: "openai" },
+      labels: { ...GATEWAY, phase: "request", provider: "openai" },
       notBefore: 2.5,
       says: "gateway at gateway-1:9 has refused all of 44 requests of provider openai",
     },
@@ -100,7 +100,7 @@ export const ALL_OPENS_REFUSED: AlertCases = {
     minutes: 20,
     fires: "never",
   },
-  "an instance that idles has refused nothing": {
+  "an idle instance has refused nothing": {
     alert: "SCBEAllOpensRefused",
     series: openings(nothing, nothing),
     minutes: 20,
@@ -118,7 +118,7 @@ export const CLOCK_OFFSET: AlertCases = {
     series: clock((second) => (second > 300 ? 1500 : 0)),
     minutes: 10.25,
     fires: {
-      who: GATEWAY,
+      labels: GATEWAY,
       notBefore: 10,
       says: "The clock of gateway at gateway-1:9 is +1500ms off the keyring's",
     },
@@ -128,7 +128,7 @@ export const CLOCK_OFFSET: AlertCases = {
     series: clock(() => -1500),
     minutes: 5,
     fires: {
-      who: GATEWAY,
+      labels: GATEWAY,
       notBefore: 4.75,
       says: "The clock of gateway at gateway-1:9 is -1500ms off the keyring's",
     },

@@ -5,7 +5,7 @@ import { gauge, series } from "./series.ts";
 const KEYRING = { job: "keyring", instance: "keyring-1:9" };
 const GUARD = { job: "replay-guard", instance: "guard-1:9" };
 
-/** Every part answers its scrapes, but for what `instead` says. */
+/** Every process answers its scrapes, except for the series in `instead`. */
 function everyUp(minutes: number, instead: readonly CaseSeries[] = []): readonly CaseSeries[] {
   const others = JOBS.map((job) =>
     series(
@@ -30,42 +30,42 @@ export const WATCHDOG: AlertCases = {
     alert: "Watchdog",
     series: [],
     minutes: 5,
-    fires: { who: {}, says: "Always fires. Where it stops arriving, no alert would arrive either." },
+    fires: { labels: {}, says: "Always fires. If it stops arriving, other alerts do not arrive either." },
   },
 };
 
 export const TARGET_ABSENT: AlertCases = {
-  "a part that is not among the targets is an alert after two minutes": {
+  "a process that is not among the targets is an alert after two minutes": {
     alert: "SCBETargetAbsent",
     series: everyUp(20).filter(({ series: name }) => !name.includes('"keyring"')),
     minutes: 2,
     fires: {
-      who: { job: "keyring", severity: "critical" },
+      labels: { job: "keyring", severity: "critical" },
       notBefore: 1.75,
-      says: "No keyring answers Prometheus: its alerts are blind",
+      says: "No keyring answers Prometheus: its alerts cannot fire",
     },
   },
-  "a part of which no instance answers is an alert": {
+  "a process of which no instance answers is an alert": {
     alert: "SCBETargetAbsent",
     series: everyUp(20, [away("replay-guard", "replay-guard-1:9", (second) => second > 300)]),
     minutes: 7.25,
     fires: {
-      who: { job: "replay-guard", severity: "critical" },
+      labels: { job: "replay-guard", severity: "critical" },
       also: [{ job: "replay-guard", instance: "replay-guard-1:9", severity: "warning" }],
       notBefore: 7,
     },
   },
-  "an instance that does not answer is a warning that names it, while others of its part do": {
+  "an instance that does not answer is a warning that names it, while other instances do": {
     alert: "SCBETargetAbsent",
     series: everyUp(20, [away("gateway", "gateway-2:9", (second) => second > 300)]),
     minutes: 7.25,
     fires: {
-      who: { job: "gateway", instance: "gateway-2:9", severity: "warning" },
+      labels: { job: "gateway", instance: "gateway-2:9", severity: "warning" },
       notBefore: 7,
       says: "gateway at gateway-2:9 does not answer Prometheus",
     },
   },
-  "parts that all answer are no alert": {
+  "processes that all answer are no alert": {
     alert: "SCBETargetAbsent",
     series: everyUp(20),
     minutes: 20,
@@ -97,12 +97,12 @@ export const REPLAY_STORE_AWAY: AlertCases = {
     series: store((second) => second < 300),
     minutes: 6,
     fires: {
-      who: { ...GUARD, dependency: "replay store" },
+      labels: { ...GUARD, dependency: "replay store" },
       notBefore: 5.75,
       says: "The replay guard at guard-1:9 admits nothing: its Redis is away or not usable",
     },
   },
-  "a store that is there is no alert, whatever else is away": {
+  "a store that is there is no alert, though another dependency is away": {
     alert: "SCBEReplayStoreAway",
     series: store(() => true),
     minutes: 20,
@@ -132,12 +132,12 @@ export const KMS_UNREACHABLE: AlertCases = {
     series: kms((second) => second < 300),
     minutes: 7,
     fires: {
-      who: KEYRING,
+      labels: KEYRING,
       notBefore: 6.75,
       says: "KMS does not answer the keyring at keyring-1:9, or refuses it",
     },
   },
-  "one question to KMS that fails is no alert": {
+  "one failed call to KMS is no alert": {
     alert: "SCBEKMSUnreachable",
     series: kms((second) => second < 300 || second > 345),
     minutes: 20,

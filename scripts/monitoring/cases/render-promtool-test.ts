@@ -1,11 +1,9 @@
-import { parse } from "yaml";
-import { renderRules } from "../render-rules.ts";
-import type { AlertRule, Rule } from "../rules/rule.ts";
+import { type AlertRule, groupsOf, renderRules } from "../render-rules.ts";
 import { toYaml } from "../to-yaml.ts";
 import type { AlertCase, AlertCases, CaseSeries, Firing } from "./alert-case.ts";
 import { type Labels, SCRAPE_S } from "./series.ts";
 
-/** What `promtool test rules` reads: these cases, against those rule files. */
+/** A file for `promtool test rules`: these cases, against those rule files. */
 export function renderPromtoolTest(cases: AlertCases, ruleFiles: readonly string[], head: string): string {
   return toYaml(
     {
@@ -23,19 +21,19 @@ function promtoolCase(name: string, { alert, series, minutes, fires }: AlertCase
     interval: `${SCRAPE_S}s`,
     input_series: series,
     promql_expr_test: fires === "never" ? [never(alert, minutes)] : firing(alert, minutes, fires),
-    ...(fires !== "never" && fires.says !== undefined && { alert_rule_test: [said(alert, minutes, fires)] }),
+    ...(fires !== "never" && fires.says !== undefined && { alert_rule_test: [sent(alert, minutes, fires)] }),
   };
 }
 
-/** An end of the time at which nothing has fired since its start. */
+/** Nothing has fired up to that time. */
 function never(alert: string, minutes: number): object {
   return { expr: hasFired(alert, minutes, []), eval_time: time(minutes), exp_samples: [] };
 }
 
-function firing(alert: string, minutes: number, { who, also = [], notBefore }: Firing): readonly object[] {
-  const all = [who, ...also];
+function firing(alert: string, minutes: number, { labels, also = [], notBefore }: Firing): readonly object[] {
+  const all = [labels, ...also];
   const expr = hasFired(alert, minutes, [...new Set(all.flatMap(Object.keys))]);
-  const exp_samples = all.map((labels) => ({ labels: selector(labels), value: 1 }));
+  const exp_samples = all.map((one) => ({ labels: selector(one), value: 1 }));
   return [
     ...(notBefore === undefined ? [] : [never(alert, notBefore)]),
     { expr, eval_time: time(minutes), exp_samples },
@@ -53,20 +51,22 @@ function hasFired(alert: string, minutes: number, by: readonly string[]): string
   return `group by (${by.join(",")}) (count_over_time(${fired}))`;
 }
 
-/** The alert as Alertmanager gets it. */
-function said(alert: string, minutes: number, { who, says }: Firing): object {
+/** The alert that Alertmanager gets. */
+function sent(alert: string, minutes: number, { labels, says }: Firing): object {
   const rule = ourAlerts().find(
     (one) =>
       one.alert === alert &&
-      Object.entries(one.labels).every(([name, value]) => who[name] === undefined || who[name] === value),
+      Object.entries(one.labels).every(
+        ([name, value]) => labels[name] === undefined || labels[name] === value,
+      ),
   );
-  const exp_labels = { ...rule?.labels, ...who };
+  const exp_labels = { ...rule?.labels, ...labels };
   const exp_annotations = { ...rule?.annotations, description: says };
   return { alertname: alert, eval_time: time(minutes), exp_alerts: [{ exp_labels, exp_annotations }] };
 }
 
 function ourAlerts(): readonly AlertRule[] {
-  const groups = renderRules().flatMap(({ text }) => (parse(text) as { groups: { rules: Rule[] }[] }).groups);
+  const groups = renderRules().flatMap(({ text }) => groupsOf(text));
   return groups.flatMap(({ rules }) => rules).filter((rule): rule is AlertRule => "alert" in rule);
 }
 
@@ -74,32 +74,32 @@ function time(minutes: number): string {
   return `${minutes * 60}s`;
 }
 
-/** The same case as the runbook's rule sees it. @throws Error for a case that the runbook gets right */
+/** The same case for the runbook's rule. @throws Error for a case that the runbook's rule gets right */
 export function asTheRunbookSees(one: AlertCase): AlertCase {
   if (one.runbookIsWrong === undefined) throw new Error("the runbook's rule is not said to be wrong");
   const series: readonly CaseSeries[] = one.runbookIsWrong === true ? one.series : one.runbookIsWrong;
   return { ...one, series };
 }
 
-/** An expression, and the values that it must have at that time, each without labels. */
+/** An expression, and its expected values at that time, without labels. */
 export interface PromtoolQuery {
   readonly expr: string;
   readonly minutes: number;
   readonly values: readonly number[];
 }
 
-/** What `promtool test rules` reads: these questions about that data, recorded by those rule files. */
+/** A file for `promtool test rules`: these queries of that data, with the recordings of those rule files. */
 export function renderPromtoolQueries(
   name: string,
   series: readonly CaseSeries[],
   queries: readonly PromtoolQuery[],
   ruleFiles: readonly string[],
 ): string {
-  const asked = queries.map(({ expr, minutes, values }) => ({
+  const tests = queries.map(({ expr, minutes, values }) => ({
     expr,
     eval_time: time(minutes),
     exp_samples: values.map((value) => ({ labels: "{}", value })),
   }));
-  const test = { name, interval: `${SCRAPE_S}s`, input_series: series, promql_expr_test: asked };
+  const test = { name, interval: `${SCRAPE_S}s`, input_series: series, promql_expr_test: tests };
   return toYaml({ rule_files: ruleFiles, evaluation_interval: `${SCRAPE_S}s`, tests: [test] }, name);
 }

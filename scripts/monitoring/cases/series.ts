@@ -1,32 +1,32 @@
 import type { CaseSeries } from "./alert-case.ts";
 
-/** Between two samples, as the rules are evaluated and targets scraped. */
+/** The interval of scrapes and evaluations. */
 export const SCRAPE_S = 15;
 
 export type Labels = Readonly<Record<string, string>>;
-/** What is added between the scrape before and the one at that second. */
+/** The increase between the previous scrape and the scrape at that second. */
 export type Increment = (second: number) => number;
-/** What a scrape brought; `undefined`: there was no scrape; `gone`: there was, and the target, or this series of it, is not there any more. */
+/** The result of a scrape; `undefined`: no scrape; `gone`: the target, or this series of it, no longer exists. */
 export type Value = number | "gone" | undefined;
-/** For each scrape. */
+/** One for each scrape. */
 export type Values = readonly Value[];
 
-/** Adds so much at each minute's end. */
+/** Adds `count` at the end of each minute. */
 export function everyMinute(count: number): Increment {
   return every(1, count);
 }
 
-/** Adds so much each time that so many minutes are over. */
+/** Adds `count` after every `minutes`. */
 export function every(minutes: number, count = 1): Increment {
   return (second) => (second > 0 && second % (minutes * 60) === 0 ? count : 0);
 }
 
-/** Adds nothing but within those seconds. */
+/** Adds only within those seconds. */
 export function between(fromS: number, toS: number, increment: Increment): Increment {
   return (second) => (second > fromS && second <= toS ? increment(second) : 0);
 }
 
-/** Adds so much at each scrape. */
+/** Adds `count` at each scrape. */
 export function eachScrape(count: number): Increment {
   return () => count;
 }
@@ -47,7 +47,7 @@ export function gauge(minutes: number, at: (second: number) => Value): Values {
   return seconds(minutes).map(at);
 }
 
-/** The same values without those of a time in which nothing was scraped. */
+/** The same values with a gap in which nothing was scraped. */
 export function withGap(
   values: Values,
   { fromMinute, minutes }: { fromMinute: number; minutes: number },
@@ -62,13 +62,13 @@ export function series(name: string, labels: Labels, values: Values): CaseSeries
   return { series: `${name}{${inside.join(",")}}`, values: notation(values) };
 }
 
-/** Observations of one size, with their own rate. */
+/** Observations of one size. */
 export interface Observations {
   readonly size: number;
   readonly increment: Increment;
 }
 
-/** The series of a histogram that has observed them. */
+/** The series of a histogram. */
 export function histogram(
   name: string,
   labels: Labels,

@@ -11,7 +11,7 @@ function average(minutes: number, at: At, scorer = SCORER): readonly CaseSeries[
   return [series("scbe_trust_score_avg", scorer, gauge(minutes, at))];
 }
 
-/** What two scorers say, of which the first one dies at the tenth minute. */
+/** The metrics of two scorers; the first one dies at the tenth minute. */
 function takenOver(minutes: number, gapS: number, value: number): readonly CaseSeries[] {
   return [
     ...average(minutes, (second) => (second < 600 ? value : "gone")),
@@ -20,26 +20,26 @@ function takenOver(minutes: number, gapS: number, value: number): readonly CaseS
 }
 
 export const TRUST_DEGRADED: AlertCases = {
-  "an average trust below the limit is an alert after five minutes, and says it": {
+  "an average trust below the limit is an alert after five minutes, with the average": {
     alert: ALERT,
     series: average(20, (second) => (second >= 600 ? 0.25 : 1)),
     minutes: 15,
-    fires: { who: {}, notBefore: 14.75, says: "Average trust score: 0.25" },
+    fires: { labels: {}, notBefore: 14.75, says: "Average trust score: 0.25" },
   },
-  "it goes on when the leading scorer dies and another one takes over a minute later": {
+  "the alert goes on when the leading scorer dies and another one takes over a minute later": {
     alert: ALERT,
     series: takenOver(20, 60, 0.25),
     minutes: 11.5,
-    fires: { who: {}, notBefore: 4.75, says: "Average trust score: 0.25" },
+    fires: { labels: {}, notBefore: 4.75, says: "Average trust score: 0.25" },
   },
-  "a leader that dies while the alert waits does not have it wait anew": {
+  "the death of the leader does not restart the wait of the alert": {
     alert: ALERT,
     series: [
       ...average(20, (second) => (second < 420 ? 1 : second < 600 ? 0.25 : "gone")),
       ...average(20, (second) => (second >= 660 ? 0.25 : "gone"), OTHER),
     ],
     minutes: 12,
-    fires: { who: {}, notBefore: 11.75 },
+    fires: { labels: {}, notBefore: 11.75 },
   },
   "a good average is no alert while another scorer takes over": {
     alert: ALERT,
@@ -47,7 +47,7 @@ export const TRUST_DEGRADED: AlertCases = {
     minutes: 20,
     fires: "never",
   },
-  "what the last leader said is over when the next one says better": {
+  "the last leader's value is void when the next leader publishes a better one": {
     alert: ALERT,
     series: [
       ...average(20, (second) => (second >= 360 && second < 600 ? 0.1 : second < 360 ? 1 : "gone")),
@@ -68,7 +68,7 @@ export const TRUST_DEGRADED: AlertCases = {
     minutes: 20,
     fires: "never",
   },
-  "an average of nothing, which is not a number, is no alert": {
+  "an average of no samples, which is not a number, is no alert": {
     alert: ALERT,
     series: average(20, () => Number.NaN),
     minutes: 20,

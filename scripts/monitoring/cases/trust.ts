@@ -34,9 +34,9 @@ export const PROVIDER_LATCHED: AlertCases = {
     series: [shown(LATCHED, from(300), of("xai")), shown(LATCHED, never, of("openai"))],
     minutes: 5,
     fires: {
-      who: { provider: "xai", severity: "warning" },
+      labels: { provider: "xai", severity: "warning" },
       notBefore: 4.75,
-      says: "xai is latched for its integrity: nothing is sent to it, nor taken from it",
+      says: "xai is latched for its integrity: no request is sent to it, and no response of it is accepted",
     },
   },
   "providers that are latched, all of them, are critical": {
@@ -44,14 +44,14 @@ export const PROVIDER_LATCHED: AlertCases = {
     series: [shown(LATCHED, from(300), of("xai")), shown(LATCHED, always, of("openai"))],
     minutes: 5,
     fires: {
-      who: { severity: "critical" },
+      labels: { severity: "critical" },
       also: [
         { provider: "openai", severity: "warning" },
         { provider: "xai", severity: "warning" },
       ],
     },
   },
-  "a latch that was set is told on while another scorer takes over": {
+  "a latch stays an alert while another scorer takes over": {
     alert: "SCBEProviderLatched",
     series: [
       shown(LATCHED, (second) => (second < 600 ? 1 : "gone"), of("xai")),
@@ -59,8 +59,8 @@ export const PROVIDER_LATCHED: AlertCases = {
     ],
     minutes: 11.5,
     fires: {
-      who: { provider: "xai", severity: "warning" },
-      says: "xai is latched for its integrity: nothing is sent to it, nor taken from it",
+      labels: { provider: "xai", severity: "warning" },
+      says: "xai is latched for its integrity: no request is sent to it, and no response of it is accepted",
     },
   },
   "providers without a latch are no alert": {
@@ -82,12 +82,12 @@ export const PROVIDER_DOUBTED: AlertCases = {
     ],
     minutes: 5,
     fires: {
-      who: { provider: "xai", severity: "warning" },
+      labels: { provider: "xai", severity: "warning" },
       notBefore: 4.75,
       says: "1 tellers saw an answer of xai fail its integrity and refuse it; for the others it is in use",
     },
   },
-  "a provider that is latched for all is no doubt any more, but another alert": {
+  "a provider that is latched for all is another alert": {
     alert: "SCBEProviderDoubted",
     series: [shown(LATCHING, always, of("xai")), shown(LATCHED, always, of("xai"))],
     minutes: MINUTES,
@@ -98,7 +98,7 @@ export const PROVIDER_DOUBTED: AlertCases = {
 const EXCLUDED = "scbe_trust_excluded";
 
 export const PROVIDER_EXCLUDED: AlertCases = {
-  "one provider of six that is excluded for half a minute at a time is one alert that goes on": {
+  "one provider of six that is excluded for half a minute at a time is one alert that continues": {
     alert: "SCBEProviderExcluded",
     series: [
       shown(EXCLUDED, (second) => (second >= 300 && second % 600 < 30 ? 1 : 0), of("groq")),
@@ -108,12 +108,12 @@ export const PROVIDER_EXCLUDED: AlertCases = {
     ],
     minutes: 28,
     fires: {
-      who: { provider: "groq" },
+      labels: { provider: "groq" },
       notBefore: 9.75,
-      says: "groq is excluded, or was within 15m: others are asked before it",
+      says: "groq is excluded, or was within 15m: other providers come before it",
     },
   },
-  "an exclusion that the leader before has told is told on": {
+  "an exclusion of the previous leader stays an alert": {
     alert: "SCBEProviderExcluded",
     series: [
       shown(EXCLUDED, (second) => (second < 600 ? from(300)(second) : "gone"), of("groq")),
@@ -121,8 +121,8 @@ export const PROVIDER_EXCLUDED: AlertCases = {
     ],
     minutes: 12,
     fires: {
-      who: { provider: "groq" },
-      says: "groq is excluded, or was within 15m: others are asked before it",
+      labels: { provider: "groq" },
+      says: "groq is excluded, or was within 15m: other providers come before it",
     },
   },
   "providers of which none is excluded are no alert": {
@@ -146,16 +146,16 @@ export const TRUST_UNTOLD: AlertCases = {
     ],
     minutes: 7,
     fires: {
-      who: {},
+      labels: {},
       notBefore: 6.75,
-      says: "None of 2 trust scorers says how far providers are trusted: no exclusion and no latch is set",
+      says: "None of 2 trust scorers publishes trust: no exclusion and no latch is set",
     },
   },
-  "a leader that cannot read its state, and so tells nothing, is the same alert": {
+  "a leader that cannot read its state, and publishes nothing, is the same alert": {
     alert: "SCBETrustUntold",
     series: [shown(LEADING, always)],
     minutes: 2,
-    fires: { who: {}, notBefore: 1.75 },
+    fires: { labels: {}, notBefore: 1.75 },
   },
   "a minute without a leader, as when another one takes over, is no alert": {
     alert: "SCBETrustUntold",
@@ -168,7 +168,7 @@ export const TRUST_UNTOLD: AlertCases = {
     minutes: MINUTES,
     fires: "never",
   },
-  "scorers that nobody scrapes are an absent target, and not this": {
+  "scorers that are not scraped are an absent target, and not this alert": {
     alert: "SCBETrustUntold",
     series: [],
     minutes: MINUTES,
@@ -183,15 +183,15 @@ export const TRUST_LAG: AlertCases = {
     alert: "SCBETrustLag",
     series: [shown(LAG, (second) => 5 * second)],
     minutes: 8.5,
-    fires: { who: {}, notBefore: 8.25, says: "2550 messages of the trust stream wait to be applied" },
+    fires: { labels: {}, notBefore: 8.25, says: "2550 messages of the trust stream wait to be applied" },
   },
-  "a lag that is made up for within minutes is no alert": {
+  "a lag that ends within minutes is no alert": {
     alert: "SCBETrustLag",
     series: [shown(LAG, (second) => (second > 300 && second < 540 ? 50_000 : 0))],
     minutes: MINUTES,
     fires: "never",
   },
-  "a few messages that wait all the time are no alert": {
+  "a few waiting messages are no alert": {
     alert: "SCBETrustLag",
     series: [shown(LAG, () => 300)],
     minutes: MINUTES,
@@ -216,12 +216,12 @@ export const OUTCOMES_LOST: AlertCases = {
     series: [reports("dropped", 300)],
     minutes: 6,
     fires: {
-      who: { ...ORCHESTRATOR, result: "dropped" },
+      labels: { ...ORCHESTRATOR, result: "dropped" },
       notBefore: 4.75,
-      says: "orchestrator-1:9 has lost outcomes that it had to tell the trust scorer",
+      says: "orchestrator-1:9 has lost outcomes that it had to report to the trust scorer",
     },
   },
-  "outcomes that are told at a later try are no alert": {
+  "outcomes that are reported at a later try are no alert": {
     alert: "SCBEOutcomesLost",
     series: [reports("failed", 300), reports("acknowledged", 315)],
     minutes: MINUTES,

@@ -17,14 +17,14 @@ function bus(): readonly Panel[] {
       limits: { redBelow: 1 },
     },
     {
-      title: "Way to NATS and back",
-      says: "Taken at each scrape. One instance: its network. All: the server.",
+      title: "Round trip to NATS",
+      says: "Measured at each scrape. One instance: its network. All: the server.",
       unit: "ms",
       queries: [{ expr: "scbe_nats_rtt_ms", legend: "{{job}} {{instance}}" }],
     },
     {
       title: "Reconnects to NATS",
-      says: "In fifteen minutes. Again and again: a server that restarts, or a client that is too slow for it.",
+      says: "In fifteen minutes. Many: a server that restarts, or a client that is too slow.",
       unit: "short",
       queries: [{ expr: "sum by (job) (increase(scbe_nats_reconnects_total[15m]))", legend: "{{job}}" }],
     },
@@ -46,7 +46,7 @@ function store(): readonly Panel[] {
     },
     {
       title: "Replay store, memory",
-      says: "Used, and its limit where one is set (0: none). It must never evict: at the limit it refuses, and so do the guards. Give it more.",
+      says: "Used memory and the configured limit (0: none). Redis must never evict: at the limit it refuses writes, and the guards refuse requests. Raise the limit.",
       unit: "bytes",
       queries: [
         { expr: "max(scbe_replay_store_used_bytes)", legend: "used" },
@@ -64,7 +64,7 @@ function store(): readonly Panel[] {
     },
     {
       title: "Replay epochs started",
-      says: "In an hour, by why. Each is a loss of what Redis must keep, and costs the requests in flight one fresh envelope.",
+      says: "In an hour, by cause. Each is a loss of data that Redis must keep, and costs each request in flight one fresh envelope.",
       unit: "short",
       queries: [{ expr: "sum by (why) (increase(scbe_replay_epochs_started_total[1h]))", legend: "{{why}}" }],
     },
@@ -80,29 +80,29 @@ function store(): readonly Panel[] {
 function processes(): readonly Panel[] {
   return [
     {
-      title: "Parts that answer",
-      says: "0: that instance's metrics cannot be read, so that its alerts are blind.",
+      title: "Processes that answer",
+      says: "0: that instance's metrics cannot be read, and its alerts cannot fire.",
       unit: "bool_yes_no",
       queries: [{ expr: `up{job=~"${JOBS.join("|")}"}`, legend: "{{job}} {{instance}}" }],
       limits: { redBelow: 1 },
     },
     {
       title: "Dependencies",
-      says: "0: away; /readyz of that instance says why.",
+      says: "0: away; /readyz of that instance has the reason.",
       unit: "bool_yes_no",
       queries: [{ expr: "min by (job, dependency) (scbe_dependency_up)", legend: "{{job}} {{dependency}}" }],
       limits: { redBelow: 1 },
     },
     {
       title: "Event loop delay, p99",
-      says: "A process that is out of CPU is late with everything. Start another instance, or give it more.",
+      says: "A process without CPU is late with everything. Start another instance, or give it more CPU.",
       unit: "s",
       queries: [{ expr: "nodejs_eventloop_lag_p99_seconds", legend: "{{job}} {{instance}}" }],
       limits: { yellow: 0.1 },
     },
     {
-      title: "Traces not taken",
-      says: "Batches of spans that the collector did not take, in fifteen minutes. Requests do not wait for it; their traces are lost.",
+      title: "Traces not accepted",
+      says: "Batches of spans that the collector did not accept, in fifteen minutes. Requests do not wait for it; their traces are lost.",
       unit: "short",
       queries: [
         { expr: "sum by (job) (increase(scbe_trace_export_failures_total[15m]))", legend: "{{job}}" },

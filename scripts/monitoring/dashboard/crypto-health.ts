@@ -2,7 +2,7 @@ import { promDuration } from "../prom-duration.ts";
 import type { Thresholds } from "../thresholds.ts";
 import { CHOSEN, chosenRate, type DashboardRow, type Panel } from "./panel.ts";
 
-/** What must be 0, and what says why it is not. */
+/** Values that must be 0, and their causes. */
 export function cryptoHealth(thresholds: Thresholds): DashboardRow {
   return { title: "Crypto health", panels: [share(thresholds), ...COUNTS] };
 }
@@ -12,7 +12,7 @@ function share({ limits, durations }: Thresholds): Panel {
   const rate = (metric: string) => chosenRate(metric, "provider", window);
   return {
     title: "GCM failures, share of the tags checked",
-    says: "What SCBEGCMFailureRate looks at: above the red line for five minutes rolls back, above the yellow one holds a canary. No line: no traffic. Check the kill switch, then deployments and key rotations.",
+    says: "The measurement of SCBEGCMFailureRate: above the red line for five minutes rolls back, above the yellow one holds a canary. No line: no traffic. Check the kill switch, then deployments and key rotations.",
     unit: "percentunit",
     queries: [
       {
@@ -27,7 +27,7 @@ function share({ limits, durations }: Thresholds): Panel {
 const COUNTS: readonly Panel[] = [
   {
     title: "GCM failures a second",
-    says: "Should be 0. Which instance says whether it is one process's keys, or everybody's.",
+    says: "Should be 0. One instance: the keys of that process. All: the keys of all.",
     unit: "ops",
     queries: [{ expr: "rate(scbe_gcm_failures_total[5m])", legend: "{{job}} {{instance}} {{provider}}" }],
   },
@@ -40,13 +40,13 @@ const COUNTS: readonly Panel[] = [
   },
   {
     title: "Replay rejects a second",
-    says: "Envelopes that came again. Some are the bus's own; many are somebody who plays back. None was opened.",
+    says: "Envelopes that came again. A few are redeliveries of the bus; many are an attacker's replays. None was opened.",
     unit: "ops",
     queries: [{ expr: "rate(scbe_replay_rejects_count[5m])", legend: "{{instance}} {{provider}}" }],
   },
   {
     title: "Openings by result",
-    says: "The reason of a refusal, which the asker never learns. time: clocks. unknown_key: the keyring. not_admitted: the replay guards. tag, commitment: wrong keys or forgeries.",
+    says: "The reason of a refusal, which the caller never sees. time: clocks. unknown_key: the keyring. not_admitted: the replay guards. tag, commitment: wrong keys or forgeries.",
     unit: "ops",
     queries: [
       {
@@ -57,13 +57,13 @@ const COUNTS: readonly Panel[] = [
   },
   {
     title: "Reports of nonce reuse",
-    says: "What became of the reports to the security stream. failed ones are tried again; a dropped one is lost: read the guard's log.",
+    says: "Results of reports to the security stream. failed reports are retried; a dropped one is lost: read the guard's log.",
     unit: "short",
     queries: [{ expr: "sum by (result) (scbe_replay_reuse_reports_total)", legend: "{{result}}" }],
   },
   {
     title: "Failed opens under one key",
-    says: "The most tags that did not verify under one key that is held. A key that collects them is being guessed at: rotate it.",
+    says: "The highest number of tags that did not verify under one held key. A rising number is a guessing attack: rotate the key.",
     unit: "short",
     queries: [
       {

@@ -1,7 +1,7 @@
 import { THRESHOLDS, type Thresholds } from "../thresholds.ts";
 import { dashboardRows } from "./dashboard-rows.ts";
 
-/** A query as Grafana sends it. */
+/** A query in the form that Grafana sends. */
 export interface DashboardQuery {
   /** The title of its panel. */
   readonly panel: string;
@@ -18,5 +18,5 @@ export function dashboardQueries(thresholds: Thresholds = THRESHOLDS): readonly 
   );
 }
 
-/** What the variable stands for while all are chosen. */
+/** The value of the variable when all are chosen. */
 export const ALL_PROVIDERS = ".+";

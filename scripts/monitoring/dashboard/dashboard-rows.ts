@@ -9,7 +9,7 @@ import { REQUESTS } from "./requests.ts";
 import { scbeSignals } from "./scbe-signals.ts";
 import { trust } from "./trust.ts";
 
-/** All that the dashboard shows, from above. */
+/** The rows of the dashboard, from top to bottom. */
 export function dashboardRows(thresholds: Thresholds): readonly DashboardRow[] {
   return [
     envelopePerformance(thresholds),

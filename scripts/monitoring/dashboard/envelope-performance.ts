@@ -1,9 +1,9 @@
 import { promDuration } from "../prom-duration.ts";
-import { recordedSlis } from "../rules/recordings.ts";
+import { recordedSlis } from "../render-rules.ts";
 import type { Thresholds } from "../thresholds.ts";
 import { CHOSEN, chosenQuantile, type DashboardRow, type Panel } from "./panel.ts";
 
-/** How long sealing and opening take. */
+/** The time of sealing and opening. */
 export function envelopePerformance(thresholds: Thresholds): DashboardRow {
   return {
     title: "Envelope performance",
@@ -16,14 +16,14 @@ function byInstance({ limits }: Thresholds): readonly Panel[] {
   return [
     {
       title: "Creation, each instance",
-      says: "p95 and p99 of sealing an envelope. One instance alone above the line: look at its event loop and CPU.",
+      says: "p95 and p99 of sealing an envelope. A single instance above the line: look at its event loop and CPU.",
       unit: "ms",
       queries: percentiles("scbe_envelope_create_ms"),
       limits: { yellow },
     },
     {
       title: "Verification, each instance",
-      says: "p95 and p99 of opening an envelope, of those whose tag verified. An instance that idles has no line, or one of a single request.",
+      says: "p95 and p99 of opening an envelope, of those whose tag verified. An idle instance has no line, or the line of a single request.",
       unit: "ms",
       queries: percentiles("scbe_envelope_verify_ms"),
       limits: { yellow, red },
@@ -31,7 +31,7 @@ function byInstance({ limits }: Thresholds): readonly Panel[] {
   ];
 }
 
-/** As the runbook has them. */
+/** The windows of the runbook. */
 function percentiles(histogram: string): Panel["queries"] {
   return [0.95, 0.99].map((share) => ({
     expr: `histogram_quantile(${share}, rate(${histogram}_bucket[5m]))`,
@@ -54,7 +54,7 @@ function byProvider({ limits, durations }: Thresholds): readonly Panel[] {
     },
     {
       title: "Verification p99, all instances",
-      says: "What SCBEHighLatency looks at: above the red line for five minutes rolls back. Verification waits for nobody else: look at CPU, event loops, and the size of bodies.",
+      says: "The measurement of SCBEHighLatency: above the red line for five minutes rolls back. Verification waits for no other process: look at CPU, event loops, and the size of bodies.",
       unit: "ms",
       queries: p99("scbe_envelope_verify_ms"),
       limits: { yellow: limits.canaryEnvelopeP99MaxMs, red: limits.verifyP99MaxMs },
@@ -64,8 +64,8 @@ function byProvider({ limits, durations }: Thresholds): readonly Panel[] {
 
 function samples(thresholds: Thresholds): Panel {
   return {
-    title: "Samples that decisions stand on",
-    says: "How many observations each recorded measurement has in its window. With too few, it is inconclusive: no alert fires by it, and no canary is promoted.",
+    title: "Samples of each decision",
+    says: "The number of observations of each recorded measurement in its window. With too few it is inconclusive: no alert fires, and no canary is promoted.",
     unit: "short",
     queries: recordedSlis(thresholds).map(({ samples: name }) => ({
       expr: `${name}{${CHOSEN}}`,
@@ -78,7 +78,7 @@ function samples(thresholds: Thresholds): Panel {
 const SESSIONS: readonly Panel[] = [
   {
     title: "Sealing sessions started",
-    says: "By what ended the one before, in five minutes. Many by clock: a wall clock jumps. Many by epoch: Redis loses its memory. Many by counter: SCBE_NONCE_COUNTER_LIMIT is low.",
+    says: "By the end of the session before, in five minutes. Many by clock: a wall clock jumps. Many by epoch: Redis loses its data. Many by counter: SCBE_NONCE_COUNTER_LIMIT is low.",
     unit: "short",
     queries: [
       {
@@ -89,7 +89,7 @@ const SESSIONS: readonly Panel[] = [
   },
   {
     title: "Fullest sealing session",
-    says: "How much of its budget the fullest session has used up; at 100 % a fresh one takes over by itself. Nothing to do, unless a line passes 100 %.",
+    says: "The used share of the fullest session's budget; at 100 % a fresh session takes over. Nothing to do unless a line passes 100 %.",
     unit: "percentunit",
     queries: [
       {

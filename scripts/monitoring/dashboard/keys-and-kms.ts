@@ -1,19 +1,19 @@
 import { CHOSEN, type DashboardRow } from "./panel.ts";
 
-/** The ring, who has its keys, and what wraps them. */
+/** The key ring, the processes that hold its keys, and KMS. */
 export const KEYS_AND_KMS: DashboardRow = {
   title: "Keys and KMS",
   panels: [
     {
       title: "KMS answers",
-      says: "0: keys that are loaded go on, new ones cannot be made. Check KMS, then the keyring's credentials; do not restart keyrings meanwhile.",
+      says: "0: loaded keys are used, new ones cannot be created. Check KMS, then the keyring's credentials; do not restart keyrings until it is back.",
       unit: "bool_yes_no",
       queries: [{ expr: "scbe_keyring_kms_up", legend: "{{instance}}" }],
       limits: { redBelow: 1 },
     },
     {
       title: "Calls to KMS",
-      says: "By result. refused: it answered, and does not open that copy: the key is disabled, or not ours to use.",
+      says: "By result. refused: KMS answered and does not open that copy: the key is disabled, or not permitted.",
       unit: "ops",
       queries: [
         {
@@ -24,7 +24,7 @@ export const KEYS_AND_KMS: DashboardRow = {
     },
     {
       title: "Time of a call to KMS, p99",
-      says: "No request waits for it. Slow for long: KMS throttles.",
+      says: "No request waits for it. Slow for a long time: KMS throttles.",
       unit: "s",
       queries: [
         {
@@ -42,25 +42,25 @@ export const KEYS_AND_KMS: DashboardRow = {
     },
     {
       title: "Keys of the ring",
-      says: "By state. No active one: nothing can be sealed before long.",
+      says: "By state. No active key: sealing stops soon.",
       unit: "short",
       queries: [{ expr: "max by (state) (scbe_keyring_keys)", legend: "{{state}}" }],
     },
     {
       title: "Generation of the ring",
-      says: "The same at every keyring, but for a moment after a change.",
+      says: "The same at every keyring, except for a moment after a change.",
       unit: "none",
       queries: [{ expr: "scbe_keyring_ring_generation", legend: "{{instance}}" }],
     },
     {
       title: "Grants by result",
-      says: "Questions for subkeys. FORBIDDEN: somebody asks for what is not theirs; the keyring's log says who.",
+      says: "Requests for subkeys. FORBIDDEN: a user requests a key that it may not have; the keyring's log names the user.",
       unit: "ops",
       queries: [{ expr: "sum by (result) (rate(scbe_keyring_grants_total[5m]))", legend: "{{result}}" }],
     },
     {
       title: "Keys held",
-      says: "By each sealer and opener. 0: it can serve nothing of that provider; the keyring's grants say why.",
+      says: "By each sealer and opener. 0: it can serve nothing of that provider; the keyring's grants have the reason.",
       unit: "short",
       queries: [
         {

@@ -6,13 +6,13 @@ export interface DashboardRow {
 
 export interface Panel {
   readonly title: string;
-  /** What it shows, and what to do when it looks wrong. */
+  /** Its meaning, and what to do when it looks wrong. */
   readonly says: string;
   readonly unit: Unit;
   readonly queries: readonly Query[];
   /** Lines over the graph. */
   readonly limits?: PanelLimits;
-  /** Big numbers instead of lines: for what is looked at now, not over time. */
+  /** Big numbers instead of lines: the current value. */
   readonly now?: true;
 }
 
@@ -38,15 +38,15 @@ export type Unit =
   | "dateTimeAsIso";
 
 export interface PanelLimits {
-  /** From here on it is worth a look. */
+  /** Worth a look from here on. */
   readonly yellow?: number;
-  /** From here on it is an alert. */
+  /** An alert from here on. */
   readonly red?: number;
-  /** Below this it is an alert, in place of the others. */
+  /** An alert below this, in place of the others. */
   readonly redBelow?: number;
 }
 
-/** Matches what is chosen at the top of the dashboard. */
+/** Matches the providers that are chosen at the top of the dashboard. */
 export const CHOSEN = 'provider=~"$provider"';
 
 /** A quantile over all instances, of the providers that are chosen. */

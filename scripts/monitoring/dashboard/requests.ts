@@ -1,12 +1,12 @@
 import { chosenQuantile, chosenRate, type DashboardRow } from "./panel.ts";
 
-/** What callers get, and where requests wait. */
+/** Results of requests, and where they wait. */
 export const REQUESTS: DashboardRow = {
   title: "Requests",
   panels: [
     {
       title: "Requests by result",
-      says: "As their callers see them. A code other than ok: docs/request-path.md says what it means.",
+      says: "As callers see them. docs/request-path.md explains the codes.",
       unit: "reqps",
       queries: [{ expr: chosenRate("scbe_requests_total", "result", "2m"), legend: "{{result}}" }],
     },
@@ -23,7 +23,7 @@ export const REQUESTS: DashboardRow = {
     },
     {
       title: "Time of a request",
-      says: "Median and p99, the provider's own time included. Compare with the handler's: what is left is SCBE and the bus.",
+      says: "Median and p99, the provider's own time included. The difference to the handler's time is SCBE and the bus.",
       unit: "ms",
       queries: [
         { expr: chosenQuantile(0.5, "scbe_request_ms", "provider", "5m"), legend: "p50 {{provider}}" },
@@ -32,7 +32,7 @@ export const REQUESTS: DashboardRow = {
     },
     {
       title: "Time of the handler, p99",
-      says: "The call of the provider's API. Slow here: it is the provider.",
+      says: "The call of the provider's API. Slow here: the provider is slow.",
       unit: "ms",
       queries: [
         {
@@ -42,14 +42,14 @@ export const REQUESTS: DashboardRow = {
       ],
     },
     {
-      title: "Journeys of envelopes",
-      says: "How each envelope ended. busy: more gateways are needed. silent: a gateway hangs, or is cut off. refused: Openings by result says why.",
+      title: "Results of envelopes",
+      says: "busy: more gateways are needed. silent: a gateway hangs, or is cut off. refused: Openings by result has the reason.",
       unit: "reqps",
       queries: [{ expr: chosenRate("scbe_request_envelopes_total", "landing", "2m"), legend: "{{landing}}" }],
     },
     {
       title: "In flight",
-      says: "Requests that have not ended, at the caller and at the gateways. A line that only rises: something waits for good.",
+      says: "Requests that have not ended, at the caller and at the gateways. A line that only rises: something never ends.",
       unit: "short",
       queries: [
         { expr: "sum by (job) (scbe_requests_in_flight)", legend: "{{job}}" },
@@ -61,7 +61,7 @@ export const REQUESTS: DashboardRow = {
     },
     {
       title: "Endpoints",
-      says: "Requests that a part's endpoint holds, and those that it turned away because it was full. busy more than now and then: start another instance.",
+      says: "Requests that an endpoint holds, and those that it rejected because it was full. Often busy: start another instance.",
       unit: "short",
       queries: [
         { expr: "sum by (job, endpoint) (scbe_endpoint_in_flight)", legend: "{{job}} {{endpoint}}" },
@@ -73,7 +73,7 @@ export const REQUESTS: DashboardRow = {
     },
     {
       title: "Verdict of the replay guard, p99",
-      says: "From an opener's question to its verdict. Slow: look at the replay store and the guards' event loops.",
+      says: "From an opener's request to the verdict. Slow: look at the replay store and the guards' event loops.",
       unit: "ms",
       queries: [
         { expr: chosenQuantile(0.99, "scbe_admit_ms", "provider", "5m"), legend: "{{provider}}" },

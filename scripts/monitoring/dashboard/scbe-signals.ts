@@ -9,8 +9,8 @@ export function scbeSignals(thresholds: Thresholds): DashboardRow {
     title: "SCBE signals",
     panels: [
       {
-        title: "Alerts that fire",
-        says: "The Watchdog is always among them; where it is missing, no alert would arrive.",
+        title: "Firing alerts",
+        says: "The Watchdog is always among them; if it is missing, no alert arrives.",
         unit: "none",
         queries: [
           {
@@ -23,14 +23,14 @@ export function scbeSignals(thresholds: Thresholds): DashboardRow {
       ...phaseSkew(thresholds),
       {
         title: "Clock offset",
-        says: "Each instance's clock less the keyring's. Look at NTP where a line leaves 0; if all do alike, at the keyring's. All near 0, and a provider's skew is not: SCBEProviderSkew names it.",
+        says: "Each instance's clock minus the keyring's. A line leaves 0: look at NTP there. All leave 0 alike: look at the keyring's NTP. All near 0, and a provider's skew is not: SCBEProviderSkew names it.",
         unit: "ms",
         queries: [{ expr: "scbe_clock_offset_ms", legend: "{{job}} {{instance}}" }],
         limits: { red: limits.clockOffsetMaxMs },
       },
       {
         title: "Fail-to-noise",
-        says: "Requests a second that were answered with noise. Openings by result, above, says why.",
+        says: "Requests a second that were answered with noise. Openings by result, above, has the reasons.",
         unit: "ops",
         queries: [
           { expr: "rate(scbe_fail_to_noise_count[5m])", legend: "{{job}} {{instance}} {{provider}}" },
@@ -45,7 +45,7 @@ function phaseSkew({ limits, durations }: Thresholds): readonly Panel[] {
   return [
     {
       title: "Phase skew p99, each instance",
-      says: "Between the clock of who sealed and of who opened. One instance: its clock. All: the keyring's, or a slow way.",
+      says: "Between the clocks of the sealer and the opener. One instance: its clock. All: the keyring's clock, or a slow network.",
       unit: "ms",
       queries: [
         {
@@ -57,7 +57,7 @@ function phaseSkew({ limits, durations }: Thresholds): readonly Panel[] {
     },
     {
       title: "Phase skew p99, all instances",
-      says: "What SCBEPhaseSkew looks at: above the red line for ten minutes rolls back, above the yellow one holds a canary.",
+      says: "The measurement of SCBEPhaseSkew: above the red line for ten minutes rolls back, above the yellow one holds a canary.",
       unit: "ms",
       queries: [
         {

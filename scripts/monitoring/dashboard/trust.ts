@@ -1,14 +1,14 @@
 import type { Thresholds } from "../thresholds.ts";
 import { CHOSEN, type DashboardRow } from "./panel.ts";
 
-/** How far each provider is trusted. Only the scorer that leads says so, so that sums and maxima are over one. */
+/** Trust in each provider. Only the scorer that leads publishes it, so that sums and maxima are over one scorer. */
 export function trust({ limits }: Thresholds): DashboardRow {
   return {
     title: "Trust",
     panels: [
       {
         title: "Trust",
-        says: "Average and by provider, 0 while it is out. Average below the line for five minutes: isolate the provider, then look at its recent answers.",
+        says: "Average and by provider; 0 while a provider is excluded or latched. Average below the line for five minutes: isolate the provider, then look at its recent answers.",
         unit: "percentunit",
         queries: [
           { expr: "scbe_trust_score_avg", legend: "average" },
@@ -19,7 +19,7 @@ export function trust({ limits }: Thresholds): DashboardRow {
       },
       {
         title: "Excluded for quality",
-        says: "On: it is asked after all others. It comes back by itself, step by step; on again and again: look at its answers.",
+        says: "On: it comes after all other candidates. It comes back by itself, step by step; often on: look at its answers.",
         unit: "bool_on_off",
         queries: [{ expr: `max by (provider) (scbe_trust_excluded{${CHOSEN}})`, legend: "{{provider}}" }],
         limits: { red: 1 },
@@ -27,7 +27,7 @@ export function trust({ limits }: Thresholds): DashboardRow {
       },
       {
         title: "Latched for integrity",
-        says: "On: nothing is sent to it, nor taken from it, until a person clears it. GET /metrics/scbe/trust-scores has the event.",
+        says: "On: no request is sent to it, and no response of it is accepted, until a person clears it. GET /metrics/scbe/trust-scores has the event.",
         unit: "bool_on_off",
         queries: [{ expr: `max by (provider) (scbe_trust_latched{${CHOSEN}})`, legend: "{{provider}}" }],
         limits: { red: 1 },
@@ -35,7 +35,7 @@ export function trust({ limits }: Thresholds): DashboardRow {
       },
       {
         title: "Tellers against it",
-        says: "How many exclude or latch it by their own reports. It takes two, or the only one, until that holds for all; GET /metrics/scbe/trust-scores names them.",
+        says: "Tellers that exclude or latch it by their own reports. Two of them, or the only one, exclude it for all; GET /metrics/scbe/trust-scores names them.",
         unit: "short",
         queries: [
           {
@@ -50,20 +50,20 @@ export function trust({ limits }: Thresholds): DashboardRow {
         now: true,
       },
       {
-        title: "Outcomes that trust stands on",
-        says: "Since the state began. A provider whose line is flat is not asked, or its clients' reports do not arrive.",
+        title: "Outcomes that trust counts",
+        says: "Since the state began. A flat line: the provider gets no requests, or its clients' reports do not arrive.",
         unit: "short",
         queries: [{ expr: `max by (provider) (scbe_trust_samples{${CHOSEN}})`, legend: "{{provider}}" }],
       },
       {
-        title: "Who scores",
-        says: "1: leads. None: trust stands still, and no new latch is set; look at the scorers' /readyz.",
+        title: "Leading scorer",
+        says: "1: leads. None: trust does not change, and no new latch is set; look at the scorers' /readyz.",
         unit: "short",
         queries: [{ expr: "scbe_trust_leading", legend: "{{instance}}" }],
       },
       {
         title: "Trust events read",
-        says: "A second, by result. bad: somebody publishes what may not stand there. Lag: what waits; it grows when the scorer has no CPU left, or its bucket is away.",
+        says: "A second, by result. bad: a user publishes malformed messages. Lag: waiting messages; it grows when the scorer has no CPU, or its bucket is away.",
         unit: "short",
         queries: [
           { expr: "sum by (result) (rate(scbe_trust_events_total[5m]))", legend: "{{result}}" },

@@ -1,16 +1,12 @@
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { ADMIT_BATCH_MAX } from "@scbe/contracts";
 import {
-  createTempDir,
   eventually,
-  findServer,
   type RedisServer,
   type SecuredNats,
-  startOnPorts,
   startProcess,
   startRedis,
   startSecuredNats,
+  startSentinel,
 } from "@scbe/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { again, startGuard, startOne } from "./kit.ts";
@@ -119,43 +115,10 @@ test("the sentinels' primary is followed through a failover", async () => {
     },
     { timeoutMs: 20_000 },
   ).catch((cause: unknown) => {
-    throw new Error(`${setup.guard.reasons()}\n${sentinel.output()}`, { cause });
+    throw new Error(`${setup.guard.reasons()}\n${sentinel.output}`, { cause });
   });
   expect(await setup.opener.admit([again(item), setup.opener.item({ epoch: next })])).toEqual([
     "refused",
     "fresh",
   ]);
 });
-
-/** A sentinel that watches one primary under the name `scbe`. */
-async function startSentinel(primaryPort: number) {
-  await using stack = new AsyncDisposableStack();
-  const dir = stack.use(createTempDir());
-  const file = join(dir.path, "sentinel.conf");
-  const lines = (port: number) => [
-    `port ${port}`,
-    "bind 127.0.0.1",
-    `dir ${dir.path}`,
-    `sentinel monitor scbe 127.0.0.1 ${primaryPort} 1`,
-    "sentinel down-after-milliseconds scbe 500",
-    "sentinel failover-timeout scbe 3000",
-  ];
-  const { server, ports } = await startOnPorts({
-    program: findServer("redis-server"),
-    ports: 1,
-    arguments: ([port = 0]) => {
-      writeFileSync(file, lines(port).join("\n"));
-      return [file, "--sentinel"];
-    },
-    isReady: (_ports, { stdout }) => stdout.includes("+monitor master scbe"),
-  });
-  stack.use(server);
-  const [port = 0] = ports;
-  const held = stack.move();
-  return {
-    port,
-    output: () => server.stdout,
-    knowsReplica: () => server.output(/\+slave slave/, { timeoutMs: 20_000 }),
-    [Symbol.asyncDispose]: () => held.disposeAsync(),
-  };
-}

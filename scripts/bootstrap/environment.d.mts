@@ -1,1 +1,0 @@
-export function withoutNpm(environment: NodeJS.ProcessEnv): Record<string, string | undefined>;
