@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { encodeAdmitBatch } from "@scbe/contracts";
-import { NOISE_BYTES } from "@scbe/envelope";
+import { NOISE_BYTES, REFUSALS } from "@scbe/envelope";
 import {
+  ARRIVED_AT_MS,
   openerIn,
   openRequest,
   openResponse,
@@ -40,9 +41,10 @@ async function tryRequest(vector: RequestVector): Promise<void> {
   assert.deepEqual(harness.seen.reasons, reasonsOf(vector));
   assert.equal(opened.ok, vector.opens);
   assert.equal(harness.seen.admits.length, vector.opens || vector.step > 7 ? 1 : 0);
+  assertStep(vector);
   if (!opened.ok) {
     assert.equal(opened.noise.data.length, NOISE_BYTES);
-    assert.equal(opened.noise.notBefore, vector.noise_floor_ms);
+    assert.equal(opened.noise.notBefore, ARRIVED_AT_MS + vector.noise_floor_ms);
   } else if (vector.opens) {
     assert.deepEqual(opened.header, JSON.parse(vector.header));
     assert.deepEqual([hex(opened.body), hex(opened.hash)], [vector.body, vector.hash]);
@@ -61,6 +63,10 @@ async function tryAfter(first: RequestVector | undefined, vector: RequestVector)
   harness.arriveAnother();
   assert.equal((await openRequest(harness, vector)).ok, vector.opens);
   assert.deepEqual(harness.seen.reasons, reasonsOf(vector));
+}
+
+function assertStep(vector: RequestVector | ResponseVector): void {
+  if (!vector.opens) assert.equal(REFUSALS[vector.reason], vector.step);
 }
 
 function isAlike(one: RequestVector, other: RequestVector): boolean {

@@ -9,6 +9,7 @@ import {
   LeaseQuestion,
   namesIn,
   PARAMETERS,
+  patternOf,
   READ_QUESTION_BYTES_MAX,
   readAnswer,
   readEpoch,
@@ -18,6 +19,7 @@ import {
   SUBJECTS,
   type SubjectKind,
   type SubjectNames,
+  subjectOf,
   TELLING_BYTES_MAX,
   TrustTelling,
 } from "@scbe/contracts";
@@ -114,7 +116,11 @@ export function cases(): readonly SpecCase[] {
       equal(known.record?.epoch ?? null, epoch);
     }),
     ...each("subject", vectors.subjects, ({ is, subject, names }) => {
-      deepEqual(namesIn(kindOf(is), subject) ?? null, names);
+      const kind = kindOf(is);
+      deepEqual(namesIn(kind, subject) ?? null, names);
+      if (names === null) return;
+      equal(subjectOf(kind, names), subject);
+      equal(patternOf(kind, names), subject);
     }),
     ...each("reply subject", vectors.replies, ({ reply, user, roles, ok }) => {
       equal(isInboxOf(reply, user, roles), ok);

@@ -78,7 +78,11 @@ export function openRequest(
   bytes: Uint8Array = unhex(vector.envelope),
 ): RequestOpening | Promise<RequestOpening> {
   const { subject_provider: provider, subject_intent: intent } = vector;
-  return opener.openRequest(bytes, { provider, arrivedAt: 0, ...(intent !== undefined && { intent }) });
+  return opener.openRequest(bytes, {
+    provider,
+    arrivedAt: ARRIVED_AT_MS,
+    ...(intent !== undefined && { intent }),
+  });
 }
 
 export function openResponse({ opener }: OpenerInSituation, vector: ResponseVector): ResponseOpening {
@@ -89,6 +93,9 @@ export function openResponse({ opener }: OpenerInSituation, vector: ResponseVect
     isAwaited: !token_refused,
   });
 }
+
+/** By the opener's monotonic clock. */
+export const ARRIVED_AT_MS = 1_000_000;
 
 /** The product's opener in the situation of a vector, which may be changed later, and what it tells its observer. */
 export function openerIn(vector: RequestVector | ResponseVector) {
@@ -102,7 +109,7 @@ export function openerIn(vector: RequestVector | ResponseVector) {
     {
       env: serves.env,
       serves,
-      clock: { now: () => vector.now, monotonic: () => elapsed },
+      clock: { now: () => vector.now, monotonic: () => ARRIVED_AT_MS + elapsed },
       keys: {
         find: (...names) =>
           held.find(({ kid, provider, intent }) => names.join() === [kid, provider, intent].join()),
