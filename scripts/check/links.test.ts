@@ -10,6 +10,8 @@ test("a link to a file that does not exist is found, relative to its page", () =
   expect(checkLinks([page], (path) => files.has(path))).toEqual(["docs/a.md: c.md does not exist"]);
 });
 
-test("brackets and parentheses in a code block are no link", () => {
+test("brackets and parentheses in code are no link, and code in a link's text is no hindrance", () => {
+  const page = { path: "a.md", text: "`list[0](x.y)` and `` a`[0](z.y) ``, but [`name`](gone.md)" };
+  expect(checkLinks([page], () => false)).toEqual(["a.md: gone.md does not exist"]);
   expect(checkLinks([{ path: "a.md", text: "```ts\nlist[0](x.y)\n```\n" }], () => false)).toEqual([]);
 });

@@ -17,7 +17,7 @@ export function checkLinks(
 const LINK = /\]\(([^)\s]+)\)/g;
 
 function linksOf(text: string): string[] {
-  const prose = text.replace(/^```[\s\S]*?^```/gm, "");
+  const prose = text.replace(/^```[\s\S]*?^```/gm, "").replace(/(`+)[^`].*?\1/g, "");
   return [...prose.matchAll(LINK)]
     .map((match) => match[1]?.split("#")[0] ?? "")
     .filter((target) => target !== "" && !/^[a-z]+:/i.test(target))

@@ -203,7 +203,16 @@ function answered(): object[] {
     way: string,
     status: string,
     outcome: string,
-  ) => vector(rules, name, { document: documentOf(change) }, { does: "answer", way, status }, { outcome });
+    reader: object = {},
+  ) =>
+    vector(
+      rules,
+      name,
+      { document: documentOf(change), ...reader },
+      { does: "answer", way, status },
+      { outcome },
+    );
+  const stale = { lease: "over", policy: "refuse" };
   return [
     answer("FB6", "a sealed answer to a sealed request", {}, "sealed", "sealed", "taken"),
     answer("FB6", "an unsealed answer to a sealed request", {}, "sealed", "unsealed", "ignored"),
@@ -218,6 +227,20 @@ function answered(): object[] {
       "unsealed",
       "ignored",
     ),
+    answer(
+      "FB8 LT8",
+      "an unsealed answer, stale under refuse",
+      UNSEALING,
+      "fallback",
+      "unsealed",
+      "ignored",
+      stale,
+    ),
+    answer("FB8 LT7", "an unsealed answer, stale under hold", UNSEALING, "fallback", "unsealed", "taken", {
+      lease: "over",
+    }),
+    answer("LT8", "a sealed answer, stale under refuse", {}, "sealed", "sealed", "ignored", stale),
+    answer("LT7", "a sealed answer, stale under hold", {}, "sealed", "sealed", "taken", { lease: "over" }),
     answer("RT11", "a sealed answer, after flags were switched off", OFF, "sealed", "sealed", "taken"),
     answer(
       "RT11",

@@ -110,6 +110,8 @@ export function forms() {
     ...of("scbe-request-id", { empty: "", capitals: UUID.toUpperCase(), braces: `{${UUID}}` }, false),
     ...of("scbe-request-id", { "without -": UUID.replaceAll("-", ""), "a line feed": `${UUID}\n` }, false),
     ...of("scbe-request-id", { "a digit too few": UUID.slice(1), "a URN": `urn:uuid:${UUID}` }, false),
+    ...of("scbe-request-id", { "a group too few": UUID.replace(/-[0-9a-f]{4}/, "") }, false),
+    ...of("scbe-request-id", { "a group too many": UUID.replace(/(-[0-9a-f]{4})/, "$1$1") }, false),
     ...of("scbe-in-reply-to", { "32 bytes": HASH, zeros: "A".repeat(43) }, true),
     ...of("scbe-in-reply-to", { empty: "", padding: `${HASH}=`, "31 bytes": HASH.slice(0, 42) }, false),
     ...of(

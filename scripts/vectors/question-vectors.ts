@@ -48,6 +48,16 @@ export function acceptedQuestions() {
     of("for any intent that is served, of a user whose intents are not listed", ["GQ19"], KID, {
       facts: { intent: "embed" },
     }),
+    of("for an intent with scbe- in its midst", ["GQ13", "GQ18", "GQ19"], KID, {
+      facts: { intent: "a-scbe-b" },
+      situation: {
+        intents: ["a-scbe-b"],
+        users: {
+          ...SITUATION.users,
+          orchestrator: { ...SITUATION.users.orchestrator, intents: ["a-scbe-b"] },
+        },
+      },
+    }),
     of("a public key whose highest bit is set", ["GQ24"], KID, { facts: { publicKey: withHighBit() } }),
   ];
 }

@@ -62,6 +62,12 @@ function outOfTime() {
     ),
     ...refusedRequests([
       ["the shortest life, 1 ms past it", "T3", make({ members: { ttl: 1 } }).bytes, { now: TS + 31_001 }],
+      [
+        "a life of an hour, and a window 1 s shorter",
+        "T1",
+        make({ members: { ttl: 3600 } }).bytes,
+        { window_seconds: 3599 },
+      ],
       ["long expired", "T3", bytes, { now: TS + 10 * LIFE_MS }],
       ["a session of minute 0", "T5", make({ sessionId: sessionIdOf("old", 0) }).bytes],
       ["a session of minute 2^31", "T4", make({ sessionId: sessionIdOf("signed", 2 ** 31) }).bytes],

@@ -55,7 +55,8 @@ interface Step {
   readonly after?: number;
   readonly monotonicAfter?: number;
   readonly kid?: string;
-  readonly epoch?: Buffer;
+  /** Null: none is in force. */
+  readonly epoch?: Buffer | null;
   readonly seal?: Partial<Sealing>;
 }
 
@@ -85,11 +86,11 @@ export function sequence(name: string, rules: Rules, steps: readonly Step[], sea
     const seal = { ...TO_SEAL, ...step.seal };
     const now = TS + after;
     const told = {
-      ...{ now, monotonic: MONOTONIC + monotonicAfter, active: kid, epoch: epoch.toString("hex") },
+      ...{ now, monotonic: MONOTONIC + monotonicAfter, active: kid, epoch: epoch?.toString("hex") ?? null },
       ...(grantedAgain && { granted_again: true }),
       seal,
     };
-    if (label === undefined) return { ...told, reason };
+    if (label === undefined || epoch === null) return { ...told, reason };
     const random = fixed(`sealed session ${label}`, 28);
     const session = sessions.get(label) ?? { id: sessionId(now, random), count: 0 };
     session.count += 1;

@@ -212,6 +212,11 @@ function refusedBetween() {
       { ...ttl, epoch: OTHER_EPOCH },
       { session: "a" },
     ]),
+    sequence("what is refused for want of an epoch ends no session", "Z7 Z18", [
+      { session: "a" },
+      { reason: "no_epoch", epoch: null },
+      { session: "a" },
+    ]),
     sequence("what is refused at the end of an age ends no session", "Z15", [
       { session: "a" },
       { ...model, after: 300_000 },

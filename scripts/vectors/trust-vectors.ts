@@ -35,6 +35,10 @@ function tellings() {
     vector("told", "a telling: a doubt of integrity", true, events([doubt])),
     vector("told", "a telling: another cause", false, events([{ ...doubt, cause: "nonce_reuse" }])),
     vector("told", "a telling: a doubt with a result", false, events([{ ...doubt, result: "ok" }])),
+    ...["result", "count", "latency_ms"].map((member) =>
+      vector("told", `a telling: no ${member}`, false, events([without(EVENT, member)])),
+    ),
+    vector("told", "a telling: a doubt without a cause", false, events([without(doubt, "cause")])),
     one("another kind", false, { kind: "calibration" }),
     one("another result", false, { result: "fine" }),
     one("10,000 successes", true, { count: 10_000 }),
@@ -50,6 +54,10 @@ function tellings() {
     one("a provider that is no name", false, { provider: "Open AI" }),
     one("a request id that is no UUID", false, { request_id: "4711" }),
   ];
+}
+
+function without(members: Members, name: string): Members {
+  return Object.fromEntries(Object.entries(members).filter(([member]) => member !== name));
 }
 
 function documents() {

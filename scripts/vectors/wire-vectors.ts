@@ -12,6 +12,38 @@ const CODES = [
   ...["NO_RESPONDERS", "DISCONNECTED", "TIMEOUT"],
 ];
 
+const ALL = { user: "orchestrator", provider: "openai", intent: "chat" } as const;
+/** Every base of a subject, with its tokens in order. */
+const BASES = [
+  ...[
+    "envelope.seal.request",
+    "envelope.open.request",
+    "envelope.seal.response",
+    "envelope.open.response",
+  ].map((base) => ({ base, tokens: ["user", "provider", "intent"] as const })),
+  ...["keyring.grant", "replay.admit", "request", "fallback", "trust.tell", "outcome"].map((base) => ({
+    base,
+    tokens: ["user", "provider"] as const,
+  })),
+  ...[
+    "keyring.ring.get",
+    "replay.epoch.get",
+    "security.read",
+    "control.lease",
+    "control.get",
+    "audit.read",
+  ].map((base) => ({ base, tokens: ["user"] as const })),
+  ...["trust.word", "trust.get", "trust.last"].map((base) => ({ base, tokens: ["user"] as const })),
+  ...["cancel", "security.nonce_reuse", "trust.nonce_reuse"].map((base) => ({
+    base,
+    tokens: ["provider"] as const,
+  })),
+  ...["keyring.ring", "replay.epoch", "control.state", "audit", "trust.state"].map((base) => ({
+    base,
+    tokens: [],
+  })),
+];
+
 /** Subjects and their messages. */
 export function subjects() {
   const one = (name: string, rule: string, is: string, subject: string, names: Names | null) => ({
@@ -31,6 +63,15 @@ export function subjects() {
       "envelope.seal.request",
       "envelope.seal.request.orchestrator.openai.chat",
       { ...both, intent: "chat" },
+    ),
+    ...BASES.map(({ base, tokens }) =>
+      one(
+        `each base: ${base}`,
+        "WS1",
+        base,
+        [base, ...tokens.map((token) => ALL[token])].join("."),
+        Object.fromEntries(tokens.map((token) => [token, ALL[token]])),
+      ),
     ),
     request("a token too few", "WS1", "orchestrator", null),
     request("a dot behind the last token", "WS1", "orchestrator.openai.", null),

@@ -6,6 +6,7 @@ import {
   type KeyContext,
   NOISE_BYTES,
   Opener,
+  REFUSALS,
   type Refusal,
   type RequestOpening,
   type ResponseBinding,
@@ -14,6 +15,9 @@ import {
   type Subkeys,
 } from "@scbe/envelope";
 import { hex, readVectors, type SpecCase, unhex } from "./vectors.ts";
+
+/** The arrival of an envelope, by the opener's monotonic clock. */
+const ARRIVED_AT_MS = 1_000_000;
 
 /** The vectors of requests and responses, on the product's opener. */
 export function cases(): SpecCase[] {
@@ -41,9 +45,10 @@ async function tryRequest(vector: RequestVector): Promise<void> {
   assert.deepEqual(harness.seen.reasons, reasonsOf(vector));
   assert.equal(opened.ok, vector.opens);
   assert.equal(harness.seen.admits.length, vector.opens || vector.step > 7 ? 1 : 0);
+  assertStep(vector);
   if (!opened.ok) {
     assert.equal(opened.noise.data.length, NOISE_BYTES);
-    assert.equal(opened.noise.notBefore, vector.noise_floor_ms);
+    assert.equal(opened.noise.notBefore, ARRIVED_AT_MS + vector.noise_floor_ms);
   } else if (vector.opens) {
     assert.deepEqual(opened.header, JSON.parse(vector.header));
     assert.deepEqual([hex(opened.body), hex(opened.hash)], [vector.body, vector.hash]);
@@ -62,6 +67,10 @@ async function tryAfter(first: RequestVector | undefined, vector: RequestVector)
   harness.arriveAnother();
   assert.equal((await openRequest(harness, vector)).ok, vector.opens);
   assert.deepEqual(harness.seen.reasons, reasonsOf(vector));
+}
+
+function assertStep(vector: RequestVector | ResponseVector): void {
+  if (!vector.opens) assert.equal(REFUSALS[vector.reason], vector.step);
 }
 
 function isAlike(one: RequestVector, other: RequestVector): boolean {
@@ -142,7 +151,11 @@ export function openRequest(
   bytes: Uint8Array = unhex(vector.envelope),
 ): RequestOpening | Promise<RequestOpening> {
   const { subject_provider: provider, subject_intent: intent } = vector;
-  return opener.openRequest(bytes, { provider, arrivedAt: 0, ...(intent !== undefined && { intent }) });
+  return opener.openRequest(bytes, {
+    provider,
+    arrivedAt: ARRIVED_AT_MS,
+    ...(intent !== undefined && { intent }),
+  });
 }
 
 export function openResponse({ opener }: OpenerInSituation, vector: ResponseVector): ResponseOpening {
@@ -166,7 +179,7 @@ export function openerIn(vector: RequestVector | ResponseVector) {
     {
       env: serves.env,
       serves,
-      clock: { now: () => vector.now, monotonic: () => elapsed },
+      clock: { now: () => vector.now, monotonic: () => ARRIVED_AT_MS + elapsed },
       keys: {
         find: (...names) =>
           held.find(({ kid, provider, intent }) => names.join() === [kid, provider, intent].join()),

@@ -8,6 +8,7 @@ import {
   decodeVerdicts,
   type Environment,
   encodeAdmitBatch,
+  encodeVerdicts,
   isScbeError,
 } from "@scbe/contracts";
 import {
@@ -130,12 +131,18 @@ function admissions(): SpecCase[] {
     }),
     ...of("admission", answers, ({ data, count, verdicts }) => {
       assert.deepEqual(decodeVerdicts(unhex(data), count), verdicts);
+      if (isOfKnownVerdicts(data, count)) assert.equal(hex(encodeVerdicts(verdicts)), data);
     }),
     ...of("admission", question_lengths, ({ bytes, accepted }) => {
       assert.equal(isAccepted(new Uint8Array(bytes)), accepted);
     }),
     ...of("admission", judgements.questions, ({ name }) => judge(judgements, name)),
   ];
+}
+
+/** One of 0x66, 0x72, 0x75 and 0x78 for each item. */
+function isOfKnownVerdicts(data: string, count: number): boolean {
+  return data.length === 2 * count && /^(?:66|72|75|78)*$/.test(data);
 }
 
 interface Judgements {

@@ -11,6 +11,7 @@ import {
   OUTCOME_REPORT_BYTES_MAX,
   OutcomeReport,
   PARAMETERS,
+  patternOf,
   READ_QUESTION_BYTES_MAX,
   readAnswer,
   readEpoch,
@@ -20,6 +21,7 @@ import {
   SUBJECTS,
   type SubjectKind,
   type SubjectNames,
+  subjectOf,
 } from "@scbe/contracts";
 import { readTrustDocument } from "@scbe/verifier";
 import { readVectors, type SpecCase } from "./vectors.ts";
@@ -113,7 +115,11 @@ export function cases(): readonly SpecCase[] {
       equal(known.record?.epoch ?? null, epoch);
     }),
     ...each("subject", vectors.subjects, ({ is, subject, names }) => {
-      deepEqual(namesIn(kindOf(is), subject) ?? null, names);
+      const kind = kindOf(is);
+      deepEqual(namesIn(kind, subject) ?? null, names);
+      if (names === null) return;
+      equal(subjectOf(kind, names), subject);
+      equal(patternOf(kind, names), subject);
     }),
     ...each("reply subject", vectors.replies, ({ reply, user, roles, ok }) => {
       equal(isInboxOf(reply, user, roles), ok);

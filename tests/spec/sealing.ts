@@ -18,7 +18,7 @@ interface Step {
   readonly now: number;
   readonly monotonic: number;
   readonly active: string;
-  readonly epoch: string;
+  readonly epoch: string | null;
   readonly granted_again?: true;
   readonly seal: ToSeal;
   readonly session_random?: string;
