@@ -119,11 +119,11 @@ describe("while it is up", () => {
     async () => {
       const url = `${urlAfter("Alertmanager is at")}/api/v2/alerts`;
       const alerts = async () => JSON.stringify(await (await fetch(url)).json());
-      const patience = { timeoutMs: 30_000, everyMs: 200 };
-      await eventually(async () => (await alerts()).includes('"Watchdog"'), patience);
+      const limits = { timeoutMs: 30_000, everyMs: 200 };
+      await eventually(async () => (await alerts()).includes('"Watchdog"'), limits);
       const heard = 'sum(scbe_rollback_alerts_total{result="watchdog"})';
       const isHeard = async () => ((await askPrometheus(urlAfter("Prometheus is at"), heard))[0] ?? 0) > 0;
-      await eventually(isHeard, patience);
+      await eventually(isHeard, limits);
     },
     START_MS + 5000,
   );

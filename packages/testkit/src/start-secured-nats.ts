@@ -11,7 +11,7 @@ export interface SecuredNatsOptions extends Partial<CredentialsOptions> {
   readonly program?: string | undefined;
 }
 
-/** A real nats-server on which every process is somebody, and may do what its row of the access table says. */
+/** A real nats-server on which every process has a user with the permissions of its row in the access table. */
 export interface SecuredNats extends AsyncDisposable {
   readonly server: NatsServer;
   readonly url: string;

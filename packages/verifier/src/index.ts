@@ -14,8 +14,6 @@ export {
   openVerifier,
   type Serves,
   type Verifier,
-  type VerifierConfig,
-  type VerifierHost,
   type VerifierOptions,
 } from "./open-verifier.ts";
 export { OwnLatches, type OwnLatchesOptions } from "./own-latches.ts";
@@ -26,4 +24,4 @@ export {
   type TrustFollowerOptions,
   type TrustView,
 } from "./trust-follower.ts";
-export { verifierVariables } from "./variables.ts";
+export { type VerifierConfig, type VerifierHost, verifierVariables } from "./variables.ts";

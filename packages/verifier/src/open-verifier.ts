@@ -1,7 +1,5 @@
-import type { environmentVariables, Host, windowVariables } from "@scbe/bus";
 import { ACCESS, OPENING_TOKEN_INTENT, PHASES_OF, ScbeError } from "@scbe/contracts";
 import { Opener, OpeningTokens, Sealer } from "@scbe/envelope";
-import type { ConfigOf } from "@scbe/runtime";
 import { Admissions } from "./admissions.ts";
 import { type ControlView, skewSeconds } from "./control/control-rules.ts";
 import { openControl, withTrust } from "./control/open-control.ts";
@@ -18,18 +16,7 @@ import {
 } from "./observers.ts";
 import { OwnLatches } from "./own-latches.ts";
 import { TrustFollower, type TrustView } from "./trust-follower.ts";
-import type { verifierVariables } from "./variables.ts";
-
-/** What a verifier needs of its process. */
-export type VerifierHost = Pick<
-  Host,
-  "name" | "bus" | "identity" | "clock" | "log" | "readiness" | "metrics"
->;
-
-/** The part of its process's configuration that it reads. */
-export type VerifierConfig = ConfigOf<
-  typeof environmentVariables & typeof windowVariables & typeof verifierVariables
->;
+import type { VerifierConfig, VerifierHost } from "./variables.ts";
 
 export interface VerifierOptions {
   /**

@@ -1,5 +1,6 @@
+import type { environmentVariables, Host, windowVariables } from "@scbe/bus";
 import { isUserNkey } from "@scbe/contracts";
-import { choice, integer, stateFolder, text } from "@scbe/runtime";
+import { type ConfigOf, choice, integer, stateFolder, text } from "@scbe/runtime";
 
 const COUNTER_LIMIT_MAX = 2 ** 32 - 1;
 
@@ -83,3 +84,14 @@ function below(value: number, config: Readonly<Record<string, unknown>>, bound: 
     ? undefined
     : `${value} is not below ${bound} (${String(config[bound])}); the time of a refusal would show its reason`;
 }
+
+/** What a verifier needs of its process. */
+export type VerifierHost = Pick<
+  Host,
+  "name" | "bus" | "identity" | "clock" | "log" | "readiness" | "metrics"
+>;
+
+/** The part of its process's configuration that it reads. */
+export type VerifierConfig = ConfigOf<
+  typeof environmentVariables & typeof windowVariables & typeof verifierVariables
+>;

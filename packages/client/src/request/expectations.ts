@@ -1,5 +1,4 @@
 import { type OutcomeResult, ScbeError } from "@scbe/contracts";
-import type { RequestReply } from "./message.ts";
 
 /** Checks on an answer. An absent member is not checked, except for `bytesMin`. */
 export interface Expectations {
@@ -17,6 +16,14 @@ export interface Expectations {
   readonly check?: (answer: { readonly body: Uint8Array; readonly contentType: string }) => boolean;
 }
 
+/** The parts of an answer that expectations are about. */
+export interface JudgedAnswer {
+  readonly body: Uint8Array;
+  readonly contentType: string;
+  /** `none` if the answer names no schema. */
+  readonly schemaHash: string;
+}
+
 /** @throws ScbeError BAD_REQUEST for invalid bounds */
 export function checkExpectations({ bytesMin = 1, bytesMax, withinMs }: Expectations): void {
   if (!isSize(bytesMin)) throw bad(`bytesMin is ${bytesMin}; it must be an integer from 0`);
@@ -27,7 +34,7 @@ export function checkExpectations({ bytesMin = 1, bytesMax, withinMs }: Expectat
 
 /** The outcome that a verified answer is for its provider; `latencyMs` is the answer's own. */
 export function judge(
-  answer: RequestReply,
+  answer: JudgedAnswer,
   latencyMs: number,
   { contentType, schemaHash, bytesMin = 1, bytesMax, withinMs, check }: Expectations,
 ): OutcomeResult {
@@ -51,7 +58,7 @@ function isOfType(type: string, expected: string): boolean {
   return own === other || own?.split(";")[0] === other;
 }
 
-function passes(check: NonNullable<Expectations["check"]>, { body, contentType }: RequestReply): boolean {
+function passes(check: NonNullable<Expectations["check"]>, { body, contentType }: JudgedAnswer): boolean {
   try {
     return check({ body, contentType });
   } catch {

@@ -1,6 +1,5 @@
 import { OPENING_TOKEN_INTENT } from "../names.ts";
 import { QUEUES, type SubjectKind } from "../subjects.ts";
-import type { StoreAccount } from "./stores.ts";
 
 /** The kinds of users that the bus knows. */
 export const ROLES = [
@@ -14,6 +13,14 @@ export const ROLES = [
   "operator",
 ] as const;
 export type Role = (typeof ROLES)[number];
+
+/**
+ * The accounts with JetStream, one for each service that keeps state; the bus's own account has none. JetStream publishes to any
+ * reply subject that a request names, with the server's permissions: so no user of the bus may reach it, and only the service
+ * itself is in its store's account.
+ */
+export const STORE_ACCOUNTS = ["keyring", "replay", "control", "trust"] as const;
+export type StoreAccount = (typeof STORE_ACCOUNTS)[number];
 
 /** Endpoints of a NATS service: subscribed to in one queue group only, and answered in the inboxes of the roles that may send requests. */
 export interface ServedCells {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { patternOf, QUEUES, SUBJECTS, type SubjectKind, tokensIn } from "../subjects.ts";
-import { ACCESS, ACCESS_WITH_FALLBACK, ROLES } from "./access-table.ts";
+import { ACCESS, ACCESS_WITH_FALLBACK, ROLES, STORE_ACCOUNTS } from "./access-table.ts";
 import { busScopes, grantOf, permissionsOf, rolesAsking } from "./permissions.ts";
 import { type KeyedStoreUser, renderServerConfig, type ServerConfigOptions } from "./render-server-config.ts";
-import { allStores, STORE_ACCOUNTS, storeUsers } from "./stores.ts";
+import { allStores, storeUsers } from "./stores.ts";
 import { type AccessUser, checkUsers, deploymentUsers, listUsers } from "./users.ts";
 
 const nkey = (letter: string): string => `U${letter.repeat(55)}`;

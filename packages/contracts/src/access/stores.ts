@@ -1,19 +1,12 @@
 import type { Environment } from "../names.ts";
 import { BUCKETS, KV_KEYS, patternOf, STREAMS } from "../subjects.ts";
+import { STORE_ACCOUNTS, type StoreAccount } from "./access-table.ts";
 import type { Permissions } from "./permissions.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
-
-/**
- * The accounts with JetStream, one for each service that keeps state; the bus's own account has none. JetStream publishes to any
- * reply subject that a request names, with the server's permissions: so no user of the bus may reach it, and only the service
- * itself is in its store's account.
- */
-export const STORE_ACCOUNTS = ["keyring", "replay", "control", "trust"] as const;
-export type StoreAccount = (typeof STORE_ACCOUNTS)[number];
 
 /** A KV bucket: in file storage, a history of values for each of its keys. */
 export interface BucketStore {

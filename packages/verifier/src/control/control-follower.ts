@@ -19,11 +19,16 @@ import {
   type Readiness,
   watchGauge,
 } from "@scbe/runtime";
-import { type ControlRoute, ControlRules, type ControlView, type StalePolicy } from "./control-rules.ts";
+import {
+  type Control,
+  type ControlRoute,
+  ControlRules,
+  type ControlView,
+  type StalePolicy,
+} from "./control-rules.ts";
 import { GenerationFile } from "./generation-file.ts";
 import { HeldControl } from "./held-control.ts";
 import { LeaseKeeper, LeaseRequester, WatchedLease } from "./lease-keeper.ts";
-import type { Control } from "./open-control.ts";
 
 export interface ControlFollowerOptions {
   readonly bus: Bus;

@@ -22,6 +22,9 @@ export interface ControlView extends Permission {
   onChange(listener: () => void): Disposable;
 }
 
+/** The control plane of a verifier. */
+export interface Control extends ControlView, AsyncDisposable {}
+
 /** Without a valid lease: obey the last known document (`hold`), or seal and open nothing (`refuse`). */
 export type StalePolicy = "hold" | "refuse";
 

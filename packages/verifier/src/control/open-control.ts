@@ -1,13 +1,9 @@
 import { isLatched, ScbeError, trustIn } from "@scbe/contracts";
-import type { VerifierConfig, VerifierHost } from "../open-verifier.ts";
 import type { OwnLatches } from "../own-latches.ts";
 import type { TrustView } from "../trust-follower.ts";
-import { NO_CONTROL_KEY } from "../variables.ts";
+import { NO_CONTROL_KEY, type VerifierConfig, type VerifierHost } from "../variables.ts";
 import { ControlFollower, watchControl } from "./control-follower.ts";
-import type { ControlRoute, ControlView } from "./control-rules.ts";
-
-/** The control plane of a verifier. */
-export interface Control extends ControlView, AsyncDisposable {}
+import type { Control, ControlRoute, ControlView } from "./control-rules.ts";
 
 /**
  * Follows the control plane, or permits everything where the configuration has none.

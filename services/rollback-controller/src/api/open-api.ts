@@ -12,7 +12,7 @@ const REFUSALS: Readonly<Record<number, string>> = {
   400: "The body or the query is wrong; nothing was changed",
   401: "There is no token, or one that is not known",
   403: "The token may not do this",
-  409: "It does not fit how things stand, or somebody else was first",
+  409: "It conflicts with the current state, or another change came first",
   413: "The body is too large",
   429: "Too many requests in a minute; retry-after says how long to wait",
   503: "What this needs is away, or was not read yet",
