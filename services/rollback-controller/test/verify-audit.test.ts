@@ -236,7 +236,7 @@ describe("the command, over a stream that was changed with the rights of the ser
   test("a stream that does not exist, or cannot be reached, is not intact", async () => {
     const said = await run({ NATS_URL: nats.url });
     expect(said).toMatchObject({ code: 2, stdout: "" });
-    expect(said.stderr).toMatch(/stream SCBE_AUDIT: there is none/);
+    expect(said.stderr).toMatch(/stream SCBE_AUDIT: there is no such stream/);
   });
 
   test.each([
