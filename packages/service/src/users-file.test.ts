@@ -53,11 +53,11 @@ test("an added user is known without a restart, and a broken file changes nothin
 test.each([
   ["is not JSON", "[", /cannot be read as JSON/],
   ["is not a list", "{}", /expected array/],
-  ["has an nkey twice", JSON.stringify([user, { ...user, name: "b" }]), /an nkey stands twice/],
+  ["has an nkey twice", JSON.stringify([user, { ...user, name: "b" }]), /an nkey is repeated/],
   [
     "has a name twice",
     JSON.stringify([user, { ...user, nkey: createIdentity().publicKey }]),
-    /a name stands twice/,
+    /a name is repeated/,
   ],
   ["has an invalid nkey", JSON.stringify([{ ...user, nkey: "U" }]), /nkey/],
   ["has a private nkey", JSON.stringify([{ ...user, nkey: `SU${"A".repeat(56)}` }]), /nkey/],
